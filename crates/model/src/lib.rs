@@ -1,0 +1,28 @@
+//! Floor 0: dbt Cloud's nouns and ids, and what one request carries from floor to floor.
+//!
+//! Plain data only. No HTTP client, no database, no web framework: every other floor imports this one.
+
+mod caller;
+mod clock;
+mod context;
+mod ids;
+mod job;
+mod lenient;
+mod page;
+mod project;
+mod request_type;
+mod run;
+mod timestamp;
+mod upstream;
+
+pub use caller::{Caller, Role, UnknownRole};
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use context::{CallerRequestId, ClientContext, Face, RequestStamp};
+pub use ids::{AccountId, ApiKeyId, CompanyId, EnvironmentId, InstanceId, JobId, ProjectId, RunId};
+pub use job::{CAUSE_MAX_CHARS, TriggerJob};
+pub use page::{DBT_PAGE_LIMIT, Listed, Page, PageQuery, Slice};
+pub use project::{Project, ProjectFilter, ProjectState};
+pub use request_type::{ClientType, Effect, RequestType};
+pub use run::{Run, RunStatus};
+pub use timestamp::Timestamp;
+pub use upstream::{Upstream, UpstreamSource};
