@@ -1,0 +1,78 @@
+//! Who calls: a key of a company, with a role.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, ApiKeyId, CompanyId};
+
+/// What a key may do within its company. Each role includes the ones before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// May read.
+    Viewer,
+    /// May also start and stop runs.
+    Operator,
+    /// May also change definitions, credentials and keys.
+    Admin,
+}
+
+impl Role {
+    /// Every role, weakest first.
+    pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Admin];
+
+    /// The spelling of the API, the command line and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text is none of `viewer`, `operator`, `admin`.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a role: use viewer, operator or admin")]
+pub struct UnknownRole(String);
+
+impl FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or_else(|| UnknownRole(text.to_owned()))
+    }
+}
+
+/// An authenticated caller: what its key allows. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The key that was presented.
+    pub api_key_id: ApiKeyId,
+    /// The company the key belongs to.
+    pub company_id: CompanyId,
+    /// What the key may do.
+    pub role: Role,
+    /// The accounts the key may use; `None` means every account its company holds.
+    pub accounts: Option<Vec<AccountId>>,
+    /// The account of a request that names none.
+    pub default_account: Option<AccountId>,
+}
+
+impl Caller {
+    /// Whether the key's account list lets it use `account`.
+    pub fn may_use(&self, account: AccountId) -> bool {
+        self.accounts.as_ref().is_none_or(|list| list.contains(&account))
+    }
+}

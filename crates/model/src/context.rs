@@ -1,0 +1,170 @@
+//! What one request carries from the gate to the wire and into its row.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::{NoContext, Uuid};
+
+use crate::{AccountId, Caller, ClientType, Clock, RequestType, Upstream};
+
+/// The set of outside routes a request came through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Face {
+    /// The REST routes of this gateway.
+    Rest,
+}
+
+impl Face {
+    /// The spelling of the request log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+        }
+    }
+}
+
+/// A caller's own `x-request-id`: kept beside ours, never used in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallerRequestId(String);
+
+impl CallerRequestId {
+    /// The longest text that is kept, in characters.
+    pub const MAX_CHARS: usize = 128;
+
+    /// `None` when the text is empty, longer than [`Self::MAX_CHARS`], or not printable ASCII.
+    pub fn new(text: &str) -> Option<Self> {
+        let printable = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        (printable && (1..=Self::MAX_CHARS).contains(&text.len())).then(|| Self(text.to_owned()))
+    }
+
+    /// The text as the caller sent it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// When a request arrived and what it is called: made once, at the edge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestStamp {
+    request_uuid: Uuid,
+    started_at: DateTime<Utc>,
+    /// The set of routes it came through.
+    pub face: Face,
+    /// The caller's own `x-request-id`, where it sent a usable one.
+    pub caller_request_id: Option<CallerRequestId>,
+}
+
+impl RequestStamp {
+    /// Stamps a request that arrives now. The UUID (version 7) is of the same clock reading as `started_at`, so that
+    /// the day of a row can be told from its UUID.
+    pub fn now(clock: &dyn Clock, face: Face, caller_request_id: Option<CallerRequestId>) -> Self {
+        let started_at = clock.now();
+        let seconds = u64::try_from(started_at.timestamp()).unwrap_or(0);
+        let timestamp = uuid::Timestamp::from_unix(NoContext, seconds, started_at.timestamp_subsec_nanos());
+        Self {
+            request_uuid: Uuid::new_v7(timestamp),
+            started_at,
+            face,
+            caller_request_id,
+        }
+    }
+
+    /// The request's name everywhere: row, log lines, problem bodies, `x-request-id`.
+    pub fn request_uuid(&self) -> Uuid {
+        self.request_uuid
+    }
+
+    /// When the request arrived.
+    pub fn started_at(&self) -> DateTime<Utc> {
+        self.started_at
+    }
+}
+
+/// One admitted request: who asks for what, where it goes, and the name it has everywhere.
+///
+/// One call of `DbtClient` is one context, one bracket, one row.
+#[derive(Debug, Clone)]
+pub struct ClientContext {
+    stamp: RequestStamp,
+    request_type: RequestType,
+    caller: Caller,
+    upstream: Arc<Upstream>,
+}
+
+impl ClientContext {
+    /// For the gate alone, which has checked read-only mode, role and account.
+    pub fn admitted(stamp: RequestStamp, request_type: RequestType, caller: Caller, upstream: Arc<Upstream>) -> Self {
+        Self {
+            stamp,
+            request_type,
+            caller,
+            upstream,
+        }
+    }
+
+    /// The request's UUID and arrival.
+    pub fn stamp(&self) -> &RequestStamp {
+        &self.stamp
+    }
+
+    /// The request's UUID.
+    pub fn request_uuid(&self) -> Uuid {
+        self.stamp.request_uuid
+    }
+
+    /// What is asked for.
+    pub fn request_type(&self) -> RequestType {
+        self.request_type
+    }
+
+    /// The API of dbt Cloud that answers it.
+    pub fn client_type(&self) -> ClientType {
+        self.request_type.client_type()
+    }
+
+    /// Who asks.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Where it goes, with which token.
+    pub fn upstream(&self) -> &Arc<Upstream> {
+        &self.upstream
+    }
+
+    /// The account it is about.
+    pub fn account_id(&self) -> AccountId {
+        self.upstream.account_id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone;
+
+    use super::*;
+    use crate::FixedClock;
+
+    #[test]
+    fn the_uuid_tells_the_millisecond_of_started_at() {
+        let clock = FixedClock::at(Utc.with_ymd_and_hms(2026, 2, 3, 23, 59, 59).unwrap());
+        let stamp = RequestStamp::now(&clock, Face::Rest, None);
+        let (seconds, nanos) = stamp.request_uuid().get_timestamp().unwrap().to_unix();
+        assert_eq!(seconds.cast_signed(), stamp.started_at().timestamp());
+        assert_eq!(nanos / 1_000_000, stamp.started_at().timestamp_subsec_millis());
+        assert_ne!(
+            stamp.request_uuid(),
+            RequestStamp::now(&clock, Face::Rest, None).request_uuid()
+        );
+    }
+
+    #[test]
+    fn a_callers_own_id_is_kept_only_when_short_and_printable() {
+        assert_eq!(CallerRequestId::new("order 4711").unwrap().as_str(), "order 4711");
+        for bad in ["", "line\nbreak", "ünï", &"x".repeat(129)] {
+            assert_eq!(CallerRequestId::new(bad), None, "{bad:?}");
+        }
+    }
+}

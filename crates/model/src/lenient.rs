@@ -1,0 +1,39 @@
+//! Reading what dbt Cloud sends without failing on a field that nobody asked for.
+//!
+//! A field of an unexpected type reads as absent: a 2xx answer never becomes an error because of it.
+
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+use serde_json::Value;
+
+/// Null, missing or of another type: all read as `None`.
+pub(crate) fn field<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Null => None,
+        value => serde_json::from_value(value).ok(),
+    })
+}
+
+/// Declares one of dbt Cloud's nouns: a required id, and fields that are all `Option`s read by [`field`].
+macro_rules! noun {
+    ($(#[$doc:meta])* pub struct $name:ident {
+        id: $id:ty;
+        $($(#[$field_meta:meta])* $field:ident: $type:ty,)*
+    }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+        #[expect(missing_docs, reason = "the fields are dbt Cloud's, spelled and meant as its specification says")]
+        pub struct $name {
+            pub id: $id,
+            $(
+                $(#[$field_meta])*
+                #[serde(default, deserialize_with = "crate::lenient::field")]
+                pub $field: Option<$type>,
+            )*
+        }
+    };
+}
+pub(crate) use noun;

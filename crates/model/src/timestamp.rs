@@ -1,0 +1,63 @@
+//! dbt Cloud's timestamps, which come in two spellings.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
+/// A moment in UTC.
+///
+/// dbt Cloud writes `2024-03-19T11:57:15.559970Z` and `2025-03-27 20:37:19.996618+00:00`, and both are read, as is a
+/// timestamp without offset, which is taken as UTC. We always write the first spelling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub DateTime<Utc>);
+
+impl Timestamp {
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let with_offset = DateTime::parse_from_rfc3339(text).map(|moment| moment.to_utc());
+        let without = || {
+            ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
+                .into_iter()
+                .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+                .map(|moment| moment.and_utc())
+        };
+        with_offset.ok().or_else(without).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom("not a timestamp"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_spellings_of_dbt_cloud_are_the_same_moment() {
+        let spellings = [
+            "2025-03-27T20:37:19.996618Z",
+            "2025-03-27 20:37:19.996618+00:00",
+            "2025-03-27 20:37:19.996618",
+            "2025-03-27T22:37:19.996618+02:00",
+        ];
+        for spelling in spellings {
+            let read: Timestamp = serde_json::from_value(spelling.into()).unwrap();
+            assert_eq!(
+                serde_json::to_value(read).unwrap(),
+                "2025-03-27T20:37:19.996618Z",
+                "{spelling}"
+            );
+        }
+    }
+
+    #[test]
+    fn other_text_is_no_timestamp() {
+        for text in ["", "yesterday", "2025-13-01T00:00:00Z"] {
+            assert!(serde_json::from_value::<Timestamp>(text.into()).is_err(), "{text}");
+        }
+    }
+}
