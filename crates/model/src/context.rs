@@ -14,6 +14,8 @@ use crate::{AccountId, Caller, ClientType, Clock, RequestType, Upstream};
 pub enum Face {
     /// The REST routes of this gateway.
     Rest,
+    /// No route: a command or background work.
+    Internal,
 }
 
 impl Face {
@@ -21,6 +23,7 @@ impl Face {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Rest => "rest",
+            Self::Internal => "internal",
         }
     }
 }
@@ -52,6 +55,8 @@ pub struct RequestStamp {
     started_at: DateTime<Utc>,
     /// The set of routes it came through.
     pub face: Face,
+    /// The route's template, `/projects/{project_id}`: it carries no ids.
+    pub template: Option<Arc<str>>,
     /// The caller's own `x-request-id`, where it sent a usable one.
     pub caller_request_id: Option<CallerRequestId>,
 }
@@ -67,6 +72,7 @@ impl RequestStamp {
             request_uuid: Uuid::new_v7(timestamp),
             started_at,
             face,
+            template: None,
             caller_request_id,
         }
     }
@@ -120,7 +126,7 @@ impl ClientContext {
     }
 
     /// The API of dbt Cloud that answers it.
-    pub fn client_type(&self) -> ClientType {
+    pub fn client_type(&self) -> Option<ClientType> {
         self.request_type.client_type()
     }
 

@@ -25,7 +25,7 @@ impl ClientType {
     }
 }
 
-/// Whether a request changes something at dbt Cloud.
+/// Whether a request changes something, at dbt Cloud or in our own records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// Only reads; may be sent again.
@@ -46,11 +46,19 @@ pub enum RequestType {
     TriggerJob,
     /// Read one run.
     GetRun,
+    /// Make a caller's key of this gateway.
+    CreateApiKey,
 }
 
 impl RequestType {
     /// Every request type, for tests and tables.
-    pub const ALL: [Self; 4] = [Self::ListProjects, Self::GetProject, Self::TriggerJob, Self::GetRun];
+    pub const ALL: [Self; 5] = [
+        Self::ListProjects,
+        Self::GetProject,
+        Self::TriggerJob,
+        Self::GetRun,
+        Self::CreateApiKey,
+    ];
 
     /// The spelling of the request log, the metrics and the OpenAPI operation ids.
     pub fn as_str(self) -> &'static str {
@@ -59,6 +67,7 @@ impl RequestType {
             Self::GetProject => "get_project",
             Self::TriggerJob => "trigger_job",
             Self::GetRun => "get_run",
+            Self::CreateApiKey => "create_api_key",
         }
     }
 
@@ -72,23 +81,25 @@ impl RequestType {
         match self {
             Self::ListProjects | Self::GetProject | Self::GetRun => Role::Viewer,
             Self::TriggerJob => Role::Operator,
+            Self::CreateApiKey => Role::Admin,
         }
     }
 
-    /// Whether it changes something at dbt Cloud.
+    /// Whether it changes something.
     pub fn effect(self) -> Effect {
         match self {
             Self::ListProjects | Self::GetProject | Self::GetRun => Effect::Read,
-            Self::TriggerJob => Effect::Change,
+            Self::TriggerJob | Self::CreateApiKey => Effect::Change,
         }
     }
 
-    /// The API of dbt Cloud that answers it.
-    pub fn client_type(self) -> ClientType {
+    /// The API of dbt Cloud that answers it; `None` for what only touches our own records.
+    pub fn client_type(self) -> Option<ClientType> {
         match self {
             Self::ListProjects | Self::GetProject | Self::TriggerJob | Self::GetRun => {
-                ClientType::DbtCloudAdministrative
+                Some(ClientType::DbtCloudAdministrative)
             }
+            Self::CreateApiKey => None,
         }
     }
 }

@@ -1,0 +1,97 @@
+//! The connection pool and the migrations.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+/// How to reach Postgres.
+#[derive(Debug, Clone)]
+pub struct DatabaseSettings {
+    /// `postgres://…`; holds a password.
+    pub url: SecretString,
+    /// At most so many connections at once, from 1.
+    pub max_connections: u32,
+    /// How long a caller waits for a free connection.
+    pub acquire_timeout: Duration,
+}
+
+/// What can go wrong between us and Postgres.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The address is not a `postgres://` URL.
+    #[error("the database's address is not a postgres:// URL")]
+    Address(#[source] sqlx::Error),
+    /// Postgres does not answer, or refuses the statement.
+    #[error("the database did not do what it was asked")]
+    Query(#[from] sqlx::Error),
+    /// A migration failed, or the database was migrated by a newer version of this program.
+    #[error("the database's tables could not be brought up to date")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A row holds what this version does not know.
+    #[error("unreadable row in {table}: {reason}")]
+    Row {
+        /// The table the row is in.
+        table: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There is no company with that id.
+    #[error("there is no company {0}")]
+    NoSuchCompany(model::CompanyId),
+}
+
+/// Postgres: one pool for the process.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pool: PgPool,
+}
+
+impl Database {
+    /// Prepares the pool; connections are made when needed, so this does not fail while Postgres is away.
+    ///
+    /// # Errors
+    /// [`StorageError::Address`] when the URL does not parse.
+    pub fn new(settings: &DatabaseSettings) -> Result<Self, StorageError> {
+        let options: PgConnectOptions = settings.url.expose_secret().parse().map_err(StorageError::Address)?;
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.max_connections)
+            .acquire_timeout(settings.acquire_timeout)
+            .connect_lazy_with(options.application_name("dbt-gateway"));
+        Ok(Self { pool })
+    }
+
+    /// Brings the tables up to date. Replicas that start together take turns.
+    ///
+    /// # Errors
+    /// [`StorageError::Migrate`].
+    pub async fn migrate(&self) -> Result<(), StorageError> {
+        Ok(sqlx::migrate!("../../migrations").run(&self.pool).await?)
+    }
+
+    /// Answers when Postgres does.
+    ///
+    /// # Errors
+    /// [`StorageError::Query`] when it does not within the acquire timeout.
+    pub async fn ping(&self) -> Result<(), StorageError> {
+        sqlx::query!("SELECT 1 AS one").fetch_one(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Closes all connections; waits for those in use.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+}
+
+impl From<PgPool> for Database {
+    /// For tests, which bring a pool of their own.
+    fn from(pool: PgPool) -> Self {
+        Self { pool }
+    }
+}

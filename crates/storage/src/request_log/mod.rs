@@ -1,0 +1,15 @@
+//! The request log: what a row is, how it is cleaned, queued, and written in groups.
+
+mod clean;
+mod insert;
+mod pg;
+mod queue;
+mod row;
+mod writer;
+
+pub use clean::RowLimits;
+pub(crate) use insert::insert_rows;
+pub use pg::PgRequestLog;
+pub use queue::{LogError, LogQueue, LogSlot, QueueSettings, Receipt};
+pub use row::{Closing, FixedPart, LogRow, Outcome};
+pub use writer::{RequestLog, WriteError};

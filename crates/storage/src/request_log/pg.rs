@@ -1,0 +1,84 @@
+//! The request log in Postgres: a connection of its own, so that rows never wait behind queries for a place in the pool.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::NaiveDate;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::sync::Mutex;
+
+use super::insert::{ensure_partition, insert_rows};
+use super::row::LogRow;
+use super::writer::{RequestLog, WriteError};
+use crate::Database;
+
+/// The table `request_log`.
+#[derive(Debug)]
+pub struct PgRequestLog {
+    options: PgConnectOptions,
+    write_timeout: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    connection: Option<PgConnection>,
+    days: HashSet<NaiveDate>,
+}
+
+impl PgRequestLog {
+    /// The log of that database. A commit that takes longer than `write_timeout` is given up and sent again on a new
+    /// connection.
+    pub fn new(database: &Database, write_timeout: Duration) -> Self {
+        let options = database.pool().connect_options().as_ref().clone();
+        Self {
+            options: options.application_name("dbt-gateway request log"),
+            write_timeout,
+            state: Mutex::default(),
+        }
+    }
+
+    async fn try_write(&self, state: &mut State, rows: &[LogRow]) -> Result<(), sqlx::Error> {
+        let connection = match &mut state.connection {
+            Some(connection) => connection,
+            missing => missing.insert(self.options.connect().await?),
+        };
+        for row in rows {
+            let day = row.fixed.started_at.date_naive();
+            if !state.days.contains(&day) {
+                ensure_partition(connection, day).await?;
+                state.days.insert(day);
+            }
+        }
+        insert_rows(connection, rows).await
+    }
+}
+
+#[async_trait]
+impl RequestLog for PgRequestLog {
+    async fn write(&self, rows: &[LogRow]) -> Result<(), WriteError> {
+        let mut state = self.state.lock().await;
+        let error = match tokio::time::timeout(self.write_timeout, self.try_write(&mut state, rows)).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) if is_about_the_rows(&error) => WriteError::Rejected(error),
+            Ok(Err(error)) => WriteError::Unavailable(error),
+            Err(_) => WriteError::TooSlow(self.write_timeout),
+        };
+        // Whatever happened, start afresh: a broken connection, or a partition that somebody dropped.
+        state.days.clear();
+        if !matches!(error, WriteError::Rejected(_))
+            && let Some(connection) = state.connection.take()
+        {
+            drop(connection.close_hard().await);
+        }
+        Err(error)
+    }
+}
+
+/// SQLSTATE classes 22 (data), 23 (constraint) and 54 (limits): other rows would have been taken.
+fn is_about_the_rows(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
+}
