@@ -1,0 +1,174 @@
+//! The HTTP form of [`WrappedApi`]: connections, headers, timeouts, addresses. The only file that knows `reqwest`.
+//!
+//! What an answer means is not decided here (`response.rs`), nor whether an address may be used (the settings).
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::TryStreamExt as _;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use model::Upstream;
+use reqwest::redirect;
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use crate::{ApiAnswer, ApiError, ApiRequest, BoxError, CollectLimits, WrappedApi};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// How connections to dbt Cloud are made and kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// To find the address, connect and agree on TLS.
+    pub connect_timeout: Duration,
+    /// Without a single byte: from sending the request to the head of the answer, and between two pieces of its body.
+    pub read_timeout: Duration,
+    /// From sending to the last byte, for answers that are collected whole; streamed ones have no such limit.
+    pub deadline: Duration,
+    /// The longest body that is collected whole, in bytes after decompression.
+    pub max_body_bytes: usize,
+    /// How long an unused connection is kept. Best below the 60 seconds after which common load balancers hang up: a
+    /// change that meets a closing connection fails, since it is never sent again.
+    pub pool_idle_timeout: Duration,
+    /// How many unused connections are kept for each host.
+    pub pool_max_idle_per_host: usize,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+}
+
+impl Default for HttpSettings {
+    /// 5 s to connect, 120 s without a byte, 150 s and 64 MiB in all, 32 unused connections a host for 45 s.
+    fn default() -> Self {
+        let CollectLimits {
+            deadline,
+            max_body_bytes,
+        } = CollectLimits::default();
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            read_timeout: Duration::from_mins(2),
+            deadline,
+            max_body_bytes,
+            pool_idle_timeout: Duration::from_secs(45),
+            pool_max_idle_per_host: 32,
+            user_agent: concat!("dbt-gateway/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// The HTTP client could not be set up (an unusable `user_agent`, no certificates of the system).
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client for dbt Cloud could not be set up")]
+pub struct BuildError(#[source] BoxError);
+
+/// dbt Cloud itself, over HTTP. One for the whole process: it holds the connection pool of all credentials.
+#[derive(Debug)]
+pub struct DbtWrappedApi {
+    client: reqwest::Client,
+    limits: CollectLimits,
+}
+
+impl DbtWrappedApi {
+    /// Sets up the connection pool; connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`BuildError`] when the settings are unusable.
+    ///
+    /// # Panics
+    /// When the process has installed no rustls crypto provider.
+    pub fn new(settings: HttpSettings) -> Result<Self, BuildError> {
+        let client = reqwest::Client::builder()
+            .connect_timeout(settings.connect_timeout)
+            .read_timeout(settings.read_timeout)
+            .pool_idle_timeout(settings.pool_idle_timeout)
+            .pool_max_idle_per_host(settings.pool_max_idle_per_host)
+            .user_agent(settings.user_agent)
+            // A redirect could carry the token to another host, or turn a POST into a GET.
+            .redirect(redirect::Policy::none())
+            // By default a refused HTTP/2 stream is sent again, a POST too.
+            .retry(reqwest::retry::never())
+            .build()
+            .map_err(|error| BuildError(error.without_url().into()))?;
+        let limits = CollectLimits {
+            deadline: settings.deadline,
+            max_body_bytes: settings.max_body_bytes,
+        };
+        Ok(Self { client, limits })
+    }
+}
+
+#[async_trait]
+impl WrappedApi for DbtWrappedApi {
+    async fn send(&self, to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+        let address = address(&to.admin_url, &request)?;
+        let mut call = self
+            .client
+            .request(request.method().clone(), address)
+            .header(AUTHORIZATION, authorization(&to.token)?)
+            .header(ACCEPT, JSON);
+        if let Some(body) = request.into_body() {
+            call = call.header(CONTENT_TYPE, JSON).body(body);
+        }
+        let mut answer = call.send().await.map_err(|error| without_answer(error, None))?;
+        let status = answer.status();
+        let headers = std::mem::take(answer.headers_mut());
+        let body = answer
+            .bytes_stream()
+            .map_err(move |error| without_answer(error, Some(status)));
+        Ok(ApiAnswer::new(status, headers, body))
+    }
+
+    fn limits(&self) -> CollectLimits {
+        self.limits
+    }
+}
+
+/// `Token` and `Bearer` mean the same to the Administrative API. Marked sensitive, so that no `Debug` shows it.
+fn authorization(token: &SecretString) -> Result<HeaderValue, ApiError> {
+    let mut value = HeaderValue::try_from(format!("Token {}", token.expose_secret()))
+        .map_err(|error| ApiError::Unsendable(error.into()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the path {0} would not be sent as it is written")]
+struct PathChanged(String);
+
+/// The base address keeps its own path, with or without a slash at its end; nothing else of it is sent.
+fn address(base: &Url, request: &ApiRequest) -> Result<Url, ApiError> {
+    let path = format!("{}{}", base.path().trim_end_matches('/'), request.path());
+    let mut address = base.clone();
+    address.set_path(&path);
+    // `Url` folds `..` and encodes what does not belong into a path. Paths of ids hold nothing of the kind, so a
+    // difference means that something else got in: better nothing is sent than a request to another resource.
+    if address.path() != path {
+        return Err(ApiError::Unsendable(PathChanged(request.path().to_owned()).into()));
+    }
+    address.set_fragment(None);
+    address.set_query(None);
+    if !request.query_pairs().is_empty() {
+        address.query_pairs_mut().extend_pairs(request.query_pairs());
+    }
+    // reqwest would turn these into an `Authorization` of its own. It cannot fail where there is a host to send to.
+    let _ = address.set_username("");
+    let _ = address.set_password(None);
+    Ok(address)
+}
+
+/// Names what kept an answer from coming, or from coming whole when `status` has come. A connect timeout is a failure
+/// to connect: dbt Cloud has seen nothing of the request.
+fn without_answer(error: reqwest::Error, status: Option<StatusCode>) -> ApiError {
+    let error = error.without_url();
+    if error.is_builder() {
+        ApiError::Unsendable(error.into())
+    } else if error.is_connect() {
+        ApiError::Connect(error.into())
+    } else if error.is_timeout() {
+        let source = error.into();
+        ApiError::Timeout { status, source }
+    } else {
+        let source = error.into();
+        ApiError::Disconnected { status, source }
+    }
+}

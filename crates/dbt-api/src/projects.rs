@@ -1,0 +1,52 @@
+//! Projects, by the Administrative API v3 (v2's own are deprecated).
+
+use model::{Listed, Project, ProjectFilter, ProjectId, ProjectState, Slice, Upstream};
+
+use crate::{ApiError, ApiRequest, ApiResponse, WrappedApi};
+
+impl dyn WrappedApi {
+    /// One of dbt Cloud's pages of projects: "List Projects", `GET /v3/accounts/{account_id}/projects/`.
+    ///
+    /// dbt Cloud has no filter for an exact name: `filter.name` only narrows the list, as part of the name in any
+    /// case, unless `filter.name_contains` does already. Who wants the exact name compares it in the answer.
+    ///
+    /// # Errors
+    /// Every [`ApiError`]; [`ApiError::NotFound`] for an account that the token may not see.
+    pub async fn list_projects(
+        &self,
+        to: &Upstream,
+        filter: &ProjectFilter,
+        slice: Slice,
+    ) -> Result<ApiResponse<Listed<Project>>, ApiError> {
+        let mut request = ApiRequest::get(format!("/v3/accounts/{}/projects/", to.account_id))
+            .query("limit", &slice.limit)
+            .query("offset", &slice.offset);
+        if let Some(part) = filter.name_contains.as_ref().or(filter.name.as_ref()) {
+            request = request.query("name__icontains", part);
+        }
+        if let Some(state) = filter.state {
+            request = request.query("state", state_on_the_wire(state));
+        }
+        if let Some(order) = &filter.order_by {
+            request = request.query("order_by", order);
+        }
+        self.fetch_list(to, request).await
+    }
+
+    /// One project: "Retrieve Project", `GET /v3/accounts/{account_id}/projects/{id}/`.
+    ///
+    /// # Errors
+    /// Every [`ApiError`]; [`ApiError::NotFound`] where there is none, or the token may not see it.
+    pub async fn get_project(&self, to: &Upstream, id: ProjectId) -> Result<ApiResponse<Project>, ApiError> {
+        let request = ApiRequest::get(format!("/v3/accounts/{}/projects/{id}/", to.account_id));
+        self.fetch(to, request).await
+    }
+}
+
+fn state_on_the_wire(state: ProjectState) -> &'static str {
+    match state {
+        ProjectState::Active => "active",
+        ProjectState::Deleted => "deleted",
+        ProjectState::All => "all",
+    }
+}

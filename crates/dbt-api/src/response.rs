@@ -1,0 +1,124 @@
+//! Maps dbt Cloud's answers: a status that is not 2xx to [`ApiError`], an envelope to its data.
+//!
+//! Success is decided by the HTTP status alone. dbt Cloud has five envelopes (some say `is_success`, some only
+//! `code`, some nothing), and all that is needed of them is `data` and, for lists, `extra.pagination.total_count`.
+//! No retries and no logging here: `provider` does both.
+
+use http::StatusCode;
+use model::{Listed, Upstream};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::collect::{self, Collected};
+use crate::message::message;
+use crate::retry_after::retry_after;
+use crate::{ApiError, ApiRequest, WrappedApi};
+
+/// What dbt Cloud answered, decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiResponse<T> {
+    /// dbt's status, a 2xx.
+    pub status: StatusCode,
+    /// The envelope's `data`.
+    pub data: T,
+}
+
+impl dyn WrappedApi {
+    /// One exchange that answers one thing: the way of every typed method, and open to those that have none yet.
+    ///
+    /// # Errors
+    /// Every [`ApiError`]; [`ApiError::Decode`] when a 2xx is not JSON, has no `data`, or `data` is no `T`.
+    pub async fn fetch<T: DeserializeOwned>(
+        &self,
+        to: &Upstream,
+        request: ApiRequest,
+    ) -> Result<ApiResponse<T>, ApiError> {
+        let answer = successful(collect::exchange(self, to, request).await?)?;
+        let OneWire { data } = decode(&answer)?;
+        let status = answer.status;
+        Ok(ApiResponse { status, data })
+    }
+
+    /// One exchange that answers one page of a list. `data: null` is an empty list.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`](#method.fetch). One entry that is no `T`, for instance without an id, makes the whole page
+    /// [`ApiError::Decode`]: a list is whole or an error.
+    pub async fn fetch_list<T: DeserializeOwned>(
+        &self,
+        to: &Upstream,
+        request: ApiRequest,
+    ) -> Result<ApiResponse<Listed<T>>, ApiError> {
+        let answer = successful(collect::exchange(self, to, request).await?)?;
+        let ListWire { data, extra } = decode(&answer)?;
+        let data = Listed {
+            items: data.unwrap_or_default(),
+            total_count: extra.pointer("/pagination/total_count").and_then(Value::as_u64),
+        };
+        let status = answer.status;
+        Ok(ApiResponse { status, data })
+    }
+}
+
+#[derive(Deserialize)]
+struct OneWire<T> {
+    data: T,
+}
+
+#[derive(Deserialize)]
+#[serde(bound = "T: DeserializeOwned")]
+struct ListWire<T> {
+    /// May be null (artifacts of a run that has none), but has to be there: `{}` is no list.
+    #[serde(deserialize_with = "nullable")]
+    data: Option<Vec<T>>,
+    /// Absent from some envelopes and untyped in others.
+    #[serde(default)]
+    extra: Value,
+}
+
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(data: D) -> Result<Option<T>, D::Error> {
+    Option::deserialize(data)
+}
+
+fn decode<T: DeserializeOwned>(answer: &Collected) -> Result<T, ApiError> {
+    serde_json::from_slice(&answer.body).map_err(|error| ApiError::Decode {
+        status: answer.status,
+        source: error.into(),
+    })
+}
+
+/// The one place where a status becomes an error. The status survives any body.
+fn successful(answer: Collected) -> Result<Collected, ApiError> {
+    let status = answer.status;
+    if status.is_success() {
+        return Ok(answer);
+    }
+    let json: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    let message = message(&answer.body, json.as_ref());
+    let retry_after = retry_after(&answer.headers);
+    Err(match status {
+        StatusCode::BAD_REQUEST => ApiError::InvalidRequest {
+            message,
+            fields: fields(json),
+        },
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ApiError::Credentials { status, message },
+        StatusCode::NOT_FOUND => ApiError::NotFound { message },
+        StatusCode::UNPROCESSABLE_ENTITY => ApiError::UnprocessableEntity {
+            message,
+            fields: fields(json),
+        },
+        StatusCode::TOO_MANY_REQUESTS => ApiError::TooManyRequests { message, retry_after },
+        _ => ApiError::UnexpectedStatus {
+            status,
+            message,
+            retry_after,
+        },
+    })
+}
+
+/// dbt Cloud puts what is wrong with which field into `data`: an object by field, or a list by key.
+fn fields(json: Option<Value>) -> Option<Value> {
+    let data = json?.get_mut("data")?.take();
+    (data.is_object() || data.is_array()).then_some(data)
+}
