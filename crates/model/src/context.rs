@@ -1,6 +1,7 @@
 //! What one request carries from the gate to the wire and into its row.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -53,6 +54,7 @@ impl CallerRequestId {
 pub struct RequestStamp {
     request_uuid: Uuid,
     started_at: DateTime<Utc>,
+    arrival: Instant,
     /// The set of routes it came through.
     pub face: Face,
     /// The route's template, `/projects/{project_id}`: it carries no ids.
@@ -71,6 +73,7 @@ impl RequestStamp {
         Self {
             request_uuid: Uuid::new_v7(timestamp),
             started_at,
+            arrival: Instant::now(),
             face,
             template: None,
             caller_request_id,
@@ -85,6 +88,11 @@ impl RequestStamp {
     /// When the request arrived.
     pub fn started_at(&self) -> DateTime<Utc> {
         self.started_at
+    }
+
+    /// How long ago that was, whatever happened to the clock since.
+    pub fn elapsed(&self) -> Duration {
+        self.arrival.elapsed()
     }
 }
 

@@ -20,6 +20,12 @@ impl PageQuery {
     /// The last page that can be asked for: beyond it offsets leave 32 bits, far past any list of dbt Cloud.
     pub const MAX_PAGE: u32 = 400_000;
 
+    /// The first page at the largest size.
+    pub const LARGEST: Self = Self {
+        page: 1,
+        page_size: Self::MAX_SIZE,
+    };
+
     /// `page` counts from 1. `None` when `page` is outside 1..=[`Self::MAX_PAGE`] or `page_size` outside
     /// 1..=[`Self::MAX_SIZE`].
     pub fn new(page: u32, page_size: u32) -> Option<Self> {
@@ -101,14 +107,29 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// The next page's number, if the list goes on.
-    pub fn next(&self) -> Option<u32> {
-        (self.query.end() < self.count && self.query.page < PageQuery::MAX_PAGE).then(|| self.query.page + 1)
+    /// The page of a list that is known whole.
+    pub fn of_whole(query: PageQuery, list: Vec<T>) -> Self {
+        let count = list.len() as u64;
+        let start = usize::try_from(query.start()).unwrap_or(usize::MAX);
+        let results = list.into_iter().skip(start).take(query.page_size as usize).collect();
+        Self { query, count, results }
     }
 
-    /// The previous page's number, if this is not the first.
-    pub fn previous(&self) -> Option<u32> {
-        (self.query.page > 1).then(|| self.query.page - 1)
+    /// What to ask for to get the next page, if the list goes on.
+    pub fn next(&self) -> Option<PageQuery> {
+        let next = PageQuery {
+            page: self.query.page + 1,
+            ..self.query
+        };
+        (self.query.end() < self.count && next.page <= PageQuery::MAX_PAGE).then_some(next)
+    }
+
+    /// What to ask for to get the previous page, if this is not the first.
+    pub fn previous(&self) -> Option<PageQuery> {
+        (self.query.page > 1).then(|| PageQuery {
+            page: self.query.page - 1,
+            ..self.query
+        })
     }
 }
 

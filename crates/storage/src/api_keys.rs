@@ -162,7 +162,7 @@ fn creation_row(stamp: &RequestStamp, order: &KeyOrder, id: i64, finished_at: Da
     let request_type = RequestType::CreateApiKey;
     let args = json!({"api_key_id": id, "name": order.name, "role": order.role});
     let fixed = FixedPart::new(stamp, request_type, order.company_id, &args, &limits);
-    fixed.closed(Closing::without_exchange(
+    fixed.closed(Closing::new(
         Outcome::Succeeded,
         stamp,
         finished_at,

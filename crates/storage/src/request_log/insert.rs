@@ -78,7 +78,7 @@ pub(crate) async fn insert_rows(executor: impl PgExecutor<'_>, rows: &[LogRow]) 
             .map_or("[]", |end| CleanJson::as_str(&end.exchanges))) as _,
         &end(|end| end.bytes) as _,
         &column(rows, |row| row.closing.as_ref().map(|end| end.finished_at)) as _,
-        &column(rows, |row| row.closing.as_ref().and_then(|end| end.duration_ms)) as _,
+        &column(rows, |row| row.closing.as_ref().map(|end| end.duration_ms)) as _,
     )
     .execute(executor)
     .await?;

@@ -180,7 +180,7 @@ impl FixedPart {
 pub struct Closing {
     pub(crate) outcome: Outcome,
     pub(crate) finished_at: DateTime<Utc>,
-    pub(crate) duration_ms: Option<f64>,
+    pub(crate) duration_ms: f64,
     pub(crate) error: Option<CleanText>,
     pub(crate) exchanges: CleanJson,
     /// dbt Cloud's last status code; `None` where it did not answer.
@@ -195,19 +195,17 @@ pub struct Closing {
 
 impl Closing {
     /// The end of a request for which dbt Cloud was not contacted.
-    pub fn without_exchange(
+    pub fn new(
         outcome: Outcome,
         stamp: &RequestStamp,
         finished_at: DateTime<Utc>,
         error: Option<&str>,
         limits: &RowLimits,
     ) -> Self {
-        // A clock that was set back must not fail the row.
-        let elapsed = (finished_at - stamp.started_at()).max(chrono::TimeDelta::zero());
         Self {
             outcome,
             finished_at,
-            duration_ms: Some(elapsed.as_seconds_f64() * 1000.0),
+            duration_ms: stamp.elapsed().as_secs_f64() * 1000.0,
             error: error.map(|text| CleanText::new(text, limits.text_max_bytes)),
             exchanges: CleanJson::empty_list(),
             status_code: None,

@@ -1,0 +1,97 @@
+//! One exchange after another for one request: recorded, and reads sent again after a passing failure.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use dbt_api::{ApiError, ApiResponse, WrappedApi};
+use model::{Clock, Effect, RequestType, RunId, Upstream};
+
+use crate::RetrySettings;
+use crate::exchanges::{Exchanges, Why};
+
+/// What the work of a request is given: the way to dbt Cloud.
+pub(crate) struct Call {
+    api: Arc<dyn WrappedApi>,
+    upstream: Arc<Upstream>,
+    clock: Arc<dyn Clock>,
+    retry: RetrySettings,
+    /// How many of dbt's pages are fetched at once, from 1.
+    pub(crate) gather_concurrency: usize,
+    exchanges: Arc<Exchanges>,
+}
+
+impl Call {
+    pub(crate) fn new(
+        api: Arc<dyn WrappedApi>,
+        upstream: Arc<Upstream>,
+        clock: Arc<dyn Clock>,
+        retry: RetrySettings,
+        gather_concurrency: usize,
+        exchanges: Arc<Exchanges>,
+    ) -> Self {
+        Self {
+            api,
+            upstream,
+            clock,
+            retry,
+            gather_concurrency,
+            exchanges,
+        }
+    }
+
+    /// Sends one operation to dbt Cloud. A change is sent once, whatever happens; a read is sent again after a passing
+    /// failure, and each sending is an exchange of its own in the row.
+    pub(crate) async fn exchange<'a, T, Answer>(
+        &'a self,
+        operation: RequestType,
+        why: Why,
+        send: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream) -> Answer,
+    ) -> Result<T, ApiError>
+    where
+        Answer: Future<Output = Result<ApiResponse<T>, ApiError>>,
+    {
+        let mut pauses = match operation.effect() {
+            Effect::Read => Some(self.retry.pauses()),
+            Effect::Change => None,
+        };
+        let mut why = why;
+        loop {
+            let error = match self.once(operation, why, send(&*self.api, &self.upstream)).await {
+                Ok(data) => return Ok(data),
+                Err(error) => error,
+            };
+            let pause = pauses
+                .as_mut()
+                .filter(|_| error.is_transient())
+                .and_then(Iterator::next);
+            let asked_for = error.retry_after().unwrap_or_default();
+            match pause {
+                Some(pause) if asked_for <= self.retry.max_pause => tokio::time::sleep(pause.max(asked_for)).await,
+                _ => return Err(error),
+            }
+            why = Why::Retry;
+        }
+    }
+
+    /// Notes the run that the request turned out to be about.
+    pub(crate) fn about_run(&self, id: RunId) {
+        self.exchanges.about_run(id);
+    }
+
+    async fn once<T>(
+        &self,
+        operation: RequestType,
+        why: Why,
+        answer: impl Future<Output = Result<ApiResponse<T>, ApiError>>,
+    ) -> Result<T, ApiError> {
+        let place = self.exchanges.begin(operation, why, self.clock.now());
+        let begun = Instant::now();
+        let result = answer.await;
+        let status = result
+            .as_ref()
+            .map_or_else(ApiError::status, |response| Some(response.status));
+        self.exchanges
+            .end(place, begun.elapsed(), status, result.as_ref().err());
+        Ok(result?.data)
+    }
+}

@@ -1,0 +1,118 @@
+//! `DbtProvider`: what every request of the gateway goes through on its way to dbt Cloud.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use dbt_api::WrappedApi;
+use model::{AccountId, Caller, Clock, InstanceId, RequestStamp, RequestType};
+use serde_json::json;
+use storage::{Closing, FixedPart, LogQueue, Outcome, RowLimits};
+use tokio_util::task::TaskTracker;
+
+use crate::ProviderError;
+
+/// When and how often a read is sent again.
+#[derive(Debug, Clone, Copy)]
+pub struct RetrySettings {
+    /// How often at most, 0 to 2.
+    pub max_retries: usize,
+    /// The first pause; each further one is twice as long, all with jitter.
+    pub min_pause: Duration,
+    /// The longest pause. A `Retry-After` beyond it is not waited for.
+    pub max_pause: Duration,
+}
+
+impl RetrySettings {
+    pub(crate) fn pauses(self) -> impl Iterator<Item = Duration> {
+        ExponentialBuilder::default()
+            .with_min_delay(self.min_pause)
+            .with_max_delay(self.max_pause)
+            .with_max_times(self.max_retries)
+            .with_jitter()
+            .build()
+    }
+}
+
+/// The provider's limits.
+#[derive(Debug, Clone, Copy)]
+pub struct ProviderSettings {
+    /// The retry of reads.
+    pub retry: RetrySettings,
+    /// How many of dbt's pages one request fetches at once, from 1.
+    pub gather_concurrency: usize,
+    /// How long a request waits for the commit of its row before it is refused.
+    pub log_wait: Duration,
+    /// How long the answer of a change waits for the close of its row.
+    pub close_wait: Duration,
+    /// Whether the rows of reads are opened first as well, as those of changes always are.
+    pub open_reads: bool,
+    /// How much of a text a row keeps.
+    pub row_limits: RowLimits,
+    /// The process that writes the rows.
+    pub instance_id: Option<InstanceId>,
+}
+
+/// The provider of dbt Cloud: brackets each request with its row. Cheap to clone.
+#[derive(Clone)]
+pub struct DbtProvider {
+    pub(crate) api: Arc<dyn WrappedApi>,
+    pub(crate) log: LogQueue,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: ProviderSettings,
+    /// The changes under way, which outlive their callers.
+    pub(crate) changes: TaskTracker,
+}
+
+impl fmt::Debug for DbtProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DbtProvider")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl DbtProvider {
+    /// A provider that sends by `api` and logs into `log`.
+    pub fn new(api: Arc<dyn WrappedApi>, log: LogQueue, clock: Arc<dyn Clock>, settings: ProviderSettings) -> Self {
+        Self {
+            api,
+            log,
+            clock,
+            settings,
+            changes: TaskTracker::new(),
+        }
+    }
+
+    /// The row of a request that the gate refused; dbt Cloud is not contacted. Waits for its commit.
+    ///
+    /// # Errors
+    /// [`ProviderError::Log`].
+    pub async fn log_refusal(
+        &self,
+        stamp: &RequestStamp,
+        request_type: RequestType,
+        caller: &Caller,
+        account: Option<AccountId>,
+        reason: &str,
+    ) -> Result<(), ProviderError> {
+        let limits = &self.settings.row_limits;
+        let slot = self.log.reserve(false)?;
+        let mut fixed = FixedPart::new(stamp, request_type, caller.company_id, &json!({}), limits);
+        fixed.api_key_id = Some(caller.api_key_id);
+        fixed.account_id = account;
+        fixed.instance_id = self.settings.instance_id;
+        let closing = Closing::new(Outcome::Refused, stamp, self.clock.now(), Some(reason), limits);
+        slot.close(fixed.closed(closing))
+            .committed_within(self.settings.log_wait)
+            .await?;
+        Ok(())
+    }
+
+    /// Waits for the changes under way to end. Call it when no new request can come.
+    pub async fn drain(&self) {
+        self.changes.close();
+        self.changes.wait().await;
+    }
+}

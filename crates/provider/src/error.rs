@@ -1,0 +1,18 @@
+//! What can go wrong between the gate and the answer.
+
+use dbt_api::ApiError;
+use storage::LogError;
+
+/// Why a request has no answer from dbt Cloud, or must not have one.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// An exchange with dbt Cloud failed.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The request's row could not be committed: for a change, dbt Cloud was not contacted.
+    #[error("the request could not be logged")]
+    Log(#[from] LogError),
+    /// The request's own code panicked; the row says so.
+    #[error("the request failed inside the gateway")]
+    Panicked,
+}

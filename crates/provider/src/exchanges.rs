@@ -1,0 +1,110 @@
+//! The record of a request's HTTP exchanges, for its row.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use dbt_api::ApiError;
+use http::StatusCode;
+use model::{RequestType, RunId};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Why an exchange was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Why {
+    /// It is what the caller asked for.
+    Asked,
+    /// The asked page covers more than one of dbt's pages.
+    NextPage,
+    /// The same read, sent again after a passing failure.
+    Retry,
+}
+
+/// Shared by the call, which adds to it, and the bracket, which writes it into the row, however the request ends.
+#[derive(Debug, Default)]
+pub(crate) struct Exchanges(Mutex<Record>);
+
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Record {
+    /// How many exchanges there were; can be more than are told one by one.
+    pub(crate) attempts: i32,
+    /// dbt Cloud's last status.
+    pub(crate) last_status: Option<StatusCode>,
+    /// The run that the request turned out to be about.
+    pub(crate) run_id: Option<RunId>,
+    told: Vec<Exchange>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Exchange {
+    operation: RequestType,
+    why: Why,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    started_at: String,
+    duration_ms: Option<f64>,
+}
+
+/// The place of one exchange in the record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place(usize);
+
+impl Exchanges {
+    /// The row tells the first so many exchanges one by one.
+    const TOLD: usize = 20;
+
+    /// Notes that an exchange begins now.
+    pub(crate) fn begin(&self, operation: RequestType, why: Why, now: DateTime<Utc>) -> Place {
+        let mut record = self.record();
+        record.attempts += 1;
+        let place = Place(record.told.len());
+        if place.0 < Self::TOLD {
+            let started_at = now.to_rfc3339_opts(SecondsFormat::Millis, true);
+            record.told.push(Exchange {
+                operation,
+                why,
+                status: None,
+                error: None,
+                started_at,
+                duration_ms: None,
+            });
+            return place;
+        }
+        Place(usize::MAX)
+    }
+
+    /// Notes how it ended.
+    pub(crate) fn end(&self, place: Place, took: Duration, status: Option<StatusCode>, error: Option<&ApiError>) {
+        let mut record = self.record();
+        record.last_status = status;
+        if let Some(exchange) = record.told.get_mut(place.0) {
+            exchange.status = status.map(|status| status.as_u16());
+            exchange.error = error.map(ApiError::name);
+            exchange.duration_ms = Some((took.as_secs_f64() * 1e6).round() / 1e3);
+        }
+    }
+
+    /// Notes the run that the request turned out to be about.
+    pub(crate) fn about_run(&self, id: RunId) {
+        self.record().run_id = Some(id);
+    }
+
+    pub(crate) fn snapshot(&self) -> Record {
+        self.record().clone()
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Record {
+    /// The list for the column `exchanges`.
+    pub(crate) fn told(&self) -> Value {
+        serde_json::to_value(&self.told).unwrap_or_default()
+    }
+}

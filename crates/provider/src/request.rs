@@ -1,0 +1,123 @@
+//! `provider_request`: the bracket around every operation.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use model::{ClientContext, Effect, JobId, RunId};
+use serde_json::Value;
+use storage::{FixedPart, LogError};
+use tracing::Instrument as _;
+
+use crate::bracket::Bracket;
+use crate::call::Call;
+use crate::{DbtProvider, ProviderError};
+
+/// What a request is about, for its row.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    /// An object, by the names of the provider method's parameters.
+    pub(crate) args: Value,
+    pub(crate) job_id: Option<JobId>,
+    pub(crate) run_id: Option<RunId>,
+}
+
+/// `args!(filter, page)`: the arguments of a provider method as a JSON object.
+macro_rules! args {
+    ($($name:ident),* $(,)?) => { serde_json::json!({ $((stringify!($name)): &$name),* }) };
+}
+pub(crate) use args;
+
+impl DbtProvider {
+    /// Runs `work` inside its row, by the promise "no answer without its row":
+    ///
+    /// - a read runs in its caller's time and its whole row is committed before this returns; when the caller goes, the
+    ///   read stops and the row says so;
+    /// - a change's row is opened and committed before `work` begins; then it runs to its end whether the caller stays
+    ///   or not, and a close that Postgres does not take in time stays in the queue.
+    ///
+    /// # Errors
+    /// What `work` returns; [`ProviderError::Log`] when the row could not be committed in time (for a change: dbt Cloud
+    /// was not contacted); [`ProviderError::Panicked`].
+    pub(crate) async fn provider_request<T, Work, Answer>(
+        &self,
+        ctx: ClientContext,
+        asked: Asked,
+        work: Work,
+    ) -> Result<T, ProviderError>
+    where
+        T: Send + 'static,
+        Work: FnOnce(Call) -> Answer + Send + 'static,
+        Answer: Future<Output = Result<T, ProviderError>> + Send + 'static,
+    {
+        let span = tracing::info_span!(
+            "dbt.request",
+            request.uuid = %ctx.request_uuid(),
+            request.r#type = %ctx.request_type(),
+            company.id = ctx.caller().company_id.0,
+            dbt.account_id = ctx.account_id().0,
+        );
+        let effect = ctx.request_type().effect();
+        let limits = self.settings.row_limits;
+        let opens = effect == Effect::Change || self.settings.open_reads;
+        let mut fixed = FixedPart::admitted(&ctx, &asked.args, &limits);
+        fixed.job_id = asked.job_id;
+        fixed.run_id = asked.run_id;
+        fixed.instance_id = self.settings.instance_id;
+        let slot = self.log.reserve(opens)?;
+        let mut bracket = Bracket::new(slot, fixed, ctx.stamp().clone(), Arc::clone(&self.clock), limits);
+        if opens {
+            let committed = bracket.open()?.committed_within(self.settings.log_wait).await;
+            if let Err(error) = committed.map_err(ProviderError::Log) {
+                // The open row may still be committed later: the close in the queue behind it says what became of it.
+                drop(bracket.end::<T>(Err(&error)));
+                return Err(error);
+            }
+        }
+
+        let call = Call::new(
+            Arc::clone(&self.api),
+            Arc::clone(ctx.upstream()),
+            Arc::clone(&self.clock),
+            self.settings.retry,
+            self.settings.gather_concurrency,
+            bracket.exchanges(),
+        );
+        let guarded = async move {
+            let result = AssertUnwindSafe(work(call))
+                .catch_unwind()
+                .await
+                .unwrap_or(Err(ProviderError::Panicked));
+            let receipt = bracket.end(result.as_ref());
+            (result, receipt)
+        }
+        .instrument(span);
+
+        match effect {
+            Effect::Read => {
+                let (result, receipt) = guarded.await;
+                receipt
+                    .ok_or(LogError::Refused)?
+                    .committed_within(self.settings.log_wait)
+                    .await?;
+                result
+            }
+            Effect::Change => {
+                let (result, receipt) = self
+                    .changes
+                    .spawn(guarded)
+                    .await
+                    .map_err(|_stopped| ProviderError::Panicked)?;
+                if let Some(receipt) = receipt
+                    && let Err(error) = receipt.committed_within(self.settings.close_wait).await
+                {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "a change was answered before its row was closed"
+                    );
+                }
+                result
+            }
+        }
+    }
+}
