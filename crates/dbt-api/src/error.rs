@@ -78,7 +78,8 @@ pub enum ApiError {
     /// There was no connection (name, address, TLS, connect timeout): dbt Cloud has seen nothing of the request.
     #[error("could not reach dbt Cloud")]
     Connect(#[source] BoxError),
-    /// The connection broke, or what came on it was not HTTP. What a change did is unknown.
+    /// The connection broke, or what came on it was not HTTP or not compressed as it claimed. What a change did is
+    /// unknown.
     #[error("the connection to dbt Cloud broke")]
     Disconnected {
         /// The status, where at least the head of an answer had come.

@@ -1,0 +1,91 @@
+//! What the tests share: a client with quick limits, an upstream for an address, a `WrappedApi` without a network.
+
+use std::error::Error;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dbt_api::{ApiAnswer, ApiError, ApiRequest, DbtWrappedApi, HttpSettings, WrappedApi};
+use model::{AccountId, Upstream, UpstreamSource};
+use wiremock::{MockServer, Request};
+
+pub(crate) const TOKEN: &str = "dbtc_sesame_4711";
+pub(crate) const ACCOUNT: AccountId = AccountId(70_403_103_932_111);
+
+/// Limits that no test waits for.
+pub(crate) fn settings() -> HttpSettings {
+    HttpSettings::default()
+}
+
+pub(crate) fn api_with(settings: HttpSettings) -> Arc<dyn WrappedApi> {
+    // Whoever comes first installs it; the others find the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Arc::new(DbtWrappedApi::new(settings).unwrap())
+}
+
+pub(crate) fn api() -> Arc<dyn WrappedApi> {
+    api_with(settings())
+}
+
+/// Limits of which the one under test is tiny: whether it takes effect is tested, not when.
+pub(crate) const TINY: Duration = Duration::from_millis(20);
+
+pub(crate) fn upstream(admin_url: &str) -> Upstream {
+    let admin_url: url::Url = admin_url.parse().unwrap();
+    Upstream {
+        source: UpstreamSource::Settings,
+        name: "default".to_owned(),
+        account_id: ACCOUNT,
+        metadata_url: admin_url.clone(),
+        semantic_layer_url: admin_url.clone(),
+        admin_url,
+        token: TOKEN.into(),
+    }
+}
+
+/// The upstream of a mock server, with the path that dbt Cloud has.
+pub(crate) fn at(server: &MockServer) -> Upstream {
+    upstream(&format!("{}/api", server.uri()))
+}
+
+/// The request that arrived, of which there must be one.
+pub(crate) async fn only_request(server: &MockServer) -> Request {
+    let mut requests = server.received_requests().await.unwrap();
+    assert_eq!(requests.len(), 1, "one call is one exchange");
+    requests.remove(0)
+}
+
+/// The error and everything below it, as a log line would show it.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// Answers every request with what it was given, without a network. A `Fake` without an answer never answers.
+pub(crate) struct Fake(Mutex<Option<ApiAnswer>>);
+
+impl Fake {
+    pub(crate) fn answering(answer: ApiAnswer) -> Arc<dyn WrappedApi> {
+        Arc::new(Self(Mutex::new(Some(answer))))
+    }
+
+    pub(crate) fn silent() -> Arc<dyn WrappedApi> {
+        Arc::new(Self(Mutex::new(None)))
+    }
+}
+
+#[async_trait]
+impl WrappedApi for Fake {
+    async fn send(&self, _to: &Upstream, _request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+        let answer = self.0.lock().unwrap().take();
+        match answer {
+            Some(answer) => Ok(answer),
+            None => std::future::pending().await,
+        }
+    }
+}
