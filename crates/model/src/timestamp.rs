@@ -25,6 +25,12 @@ impl Timestamp {
     }
 }
 
+impl From<Timestamp> for DateTime<Utc> {
+    fn from(moment: Timestamp) -> Self {
+        moment.0
+    }
+}
+
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;

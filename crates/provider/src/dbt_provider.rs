@@ -110,6 +110,11 @@ impl DbtProvider {
         Ok(())
     }
 
+    /// Whether the log's queue takes another request.
+    pub fn has_room(&self) -> bool {
+        self.log.reserve(true).is_ok()
+    }
+
     /// Waits for the changes under way to end. Call it when no new request can come.
     pub async fn drain(&self) {
         self.changes.close();

@@ -1,1 +1,32 @@
-//! placeholder
+//! Floor 4: what is seen from outside. Routes, extractors, problems, OpenAPI.
+//!
+//! Handlers talk to `DbtClient` alone: no SQL, no calls to dbt Cloud, no rights are decided here.
+
+mod edge;
+mod extract;
+mod openapi;
+mod page_links;
+mod problem;
+mod routes;
+mod state;
+mod views;
+
+pub use openapi::document;
+pub use problem::Problem;
+pub use state::{ServerSettings, ServerState};
+
+use axum::extract::DefaultBodyLimit;
+use axum::{Router, middleware};
+use utoipa_swagger_ui::SwaggerUi;
+
+/// Everything that is served, with the request's edge around it.
+pub fn router(state: ServerState) -> Router {
+    let (routes, document) = openapi::routes().split_for_parts();
+    routes
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+        .fallback(problem::unknown_route)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(DefaultBodyLimit::max(state.settings.max_body_bytes))
+        .layer(middleware::from_fn_with_state(state.clone(), edge::edge))
+        .with_state(state)
+}

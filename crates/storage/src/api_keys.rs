@@ -121,6 +121,17 @@ impl ApiKeys {
         })
     }
 
+    /// Whether keys can be looked up now.
+    ///
+    /// # Errors
+    /// [`StorageError::Query`].
+    pub async fn ping(&self) -> Result<(), StorageError> {
+        sqlx::query!("SELECT FROM api_key LIMIT 1")
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(())
+    }
+
     /// The key with that hash, whether or not it is still valid.
     ///
     /// # Errors
@@ -162,13 +173,7 @@ fn creation_row(stamp: &RequestStamp, order: &KeyOrder, id: i64, finished_at: Da
     let request_type = RequestType::CreateApiKey;
     let args = json!({"api_key_id": id, "name": order.name, "role": order.role});
     let fixed = FixedPart::new(stamp, request_type, order.company_id, &args, &limits);
-    fixed.closed(Closing::new(
-        Outcome::Succeeded,
-        stamp,
-        finished_at,
-        None,
-        &limits,
-    ))
+    fixed.closed(Closing::new(Outcome::Succeeded, stamp, finished_at, None, &limits))
 }
 
 #[cfg(test)]

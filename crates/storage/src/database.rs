@@ -70,15 +70,6 @@ impl Database {
         Ok(sqlx::migrate!("../../migrations").run(&self.pool).await?)
     }
 
-    /// Answers when Postgres does.
-    ///
-    /// # Errors
-    /// [`StorageError::Query`] when it does not within the acquire timeout.
-    pub async fn ping(&self) -> Result<(), StorageError> {
-        sqlx::query!("SELECT 1 AS one").fetch_one(&self.pool).await?;
-        Ok(())
-    }
-
     /// Closes all connections; waits for those in use.
     pub async fn close(&self) {
         self.pool.close().await;

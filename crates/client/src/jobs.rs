@@ -1,0 +1,21 @@
+//! Jobs.
+
+use model::{AccountId, JobId, RequestType, Run, TriggerJob};
+
+use crate::{ClientError, DbtClient};
+
+impl DbtClient {
+    /// Starts a run of a job. Not idempotent: every accepted call starts a run.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn trigger_job(
+        self,
+        account: Option<AccountId>,
+        job_id: JobId,
+        order: TriggerJob,
+    ) -> Result<Run, ClientError> {
+        let (provider, ctx) = self.admit(RequestType::TriggerJob, account).await?;
+        Ok(provider.trigger_job(ctx, job_id, order).await?)
+    }
+}

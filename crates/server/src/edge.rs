@@ -1,0 +1,100 @@
+//! The edge of a request: its stamp on the way in; its name, its problem body and its log line on the way out.
+
+use std::panic::AssertUnwindSafe;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt as _;
+use model::{CallerRequestId, Face, RequestStamp};
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use crate::problem::Problem;
+use crate::state::ServerState;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Goes around every route, those that do not exist included.
+pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request, next: Next) -> Response {
+    let mut stamp = RequestStamp::now(&*state.clock, Face::Rest, caller_request_id(request.headers()));
+    stamp.template = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|path| path.as_str().into());
+    let request_uuid = stamp.request_uuid();
+    let path = request.uri().path().to_owned();
+    let span = tracing::info_span!(
+        "http.request",
+        request.uuid = %request_uuid,
+        http.request.method = %request.method(),
+        http.route = stamp.template.as_deref().unwrap_or("none"),
+    );
+    request.extensions_mut().insert(stamp.clone());
+
+    async move {
+        let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+        let mut response =
+            answered.unwrap_or_else(|_| Problem::internal("a handler panicked".to_owned()).into_response());
+        if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+            response = written(&problem.of_request(&path, request_uuid), response.headers());
+        }
+        response.headers_mut().insert(REQUEST_ID, header_value(&request_uuid));
+        tracing::info!(
+            http.response.status_code = response.status().as_u16(),
+            duration_ms = stamp.elapsed().as_secs_f64() * 1000.0,
+            "answered"
+        );
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// The problem as an answer. What a person must act on is logged here, once: 5xx, refused credentials among them.
+fn written(problem: &Problem, headers: &HeaderMap) -> Response {
+    let status = problem.status();
+    if status.is_server_error() {
+        let cause = problem.cause.as_deref().unwrap_or("-");
+        tracing::error!(
+            http.response.status_code = status.as_u16(),
+            problem = problem.title(),
+            cause,
+            "request failed"
+        );
+    }
+    let mut response = (
+        status,
+        [(header::CONTENT_TYPE, "application/problem+json")],
+        body(problem),
+    )
+        .into_response();
+    if let Some(wait) = problem.retry_after {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    if status == axum::http::StatusCode::UNAUTHORIZED {
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(allow) = headers.get(header::ALLOW) {
+        response.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    response
+}
+
+fn body(problem: &Problem) -> Vec<u8> {
+    // Strings, numbers and JSON values always serialise.
+    serde_json::to_vec(problem).unwrap_or_default()
+}
+
+fn caller_request_id(headers: &HeaderMap) -> Option<CallerRequestId> {
+    CallerRequestId::new(headers.get(REQUEST_ID)?.to_str().ok()?)
+}
+
+fn header_value(uuid: &Uuid) -> HeaderValue {
+    let mut text = Uuid::encode_buffer();
+    HeaderValue::from_str(uuid.as_hyphenated().encode_lower(&mut text)).unwrap_or_else(|_| HeaderValue::from_static(""))
+}

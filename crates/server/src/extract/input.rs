@@ -1,0 +1,107 @@
+//! Path, query and body, with a problem instead of axum's plain texts.
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use garde::Validate;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::problem::{Kind, Problem};
+use crate::state::ServerState;
+
+/// The one id in a route's path.
+pub(crate) struct Id<T>(pub(crate) T);
+
+impl<T: From<i64>> FromRequestParts<ServerState> for Id<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Problem> {
+        let Path(id) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| Problem::new(Kind::INVALID_REQUEST, rejection.body_text()))?;
+        match id.parse::<i64>() {
+            Ok(id) if id > 0 => Ok(Self(id.into())),
+            _ => Err(Problem::new(
+                Kind::INVALID_REQUEST,
+                format!(
+                    "`{}` in the path is not an id: ids are positive whole numbers.",
+                    excerpt(&id)
+                ),
+            )),
+        }
+    }
+}
+
+/// The query, with a struct that lists all it may hold (`deny_unknown_fields`).
+pub(crate) struct QueryParams<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<ServerState> for QueryParams<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &ServerState) -> Result<Self, Problem> {
+        let Query(query) = Query::try_from_uri(&parts.uri).map_err(|rejection| {
+            Problem::new(Kind::INVALID_REQUEST, format!("In the query: {}.", reason(&rejection)))
+        })?;
+        Ok(Self(query))
+    }
+}
+
+/// The body: JSON that fits the struct and passes its checks.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<T> FromRequest<ServerState> for JsonBody<T>
+where
+    T: DeserializeOwned + Validate<Context = ()>,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &ServerState) -> Result<Self, Problem> {
+        let Json(body) = Json::<T>::from_request(request, state)
+            .await
+            .map_err(|rejection| refused(&rejection))?;
+        body.validate().map_err(|report| invalid(&report))?;
+        Ok(Self(body))
+    }
+}
+
+fn refused(rejection: &JsonRejection) -> Problem {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(Kind::TOO_LARGE, "The body is larger than server.max_body_bytes.")
+        }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new(
+            Kind::MEDIA_TYPE,
+            "Send the body as JSON, with `Content-Type: application/json`.",
+        ),
+        _ => Problem::new(Kind::INVALID_REQUEST, format!("In the body: {}.", reason(rejection))),
+    }
+}
+
+fn invalid(report: &garde::Report) -> Problem {
+    let errors: Vec<_> = report
+        .iter()
+        .map(|(field, error)| json!({"field": field.to_string(), "message": error.to_string()}))
+        .collect();
+    let detail = report
+        .iter()
+        .map(|(field, error)| format!("`{field}`: {error}"))
+        .collect::<Vec<_>>()
+        .join("; ");
+    Problem::new(Kind::INVALID_REQUEST, format!("In the body: {detail}.")).with_errors(Some(errors.into()))
+}
+
+/// The innermost cause, which names the field; the outer ones only say that something failed.
+fn reason(rejection: &dyn std::error::Error) -> String {
+    let mut innermost = rejection;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost.to_string()
+}
+
+fn excerpt(text: &str) -> String {
+    text.chars().take(40).collect()
+}

@@ -1,0 +1,57 @@
+//! The OpenAPI document, made from the handlers.
+
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::routes::{health, jobs, projects, runs};
+use crate::state::ServerState;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "dbt-gateway",
+        description = "Your company's own front door to dbt Cloud: it holds the dbt tokens, logs every request, and never sends a trigger twice.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "projects", description = "dbt Cloud projects"),
+        (name = "jobs", description = "Jobs: the definitions, and what starts a run of one"),
+        (name = "runs", description = "Runs: single executions of jobs"),
+        (name = "service", description = "The gateway itself; no key needed"),
+    ),
+    security(("gateway_key" = [])),
+    modifiers(&GatewayKey),
+)]
+struct Document;
+
+struct GatewayKey;
+
+impl Modify for GatewayKey {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let mut key = Http::new(HttpAuthScheme::Bearer);
+        key.description = Some("A gateway key: `dbt-gateway keys create` makes one. Never a dbt token.".to_owned());
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("gateway_key", SecurityScheme::Http(key));
+    }
+}
+
+/// All routes, each with its place in the document.
+pub(crate) fn routes() -> OpenApiRouter<ServerState> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(projects::list_projects))
+        .routes(routes!(projects::get_project))
+        .routes(routes!(jobs::trigger_job))
+        .routes(routes!(runs::get_run))
+        .routes(routes!(health::welcome))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+}
+
+/// The document, as `/openapi.json` serves it.
+pub fn document() -> utoipa::openapi::OpenApi {
+    routes().into_openapi()
+}

@@ -1,0 +1,20 @@
+//! The REST routes, one file a resource: extractors in, typed answer out.
+
+pub(crate) mod health;
+pub(crate) mod jobs;
+pub(crate) mod projects;
+pub(crate) mod runs;
+
+use model::AccountId;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// The account of a request about one thing.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AccountQuery {
+    /// The dbt Cloud account. Without it: the key's default account, else the only one it may use.
+    #[param(value_type = Option<i64>, example = 70_403_100_000_001_i64)]
+    pub(crate) account_id: Option<AccountId>,
+}

@@ -1,0 +1,86 @@
+//! Projects.
+
+use axum::Json;
+use model::{AccountId, PageQuery, ProjectFilter, ProjectState};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::extract::{Dbt, Id, QueryParams};
+use crate::page_links::PageLinks;
+use crate::problem::{Kind, Problem};
+use crate::routes::AccountQuery;
+use crate::views::{ListView, ProjectView};
+
+/// Which projects, and which page of them.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListProjects {
+    /// The dbt Cloud account. Without it: the key's default account, else the only one it may use.
+    #[param(value_type = Option<i64>, example = 70_403_100_000_001_i64)]
+    account_id: Option<AccountId>,
+    /// The page, from 1.
+    #[param(minimum = 1, maximum = 400_000, default = 1)]
+    page: Option<u32>,
+    /// Entries a page.
+    #[param(minimum = 1, maximum = 10_000, default = 1000)]
+    page_size: Option<u32>,
+    /// The exact name.
+    name: Option<String>,
+    /// Part of the name, in any case.
+    name_contains: Option<String>,
+    /// `active` (the default), `deleted` or `all`.
+    #[param(value_type = Option<String>)]
+    state: Option<ProjectState>,
+    /// A field of dbt Cloud to order by, `id` by default; `-id` for the newest first.
+    #[param(example = "-id")]
+    order_by: Option<String>,
+}
+
+impl ListProjects {
+    fn split(self) -> Result<(Option<AccountId>, ProjectFilter, PageQuery), Problem> {
+        let page = PageQuery::new(
+            self.page.unwrap_or(1),
+            self.page_size.unwrap_or(PageQuery::DEFAULT_SIZE),
+        );
+        let page = page.ok_or_else(|| {
+            let (pages, sizes) = (PageQuery::MAX_PAGE, PageQuery::MAX_SIZE);
+            let detail = format!("In the query: `page` goes from 1 to {pages}, `page_size` from 1 to {sizes}.");
+            Problem::new(Kind::INVALID_REQUEST, detail)
+        })?;
+        let filter = ProjectFilter {
+            name: self.name,
+            name_contains: self.name_contains,
+            state: self.state,
+            order_by: self.order_by,
+        };
+        Ok((self.account_id, filter, page))
+    }
+}
+
+/// List the projects of an account
+///
+/// Gathers as many of dbt Cloud's pages of 100 as the asked page covers. The page is whole or an error.
+#[utoipa::path(get, path = "/projects", operation_id = "list_projects", tag = "projects", params(ListProjects),
+    responses((status = 200, body = ListView<ProjectView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn list_projects(
+    Dbt(client): Dbt,
+    links: PageLinks,
+    QueryParams(query): QueryParams<ListProjects>,
+) -> Result<Json<ListView<ProjectView>>, Problem> {
+    let (account, filter, page) = query.split()?;
+    let projects = client.list_projects(account, filter, page).await?;
+    Ok(Json(ListView::of(projects, &links)))
+}
+
+/// Get a project
+#[utoipa::path(get, path = "/projects/{project_id}", operation_id = "get_project", tag = "projects",
+    params(("project_id" = i64, Path, description = "The project's id."), AccountQuery),
+    responses((status = 200, body = ProjectView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn get_project(
+    Dbt(client): Dbt,
+    Id(project): Id<model::ProjectId>,
+    QueryParams(account): QueryParams<AccountQuery>,
+) -> Result<Json<ProjectView>, Problem> {
+    Ok(Json(client.get_project(account.account_id, project).await?.into()))
+}

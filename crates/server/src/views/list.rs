@@ -1,0 +1,31 @@
+//! A page of a list.
+
+use model::Page;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::page_links::PageLinks;
+
+/// A page of a list: whole, in dbt Cloud's order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ListView<T> {
+    /// How many entries the whole list holds.
+    count: u64,
+    /// The address of the next page; null on the last.
+    next: Option<String>,
+    /// The address of the previous page; null on the first.
+    previous: Option<String>,
+    /// The page's entries.
+    results: Vec<T>,
+}
+
+impl<T> ListView<T> {
+    pub(crate) fn of<Noun: Into<T>>(page: Page<Noun>, links: &PageLinks) -> Self {
+        Self {
+            count: page.count,
+            next: page.next().map(|page| links.to(page)),
+            previous: page.previous().map(|page| links.to(page)),
+            results: page.results.into_iter().map(Into::into).collect(),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What we answer: views of our own, stable, and complete for what dbt Cloud's specification lists.
+//!
+//! A field that dbt Cloud adds or renames never changes our API by accident.
+
+mod list;
+mod project;
+mod run;
+
+pub(crate) use list::ListView;
+pub(crate) use project::ProjectView;
+pub(crate) use run::RunView;
+
+/// Declares the view of one of dbt's nouns: the id, and fields that are null where dbt Cloud sent nothing usable.
+macro_rules! view {
+    ($(#[$doc:meta])* pub struct $name:ident from $noun:ident {
+        id: $id:ty;
+        $($(#[$field_meta:meta])* $field:ident: $type:ty,)*
+    }) => {
+        #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+        $(#[$doc])*
+        pub(crate) struct $name {
+            id: $id,
+            $($(#[$field_meta])* $field: Option<$type>,)*
+        }
+
+        impl From<model::$noun> for $name {
+            fn from(noun: model::$noun) -> Self {
+                Self { id: noun.id.into(), $($field: noun.$field.map(Into::into),)* }
+            }
+        }
+    };
+}
+use view;

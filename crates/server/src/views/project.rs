@@ -1,0 +1,51 @@
+//! Projects.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+super::view! {
+    /// A project of dbt Cloud.
+    #[schema(example = json!({
+        "id": 70_403_103_000_001_i64, "name": "Commerce", "account_id": 70_403_100_000_001_i64,
+        "description": "Orders, payments and customers", "connection_id": 70_403_104_000_001_i64,
+        "repository_id": 70_403_105_000_001_i64, "semantic_layer_config_id": null, "state": 1,
+        "dbt_project_subdirectory": null, "docs_job_id": null, "freshness_job_id": null, "type": 0,
+        "created_at": "2024-03-19T11:57:15.559970Z", "updated_at": "2025-03-27T20:37:19.996618Z",
+        "connection": null, "environments": null, "repository": null, "group_permissions": [], "docs_job": null,
+        "freshness_job": null, "fusion_readiness": null, "default_version": null
+    }))]
+    pub struct ProjectView from Project {
+        id: i64;
+        name: String,
+        account_id: i64,
+        description: String,
+        /// The active connection.
+        connection_id: i64,
+        /// The active repository.
+        repository_id: i64,
+        semantic_layer_config_id: i64,
+        /// 1: active, 2: deleted.
+        state: i64,
+        /// Where in the repository the dbt project is.
+        dbt_project_subdirectory: String,
+        /// The job that generates the docs.
+        docs_job_id: i64,
+        /// The job that checks source freshness.
+        freshness_job_id: i64,
+        /// 0: default, 1: hybrid.
+        #[serde(rename = "type")]
+        project_type: i64,
+        created_at: DateTime<Utc>,
+        updated_at: DateTime<Utc>,
+        /// As dbt Cloud sends it, as are all related objects.
+        connection: Value,
+        environments: Vec<Value>,
+        repository: Value,
+        group_permissions: Vec<Value>,
+        docs_job: Value,
+        freshness_job: Value,
+        fusion_readiness: Value,
+        /// The dbt version of new environments.
+        default_version: String,
+    }
+}
