@@ -172,3 +172,15 @@ fn without_answer(error: reqwest::Error, status: Option<StatusCode>) -> ApiError
         ApiError::Disconnected { status, source }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_authorization_header_prints_no_token() {
+        let header = authorization(&"dbtc_sesame".into()).unwrap();
+        assert_eq!(header, "Token dbtc_sesame");
+        assert_eq!(format!("{header:?}"), "Sensitive");
+    }
+}
