@@ -1,0 +1,90 @@
+//! Accounts.
+
+use serde_json::{Value, json};
+
+use crate::call::Call;
+use crate::reply::{Answer, Page, Reply};
+use crate::routing::Route;
+use crate::stamp;
+use crate::world::{Doc, World};
+
+pub(crate) const ROUTES: &[Route] = &[
+    Route::get("/api/v2/accounts/", list_accounts),
+    Route::get("/api/v3/accounts/", list_accounts),
+    Route::get("/api/v2/accounts/{account_id}/", get_account),
+];
+
+/// An account with every field dbt lists.
+pub(crate) fn blank(id: i64, name: &str, created_at: chrono::DateTime<chrono::Utc>) -> Doc {
+    let value = json!({
+        "id": id,
+        "name": name,
+        "state": 1,
+        "plan": "enterprise",
+        "run_slots": 25,
+        "developer_seats": 40,
+        "it_seats": 5,
+        "explorer_seats": 0,
+        "analyst_seats": 0,
+        "read_only_seats": 200,
+        "locked": false,
+        "lock_reason": null,
+        "lock_cause": null,
+        "unlocked_at": null,
+        "unlock_if_subscription_renewed": false,
+        "pending_cancel": false,
+        "billing_email_address": null,
+        "pod_memory_request_mebibytes": 600,
+        "develop_pod_memory_request_mebibytes": 600,
+        "run_duration_limit_seconds": 86_400,
+        "queue_limit": 50,
+        "enterprise_authentication_method": null,
+        "enterprise_login_slug": null,
+        "enterprise_unique_identifier": null,
+        "business_critical": false,
+        "develop_file_system": true,
+        "starter_repo_url": null,
+        "sso_reauth": false,
+        "git_auth_level": "personal",
+        "identifier": format!("act_{id}"),
+        "trial_end_date": null,
+        "static_subdomain": null,
+        "vanity_subdomain": null,
+        "run_locked_until": null,
+        "copilot_locked_until": null,
+        "agent_credit_locked": false,
+        "account_migration_events": [],
+        "groups": [],
+        "docs_job_id": null,
+        "freshness_job_id": null,
+        "docs_job": null,
+        "freshness_job": null,
+        "enterprise_login_url": "https://cloud.getdbt.com/enterprise-login/None/",
+        "created_at": stamp::offset(created_at),
+        "updated_at": stamp::offset(created_at),
+    });
+    as_doc(value)
+}
+
+/// The fields of a JSON object.
+pub(crate) fn as_doc(value: Value) -> Doc {
+    match value {
+        Value::Object(doc) => doc,
+        _ => Doc::new(),
+    }
+}
+
+fn list_accounts(world: &mut World, call: &Call) -> Answer {
+    let data: Vec<Value> = world
+        .accounts_of(&call.caller)
+        .map(|account| Value::Object(account.doc.clone()))
+        .collect();
+    Ok(Reply::List(Page::whole(
+        data,
+        json!({ "pk__in": call.caller.accounts }),
+    )))
+}
+
+fn get_account(world: &mut World, call: &Call) -> Answer {
+    Ok(Reply::One(Value::Object(world.account(call)?.doc.clone())))
+}

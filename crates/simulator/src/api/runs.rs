@@ -1,0 +1,110 @@
+//! Runs: reading, cancelling.
+
+use chrono::TimeDelta;
+use serde_json::Value;
+
+use super::trigger::answer_run;
+use crate::call::Call;
+use crate::query::{Listing, select};
+use crate::reply::{Answer, Refusal, Reply};
+use crate::routing::Route;
+use crate::runs::{Run, RunAt, Shown, render_run};
+use crate::switches::CancelFinishedRun;
+use crate::world::{Account, World};
+
+pub(crate) const ROUTES: &[Route] = &[
+    Route::get("/api/v2/accounts/{account_id}/runs/", list_runs),
+    Route::get("/api/v2/accounts/{account_id}/runs/{id}/", get_run),
+    Route::post("/api/v2/accounts/{account_id}/runs/{run_id}/cancel/", cancel_run),
+];
+
+const LISTING: Listing = Listing {
+    filters: &[
+        "pk",
+        "pk__in",
+        "id__gt",
+        "state",
+        "status",
+        "status__in",
+        "job_definition_id",
+        "environment_id",
+        "project_id",
+        "project_id__in",
+        "created_at__range",
+        "finished_at__range",
+        "dbt_version",
+        "dbt_version__in",
+        "deferring_run_id",
+        "has_docs_generated",
+        "has_sources_generated",
+    ],
+    default_state: None,
+    default_limit: 100,
+};
+
+const RELATED: [&str; 10] = [
+    "trigger",
+    "job",
+    "environment",
+    "repository",
+    "run_steps",
+    "run_retries",
+    "used_repo_cache",
+    "repo_cache_restore",
+    "audit",
+    "debug_logs",
+];
+
+fn list_runs(world: &mut World, call: &Call) -> Answer {
+    let account = world.account(call)?;
+    let related = call.query.related(&RELATED, &call.switches)?;
+    let visible = account.runs.values().filter(|run| !run.is_hidden(call.now));
+    let rows: Vec<RunAt<'_>> = visible.map(|run| RunAt { run, now: call.now }).collect();
+    let page = select(rows.iter(), account.id, &call.query, &LISTING, &call.switches)?;
+    let shown = Shown {
+        account,
+        now: call.now,
+        related: &related,
+        switches: &call.switches,
+        origin: &call.origin,
+    };
+    Ok(Reply::List(page.page(|row| render_run(row.run, &shown))))
+}
+
+/// The run in the path, unless it is still hidden.
+pub(crate) fn find_run<'a>(account: &'a Account, call: &Call, parameter: &str) -> Result<&'a Run, Refusal> {
+    let run = account
+        .runs
+        .get(&call.id(parameter)?)
+        .filter(|run| !run.is_hidden(call.now));
+    run.ok_or_else(Refusal::not_found)
+}
+
+fn get_run(world: &mut World, call: &Call) -> Answer {
+    let account = world.account(call)?;
+    let related = call.query.related(&RELATED, &call.switches)?;
+    let run = find_run(account, call, "id")?;
+    let shown = Shown {
+        account,
+        now: call.now,
+        related: &related,
+        switches: &call.switches,
+        origin: &call.origin,
+    };
+    Ok(Reply::One(render_run(run, &shown)))
+}
+
+fn cancel_run(world: &mut World, call: &Call) -> Answer {
+    let account = world.account(call)?;
+    let run = find_run(account, call, "run_id")?;
+    let id = run.id;
+    if run.phase(call.now).is_over() && call.switches.cancel_finished_run == CancelFinishedRun::Refuse {
+        return Err(call.invalid(Value::from("Run has already completed.")));
+    }
+    let delay = TimeDelta::from_std(call.timing.cancelling).unwrap_or_default();
+    if let Some(run) = account.runs.get_mut(&id) {
+        run.cancel(call.now, delay, "user".to_owned());
+    }
+    account.replan(call.now, &call.timing);
+    answer_run(account, id, call)
+}

@@ -1,0 +1,187 @@
+//! The control endpoint, on a port of its own: time, faults, switches, job scripts, recorded requests. It is for people
+//! and scripts; tests in the same process use [`crate::Running`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, Query, State as With};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post, put};
+use axum::{Json, Router};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::faults::Fault;
+use crate::state::State;
+use crate::world::JobScript;
+
+pub(crate) fn router(state: Arc<State>) -> Router {
+    Router::new()
+        .route("/", get(overview))
+        .route("/clock", get(read_clock).patch(set_scale))
+        .route("/clock/advance", post(advance))
+        .route("/faults", get(list_faults).post(add_fault).delete(clear_faults))
+        .route("/faults/{id}", delete(remove_fault))
+        .route("/switches", get(read_switches).patch(change_switches))
+        .route("/requests", get(list_requests).delete(clear_requests))
+        .route("/jobs/{job_id}/script", put(set_script))
+        .route("/rate-limit/reset", post(reset_limits))
+        .route("/operations", get(list_operations))
+        .with_state(state)
+}
+
+fn refuse(status: StatusCode, message: impl std::fmt::Display) -> Response {
+    (status, Json(json!({ "error": message.to_string() }))).into_response()
+}
+
+async fn overview() -> Json<Value> {
+    Json(json!({
+        "what": "control endpoint of the dbt Cloud simulator",
+        "routes": [
+            "GET /clock", "PATCH /clock {\"scale\": 60}", "POST /clock/advance {\"seconds\": 90}",
+            "GET, POST, DELETE /faults", "DELETE /faults/{id}", "GET, PATCH /switches", "GET, DELETE /requests",
+            "PUT /jobs/{job_id}/script", "POST /rate-limit/reset", "GET /operations",
+        ],
+    }))
+}
+
+fn clock(state: &State) -> Json<Value> {
+    Json(json!({ "now": crate::stamp::zulu(state.clock.now()), "scale": state.clock.scale() }))
+}
+
+async fn read_clock(With(state): With<Arc<State>>) -> Json<Value> {
+    clock(&state)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scale {
+    scale: f64,
+}
+
+async fn set_scale(With(state): With<Arc<State>>, Json(scale): Json<Scale>) -> Json<Value> {
+    state.clock.set_scale(scale.scale);
+    clock(&state)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    seconds: f64,
+}
+
+async fn advance(With(state): With<Arc<State>>, Json(by): Json<Advance>) -> Response {
+    match Duration::try_from_secs_f64(by.seconds) {
+        Ok(by) => {
+            state.advance(by);
+            clock(&state).into_response()
+        }
+        Err(error) => refuse(StatusCode::BAD_REQUEST, error),
+    }
+}
+
+async fn list_faults(With(state): With<Arc<State>>) -> Json<Vec<Fault>> {
+    Json(state.faults.all())
+}
+
+async fn add_fault(With(state): With<Arc<State>>, Json(fault): Json<Fault>) -> (StatusCode, Json<Value>) {
+    (StatusCode::CREATED, Json(json!({ "id": state.faults.add(fault) })))
+}
+
+async fn clear_faults(With(state): With<Arc<State>>) -> StatusCode {
+    state.faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn remove_fault(With(state): With<Arc<State>>, Path(id): Path<u64>) -> StatusCode {
+    if state.faults.remove(id) {
+        StatusCode::NO_CONTENT
+    } else {
+        StatusCode::NOT_FOUND
+    }
+}
+
+async fn read_switches(With(state): With<Arc<State>>) -> Response {
+    Json(state.switches()).into_response()
+}
+
+/// Only the switches named in the body change.
+async fn change_switches(With(state): With<Arc<State>>, Json(changes): Json<Value>) -> Response {
+    let merged = serde_json::to_value(state.switches()).and_then(|mut all| {
+        if let (Value::Object(all), Value::Object(changes)) = (&mut all, changes) {
+            all.extend(changes);
+        }
+        serde_json::from_value(all)
+    });
+    match merged {
+        Ok(switches) => {
+            state.set_switches(switches);
+            Json(state.switches()).into_response()
+        }
+        Err(error) => refuse(StatusCode::BAD_REQUEST, error),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+struct Requests {
+    method: Option<String>,
+    path_prefix: String,
+    after: u64,
+    limit: usize,
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self {
+            method: None,
+            path_prefix: String::new(),
+            after: 0,
+            limit: 1_000,
+        }
+    }
+}
+
+async fn list_requests(With(state): With<Arc<State>>, Query(wanted): Query<Requests>) -> Json<Value> {
+    let all = state.recorder.all();
+    let fits = all.iter().filter(|request| {
+        request.sequence > wanted.after
+            && request.target.starts_with(&wanted.path_prefix)
+            && wanted
+                .method
+                .as_ref()
+                .is_none_or(|method| request.method.eq_ignore_ascii_case(method))
+    });
+    Json(
+        fits.take(wanted.limit)
+            .map(crate::recorder::RecordedRequest::to_json)
+            .collect(),
+    )
+}
+
+async fn clear_requests(With(state): With<Arc<State>>) -> StatusCode {
+    state.recorder.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn set_script(
+    With(state): With<Arc<State>>,
+    Path(job_id): Path<i64>,
+    Json(script): Json<JobScript>,
+) -> StatusCode {
+    if state.set_script(job_id, script) {
+        StatusCode::NO_CONTENT
+    } else {
+        StatusCode::NOT_FOUND
+    }
+}
+
+async fn reset_limits(With(state): With<Arc<State>>) -> StatusCode {
+    state.reset_limits();
+    StatusCode::NO_CONTENT
+}
+
+async fn list_operations(With(state): With<Arc<State>>) -> Json<Vec<String>> {
+    Json(state.operations())
+}

@@ -1,0 +1,322 @@
+//! Faults that tests and the control endpoint switch on: which requests they hit and what they do. Carrying them out
+//! is `edge`'s part.
+
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+/// A fault: which requests, how often, and what happens to them.
+///
+/// Several may hit one request: delays add up, rewritings all apply, and the oldest of the others decides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Fault {
+    /// Given when it is switched on.
+    pub id: u64,
+    /// Only this method (upper-case); any when `None`.
+    pub method: Option<String>,
+    /// Only paths that begin so, as sent, without the query.
+    pub path_prefix: String,
+    /// Only paths that hold this as well.
+    pub path_contains: String,
+    /// How many matching requests pass unharmed first.
+    pub skip: u32,
+    /// How many requests are hit after that; `None` is all.
+    pub times: Option<u32>,
+    /// Real milliseconds before the work is done.
+    pub delay_before_ms: u64,
+    /// Real milliseconds after the work was done, before the answer.
+    pub delay_after_ms: u64,
+    /// What happens.
+    pub effect: Effect,
+}
+
+/// What a fault does to a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
+pub enum Effect {
+    /// Nothing besides the delays.
+    None,
+    /// Answers this instead.
+    Answer {
+        /// HTTP status.
+        status: u16,
+        /// What the body looks like.
+        #[serde(default)]
+        body: FaultBody,
+        /// Headers besides the content type.
+        #[serde(default)]
+        headers: Vec<(String, String)>,
+        /// Whether the request is carried out all the same before that answer.
+        #[serde(default)]
+        work_done: bool,
+    },
+    /// Breaks the connection by a TCP reset before anything was done.
+    ResetBefore,
+    /// Does the work, then breaks the connection by a TCP reset: the answer is lost.
+    ResetAfter,
+    /// Does the work, declares the whole length, sends a part and breaks off.
+    Truncate {
+        /// How many bytes arrive; half of the body when `None`.
+        #[serde(default)]
+        keep_bytes: Option<usize>,
+    },
+    /// Does the work and cuts the JSON in half, with a matching length.
+    MalformedJson,
+    /// On a trigger, rerun or retry: the run it made is a 404 for so long.
+    HideRun {
+        /// Simulated seconds.
+        seconds: u64,
+    },
+    /// Gives every run in the answer a status no client knows.
+    RunStatus {
+        /// The number.
+        status: i64,
+        /// `status_humanized`.
+        humanized: String,
+    },
+    /// Adds fields that no specification lists to every object of `data`.
+    UnknownFields,
+}
+
+/// What the body of a fault's answer looks like.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
+pub enum FaultBody {
+    /// dbt's envelope with that status; the texts are dbt's usual ones.
+    #[default]
+    Envelope,
+    /// dbt's envelope with this `user_message`.
+    Message {
+        /// The text.
+        user_message: String,
+    },
+    /// A proxy's HTML page.
+    Html,
+    /// Nothing.
+    Empty,
+    /// JSON that breaks off.
+    Malformed,
+    /// Anything else.
+    Custom {
+        /// `Content-Type`.
+        content_type: String,
+        /// The text.
+        body: String,
+    },
+}
+
+impl Default for Fault {
+    fn default() -> Self {
+        Self {
+            id: 0,
+            method: None,
+            path_prefix: String::new(),
+            path_contains: String::new(),
+            skip: 0,
+            times: None,
+            delay_before_ms: 0,
+            delay_after_ms: 0,
+            effect: Effect::None,
+        }
+    }
+}
+
+impl Fault {
+    /// A fault for every request with that method whose path begins so.
+    pub fn on(method: &str, path_prefix: &str) -> Self {
+        Self {
+            method: Some(method.to_owned()),
+            path_prefix: path_prefix.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// A fault for every request.
+    pub fn everywhere() -> Self {
+        Self::default()
+    }
+
+    /// Only paths that hold `part` as well.
+    #[must_use]
+    pub fn containing(mut self, part: &str) -> Self {
+        part.clone_into(&mut self.path_contains);
+        self
+    }
+
+    /// Hits only the next `count` matching requests.
+    #[must_use]
+    pub fn times(mut self, count: u32) -> Self {
+        self.times = Some(count);
+        self
+    }
+
+    /// Hits only the next matching request.
+    #[must_use]
+    pub fn once(self) -> Self {
+        self.times(1)
+    }
+
+    /// Lets the first `count` matching requests pass.
+    #[must_use]
+    pub fn after(mut self, count: u32) -> Self {
+        self.skip = count;
+        self
+    }
+
+    /// Waits so many real milliseconds before the work.
+    #[must_use]
+    pub fn delay_before_ms(mut self, millis: u64) -> Self {
+        self.delay_before_ms = millis;
+        self
+    }
+
+    /// Waits so many real milliseconds between the work and the answer.
+    #[must_use]
+    pub fn delay_after_ms(mut self, millis: u64) -> Self {
+        self.delay_after_ms = millis;
+        self
+    }
+
+    /// Does this.
+    #[must_use]
+    pub fn effect(mut self, effect: Effect) -> Self {
+        self.effect = effect;
+        self
+    }
+
+    /// Answers this status in dbt's envelope; nothing is done.
+    #[must_use]
+    pub fn status(self, status: u16) -> Self {
+        self.answer(status, FaultBody::Envelope)
+    }
+
+    /// Answers this status and body; nothing is done.
+    #[must_use]
+    pub fn answer(self, status: u16, body: FaultBody) -> Self {
+        self.effect(Effect::Answer {
+            status,
+            body,
+            headers: Vec::new(),
+            work_done: false,
+        })
+    }
+
+    /// Adds a header to the answer of [`Fault::status`] or [`Fault::answer`].
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        if let Effect::Answer { headers, .. } = &mut self.effect {
+            headers.push((name.to_owned(), value.to_owned()));
+        }
+        self
+    }
+
+    /// Lets the answer of [`Fault::status`] or [`Fault::answer`] come after the work was done.
+    #[must_use]
+    pub fn work_done(mut self) -> Self {
+        if let Effect::Answer { work_done, .. } = &mut self.effect {
+            *work_done = true;
+        }
+        self
+    }
+
+    /// Breaks the connection before anything was done.
+    #[must_use]
+    pub fn reset_before(self) -> Self {
+        self.effect(Effect::ResetBefore)
+    }
+
+    /// Breaks the connection after the work was done.
+    #[must_use]
+    pub fn reset_after(self) -> Self {
+        self.effect(Effect::ResetAfter)
+    }
+
+    fn matches(&self, method: &str, path: &str) -> bool {
+        self.method
+            .as_deref()
+            .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+            && path.starts_with(&self.path_prefix)
+            && path.contains(&self.path_contains)
+    }
+}
+
+/// The faults that are switched on.
+#[derive(Debug, Default)]
+pub(crate) struct FaultBox {
+    state: Mutex<(u64, Vec<Fault>)>,
+}
+
+impl FaultBox {
+    fn state(&self) -> std::sync::MutexGuard<'_, (u64, Vec<Fault>)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn add(&self, mut fault: Fault) -> u64 {
+        let mut state = self.state();
+        state.0 += 1;
+        fault.id = state.0;
+        state.1.push(fault);
+        state.0
+    }
+
+    pub(crate) fn remove(&self, id: u64) -> bool {
+        let mut state = self.state();
+        let before = state.1.len();
+        state.1.retain(|fault| fault.id != id);
+        state.1.len() < before
+    }
+
+    pub(crate) fn clear(&self) {
+        self.state().1.clear();
+    }
+
+    pub(crate) fn all(&self) -> Vec<Fault> {
+        self.state().1.clone()
+    }
+
+    /// The faults that hit this request, oldest first; counted down, and dropped when used up.
+    pub(crate) fn hit(&self, method: &str, path: &str) -> Vec<Fault> {
+        let mut state = self.state();
+        let mut hits = Vec::new();
+        for fault in state.1.iter_mut().filter(|fault| fault.matches(method, path)) {
+            if fault.skip > 0 {
+                fault.skip -= 1;
+                continue;
+            }
+            if let Some(left) = &mut fault.times {
+                if *left == 0 {
+                    continue;
+                }
+                *left -= 1;
+            }
+            hits.push(fault.clone());
+        }
+        state.1.retain(|fault| fault.times != Some(0));
+        hits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_lets_some_pass_then_hits_some_then_is_gone() {
+        let faults = FaultBox::default();
+        faults.add(Fault::on("GET", "/api/v2/").after(1).times(2).status(503));
+        let hits: Vec<usize> = (0..4).map(|_| faults.hit("GET", "/api/v2/accounts/").len()).collect();
+        assert_eq!(hits, [0, 1, 1, 0]);
+        assert!(faults.all().is_empty());
+        faults.add(Fault::on("POST", "/api/").status(500));
+        assert!(faults.hit("GET", "/api/v2/").is_empty());
+    }
+
+    #[test]
+    fn a_fault_is_written_in_json_by_what_matters() {
+        let text = r#"{"method":"POST","path_prefix":"/api/v2/","times":1,"effect":{"kind":"reset_after"}}"#;
+        let fault: Fault = serde_json::from_str(text).expect("reads");
+        assert_eq!(fault, Fault::on("POST", "/api/v2/").once().reset_after());
+        assert!(serde_json::from_str::<Fault>(r#"{"path":"/"}"#).is_err());
+    }
+}

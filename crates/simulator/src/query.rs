@@ -1,0 +1,393 @@
+//! Query strings the way dbt Cloud's clients write them: filters, order, pages, related objects.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+
+use crate::reply::{Page, Refusal};
+use crate::switches::{LimitOver100, Strictness, Switches};
+
+/// The decoded pairs of a query string, in their order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Query {
+    pairs: Vec<(String, String)>,
+}
+
+impl Query {
+    pub(crate) fn parse(raw: Option<&str>) -> Self {
+        Self {
+            pairs: serde_urlencoded::from_str(raw.unwrap_or_default()).unwrap_or_default(),
+        }
+    }
+
+    /// The last value of a parameter, as Django reads it.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.pairs
+            .iter()
+            .rev()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn int(&self, name: &str) -> Result<Option<i64>, Refusal> {
+        match self.get(name).filter(|text| !text.is_empty()) {
+            None => Ok(None),
+            Some(text) => text
+                .trim()
+                .parse()
+                .map(Some)
+                .map_err(|_| Refusal::field(name, "Enter a whole number.")),
+        }
+    }
+
+    /// Every value of a list parameter: repeated keys, one JSON list, or commas.
+    pub(crate) fn list(&self, name: &str) -> Option<Vec<String>> {
+        let mut found = None;
+        for (_, value) in self.pairs.iter().filter(|(key, _)| key == name) {
+            let values: &mut Vec<String> = found.get_or_insert_default();
+            match serde_json::from_str::<Vec<Value>>(value) {
+                Ok(items) => values.extend(items.iter().map(plain)),
+                Err(_) => values.extend(loose_list(value)),
+            }
+        }
+        found
+    }
+
+    /// `include_related` in all five spellings that clients use.
+    pub(crate) fn related(&self, known: &[&str], switches: &Switches) -> Result<Related, Refusal> {
+        let asked = self.list("include_related").unwrap_or_default();
+        if switches.unknown_related == Strictness::Refuse
+            && let Some(strange) = asked.iter().find(|name| !known.contains(&name.as_str()))
+        {
+            return Err(Refusal::field(
+                "include_related",
+                format!("'{strange}' is not a valid related resource."),
+            ));
+        }
+        Ok(Related(asked))
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+}
+
+/// `a,b`, `[a]`, `['a','b']`.
+fn loose_list(text: &str) -> impl Iterator<Item = String> + '_ {
+    let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
+    inner
+        .split(',')
+        .map(|part| part.trim().trim_matches(['\'', '"']).to_owned())
+        .filter(|part| !part.is_empty())
+}
+
+/// The related objects a caller asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Related(Vec<String>);
+
+impl Related {
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|asked| asked == name)
+    }
+}
+
+/// A value of a row that can be filtered and ordered by.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Cell<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Text(Cow<'a, str>),
+    Time(DateTime<Utc>),
+}
+
+impl Cell<'_> {
+    fn matches(&self, wanted: &str) -> bool {
+        match self {
+            Self::Null => wanted == "null" || wanted == "None",
+            Self::Bool(value) => matches!(
+                (wanted, value),
+                ("true" | "True" | "1", true) | ("false" | "False" | "0", false)
+            ),
+            Self::Int(value) => wanted.parse() == Ok(*value),
+            Self::Text(text) => text == wanted,
+            Self::Time(at) => crate::stamp::parse(wanted).as_ref() == Some(at),
+        }
+    }
+
+    /// Nulls first, as an ascending order in dbt shows them.
+    fn order(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Int(a), Self::Int(b)) => a.cmp(b),
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            (Self::Time(a), Self::Time(b)) => a.cmp(b),
+            (Self::Bool(a), Self::Bool(b)) => a.cmp(b),
+            (Self::Null, Self::Null) => Ordering::Equal,
+            (Self::Null, _) => Ordering::Less,
+            (_, Self::Null) => Ordering::Greater,
+            _ => Ordering::Equal,
+        }
+    }
+}
+
+impl<'a> From<&'a Value> for Cell<'a> {
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::Bool(flag) => Self::Bool(*flag),
+            Value::Number(number) => number.as_i64().map_or(Self::Null, Self::Int),
+            Value::String(text) => Self::Text(Cow::Borrowed(text)),
+            _ => Self::Null,
+        }
+    }
+}
+
+/// What can be listed.
+pub(crate) trait Row {
+    fn cell(&self, field: &str) -> Cell<'_>;
+}
+
+impl Row for Map<String, Value> {
+    fn cell(&self, field: &str) -> Cell<'_> {
+        self.get(field).map_or(Cell::Null, Cell::from)
+    }
+}
+
+/// How a resource may be listed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Listing {
+    /// Filter parameters of the specification: `name`, `name__in`, `name__gt`, `name__icontains`, `name__range`.
+    pub(crate) filters: &'static [&'static str],
+    /// The `state` taken when none is asked for; `None` when the resource has no states or shows all.
+    pub(crate) default_state: Option<i64>,
+    pub(crate) default_limit: usize,
+}
+
+/// The plain case: active rows, 100 at a time.
+pub(crate) const ACTIVE: Listing = Listing {
+    filters: &["pk", "pk__in", "pk__gt", "state"],
+    default_state: Some(1),
+    default_limit: 100,
+};
+
+/// One page's worth of rows and what `extra` says about them.
+pub(crate) struct Selection<'a, R> {
+    pub(crate) rows: Vec<&'a R>,
+    filters: Map<String, Value>,
+    order_by: Value,
+    total: usize,
+}
+
+impl<R> Selection<'_, R> {
+    pub(crate) fn page(self, render: impl Fn(&R) -> Value) -> Page {
+        Page {
+            data: self.rows.iter().map(|row| render(row)).collect(),
+            filters: Value::Object(self.filters),
+            order_by: self.order_by,
+            total: self.total,
+        }
+    }
+}
+
+/// Filters, orders and cuts; `rows` come in ascending id.
+pub(crate) fn select<'a, R: Row>(
+    rows: impl Iterator<Item = &'a R>,
+    account_id: i64,
+    query: &Query,
+    listing: &Listing,
+    switches: &Switches,
+) -> Result<Selection<'a, R>, Refusal> {
+    let mut shown = Map::from_iter([("account_id".to_owned(), json!(account_id))]);
+    let mut kept: Vec<&R> = rows.collect();
+    for parameter in listing.filters {
+        let Some(raw) = query.get(parameter).filter(|raw| !raw.is_empty()) else {
+            continue;
+        };
+        if *parameter == "state" {
+            continue;
+        }
+        let list = query.list(parameter).unwrap_or_default();
+        narrow(&mut kept, parameter, raw, &list)?;
+        shown.insert(
+            (*parameter).to_owned(),
+            if parameter.contains("__in") || parameter.ends_with("__range") {
+                json!(list)
+            } else {
+                json!(raw)
+            },
+        );
+    }
+    if let Some(state) = wanted_state(query, listing)? {
+        kept.retain(|row| row.cell("state") == Cell::Int(state));
+        shown.insert("state".to_owned(), json!(state));
+    }
+    let order = query
+        .get("order_by")
+        .filter(|text| !text.is_empty())
+        .unwrap_or("id")
+        .to_owned();
+    for key in order.split(',').rev() {
+        let (field, backwards) = key
+            .trim()
+            .strip_prefix('-')
+            .map_or((key.trim(), false), |field| (field, true));
+        let field = if field == "pk" { "id" } else { field };
+        if field == "id" && order == "id" {
+            continue; // they come that way
+        }
+        kept.sort_by(|a, b| {
+            let order = a.cell(field).order(&b.cell(field));
+            if backwards { order.reverse() } else { order }
+        });
+    }
+    let total = kept.len();
+    let (limit, offset) = window(query, listing, switches)?;
+    shown.insert("limit".to_owned(), json!(limit));
+    shown.insert("offset".to_owned(), json!(offset));
+    let rows = kept.into_iter().skip(offset).take(limit).collect();
+    Ok(Selection {
+        rows,
+        filters: shown,
+        order_by: Value::from(order),
+        total,
+    })
+}
+
+fn narrow<R: Row>(kept: &mut Vec<&R>, parameter: &str, raw: &str, list: &[String]) -> Result<(), Refusal> {
+    let (field, test) = parameter.split_once("__").unwrap_or((parameter, ""));
+    let field = if field == "pk" { "id" } else { field };
+    match test {
+        "" => kept.retain(|row| row.cell(field).matches(raw)),
+        "in" => kept.retain(|row| list.iter().any(|wanted| row.cell(field).matches(wanted))),
+        "gt" => {
+            let floor: i64 = raw
+                .parse()
+                .map_err(|_| Refusal::field(parameter, "Enter a whole number."))?;
+            kept.retain(|row| matches!(row.cell(field), Cell::Int(value) if value > floor));
+        }
+        "icontains" => {
+            let needle = raw.to_lowercase();
+            kept.retain(|row| matches!(row.cell(field), Cell::Text(text) if text.to_lowercase().contains(&needle)));
+        }
+        "range" => {
+            let bounds: Vec<_> = list.iter().filter_map(|text| crate::stamp::parse(text)).collect();
+            let [from, to] = bounds[..] else {
+                return Err(Refusal::field(parameter, "Enter a list of two timestamps."));
+            };
+            kept.retain(|row| matches!(row.cell(field), Cell::Time(at) if from <= at && at <= to));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn wanted_state(query: &Query, listing: &Listing) -> Result<Option<i64>, Refusal> {
+    if !listing.filters.contains(&"state") {
+        return Ok(listing.default_state);
+    }
+    match query.get("state") {
+        None | Some("") => Ok(listing.default_state),
+        Some("all") => Ok(None),
+        Some("active" | "1") => Ok(Some(1)),
+        Some("deleted" | "2") => Ok(Some(2)),
+        Some(_) => Err(Refusal::field(
+            "state",
+            "Select a valid choice: active, deleted, all, 1 or 2.",
+        )),
+    }
+}
+
+/// `(limit, offset)` of the asked page.
+pub(crate) fn window(query: &Query, listing: &Listing, switches: &Switches) -> Result<(usize, usize), Refusal> {
+    let natural = |name: &str, value: Option<i64>, default: usize| match value {
+        None => Ok(default),
+        Some(value) => {
+            usize::try_from(value).map_err(|_| Refusal::field(name, "Ensure this value is greater than or equal to 0."))
+        }
+    };
+    let limit = natural("limit", query.int("limit")?, listing.default_limit)?;
+    let offset = natural("offset", query.int("offset")?, 0)?;
+    let limit = match switches.limit_over_100 {
+        LimitOver100::Clamp => limit.min(100),
+        LimitOver100::Refuse if limit > 100 => {
+            return Err(Refusal::field(
+                "limit",
+                "Ensure this value is less than or equal to 100.",
+            ));
+        }
+        _ => limit,
+    };
+    Ok((limit, offset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn list_parameters_are_read_in_every_spelling() {
+        for raw in [
+            "status__in=%5B10%2C20%5D",
+            "status__in=10&status__in=20",
+            "status__in=10,20",
+            "status__in=%5B%2210%22,%2220%22%5D",
+        ] {
+            assert_eq!(
+                Query::parse(Some(raw)).list("status__in").as_deref(),
+                Some(&["10".to_owned(), "20".to_owned()][..]),
+                "{raw}"
+            );
+        }
+    }
+
+    #[test]
+    fn related_objects_are_read_in_all_five_spellings() {
+        for raw in [
+            "include_related=job,run_steps",
+            "include_related=%5B%22job%22,%20%22run_steps%22%5D",
+            "include_related=%5B'job','run_steps'%5D",
+            "include_related=%5Bjob,run_steps%5D",
+            "include_related=job&include_related=run_steps",
+        ] {
+            let related = Query::parse(Some(raw))
+                .related(&["job"], &Switches::default())
+                .expect("read");
+            assert!(
+                related.has("job") && related.has("run_steps") && !related.has("trigger"),
+                "{raw}"
+            );
+        }
+        let strict = Switches {
+            unknown_related: Strictness::Refuse,
+            ..Switches::default()
+        };
+        assert!(
+            Query::parse(Some("include_related=jobb"))
+                .related(&["job"], &strict)
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn pages_are_cut_after_filtering_and_ordering() {
+        let rows: Vec<Map<String, Value>> = (1..=5_i64)
+            .map(|id| {
+                Map::from_iter([
+                    ("id".to_owned(), json!(id)),
+                    ("state".to_owned(), json!(if id == 3 { 2 } else { 1 })),
+                ])
+            })
+            .collect();
+        let query = Query::parse(Some("order_by=-id&limit=2&offset=1"));
+        let page = select(rows.iter(), 7, &query, &ACTIVE, &Switches::default())
+            .expect("selects")
+            .page(|row| row["id"].clone());
+        assert_eq!(page.data, [json!(4), json!(2)]);
+        assert_eq!(page.extra()["pagination"], json!({ "count": 2, "total_count": 4 }));
+        assert_eq!(
+            page.filters,
+            json!({ "account_id": 7, "limit": 2, "offset": 1, "state": 1 })
+        );
+    }
+}

@@ -1,0 +1,233 @@
+//! Starting, steering and stopping a simulator.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use chrono::{DateTime, Utc};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::connection::{BreakableListener, Line};
+use crate::faults::Fault;
+use crate::recorder::RecordedRequest;
+use crate::state::State;
+use crate::switches::Switches;
+use crate::world::JobScript;
+use crate::{acme, control, edge};
+
+/// Starts simulators.
+#[derive(Clone, Copy, Debug)]
+pub struct Simulator;
+
+impl Simulator {
+    /// Binds both listeners and serves until [`Running::shutdown`] or until the handle is dropped.
+    ///
+    /// # Errors
+    /// An address could not be bound.
+    pub async fn start(config: Config) -> io::Result<Running> {
+        let face = TcpListener::bind(config.listen).await?;
+        let control = TcpListener::bind(config.control_listen).await?;
+        let (address, control_address) = (face.local_addr()?, control.local_addr()?);
+        let state = Arc::new(State::new(&config));
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+
+        let app = dbt_face(Arc::clone(&state)).into_make_service_with_connect_info::<Line>();
+        tasks.spawn(serve_until(
+            stop.clone(),
+            axum::serve(BreakableListener(face), app).into_future(),
+        ));
+        let app = control::router(Arc::clone(&state));
+        tasks.spawn(serve_until(stop.clone(), axum::serve(control, app).into_future()));
+        Ok(Running {
+            state,
+            address,
+            control_address,
+            stop,
+            tasks,
+            seeded_with_acme: matches!(config.seed, crate::Seed::Acme),
+        })
+    }
+}
+
+fn dbt_face(state: Arc<State>) -> Router {
+    Router::new().fallback(
+        move |ConnectInfo(line): ConnectInfo<Line>, request: http::Request<Body>| {
+            edge::serve(Arc::clone(&state), line, request)
+        },
+    )
+}
+
+/// Connections under way are dropped at the end: a double need not be polite.
+async fn serve_until(stop: CancellationToken, serving: impl Future<Output = io::Result<()>>) {
+    if let Some(Err(error)) = stop.run_until_cancelled(serving).await {
+        tracing::error!(%error, "the simulator stopped serving");
+    }
+}
+
+/// Runs a simulator until `stop` is done, after showing its banner to `announce`.
+///
+/// # Errors
+/// An address could not be bound.
+pub async fn run(config: Config, stop: impl Future<Output = ()>, announce: impl FnOnce(&str)) -> io::Result<()> {
+    let running = Simulator::start(config).await?;
+    announce(&running.banner());
+    stop.await;
+    running.shutdown().await;
+    Ok(())
+}
+
+/// A running simulator. Dropping it stops it.
+pub struct Running {
+    state: Arc<State>,
+    address: SocketAddr,
+    control_address: SocketAddr,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+    seeded_with_acme: bool,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Running {
+    /// Where dbt's face is: `http://127.0.0.1:PORT`, no slash at the end. All three APIs are below it.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where the control endpoint is, no slash at the end.
+    pub fn control_url(&self) -> String {
+        format!("http://{}", self.control_address)
+    }
+
+    /// The address of dbt's face.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A text for people: where it listens and how to point a dbt Cloud client at it.
+    pub fn banner(&self) -> String {
+        let (face, control) = (self.base_url(), self.control_url());
+        let (account, token, job) = (acme::ACCOUNT_ID, acme::TOKEN, acme::NIGHTLY_JOB_ID);
+        let mut text = format!(
+            "dbt Cloud simulator\n\
+             \x20 dbt's face        {face}      (Administrative v2 and v3, Discovery /graphql, Semantic Layer /api/graphql)\n\
+             \x20 control endpoint  {control}      (GET / lists its routes)\n"
+        );
+        if self.seeded_with_acme {
+            text.push_str(&format!(
+                "\n\
+                 Point any dbt Cloud client at it: host {face}, account {account}, token {token} (made up).\n\
+                 \x20 curl -s -H 'Authorization: Token {token}' {face}/api/v3/accounts/{account}/projects/\n\
+                 \x20 curl -s -H 'Authorization: Token {token}' -H 'Content-Type: application/json' -d '{{\"cause\":\"trying it out\"}}' {face}/api/v2/accounts/{account}/jobs/{job}/run/\n\
+                 \x20 curl -s -X POST -H 'Content-Type: application/json' -d '{{\"seconds\":60}}' {control}/clock/advance\n"
+            ));
+        }
+        text
+    }
+
+    /// Simulated time.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.state.clock.now()
+    }
+
+    /// Moves simulated time ahead; says what time it is then.
+    pub fn advance(&self, by: Duration) -> DateTime<Utc> {
+        self.state.advance(by)
+    }
+
+    /// Changes how fast simulated time passes: 1 is real time, 0 stands still.
+    pub fn set_time_scale(&self, scale: f64) {
+        self.state.clock.set_scale(scale);
+    }
+
+    /// Switches a fault on; says its id.
+    pub fn add_fault(&self, fault: Fault) -> u64 {
+        self.state.faults.add(fault)
+    }
+
+    /// Switches one fault off; `false` when it was used up already.
+    pub fn remove_fault(&self, id: u64) -> bool {
+        self.state.faults.remove(id)
+    }
+
+    /// Switches all faults off.
+    pub fn clear_faults(&self) {
+        self.state.faults.clear();
+    }
+
+    /// The undocumented behaviours as they are set.
+    pub fn switches(&self) -> Switches {
+        self.state.switches()
+    }
+
+    /// Sets the undocumented behaviours.
+    pub fn set_switches(&self, switches: Switches) {
+        self.state.set_switches(switches);
+    }
+
+    /// Changes some of the undocumented behaviours.
+    pub fn change_switches(&self, change: impl FnOnce(&mut Switches)) {
+        let mut switches = self.state.switches();
+        change(&mut switches);
+        self.state.set_switches(switches);
+    }
+
+    /// Says how the runs of a job go from the next trigger on; `false` when there is no such job.
+    pub fn set_script(&self, job_id: i64, script: JobScript) -> bool {
+        self.state.set_script(job_id, script)
+    }
+
+    /// Forgets what counted against the rate limits, cooldowns included.
+    pub fn reset_rate_limits(&self) {
+        self.state.reset_limits();
+    }
+
+    /// Every request to dbt's face that is still kept, oldest first.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.state.recorder.all()
+    }
+
+    /// The kept requests with that method whose path begins so.
+    pub fn requests_to(&self, method: &str, path_prefix: &str) -> Vec<RecordedRequest> {
+        let mut all = self.state.recorder.all();
+        all.retain(|request| request.method.eq_ignore_ascii_case(method) && request.target.starts_with(path_prefix));
+        all
+    }
+
+    /// Forgets the kept requests.
+    pub fn clear_requests(&self) {
+        self.state.recorder.clear();
+    }
+
+    /// Every operation served, as `GET /api/v2/accounts/{account_id}/`, sorted.
+    pub fn operations(&self) -> Vec<String> {
+        self.state.operations()
+    }
+
+    /// Stops serving and waits until both listeners are closed.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}

@@ -1,0 +1,234 @@
+//! One run and its phases.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::steps::Step;
+use crate::world::Doc;
+
+/// The phases of a run, with dbt's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Queued,
+    Starting,
+    Running,
+    Success,
+    Error,
+    Cancelled,
+}
+
+impl Phase {
+    pub(crate) fn number(self) -> i64 {
+        match self {
+            Self::Queued => 1,
+            Self::Starting => 2,
+            Self::Running => 3,
+            Self::Success => 10,
+            Self::Error => 20,
+            Self::Cancelled => 30,
+        }
+    }
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "Queued",
+            Self::Starting => "Starting",
+            Self::Running => "Running",
+            Self::Success => "Success",
+            Self::Error => "Error",
+            Self::Cancelled => "Cancelled",
+        }
+    }
+
+    pub(crate) fn is_over(self) -> bool {
+        matches!(self, Self::Success | Self::Error | Self::Cancelled)
+    }
+}
+
+/// A cancellation that took hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Cancellation {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) by: String,
+}
+
+/// What a run is made from.
+#[derive(Clone, Debug)]
+pub(crate) struct RunOrder {
+    pub(crate) id: i64,
+    pub(crate) trigger_id: i64,
+    pub(crate) created_at: DateTime<Utc>,
+    /// The accepted fields of the trigger body.
+    pub(crate) trigger: Doc,
+    pub(crate) cause_category: &'static str,
+    pub(crate) triggered_by: String,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) retrying_run_id: Option<i64>,
+}
+
+/// One execution of a job.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) id: i64,
+    pub(crate) trigger_id: i64,
+    pub(crate) account_id: i64,
+    pub(crate) project_id: i64,
+    pub(crate) environment_id: i64,
+    pub(crate) job_id: i64,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) trigger: Doc,
+    pub(crate) cause_category: &'static str,
+    pub(crate) triggered_by: String,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) retrying_run_id: Option<i64>,
+    pub(crate) dbt_version: String,
+    pub(crate) generates_docs: bool,
+    pub(crate) generates_sources: bool,
+    /// Planned times; a run that waits for another has none yet.
+    pub(crate) dequeued_at: Option<DateTime<Utc>>,
+    pub(crate) started_at: Option<DateTime<Utc>>,
+    pub(crate) ends_at: Option<DateTime<Utc>>,
+    pub(crate) cancellation: Option<Cancellation>,
+    /// Until then it is a 404.
+    pub(crate) hidden_until: Option<DateTime<Utc>>,
+}
+
+impl Run {
+    /// A run of `job`, not planned yet.
+    pub(crate) fn of_job(job: &Doc, environment_version: &str, order: RunOrder) -> Self {
+        let number = |name: &str| job.get(name).and_then(Value::as_i64).unwrap_or_default();
+        let flag = |name: &str| job.get(name).and_then(Value::as_bool).unwrap_or_default();
+        let overridden = order.trigger.get("dbt_version_override").and_then(Value::as_str);
+        let own = job.get("dbt_version").and_then(Value::as_str);
+        Self {
+            id: order.id,
+            trigger_id: order.trigger_id,
+            account_id: number("account_id"),
+            project_id: number("project_id"),
+            environment_id: number("environment_id"),
+            job_id: number("id"),
+            created_at: order.created_at,
+            dbt_version: overridden.or(own).unwrap_or(environment_version).to_owned(),
+            generates_docs: order
+                .trigger
+                .get("generate_docs_override")
+                .and_then(Value::as_bool)
+                .unwrap_or(flag("generate_docs")),
+            generates_sources: flag("run_generate_sources"),
+            trigger: order.trigger,
+            cause_category: order.cause_category,
+            triggered_by: order.triggered_by,
+            steps: order.steps,
+            retrying_run_id: order.retrying_run_id,
+            dequeued_at: None,
+            started_at: None,
+            ends_at: None,
+            cancellation: None,
+            hidden_until: None,
+        }
+    }
+
+    /// CI runs go in parallel and take no slot.
+    pub(crate) fn is_ci(&self) -> bool {
+        const PULL_REQUESTS: [&str; 4] = [
+            "github_pull_request_id",
+            "gitlab_merge_request_id",
+            "azure_pull_request_id",
+            "non_native_pull_request_id",
+        ];
+        PULL_REQUESTS
+            .iter()
+            .any(|name| self.trigger.get(*name).is_some_and(Value::is_number))
+    }
+
+    pub(crate) fn phase(&self, now: DateTime<Utc>) -> Phase {
+        if self.ends_at.is_some_and(|end| end <= now) {
+            return match (&self.cancellation, self.fails()) {
+                (Some(_), _) => Phase::Cancelled,
+                (None, true) => Phase::Error,
+                (None, false) => Phase::Success,
+            };
+        }
+        match (self.dequeued_at, self.started_at) {
+            (_, Some(started)) if started <= now => Phase::Running,
+            (Some(dequeued), _) if dequeued <= now => Phase::Starting,
+            _ => Phase::Queued,
+        }
+    }
+
+    /// Whether one of its steps is going to fail.
+    pub(crate) fn fails(&self) -> bool {
+        self.steps.iter().any(|step| step.fails)
+    }
+
+    pub(crate) fn is_hidden(&self, now: DateTime<Utc>) -> bool {
+        self.hidden_until.is_some_and(|until| now < until)
+    }
+
+    /// Fixes when it leaves the queue; the rest follows.
+    pub(crate) fn plan(&mut self, dequeued_at: DateTime<Utc>, starting: TimeDelta) {
+        let started_at = dequeued_at + starting;
+        self.dequeued_at = Some(dequeued_at);
+        self.started_at = Some(started_at);
+        self.ends_at = Some(started_at + self.length());
+    }
+
+    /// How long its executed steps take together.
+    fn length(&self) -> TimeDelta {
+        self.executed().map(|step| step.length).sum()
+    }
+
+    /// The steps up to and including the one that fails.
+    pub(crate) fn executed(&self) -> impl Iterator<Item = &Step> {
+        let last = self
+            .steps
+            .iter()
+            .position(|step| step.fails)
+            .unwrap_or(self.steps.len());
+        self.steps.iter().take(last + 1)
+    }
+
+    /// Takes a cancellation: at once in the queue, after `delay` when it has begun, not at all when it ends before.
+    pub(crate) fn cancel(&mut self, now: DateTime<Utc>, delay: TimeDelta, by: String) {
+        let at = match self.phase(now) {
+            Phase::Queued => now,
+            Phase::Starting | Phase::Running if self.cancellation.is_none() => now + delay,
+            _ => return,
+        };
+        if self.ends_at.is_none_or(|end| at < end) {
+            if self.dequeued_at.is_none_or(|dequeued| now < dequeued) {
+                self.dequeued_at = None;
+            }
+            if self.started_at.is_none_or(|started| at < started) {
+                self.started_at = None;
+            }
+            self.ends_at = Some(at);
+            self.cancellation = Some(Cancellation { at, by });
+        }
+    }
+
+    pub(crate) fn git_branch(&self) -> String {
+        self.trigger
+            .get("git_branch")
+            .and_then(Value::as_str)
+            .unwrap_or("main")
+            .to_owned()
+    }
+
+    /// The asked commit, else one that depends on the job's day alone: runs of a day build the same commit.
+    pub(crate) fn git_sha(&self) -> String {
+        if let Some(sha) = self.trigger.get("git_sha").and_then(Value::as_str) {
+            return sha.to_owned();
+        }
+        let seed = format!(
+            "{}/{}/{}",
+            self.project_id,
+            self.git_branch(),
+            self.created_at.date_naive()
+        );
+        let mut text = hex::encode(Sha256::digest(seed.as_bytes()));
+        text.truncate(40);
+        text
+    }
+}

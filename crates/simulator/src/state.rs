@@ -1,0 +1,98 @@
+//! All that one running simulator consists of. Nothing here is global: many may run in one process.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::config::{Config, RateLimit, RunTiming};
+use crate::faults::FaultBox;
+use crate::recorder::Recorder;
+use crate::routing::Router;
+use crate::seed;
+use crate::switches::Switches;
+use crate::world::World;
+
+/// One simulator.
+pub(crate) struct State {
+    pub(crate) clock: Clock,
+    pub(crate) recorder: Recorder,
+    pub(crate) faults: FaultBox,
+    pub(crate) router: Router,
+    pub(crate) rate_limit: RateLimit,
+    pub(crate) timing: RunTiming,
+    pub(crate) max_body_bytes: usize,
+    /// Rings after every call that may have changed what happens next.
+    pub(crate) changed: Notify,
+    world: Mutex<World>,
+    switches: Mutex<Switches>,
+}
+
+impl State {
+    pub(crate) fn new(config: &Config) -> Self {
+        let clock = Clock::new(config.epoch, config.time_scale);
+        let world = seed::grow(&config.seed, clock.now(), &config.timing);
+        Self {
+            clock,
+            recorder: Recorder::new(config.recorded_requests),
+            faults: FaultBox::default(),
+            router: Router::new(crate::api::routes()),
+            rate_limit: config.rate_limit,
+            timing: config.timing,
+            max_body_bytes: config.max_body_bytes,
+            changed: Notify::new(),
+            world: Mutex::new(world),
+            switches: Mutex::new(config.switches.clone()),
+        }
+    }
+
+    /// Locks the world; never held across an `await`.
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn switches(&self) -> Switches {
+        self.switches.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_switches(&self, switches: Switches) {
+        *self.switches.lock().unwrap_or_else(PoisonError::into_inner) = switches;
+    }
+}
+
+impl State {
+    /// Moves the clock and lets the world take notice at once.
+    pub(crate) fn advance(&self, by: std::time::Duration) -> chrono::DateTime<chrono::Utc> {
+        let now = self.clock.advance(by);
+        self.world().settle(now, &self.timing);
+        self.changed.notify_one();
+        now
+    }
+
+    /// `false` when there is no such job.
+    pub(crate) fn set_script(&self, job_id: i64, script: crate::world::JobScript) -> bool {
+        match self.world().account_with_job(job_id) {
+            Some(account) => {
+                account.scripts.insert(job_id, script);
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub(crate) fn reset_limits(&self) {
+        for account in self.world().accounts.values_mut() {
+            account.limiter.reset();
+        }
+    }
+
+    pub(crate) fn operations(&self) -> Vec<String> {
+        let mut all: Vec<String> = self
+            .router
+            .routes()
+            .map(|route| format!("{} {}", route.method, route.template))
+            .collect();
+        all.sort();
+        all
+    }
+}

@@ -1,0 +1,168 @@
+//! Behaviour of dbt Cloud that nobody outside dbt Labs can be sure of, each with the default the simulator takes.
+//! Change them through [`crate::Running::set_switches`] or `PATCH /switches` of the control endpoint.
+
+use serde::{Deserialize, Serialize};
+
+/// What to do where dbt Cloud's real behaviour is not documented or differs between cells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Switches {
+    /// A list asked for with a `limit` over 100.
+    pub limit_over_100: LimitOver100,
+    /// A path whose trailing slash differs from the specification's.
+    pub wrong_slash: WrongSlash,
+    /// Cancelling a run that has ended.
+    pub cancel_finished_run: CancelFinishedRun,
+    /// `POST runs/{id}/retry/` of a run that cannot be retried (a second retry included).
+    pub refused_retry: RefusedRetry,
+    /// An `include_related` value that the resource does not know.
+    pub unknown_related: Strictness,
+    /// A body field that breaks a rule is answered with this status (400 or 422).
+    pub invalid_body_status: u16,
+    /// The longest `cause` of a trigger, in characters.
+    pub cause_max_chars: usize,
+    /// A `cause` over that length.
+    pub long_cause: LongCause,
+    /// `null` (or an empty string) for an optional text of the trigger body.
+    pub null_trigger_fields: Strictness,
+    /// What `DELETE` of the older resources answers.
+    pub delete_answer: DeleteAnswer,
+    /// The body of a 429.
+    pub rate_limit_body: RateLimitBody,
+    /// Whether a 429 carries `Retry-After`.
+    pub rate_limit_retry_after: bool,
+    /// Whether `Authorization: Token …` is taken by the Semantic Layer (`Bearer` always is).
+    pub semantic_layer_takes_token: bool,
+    /// Whether service tokens may call `whoami`.
+    pub whoami_for_service_tokens: bool,
+    /// Whether `/beta/graphql` is served.
+    pub beta_graphql: bool,
+    /// For how many simulated seconds a fresh run is a 404.
+    pub run_hidden_secs: u64,
+    /// The status number of a step that was skipped because an earlier one failed.
+    pub skipped_step_status: i64,
+    /// For how many simulated seconds after its end a step's logs are still empty.
+    pub step_log_lag_secs: u64,
+    /// Whether `finished_at` stays null on cancelled runs.
+    pub cancelled_run_without_finish: bool,
+    /// Artifacts longer than this are a 404, as if they had not been saved.
+    pub artifact_max_bytes: Option<u64>,
+    /// Whether the artifact list of a run without artifacts is `null` instead of a 404.
+    pub no_artifacts_is_null: bool,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self {
+            limit_over_100: LimitOver100::Clamp,
+            wrong_slash: WrongSlash::Serve,
+            cancel_finished_run: CancelFinishedRun::Unchanged,
+            refused_retry: RefusedRetry::BadRequest,
+            unknown_related: Strictness::Accept,
+            invalid_body_status: 400,
+            cause_max_chars: 255,
+            long_cause: LongCause::Refuse,
+            null_trigger_fields: Strictness::Accept,
+            delete_answer: DeleteAnswer::NoContent,
+            rate_limit_body: RateLimitBody::Envelope,
+            rate_limit_retry_after: false,
+            semantic_layer_takes_token: true,
+            whoami_for_service_tokens: true,
+            beta_graphql: true,
+            run_hidden_secs: 0,
+            skipped_step_status: 30,
+            step_log_lag_secs: 0,
+            cancelled_run_without_finish: false,
+            artifact_max_bytes: None,
+            no_artifacts_is_null: false,
+        }
+    }
+}
+
+/// Answers to a `limit` over 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitOver100 {
+    /// 100 rows, and `extra.filters.limit` says 100.
+    Clamp,
+    /// 400 with a field error.
+    Refuse,
+    /// As many rows as asked for.
+    Serve,
+}
+
+/// Answers to a missing (or surplus) trailing slash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WrongSlash {
+    /// In place, as most clients expect.
+    Serve,
+    /// 308 to the right spelling.
+    Redirect,
+    /// 404, an HTML page.
+    NotFound,
+}
+
+/// Answers to the cancellation of a finished run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelFinishedRun {
+    /// 200 with the run as it is.
+    Unchanged,
+    /// 400.
+    Refuse,
+}
+
+/// Answers to a retry that is not possible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusedRetry {
+    /// 400 whose `data` holds `retry_not_supported_reason`.
+    BadRequest,
+    /// 200 with the old run, unchanged.
+    Unchanged,
+}
+
+/// Whether something doubtful is taken or refused with a 400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strictness {
+    /// Taken as if it were absent.
+    Accept,
+    /// 400.
+    Refuse,
+}
+
+/// What happens to a `cause` that is too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LongCause {
+    /// 400 with a field error.
+    Refuse,
+    /// Cut to the limit.
+    Truncate,
+    /// Kept whole.
+    Accept,
+}
+
+/// Answers of `DELETE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeleteAnswer {
+    /// 204, as the specification says.
+    NoContent,
+    /// 200 with the envelope and the deleted object, as one peer decodes it.
+    Body,
+}
+
+/// Bodies of a 429.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RateLimitBody {
+    /// The classic envelope with `data: null`.
+    Envelope,
+    /// A proxy's HTML page.
+    Html,
+    /// Nothing.
+    Empty,
+}

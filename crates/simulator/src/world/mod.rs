@@ -1,0 +1,69 @@
+//! The state of the double: accounts with their tables and runs, and the tokens that open them. Nothing here knows
+//! HTTP.
+
+mod account;
+mod ids;
+mod script;
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+pub(crate) use account::{Account, Kind};
+pub(crate) use ids::Ids;
+pub(crate) use script::Failure;
+pub use script::{JobOutcome, JobScript};
+
+use crate::call::{Call, Caller};
+use crate::config::RunTiming;
+use crate::reply::Refusal;
+
+/// A stored object: the fields as dbt names them.
+pub(crate) type Doc = Map<String, Value>;
+
+/// All accounts of one simulator.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) accounts: BTreeMap<i64, Account>,
+    pub(crate) tokens: HashMap<String, Caller>,
+    pub(crate) ids: Ids,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self {
+            accounts: BTreeMap::new(),
+            tokens: HashMap::new(),
+            ids: Ids::starting_at(70_403_110_000_000),
+        }
+    }
+
+    /// The account in the path, if the caller's token is good for it.
+    pub(crate) fn account(&mut self, call: &Call) -> Result<&mut Account, Refusal> {
+        let id = call.id("account_id")?;
+        if !call.caller.accounts.contains(&id) {
+            return Err(Refusal::not_found());
+        }
+        self.accounts.get_mut(&id).ok_or_else(Refusal::not_found)
+    }
+
+    /// The accounts the caller's token is good for.
+    pub(crate) fn accounts_of<'a>(&'a self, caller: &'a Caller) -> impl Iterator<Item = &'a Account> {
+        caller.accounts.iter().filter_map(|id| self.accounts.get(id))
+    }
+
+    /// Finds the account that holds this job, for the control endpoint and the handle, which know no token.
+    pub(crate) fn account_with_job(&mut self, job_id: i64) -> Option<&mut Account> {
+        self.accounts
+            .values_mut()
+            .find(|account| account.get(Kind::Jobs, job_id).is_some())
+    }
+
+    /// Lets every account take notice of what has happened by `now`.
+    pub(crate) fn settle(&mut self, now: DateTime<Utc>, timing: &RunTiming) {
+        for account in self.accounts.values_mut() {
+            account.settle(now, timing);
+        }
+    }
+}
