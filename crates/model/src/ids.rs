@@ -6,12 +6,13 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
         pub struct $name(pub i64);
 
@@ -33,6 +34,12 @@ macro_rules! id {
             }
         }
 
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any(NumberOrText).map(Self)
+            }
+        }
+
         impl FromStr for $name {
             type Err = ParseIntError;
 
@@ -41,6 +48,29 @@ macro_rules! id {
             }
         }
     };
+}
+
+/// dbt Cloud writes ids as numbers, and here and there as text (`"40650768"`); query strings know only text.
+struct NumberOrText;
+
+impl Visitor<'_> for NumberOrText {
+    type Value = i64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id: a whole number")
+    }
+
+    fn visit_i64<E: Error>(self, id: i64) -> Result<i64, E> {
+        Ok(id)
+    }
+
+    fn visit_u64<E: Error>(self, id: u64) -> Result<i64, E> {
+        i64::try_from(id).map_err(E::custom)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<i64, E> {
+        text.parse().map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+    }
 }
 
 id!(/// A dbt Cloud account.
@@ -59,3 +89,21 @@ id!(/// A caller's API key of this gateway.
     ApiKeyId);
 id!(/// One process of this gateway, as the table `instance` knows it.
     InstanceId);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_as_numbers_and_as_text() {
+        for spelling in ["70403110000000", "\"70403110000000\""] {
+            assert_eq!(
+                serde_json::from_str::<RunId>(spelling).unwrap(),
+                RunId(70_403_110_000_000)
+            );
+        }
+        for other in ["1.5", "\"x\"", "true", "null", "18446744073709551615"] {
+            assert!(serde_json::from_str::<RunId>(other).is_err(), "{other}");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! Plain data only. No HTTP client, no database, no web framework: every other floor imports this one.
 
+mod access_url;
 mod caller;
 mod clock;
 mod context;
@@ -15,6 +16,7 @@ mod run;
 mod timestamp;
 mod upstream;
 
+pub use access_url::{is_loopback, metadata_url, semantic_layer_url};
 pub use caller::{Caller, Role, UnknownRole};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use context::{CallerRequestId, ClientContext, Face, RequestStamp};

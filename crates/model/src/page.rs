@@ -170,15 +170,29 @@ mod tests {
 
     #[test]
     fn next_and_previous_end_where_the_list_ends() {
+        let query = |number| PageQuery::new(number, 100);
         let page = |number, count| Page::<()> {
-            query: PageQuery::new(number, 100).unwrap(),
+            query: query(number).unwrap(),
             count,
             results: vec![],
         };
         assert_eq!(
             (page(1, 100).next(), page(1, 101).next(), page(2, 101).next()),
-            (None, Some(2), None)
+            (None, query(2), None)
         );
-        assert_eq!((page(1, 100).previous(), page(3, 100).previous()), (None, Some(2)));
+        assert_eq!((page(1, 100).previous(), page(3, 100).previous()), (None, query(2)));
+    }
+
+    #[test]
+    fn a_page_of_a_whole_list_is_its_part() {
+        let part = |number| Page::of_whole(PageQuery::new(number, 2).unwrap(), vec![1, 2, 3]);
+        assert_eq!(
+            (part(1).results, part(2).results, part(3).results),
+            (vec![1, 2], vec![3], vec![])
+        );
+        assert_eq!(
+            (part(1).count, part(1).next().is_some(), part(2).next()),
+            (3, true, None)
+        );
     }
 }

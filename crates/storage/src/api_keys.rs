@@ -7,7 +7,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 
-use crate::request_log::{Closing, FixedPart, LogRow, Outcome, RowLimits, insert_rows};
+use crate::request_log::{Closing, FixedPart, LogRow, Outcome, RowLimits, ensure_partition, insert_rows};
 use crate::{Database, StorageError};
 
 /// The SHA-256 of a whole key. Without the key it opens nothing.
@@ -113,6 +113,7 @@ impl ApiKeys {
         .fetch_one(&mut *transaction)
         .await?;
         let logged = creation_row(stamp, order, row.id, row.created_at);
+        ensure_partition(&mut transaction, stamp.started_at().date_naive()).await?;
         insert_rows(&mut *transaction, &[logged]).await?;
         transaction.commit().await?;
         Ok(NewKey {

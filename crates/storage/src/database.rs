@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 /// How to reach Postgres.
@@ -28,7 +29,7 @@ pub enum StorageError {
     Query(#[from] sqlx::Error),
     /// A migration failed, or the database was migrated by a newer version of this program.
     #[error("the database's tables could not be brought up to date")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[from] MigrateError),
     /// A row holds what this version does not know.
     #[error("unreadable row in {table}: {reason}")]
     Row {
@@ -40,6 +41,19 @@ pub enum StorageError {
     /// There is no company with that id.
     #[error("there is no company {0}")]
     NoSuchCompany(model::CompanyId),
+}
+
+impl StorageError {
+    /// Whether the database is not there (yet): starting, stopping, or not reachable.
+    pub fn is_absence(&self) -> bool {
+        let (Self::Query(error) | Self::Migrate(MigrateError::Execute(error))) = self else {
+            return false;
+        };
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        // 57P01 to 57P03: stopped by its administrator, crashed, still starting.
+        matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut)
+            || code.is_some_and(|code| code.starts_with("57P0"))
+    }
 }
 
 /// Postgres: one pool for the process.

@@ -8,7 +8,7 @@ mod row;
 mod writer;
 
 pub use clean::RowLimits;
-pub(crate) use insert::insert_rows;
+pub(crate) use insert::{ensure_partition, insert_rows};
 pub use pg::PgRequestLog;
 pub use queue::{LogError, LogQueue, LogSlot, QueueSettings, Receipt};
 pub use row::{Closing, FixedPart, LogRow, Outcome};

@@ -1,0 +1,34 @@
+//! `dbt-gateway keys create`.
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, ensure};
+use model::{CompanyId, Face, RequestStamp, SystemClock};
+use secrecy::ExposeSecret as _;
+use storage::{ApiKeys, KeyOrder};
+
+use crate::cli::CreateKeyOptions;
+use crate::database::with_database;
+use crate::settings::Settings;
+
+/// Makes a key and prints it, and nothing else, on standard output.
+pub(crate) fn create(settings: &Settings, options: &CreateKeyOptions) -> anyhow::Result<()> {
+    ensure!(
+        (1..=200).contains(&options.name.chars().count()),
+        "a key's name has 1 to 200 characters"
+    );
+    let order = KeyOrder {
+        company_id: CompanyId(options.company),
+        name: options.name.clone(),
+        role: options.role,
+    };
+    let new = with_database(settings, async |database| {
+        database.migrate().await.context("cannot migrate")?;
+        let stamp = RequestStamp::now(&SystemClock, Face::Internal, None);
+        ApiKeys::new(database)
+            .create(&stamp, &order)
+            .await
+            .context("no key was made")
+    })?;
+    writeln!(std::io::stdout(), "{}", new.key.expose_secret()).context("the key was made, but could not be printed")
+}

@@ -1,0 +1,163 @@
+//! A running gateway's life: waiting for the database, saying that it lives, stopping without losing a row.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use model::InstanceId;
+use provider::{DbtProvider, LogQueue};
+use storage::{Database, Instances};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::settings;
+
+/// Brings the tables up to date, waiting for a database that is not up yet.
+pub(crate) async fn migrate_when_up(database: &Database, patience: Duration) -> anyhow::Result<()> {
+    let until = Instant::now() + patience;
+    loop {
+        match database.migrate().await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.is_absence() && Instant::now() < until => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the database is not up yet");
+                sleep(Duration::from_millis(500)).await;
+            }
+            Err(error) => return Err(error).context("cannot use the database"),
+        }
+    }
+}
+
+/// This process in the table `instance`: beats, and closes the rows that dead processes left open.
+pub(crate) struct Presence {
+    id: InstanceId,
+    instances: Instances,
+    beating: JoinHandle<()>,
+}
+
+impl Presence {
+    /// Registers this process. Alone on its database, it knows that all others are dead.
+    pub(crate) async fn announce(
+        instances: Instances,
+        settings: &settings::Instance,
+        alone: bool,
+    ) -> anyhow::Result<Self> {
+        let host = gethostname::gethostname().to_string_lossy().into_owned();
+        let id = instances
+            .register(&host, env!("CARGO_PKG_VERSION"))
+            .await
+            .context("cannot register this process")?;
+        if alone {
+            instances
+                .end_all_but(id)
+                .await
+                .context("cannot end the instances of dead processes")?;
+        }
+        let beating = tokio::spawn(beat(
+            instances.clone(),
+            id,
+            Duration::from_secs(settings.heartbeat_secs),
+            Duration::from_secs(settings.sweep_secs),
+            Duration::from_secs(settings.dead_after_secs),
+        ));
+        Ok(Self { id, instances, beating })
+    }
+
+    pub(crate) fn id(&self) -> InstanceId {
+        self.id
+    }
+
+    /// Says that this process has ended well.
+    pub(crate) async fn end(self) {
+        self.beating.abort();
+        if let Err(error) = self.instances.end(self.id).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the end of this process was not recorded"
+            );
+        }
+    }
+}
+
+async fn beat(instances: Instances, id: InstanceId, every: Duration, sweep_every: Duration, dead_after: Duration) {
+    let mut beats = ticks(every);
+    let mut sweeps = ticks(sweep_every);
+    loop {
+        let done = tokio::select! {
+            _ = beats.tick() => instances.beat(id).await,
+            _ = sweeps.tick() => instances.close_abandoned(dead_after).await.map(|closed| {
+                if closed > 0 {
+                    tracing::warn!(rows = closed, "closed rows that a dead process left open, as abandoned");
+                }
+            }),
+        };
+        if let Err(error) = done {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "this process could not say that it lives"
+            );
+        }
+    }
+}
+
+fn ticks(every: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Serves until a signal comes, then for at most `patience` until the requests under way are answered.
+pub(crate) async fn until_stopped(
+    serving: impl Future<Output = std::io::Result<()>>,
+    stopping: CancellationToken,
+    patience: Duration,
+) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let patience_ends = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: finishing the requests under way");
+        stopping.cancel();
+        sleep(patience).await;
+    };
+    tokio::select! {
+        served = serving => Ok(served?),
+        () = patience_ends => {
+            tracing::error!("requests were still under way when the patience for stopping ended");
+            Ok(())
+        }
+    }
+}
+
+/// Lets the changes under way end and the queued rows be written.
+pub(crate) async fn finish(provider: &DbtProvider, log: &LogQueue, writer: JoinHandle<usize>, patience: Duration) {
+    if timeout(patience, provider.drain()).await.is_err() {
+        tracing::error!(
+            "changes were still under way at the end: their rows stay open until they are closed as abandoned"
+        );
+    }
+    log.close();
+    let impatient = async {
+        sleep(patience).await;
+        log.give_up();
+        std::future::pending().await
+    };
+    let lost = tokio::select! {
+        lost = writer => lost,
+        () = impatient => return,
+    };
+    match lost {
+        Ok(0) => {}
+        Ok(rows) => tracing::error!(
+            rows,
+            "rows of the request log were lost: the database did not take them"
+        ),
+        Err(error) => tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the request log's writer failed"
+        ),
+    }
+}

@@ -1,0 +1,160 @@
+//! `dbt-gateway serve`: puts the floors together, serves, and stops without losing a row.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use client::{ClientSettings, Clients, Upstreams};
+use dbt_api::{DbtWrappedApi, HttpSettings};
+use model::{AccountId, Clock, CompanyId, InstanceId, SystemClock, Upstream, UpstreamSource};
+use provider::{DbtProvider, ProviderSettings, RetrySettings, RowLimits};
+use secrecy::ExposeSecret as _;
+use server::{ServerSettings, ServerState};
+use storage::{ApiKeys, Instances, LogQueue, PgRequestLog, QueueSettings};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::database::Postgres;
+use crate::running::{self, Presence};
+use crate::settings::{Settings, set};
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) fn run(settings: &Settings) -> anyhow::Result<()> {
+    let postgres = Postgres::for_serving(settings)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(serve(settings, &postgres));
+    drop(runtime);
+    postgres.stop()?;
+    done
+}
+
+async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(settings.server.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", settings.server.listen))?;
+    let database = postgres.connect(settings)?;
+    running::migrate_when_up(&database, Duration::from_secs(settings.database.start_wait_secs)).await?;
+    let presence = Presence::announce(Instances::new(&database), &settings.instance, postgres.is_ours_alone()).await?;
+
+    let sink = PgRequestLog::new(&database, millis(settings.request_log.commit_timeout_ms));
+    let (log, writer) = LogQueue::start(Arc::new(sink), queue_settings(settings));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let provider = DbtProvider::new(
+        Arc::new(DbtWrappedApi::new(http_settings(settings))?),
+        log.clone(),
+        Arc::clone(&clock),
+        provider_settings(settings, presence.id()),
+    );
+    let clients = Clients::new(
+        Arc::new(ApiKeys::new(&database)),
+        upstreams(settings)?,
+        provider.clone(),
+        Arc::clone(&clock),
+        ClientSettings {
+            read_only: settings.server.read_only,
+            key_max_age: millis(settings.api_keys.max_age_ms),
+            key_capacity: settings.api_keys.capacity,
+        },
+    );
+    let router = server::router(ServerState {
+        clients,
+        clock,
+        settings: Arc::new(server_settings(settings)?),
+    });
+
+    tracing::info!(address = %listener.local_addr()?, "serving");
+    let patience = Duration::from_secs(settings.server.shutdown_secs);
+    let stopping = CancellationToken::new();
+    let stop = stopping.clone();
+    let serving = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
+    let done = running::until_stopped(serving.into_future(), stopping, patience).await;
+
+    running::finish(&provider, &log, writer, patience).await;
+    presence.end().await;
+    database.close().await;
+    tracing::info!("stopped");
+    done
+}
+
+fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+fn queue_settings(settings: &Settings) -> QueueSettings {
+    let log = &settings.request_log;
+    QueueSettings {
+        capacity: log.queue_capacity,
+        group_max_rows: log.group_max_rows,
+        retry_min: millis(log.retry_min_ms),
+        retry_max: millis(log.retry_max_ms),
+    }
+}
+
+fn http_settings(settings: &Settings) -> HttpSettings {
+    let upstream = &settings.upstream;
+    HttpSettings {
+        connect_timeout: Duration::from_secs(upstream.connect_timeout_secs),
+        read_timeout: Duration::from_secs(upstream.read_timeout_secs),
+        deadline: Duration::from_secs(upstream.deadline_secs),
+        max_body_bytes: upstream.max_body_bytes,
+        pool_idle_timeout: Duration::from_secs(upstream.pool_idle_timeout_secs),
+        pool_max_idle_per_host: upstream.pool_max_idle_per_host,
+        ..HttpSettings::default()
+    }
+}
+
+fn provider_settings(settings: &Settings, instance: InstanceId) -> ProviderSettings {
+    let log = &settings.request_log;
+    ProviderSettings {
+        retry: RetrySettings {
+            max_retries: settings.retry.max_retries,
+            min_pause: millis(settings.retry.min_pause_ms),
+            max_pause: millis(settings.retry.max_pause_ms),
+        },
+        gather_concurrency: settings.gather.concurrency,
+        log_wait: millis(log.write_wait_ms),
+        close_wait: millis(log.close_wait_ms),
+        open_reads: log.open_reads,
+        row_limits: RowLimits {
+            text_max_bytes: log.text_max_bytes,
+            json_max_bytes: log.json_max_bytes,
+        },
+        instance_id: Some(instance),
+    }
+}
+
+fn server_settings(settings: &Settings) -> anyhow::Result<ServerSettings> {
+    let public_url = set(&settings.server.public_url)
+        .map(str::parse)
+        .transpose()
+        .context("server.public_url")?;
+    Ok(ServerSettings {
+        public_url,
+        max_body_bytes: settings.server.max_body_bytes,
+    })
+}
+
+/// The credential that settings make, in memory alone: `default` of company 1.
+fn upstreams(settings: &Settings) -> anyhow::Result<Upstreams> {
+    let from = &settings.upstream;
+    if set(from.token.expose_secret()).is_none() {
+        tracing::warn!("no dbt Cloud account: set DBT_TOKEN and DBT_ACCOUNT_ID");
+        return Ok(Upstreams::default());
+    }
+    let admin_url: Url = from.base_url.parse()?;
+    let sibling = |given: &str, derived: fn(&Url) -> Url| match set(given) {
+        Some(url) => url.parse(),
+        None => Ok(derived(&admin_url)),
+    };
+    let upstream = Upstream {
+        source: UpstreamSource::Settings,
+        name: "default".to_owned(),
+        account_id: AccountId(from.account_id),
+        metadata_url: sibling(&from.metadata_url, model::metadata_url)?,
+        semantic_layer_url: sibling(&from.semantic_layer_url, model::semantic_layer_url)?,
+        token: from.token.clone(),
+        admin_url,
+    };
+    Ok(Upstreams::default().with(CompanyId(1), upstream))
+}

@@ -1,0 +1,161 @@
+//! The ranges of the settings, as `config/default.toml` names them.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr as _;
+
+use secrecy::ExposeSecret as _;
+use url::Url;
+
+use super::{Settings, SettingsError, set};
+
+impl Settings {
+    /// Whether every value is in its range; the first that is not stops the start.
+    pub(super) fn check(&self) -> Result<(), SettingsError> {
+        let Self {
+            server,
+            upstream,
+            retry,
+            gather,
+            database,
+            request_log,
+            instance,
+            api_keys,
+            log,
+            sentry,
+        } = self;
+
+        within("server.max_body_bytes", server.max_body_bytes, 1024..=64 << 20)?;
+        within("server.shutdown_secs", server.shutdown_secs, 1..=600)?;
+        if let Some(address) = set(&server.public_url) {
+            web_address("server.public_url", address)?;
+        }
+
+        within("upstream.account_id", upstream.account_id, 0..=i64::MAX)?;
+        within("upstream.connect_timeout_secs", upstream.connect_timeout_secs, 1..=60)?;
+        within("upstream.read_timeout_secs", upstream.read_timeout_secs, 1..=600)?;
+        within("upstream.deadline_secs", upstream.deadline_secs, 1..=3600)?;
+        within("upstream.max_body_bytes", upstream.max_body_bytes, 64 << 10..=1 << 30)?;
+        within(
+            "upstream.pool_idle_timeout_secs",
+            upstream.pool_idle_timeout_secs,
+            1..=600,
+        )?;
+        within(
+            "upstream.pool_max_idle_per_host",
+            upstream.pool_max_idle_per_host,
+            0..=1024,
+        )?;
+        self.upstream_address("upstream.base_url", &upstream.base_url)?;
+        for (key, address) in [
+            ("upstream.metadata_url", &upstream.metadata_url),
+            ("upstream.semantic_layer_url", &upstream.semantic_layer_url),
+        ] {
+            if set(address).is_some() && self.upstream_address(key, address)?.path() != "/" {
+                return Err(wrong(key, "it is an origin, without a path"));
+            }
+        }
+        if set(upstream.token.expose_secret()).is_some() != (upstream.account_id != 0) {
+            return Err(wrong(
+                "upstream.account_id",
+                "a token and its account (DBT_TOKEN, DBT_ACCOUNT_ID) go together",
+            ));
+        }
+
+        within("retry.max_retries", retry.max_retries, 0..=2)?;
+        within("retry.min_pause_ms", retry.min_pause_ms, 1..=10_000)?;
+        within("retry.max_pause_ms", retry.max_pause_ms, 1..=60_000)?;
+        within("gather.concurrency", gather.concurrency, 1..=32)?;
+
+        within("database.max_connections", database.max_connections, 1..=500)?;
+        within("database.acquire_timeout_secs", database.acquire_timeout_secs, 1..=60)?;
+        within("database.start_wait_secs", database.start_wait_secs, 0..=600)?;
+        let url = database.url.expose_secret();
+        if set(url).is_some()
+            && !["postgres://", "postgresql://"]
+                .iter()
+                .any(|scheme| url.starts_with(scheme))
+        {
+            return Err(wrong("database.url", "it starts with postgres:// or postgresql://"));
+        }
+
+        within("request_log.queue_capacity", request_log.queue_capacity, 2..=1_000_000)?;
+        within("request_log.group_max_rows", request_log.group_max_rows, 1..=10_000)?;
+        within("request_log.write_wait_ms", request_log.write_wait_ms, 100..=60_000)?;
+        within("request_log.close_wait_ms", request_log.close_wait_ms, 0..=60_000)?;
+        within(
+            "request_log.commit_timeout_ms",
+            request_log.commit_timeout_ms,
+            100..=60_000,
+        )?;
+        within("request_log.retry_min_ms", request_log.retry_min_ms, 1..=60_000)?;
+        within("request_log.retry_max_ms", request_log.retry_max_ms, 1..=60_000)?;
+        within("request_log.text_max_bytes", request_log.text_max_bytes, 256..=8192)?;
+        within("request_log.json_max_bytes", request_log.json_max_bytes, 1024..=1 << 20)?;
+
+        within("instance.heartbeat_secs", instance.heartbeat_secs, 1..=60)?;
+        within("instance.dead_after_secs", instance.dead_after_secs, 3..=3600)?;
+        within("instance.sweep_secs", instance.sweep_secs, 1..=3600)?;
+        if instance.dead_after_secs < 2 * instance.heartbeat_secs {
+            return Err(wrong(
+                "instance.dead_after_secs",
+                "it is at least twice instance.heartbeat_secs",
+            ));
+        }
+
+        within("api_keys.max_age_ms", api_keys.max_age_ms, 0..=4_500)?;
+        within("api_keys.capacity", api_keys.capacity, 1..=1_000_000)?;
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&log.filter) {
+            return Err(wrong("log.filter", error));
+        }
+        if let Some(dsn) = set(sentry.dsn.expose_secret())
+            && sentry::types::Dsn::from_str(dsn).is_err()
+        {
+            return Err(wrong("sentry.dsn", "it is no Sentry DSN (https://KEY@HOST/PROJECT)"));
+        }
+        Ok(())
+    }
+
+    fn upstream_address(&self, key: &'static str, address: &str) -> Result<Url, SettingsError> {
+        let url = web_address(key, address)?;
+        if url.scheme() == "http" && !model::is_loopback(&url) && !self.upstream.allow_plain_http {
+            let problem = "plain http would send the token in the clear; use https, or set upstream.allow_plain_http";
+            return Err(wrong(key, problem));
+        }
+        Ok(url)
+    }
+}
+
+fn web_address(key: &'static str, address: &str) -> Result<Url, SettingsError> {
+    let url = Url::parse(address).map_err(|error| wrong(key, error))?;
+    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if matches!(url.scheme(), "http" | "https") && url.host().is_some() && plain && url.password().is_none() {
+        Ok(url)
+    } else {
+        Err(wrong(
+            key,
+            "it is an http:// or https:// address without user, query and fragment",
+        ))
+    }
+}
+
+fn within<T: PartialOrd + Display + Copy>(
+    key: &'static str,
+    value: T,
+    range: RangeInclusive<T>,
+) -> Result<(), SettingsError> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(wrong(
+        key,
+        format_args!("{value} is not in {} to {}", range.start(), range.end()),
+    ))
+}
+
+fn wrong(key: &'static str, problem: impl Display) -> SettingsError {
+    SettingsError::Value {
+        key,
+        problem: problem.to_string(),
+    }
+}

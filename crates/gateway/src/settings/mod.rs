@@ -1,0 +1,136 @@
+//! Settings: `config/default.toml`, then a file, then the environment. The only place that reads the environment.
+
+mod check;
+mod load;
+
+use std::net::SocketAddr;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+pub(crate) use load::{SettingsError, default_data_dir};
+
+/// All settings, as `config/default.toml` documents them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    pub(crate) server: Server,
+    pub(crate) upstream: Upstream,
+    pub(crate) retry: Retry,
+    pub(crate) gather: Gather,
+    pub(crate) database: Database,
+    pub(crate) request_log: RequestLog,
+    pub(crate) instance: Instance,
+    pub(crate) api_keys: ApiKeys,
+    pub(crate) log: Log,
+    pub(crate) sentry: Sentry,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Server {
+    pub(crate) listen: SocketAddr,
+    pub(crate) public_url: String,
+    pub(crate) max_body_bytes: usize,
+    pub(crate) shutdown_secs: u64,
+    pub(crate) read_only: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Upstream {
+    pub(crate) base_url: String,
+    pub(crate) token: SecretString,
+    pub(crate) account_id: i64,
+    pub(crate) metadata_url: String,
+    pub(crate) semantic_layer_url: String,
+    pub(crate) allow_plain_http: bool,
+    pub(crate) connect_timeout_secs: u64,
+    pub(crate) read_timeout_secs: u64,
+    pub(crate) deadline_secs: u64,
+    pub(crate) max_body_bytes: usize,
+    pub(crate) pool_idle_timeout_secs: u64,
+    pub(crate) pool_max_idle_per_host: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Retry {
+    pub(crate) max_retries: usize,
+    pub(crate) min_pause_ms: u64,
+    pub(crate) max_pause_ms: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Gather {
+    pub(crate) concurrency: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Database {
+    pub(crate) url: SecretString,
+    pub(crate) data_dir: String,
+    pub(crate) bin_dir: String,
+    pub(crate) max_connections: u32,
+    pub(crate) acquire_timeout_secs: u64,
+    pub(crate) start_wait_secs: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RequestLog {
+    pub(crate) queue_capacity: usize,
+    pub(crate) group_max_rows: usize,
+    pub(crate) open_reads: bool,
+    pub(crate) write_wait_ms: u64,
+    pub(crate) close_wait_ms: u64,
+    pub(crate) commit_timeout_ms: u64,
+    pub(crate) retry_min_ms: u64,
+    pub(crate) retry_max_ms: u64,
+    pub(crate) text_max_bytes: usize,
+    pub(crate) json_max_bytes: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "units stand in names")]
+pub(crate) struct Instance {
+    pub(crate) heartbeat_secs: u64,
+    pub(crate) dead_after_secs: u64,
+    pub(crate) sweep_secs: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ApiKeys {
+    pub(crate) max_age_ms: u64,
+    pub(crate) capacity: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) format: LogFormat,
+    pub(crate) filter: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Pretty,
+    Json,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sentry {
+    pub(crate) dsn: SecretString,
+    pub(crate) environment: String,
+}
+
+/// An empty text means: not set.
+pub(crate) fn set(text: &str) -> Option<&str> {
+    Some(text.trim()).filter(|text| !text.is_empty())
+}
