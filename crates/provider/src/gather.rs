@@ -74,11 +74,13 @@ where
     Answer: Future<Output = Result<Listed<T>, ApiError>>,
 {
     let mut entries = Vec::new();
+    let mut seen = HashSet::new();
     let mut next = Some(PageQuery::LARGEST);
     while let Some(query) = next {
         let gathered = page(query, concurrency, &id, &fetch).await?;
         next = gathered.next();
-        entries.extend(gathered.results);
+        // The list may move between two of these pages as well.
+        entries.extend(gathered.results.into_iter().filter(|entry| seen.insert(id(entry))));
     }
     Ok(entries)
 }

@@ -158,6 +158,11 @@ impl FixedPart {
         }
     }
 
+    /// What was asked for: a JSON object.
+    pub fn args(&self) -> &str {
+        self.args.as_str()
+    }
+
     /// The row of a request that has not ended.
     pub fn open(self: &Arc<Self>) -> LogRow {
         LogRow {
@@ -227,6 +232,16 @@ impl Closing {
     pub fn outcome(&self) -> Outcome {
         self.outcome
     }
+
+    /// What went wrong, in words.
+    pub fn error(&self) -> Option<&str> {
+        self.error.as_ref().map(CleanText::as_str)
+    }
+
+    /// The exchanges: a JSON list.
+    pub fn exchanges(&self) -> &str {
+        self.exchanges.as_str()
+    }
 }
 
 /// A row to write: open, or whole. Writing the whole row after the open one closes it.
@@ -249,6 +264,16 @@ impl LogRow {
     /// The request's name.
     pub fn request_uuid(&self) -> Uuid {
         self.fixed.request_uuid
+    }
+
+    /// What is known since it arrived.
+    pub fn fixed(&self) -> &FixedPart {
+        &self.fixed
+    }
+
+    /// How it ended, in full; `None` while open.
+    pub fn closing(&self) -> Option<&Closing> {
+        self.closing.as_ref()
     }
 
     /// How it ended; `None` while open.

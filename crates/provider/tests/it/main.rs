@@ -1,0 +1,12 @@
+//! `provider` against a dbt Cloud and a log that do as they are told: what is sent, what is logged, and in which order.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod caller_gone;
+mod changes;
+mod exact_name;
+mod gather;
+mod never_twice;
+mod queue_full;
+mod reads;
+mod retry;
+mod support;

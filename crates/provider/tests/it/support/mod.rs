@@ -1,0 +1,134 @@
+//! What the tests share: a provider between a scripted dbt Cloud and a log in memory, and one journal of both.
+
+mod dbt;
+mod log;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{TimeZone as _, Utc};
+use model::{
+    AccountId, ApiKeyId, Caller, ClientContext, CompanyId, Face, FixedClock, InstanceId, RequestStamp, RequestType,
+    Role, TriggerJob, Upstream, UpstreamSource,
+};
+use provider::{DbtProvider, LogQueue, ProviderSettings, RetrySettings, RowLimits};
+use storage::QueueSettings;
+
+pub(crate) use dbt::{FakeDbt, Reply, query, slice};
+pub(crate) use log::{MemoryLog, Mood, exchanges, whys};
+
+pub(crate) const ACCOUNT: AccountId = AccountId(70_403_103_932_111);
+
+/// What happened, in order, on both sides of the provider.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Journal(Arc<Mutex<Vec<String>>>);
+
+impl Journal {
+    pub(crate) fn note(&self, what: impl Into<String>) {
+        self.0.lock().unwrap().push(what.into());
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// A provider with both its neighbours.
+pub(crate) struct Bench {
+    pub(crate) provider: DbtProvider,
+    pub(crate) dbt: Arc<FakeDbt>,
+    pub(crate) log: Arc<MemoryLog>,
+    pub(crate) journal: Journal,
+    clock: Arc<FixedClock>,
+}
+
+pub(crate) fn settings() -> ProviderSettings {
+    ProviderSettings {
+        retry: RetrySettings {
+            max_retries: 2,
+            min_pause: Duration::from_millis(100),
+            max_pause: Duration::from_secs(10),
+        },
+        gather_concurrency: 3,
+        log_wait: Duration::from_secs(5),
+        close_wait: Duration::from_secs(2),
+        open_reads: false,
+        row_limits: RowLimits::default(),
+        instance_id: Some(InstanceId(9)),
+    }
+}
+
+impl Bench {
+    /// dbt Cloud answers by `script`, which is given the request's number, from 1, and the request.
+    pub(crate) fn with(script: impl Fn(usize, &dbt_api::ApiRequest) -> Reply + Send + Sync + 'static) -> Self {
+        Self::with_settings(settings(), 64, script)
+    }
+
+    pub(crate) fn with_settings(
+        settings: ProviderSettings,
+        capacity: usize,
+        script: impl Fn(usize, &dbt_api::ApiRequest) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let journal = Journal::default();
+        let dbt = Arc::new(FakeDbt::new(journal.clone(), script));
+        let log = Arc::new(MemoryLog::new(journal.clone()));
+        let queue = QueueSettings {
+            capacity,
+            group_max_rows: 100,
+            retry_min: Duration::from_millis(50),
+            retry_max: Duration::from_millis(500),
+        };
+        let sink: Arc<MemoryLog> = Arc::clone(&log);
+        let (queue, _writer) = LogQueue::start(sink, queue);
+        let clock = Arc::new(FixedClock::at(Utc.with_ymd_and_hms(2026, 3, 4, 5, 6, 7).unwrap()));
+        let api: Arc<FakeDbt> = Arc::clone(&dbt);
+        let provider = DbtProvider::new(api, queue, Arc::<FixedClock>::clone(&clock), settings);
+        Self {
+            provider,
+            dbt,
+            log,
+            journal,
+            clock,
+        }
+    }
+
+    pub(crate) fn stamp(&self) -> RequestStamp {
+        RequestStamp::now(&*self.clock, Face::Rest, None)
+    }
+
+    /// A request that the gate has admitted.
+    #[expect(clippy::disallowed_methods, reason = "these tests stand in for the gate")]
+    pub(crate) fn ctx(&self, request_type: RequestType) -> ClientContext {
+        ClientContext::admitted(self.stamp(), request_type, caller(), Arc::new(upstream()))
+    }
+}
+
+pub(crate) fn caller() -> Caller {
+    Caller {
+        api_key_id: ApiKeyId(5),
+        company_id: CompanyId(1),
+        role: Role::Operator,
+        accounts: None,
+        default_account: None,
+    }
+}
+
+fn upstream() -> Upstream {
+    let url: url::Url = "https://dbt.test/api".parse().unwrap();
+    Upstream {
+        source: UpstreamSource::Settings,
+        name: "production".to_owned(),
+        account_id: ACCOUNT,
+        metadata_url: url.clone(),
+        semantic_layer_url: url.clone(),
+        admin_url: url,
+        token: "dbtc_sesame_4711".into(),
+    }
+}
+
+pub(crate) fn order() -> TriggerJob {
+    TriggerJob {
+        cause: "nightly".to_owned(),
+        ..TriggerJob::default()
+    }
+}
