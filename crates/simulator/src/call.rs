@@ -1,13 +1,14 @@
 //! One request as handlers see it: routed, authenticated, its query and body ready to read.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
-use crate::clock::Clock;
 use crate::config::RunTiming;
-use crate::query::Query;
+use crate::query::{Query, Related};
 use crate::reply::Refusal;
 use crate::switches::Switches;
 
@@ -26,6 +27,8 @@ pub(crate) struct Caller {
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) now: DateTime<Utc>,
+    /// Upper-case.
+    pub(crate) method: String,
     pub(crate) params: Vec<(&'static str, String)>,
     pub(crate) query: Query,
     pub(crate) headers: HeaderMap,
@@ -35,7 +38,9 @@ pub(crate) struct Call {
     pub(crate) timing: RunTiming,
     /// `http://host:port` as the caller addressed it, for links in answers.
     pub(crate) origin: String,
-    pub(crate) clock: Clock,
+    /// For the one operation that calls somebody itself.
+    pub(crate) http: reqwest::Client,
+    pub(crate) webhook_timeout: Duration,
 }
 
 impl Call {
@@ -68,6 +73,11 @@ impl Call {
                 format!("JSON parse error - {error}"),
             )),
         }
+    }
+
+    /// The related objects the caller asked for, whether they exist or not.
+    pub(crate) fn related(&self) -> Related {
+        Related::asked(&self.query)
     }
 
     /// Field errors with the status the switches say.

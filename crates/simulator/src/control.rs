@@ -61,7 +61,7 @@ struct Scale {
 }
 
 async fn set_scale(With(state): With<Arc<State>>, Json(scale): Json<Scale>) -> Json<Value> {
-    state.clock.set_scale(scale.scale);
+    state.set_scale(scale.scale);
     clock(&state)
 }
 

@@ -100,8 +100,10 @@ pub(crate) async fn work(
                         let mut call = call(state, parts, body, caller, switches);
                         call.params = params;
                         hide_runs(&mut call, faults);
-                        let answer = (route.handler)(&mut world, &call);
-                        state.changed.notify_one();
+                        let answer = route.handler.handle(&mut world, &call);
+                        if parts.method != http::Method::GET {
+                            state.changed.notify_one();
+                        }
                         answer
                     }
                 }
@@ -124,6 +126,7 @@ fn call(state: &State, parts: &Parts, body: Bytes, caller: Caller, switches: Swi
         .unwrap_or("cloud.getdbt.com");
     Call {
         now: state.clock.now(),
+        method: parts.method.to_string(),
         params: Vec::new(),
         query: Query::parse(parts.uri.query()),
         headers: parts.headers.clone(),
@@ -132,7 +135,8 @@ fn call(state: &State, parts: &Parts, body: Bytes, caller: Caller, switches: Swi
         switches,
         timing: state.timing,
         origin: format!("http://{host}"),
-        clock: state.clock.clone(),
+        http: state.http.clone(),
+        webhook_timeout: state.webhook_timeout,
     }
 }
 
@@ -153,7 +157,10 @@ pub(crate) fn enter(
     budget: Budget,
 ) -> Result<Caller, Box<Response>> {
     let now = state.clock.now();
-    world.settle(now, &state.timing);
+    world.settle(now, &state.timing, switches);
+    if world.has_news() {
+        state.changed.notify_one();
+    }
     let caller = token(parts).and_then(|token| world.tokens.get(token)).cloned();
     let Some(caller) = caller else {
         return Err(Box::new(Refusal::unauthorized().into_response()));

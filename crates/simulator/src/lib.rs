@@ -44,6 +44,7 @@ mod stamp;
 mod state;
 mod strike;
 mod switches;
+mod webhooks;
 mod world;
 
 pub use config::{Config, RateLimit, RunTiming};
@@ -52,7 +53,7 @@ pub use recorder::RecordedRequest;
 pub use running::{Running, Simulator, run};
 pub use seed::{AccountPlan, Seed};
 pub use switches::{
-    CancelFinishedRun, DeleteAnswer, LimitOver100, LongCause, RateLimitBody, RefusedRetry, Strictness, Switches,
-    WrongSlash,
+    CancelFinishedRun, DeleteAnswer, LimitOver100, LongCause, PartialJobUpdate, RateLimitBody, RefusedRetry,
+    Strictness, Switches, WrongSlash,
 };
 pub use world::{JobOutcome, JobScript};

@@ -88,6 +88,10 @@ fn loose_list(text: &str) -> impl Iterator<Item = String> + '_ {
 pub(crate) struct Related(Vec<String>);
 
 impl Related {
+    pub(crate) fn asked(query: &Query) -> Self {
+        Self(query.list("include_related").unwrap_or_default())
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|asked| asked == name)
     }
@@ -150,7 +154,12 @@ pub(crate) trait Row {
 
 impl Row for Map<String, Value> {
     fn cell(&self, field: &str) -> Cell<'_> {
-        self.get(field).map_or(Cell::Null, Cell::from)
+        // The one filter that looks into a nested object.
+        let value = match field {
+            "triggers_schedule" => self.get("triggers").and_then(|triggers| triggers.get("schedule")),
+            _ => self.get(field),
+        };
+        value.map_or(Cell::Null, Cell::from)
     }
 }
 

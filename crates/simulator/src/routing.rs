@@ -3,12 +3,30 @@
 
 use http::Method;
 
+use crate::api::resource::{Resource, Verb, perform};
 use crate::call::Call;
 use crate::reply::Answer;
 use crate::world::World;
 
-/// A handler: the world is locked while it runs.
-pub(crate) type Handler = fn(&mut World, &Call) -> Answer;
+/// What carries an operation out. The world is locked while it runs.
+#[derive(Clone, Copy)]
+pub(crate) enum Handler {
+    /// A function of its own.
+    Own(fn(&mut World, &Call) -> Answer),
+    /// A usual verb on a resource.
+    Usual(Verb, &'static Resource),
+}
+
+impl Handler {
+    pub(crate) fn handle(self, world: &mut World, call: &Call) -> Answer {
+        match self {
+            Self::Own(handler) => handler(world, call),
+            Self::Usual(verb, resource) => perform(verb, resource, world, call),
+        }
+    }
+}
+
+type Own = fn(&mut World, &Call) -> Answer;
 
 /// One operation.
 #[derive(Clone, Copy)]
@@ -19,39 +37,39 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    pub(crate) const fn get(template: &'static str, handler: Handler) -> Self {
+    const fn own(method: &'static str, template: &'static str, handler: Own) -> Self {
         Self {
-            method: "GET",
+            method,
             template,
-            handler,
+            handler: Handler::Own(handler),
         }
     }
-    pub(crate) const fn post(template: &'static str, handler: Handler) -> Self {
-        Self {
-            method: "POST",
-            template,
-            handler,
-        }
+    pub(crate) const fn get(template: &'static str, handler: Own) -> Self {
+        Self::own("GET", template, handler)
     }
-    pub(crate) const fn put(template: &'static str, handler: Handler) -> Self {
-        Self {
-            method: "PUT",
-            template,
-            handler,
-        }
+    pub(crate) const fn post(template: &'static str, handler: Own) -> Self {
+        Self::own("POST", template, handler)
     }
-    pub(crate) const fn patch(template: &'static str, handler: Handler) -> Self {
-        Self {
-            method: "PATCH",
-            template,
-            handler,
-        }
+    pub(crate) const fn put(template: &'static str, handler: Own) -> Self {
+        Self::own("PUT", template, handler)
     }
-    pub(crate) const fn delete(template: &'static str, handler: Handler) -> Self {
+    pub(crate) const fn patch(template: &'static str, handler: Own) -> Self {
+        Self::own("PATCH", template, handler)
+    }
+    pub(crate) const fn delete(template: &'static str, handler: Own) -> Self {
+        Self::own("DELETE", template, handler)
+    }
+    /// A usual verb; updating is spelled POST, PATCH or PUT, depending on the age of the resource.
+    pub(crate) const fn usual(
+        method: &'static str,
+        template: &'static str,
+        verb: Verb,
+        resource: &'static Resource,
+    ) -> Self {
         Self {
-            method: "DELETE",
+            method,
             template,
-            handler,
+            handler: Handler::Usual(verb, resource),
         }
     }
 

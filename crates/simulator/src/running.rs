@@ -21,7 +21,7 @@ use crate::recorder::RecordedRequest;
 use crate::state::State;
 use crate::switches::Switches;
 use crate::world::JobScript;
-use crate::{acme, control, edge};
+use crate::{acme, control, edge, webhooks};
 
 /// Starts simulators.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +47,11 @@ impl Simulator {
         ));
         let app = control::router(Arc::clone(&state));
         tasks.spawn(serve_until(stop.clone(), axum::serve(control, app).into_future()));
+        let delivering = webhooks::deliver_forever(Arc::clone(&state));
+        let until = stop.clone();
+        tasks.spawn(async move {
+            until.run_until_cancelled(delivering).await;
+        });
         Ok(Running {
             state,
             address,
@@ -158,7 +163,7 @@ impl Running {
 
     /// Changes how fast simulated time passes: 1 is real time, 0 stands still.
     pub fn set_time_scale(&self, scale: f64) {
-        self.state.clock.set_scale(scale);
+        self.state.set_scale(scale);
     }
 
     /// Switches a fault on; says its id.

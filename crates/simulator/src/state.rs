@@ -1,6 +1,7 @@
 //! All that one running simulator consists of. Nothing here is global: many may run in one process.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -22,6 +23,9 @@ pub(crate) struct State {
     pub(crate) rate_limit: RateLimit,
     pub(crate) timing: RunTiming,
     pub(crate) max_body_bytes: usize,
+    /// Delivers webhooks.
+    pub(crate) http: reqwest::Client,
+    pub(crate) webhook_timeout: Duration,
     /// Rings after every call that may have changed what happens next.
     pub(crate) changed: Notify,
     world: Mutex<World>,
@@ -40,6 +44,8 @@ impl State {
             rate_limit: config.rate_limit,
             timing: config.timing,
             max_body_bytes: config.max_body_bytes,
+            http: http_client(),
+            webhook_timeout: config.webhook_timeout,
             changed: Notify::new(),
             world: Mutex::new(world),
             switches: Mutex::new(config.switches.clone()),
@@ -62,11 +68,18 @@ impl State {
 
 impl State {
     /// Moves the clock and lets the world take notice at once.
-    pub(crate) fn advance(&self, by: std::time::Duration) -> chrono::DateTime<chrono::Utc> {
+    pub(crate) fn advance(&self, by: Duration) -> chrono::DateTime<chrono::Utc> {
         let now = self.clock.advance(by);
-        self.world().settle(now, &self.timing);
+        let switches = self.switches();
+        self.world().settle(now, &self.timing, &switches);
         self.changed.notify_one();
         now
+    }
+
+    /// Changes how fast time passes.
+    pub(crate) fn set_scale(&self, scale: f64) {
+        self.clock.set_scale(scale);
+        self.changed.notify_one();
     }
 
     /// `false` when there is no such job.
@@ -95,4 +108,15 @@ impl State {
         all.sort();
         all
     }
+}
+
+/// A client that goes where it is told, directly.
+fn http_client() -> reqwest::Client {
+    // The process may have installed its own provider already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let built = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build();
+    built.unwrap_or_default()
 }

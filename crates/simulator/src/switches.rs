@@ -25,6 +25,8 @@ pub struct Switches {
     pub long_cause: LongCause,
     /// `null` (or an empty string) for an optional text of the trigger body.
     pub null_trigger_fields: Strictness,
+    /// What updating a job does with the fields its body does not name (dbt takes the whole definition).
+    pub partial_job_update: PartialJobUpdate,
     /// What `DELETE` of the older resources answers.
     pub delete_answer: DeleteAnswer,
     /// The body of a 429.
@@ -45,6 +47,14 @@ pub struct Switches {
     pub step_log_lag_secs: u64,
     /// Whether `finished_at` stays null on cancelled runs.
     pub cancelled_run_without_finish: bool,
+    /// Whether webhooks are written in their older form: `webhookId`, no `projectId`, no `runStatusCode`.
+    pub webhook_old_form: bool,
+    /// Whether `account_id` and `job_ids` of a subscription are texts, as in the samples, instead of numbers.
+    pub webhook_ids_as_strings: bool,
+    /// Whether a cancelled run counts as completed.
+    pub webhook_for_cancelled_runs: bool,
+    /// After how many undeliverable events in a row a subscription is deactivated; never when null.
+    pub webhook_deactivated_after: Option<u32>,
     /// Artifacts longer than this are a 404, as if they had not been saved.
     pub artifact_max_bytes: Option<u64>,
     /// Whether the artifact list of a run without artifacts is `null` instead of a 404.
@@ -63,6 +73,7 @@ impl Default for Switches {
             cause_max_chars: 255,
             long_cause: LongCause::Refuse,
             null_trigger_fields: Strictness::Accept,
+            partial_job_update: PartialJobUpdate::ResetToDefaults,
             delete_answer: DeleteAnswer::NoContent,
             rate_limit_body: RateLimitBody::Envelope,
             rate_limit_retry_after: false,
@@ -73,6 +84,10 @@ impl Default for Switches {
             skipped_step_status: 30,
             step_log_lag_secs: 0,
             cancelled_run_without_finish: false,
+            webhook_old_form: false,
+            webhook_ids_as_strings: false,
+            webhook_for_cancelled_runs: true,
+            webhook_deactivated_after: None,
             artifact_max_bytes: None,
             no_artifacts_is_null: false,
         }
@@ -143,6 +158,18 @@ pub enum LongCause {
     Truncate,
     /// Kept whole.
     Accept,
+}
+
+/// What a job update does with fields that are not in its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartialJobUpdate {
+    /// They fall back to their defaults: who writes a part loses the rest.
+    ResetToDefaults,
+    /// They stay as they are.
+    Keep,
+    /// 400 when one that the specification requires is missing.
+    Refuse,
 }
 
 /// Answers of `DELETE`.

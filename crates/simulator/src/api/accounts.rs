@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::fields::{Field, accept};
 use crate::call::Call;
 use crate::reply::{Answer, Page, Reply};
 use crate::routing::Route;
@@ -12,6 +13,8 @@ pub(crate) const ROUTES: &[Route] = &[
     Route::get("/api/v2/accounts/", list_accounts),
     Route::get("/api/v3/accounts/", list_accounts),
     Route::get("/api/v2/accounts/{account_id}/", get_account),
+    Route::post("/api/v2/accounts/{account_id}/", update_account),
+    Route::patch("/api/v2/accounts/{account_id}/", update_account),
 ];
 
 /// An account with every field dbt lists.
@@ -87,4 +90,20 @@ fn list_accounts(world: &mut World, call: &Call) -> Answer {
 
 fn get_account(world: &mut World, call: &Call) -> Answer {
     Ok(Reply::One(Value::Object(world.account(call)?.doc.clone())))
+}
+
+fn update_account(world: &mut World, call: &Call) -> Answer {
+    const FIELDS: [Field; 4] = [
+        Field::text("name").required(),
+        Field::int("state"),
+        Field::int("docs_job_id"),
+        Field::int("freshness_job_id"),
+    ];
+    let changes = accept(&call.object()?, &FIELDS, call.method == "POST", call)?;
+    let account = world.account(call)?;
+    account.doc.extend(changes);
+    account
+        .doc
+        .insert("updated_at".to_owned(), json!(stamp::offset(call.now)));
+    Ok(Reply::One(Value::Object(account.doc.clone())))
 }

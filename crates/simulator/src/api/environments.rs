@@ -4,28 +4,38 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::accounts::as_doc;
+use super::fields::{Field, Holds};
+use super::resource::{IN_PROJECT, New, Resource, Verb};
 use crate::call::Call;
-use crate::query::{Listing, select};
+use crate::query::Listing;
 use crate::reply::{Answer, Refusal, Reply};
 use crate::routing::Route;
 use crate::stamp;
 use crate::world::{Account, Doc, Kind, World};
 
+const LIST_V3: &str = "/api/v3/accounts/{account_id}/projects/{project_id}/environments/";
+const ONE_V3: &str = "/api/v3/accounts/{account_id}/projects/{project_id}/environments/{id}/";
+const LIST_V2: &str = "/api/v2/accounts/{account_id}/environments/";
+const ONE_V2: &str = "/api/v2/accounts/{account_id}/environments/{id}/";
+const ACCOUNT_WIDE_V3: &str = "/api/v3/accounts/{account_id}/environments/";
+
 pub(crate) const ROUTES: &[Route] = &[
-    Route::get(
-        "/api/v3/accounts/{account_id}/projects/{project_id}/environments/",
-        list_environments_v3,
+    Route::usual("GET", LIST_V3, Verb::List, &V3),
+    Route::usual("POST", LIST_V3, Verb::Create, &V3),
+    Route::usual("GET", ONE_V3, Verb::Get, &V3),
+    Route::usual("POST", ONE_V3, Verb::Update, &V3),
+    Route::usual("DELETE", ONE_V3, Verb::Delete, &V3),
+    Route::usual("GET", LIST_V2, Verb::List, &V2),
+    Route::usual("POST", LIST_V2, Verb::Create, &V2),
+    Route::usual("GET", ONE_V2, Verb::Get, &V2),
+    Route::usual("POST", ONE_V2, Verb::Update, &V2),
+    Route::usual("DELETE", ONE_V2, Verb::Delete, &V2),
+    // Not in the specification, but clients read it.
+    Route::usual("GET", ACCOUNT_WIDE_V3, Verb::List, &V3_ACCOUNT_WIDE),
+    Route::delete(
+        "/api/v3/accounts/{account_id}/environments/{environment_id}/sao-cache/",
+        delete_sao_cache,
     ),
-    Route::get(
-        "/api/v3/accounts/{account_id}/projects/{project_id}/environments/{id}/",
-        get_environment_v3,
-    ),
-    Route::get(
-        "/api/v3/accounts/{account_id}/environments/",
-        list_environments_of_account_v3,
-    ),
-    Route::get("/api/v2/accounts/{account_id}/environments/", list_environments_v2),
-    Route::get("/api/v2/accounts/{account_id}/environments/{id}/", get_environment_v2),
 ];
 
 const LISTING: Listing = Listing {
@@ -48,6 +58,71 @@ const LISTING: Listing = Listing {
     default_state: Some(1),
     default_limit: 100,
 };
+
+static V3: Resource = Resource {
+    listing: LISTING,
+    parent: Some(IN_PROJECT),
+    render: render_v3,
+    prepare: check,
+    ..Resource::plain(Kind::Environments, FIELDS_V3, fresh)
+};
+
+static V3_ACCOUNT_WIDE: Resource = Resource {
+    listing: LISTING,
+    render: render_v3,
+    ..Resource::plain(Kind::Environments, FIELDS_V3, fresh)
+};
+
+static V2: Resource = Resource {
+    listing: LISTING,
+    render: render_v2,
+    prepare: check,
+    ..Resource::plain(Kind::Environments, FIELDS_V2, fresh)
+};
+
+const KIND: Field = Field::new("type", Holds::Choice(&["development", "deployment"]));
+const DEPLOYMENT: Field = Field::new("deployment_type", Holds::Choice(&["production", "staging"]));
+
+const FIELDS_V3: &[Field] = &[
+    Field::text("name").required(),
+    KIND,
+    DEPLOYMENT,
+    Field::text("dbt_version"),
+    Field::int("credentials_id"),
+    Field::int("connection_id"),
+    Field::int("extended_attributes_id"),
+    Field::flag("use_custom_branch"),
+    Field::text("custom_branch"),
+    Field::flag("supports_docs"),
+    Field::flag("enable_model_query_history"),
+    Field::flag("enable_dbt_state"),
+    Field::int("state"),
+    Field::int("primary_profile_id"),
+];
+
+const FIELDS_V2: &[Field] = &[
+    Field::text("name").required(),
+    Field::int("project_id").required(),
+    KIND,
+    DEPLOYMENT,
+    Field::text("dbt_version"),
+    Field::int("credentials_id"),
+    Field::int("connection_id"),
+    Field::int("repository_id"),
+    Field::int("extended_attributes_id"),
+    Field::flag("use_custom_branch"),
+    Field::text("custom_branch"),
+    Field::text("dbt_project_subdirectory"),
+    Field::flag("supports_docs"),
+    Field::int("created_by_id"),
+    Field::int("state"),
+];
+
+fn fresh(new: &New<'_>) -> Doc {
+    let mut doc = blank(new.id, new.account_id, new.parent.unwrap_or_default(), "", new.call.now);
+    doc.insert("created_by_id".to_owned(), json!(new.call.caller.user_id));
+    doc
+}
 
 /// An environment with every field that is stored; each version shows its own.
 pub(crate) fn blank(id: i64, account_id: i64, project_id: i64, name: &str, created_at: DateTime<Utc>) -> Doc {
@@ -78,14 +153,17 @@ pub(crate) fn blank(id: i64, account_id: i64, project_id: i64, name: &str, creat
     }))
 }
 
-fn pointed(account: &Account, doc: &Doc, kind: Kind, field: &str) -> Value {
-    let id = doc.get(field).and_then(Value::as_i64);
-    id.and_then(|id| account.get(kind, id))
-        .map_or(Value::Null, |doc| Value::Object(doc.clone()))
+fn check(account: &mut Account, doc: &mut Doc, _: Option<&Doc>, _: &Call) -> Result<(), Refusal> {
+    account.check_pointer(doc, "project_id", Kind::Projects)?;
+    account.check_pointer(doc, "credentials_id", Kind::Credentials)?;
+    account.check_pointer(doc, "extended_attributes_id", Kind::ExtendedAttributes)?;
+    let version = doc.get("dbt_version").cloned().unwrap_or(Value::Null);
+    doc.insert("raw_dbt_version".to_owned(), version);
+    Ok(())
 }
 
 /// As v3 shows it.
-pub(crate) fn render_v3(account: &Account, environment: &Doc) -> Value {
+fn render_v3(account: &Account, environment: &Doc, _: &Call) -> Value {
     let mut doc = environment.clone();
     for name in ["repository_id", "dbt_project_subdirectory", "created_by_id"] {
         doc.remove(name);
@@ -94,92 +172,37 @@ pub(crate) fn render_v3(account: &Account, environment: &Doc) -> Value {
     doc.insert("is_deferrable".to_owned(), json!(deferrable));
     doc.insert(
         "project".to_owned(),
-        pointed(account, environment, Kind::Projects, "project_id"),
+        account.pointed(environment, Kind::Projects, "project_id"),
     );
     doc.insert(
         "credentials".to_owned(),
-        pointed(account, environment, Kind::Credentials, "credentials_id"),
+        account.pointed(environment, Kind::Credentials, "credentials_id"),
     );
     doc.insert("fusion_readiness".to_owned(), Value::Null);
     Value::Object(doc)
 }
 
 /// As v2 shows it.
-pub(crate) fn render_v2(account: &Account, environment: &Doc) -> Value {
+fn render_v2(account: &Account, environment: &Doc, _: &Call) -> Value {
     let mut doc = environment.clone();
     for name in ["enable_model_query_history", "enable_dbt_state", "primary_profile_id"] {
         doc.remove(name);
     }
     doc.insert(
         "repository".to_owned(),
-        pointed(account, environment, Kind::Repositories, "repository_id"),
+        account.pointed(environment, Kind::Repositories, "repository_id"),
     );
     doc.insert(
         "connection".to_owned(),
-        pointed(account, environment, Kind::Connections, "connection_id"),
+        account.pointed(environment, Kind::Connections, "connection_id"),
     );
     doc.insert("jobs".to_owned(), Value::Null);
     doc.insert("custom_environment_variables".to_owned(), Value::Null);
     Value::Object(doc)
 }
 
-fn of_project<'a>(account: &'a Account, call: &Call) -> Result<impl Iterator<Item = &'a Doc>, Refusal> {
-    let project = call.id("project_id")?;
-    account.find(Kind::Projects, project)?;
-    Ok(account
-        .rows(Kind::Environments)
-        .filter(move |row| row.get("project_id") == Some(&json!(project))))
-}
-
-fn list_environments_v3(world: &mut World, call: &Call) -> Answer {
+fn delete_sao_cache(world: &mut World, call: &Call) -> Answer {
     let account = world.account(call)?;
-    let rows = select(
-        of_project(account, call)?,
-        account.id,
-        &call.query,
-        &LISTING,
-        &call.switches,
-    )?;
-    Ok(Reply::List(rows.page(|row| render_v3(account, row))))
-}
-
-fn list_environments_of_account_v3(world: &mut World, call: &Call) -> Answer {
-    let account = world.account(call)?;
-    let rows = select(
-        account.rows(Kind::Environments),
-        account.id,
-        &call.query,
-        &LISTING,
-        &call.switches,
-    )?;
-    Ok(Reply::List(rows.page(|row| render_v3(account, row))))
-}
-
-fn list_environments_v2(world: &mut World, call: &Call) -> Answer {
-    let account = world.account(call)?;
-    let rows = select(
-        account.rows(Kind::Environments),
-        account.id,
-        &call.query,
-        &LISTING,
-        &call.switches,
-    )?;
-    Ok(Reply::List(rows.page(|row| render_v2(account, row))))
-}
-
-fn get_environment_v3(world: &mut World, call: &Call) -> Answer {
-    let account = world.account(call)?;
-    let id = call.id("id")?;
-    let row =
-        of_project(account, call)?.find(|row| row.get("id") == Some(&json!(id)) && row.get("state") != Some(&json!(2)));
-    row.map(|row| Reply::One(render_v3(account, row)))
-        .ok_or_else(Refusal::not_found)
-}
-
-fn get_environment_v2(world: &mut World, call: &Call) -> Answer {
-    let account = world.account(call)?;
-    Ok(Reply::One(render_v2(
-        account,
-        account.find(Kind::Environments, call.id("id")?)?,
-    )))
+    account.find(Kind::Environments, call.id("environment_id")?)?;
+    Ok(Reply::Empty(http::StatusCode::NO_CONTENT))
 }

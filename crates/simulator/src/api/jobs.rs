@@ -4,44 +4,170 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::accounts::as_doc;
+use super::fields::{Field, Holds};
+use super::resource::{New, Resource, Verb};
 use crate::call::Call;
-use crate::query::{Listing, Related, Selection, select};
-use crate::reply::{Answer, Reply};
+use crate::query::{Listing, Related};
+use crate::reply::Refusal;
 use crate::routing::Route;
 use crate::runs::{Shown, render_run};
 use crate::stamp;
-use crate::world::{Account, Doc, Kind, World};
+use crate::switches::PartialJobUpdate;
+use crate::world::{Account, Doc, Kind};
+
+const LIST: &str = "/api/v2/accounts/{account_id}/jobs/";
+const ONE: &str = "/api/v2/accounts/{account_id}/jobs/{id}/";
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::get("/api/v2/accounts/{account_id}/jobs/", list_jobs),
-    Route::get("/api/v2/accounts/{account_id}/jobs/{id}/", get_job),
+    Route::usual("GET", LIST, Verb::List, &JOBS),
+    Route::usual("POST", LIST, Verb::Create, &JOBS),
+    Route::usual("GET", ONE, Verb::Get, &JOBS),
+    Route::usual("POST", ONE, Verb::Update, &JOBS),
+    Route::usual("DELETE", ONE, Verb::Delete, &JOBS),
 ];
 
-const LISTING: Listing = Listing {
-    filters: &[
-        "pk",
-        "state",
-        "project_id",
-        "project_id__in",
-        "environment_id",
-        "name__icontains",
-        "dbt_version__in",
-        "is_system",
-        "triggers_schedule",
+static JOBS: Resource = Resource {
+    listing: Listing {
+        filters: &[
+            "pk",
+            "state",
+            "project_id",
+            "project_id__in",
+            "environment_id",
+            "name__icontains",
+            "dbt_version__in",
+            "is_system",
+            "triggers_schedule",
+        ],
+        default_state: Some(1),
+        default_limit: 100,
+    },
+    related: &[
+        "environment",
+        "custom_environment_variables",
+        "most_recent_run",
+        "most_recent_completed_run",
+        "fusion_readiness",
+        "project",
+        "account",
     ],
-    default_state: Some(1),
-    default_limit: 100,
+    render,
+    prepare,
+    time: stamp::offset,
+    ..Resource::plain(Kind::Jobs, FIELDS, |new: &New<'_>| {
+        blank(&NewJob {
+            id: new.id,
+            account_id: new.account_id,
+            project_id: 0,
+            environment_id: 0,
+            name: "",
+            created_at: new.call.now,
+        })
+    })
 };
 
-const RELATED: [&str; 7] = [
-    "environment",
-    "custom_environment_variables",
-    "most_recent_run",
-    "most_recent_completed_run",
-    "fusion_readiness",
-    "project",
-    "account",
+const FIELDS: &[Field] = &[
+    Field::text("name").required(),
+    Field::int("project_id").required(),
+    Field::int("environment_id").required(),
+    Field::text("dbt_version"),
+    Field::int("deferring_environment_id"),
+    Field::int("deferring_job_definition_id"),
+    Field::text("description"),
+    Field::new("execute_steps", Holds::Texts),
+    Field::new("execution", Holds::Object),
+    Field::flag("generate_docs"),
+    Field::text("job_type"),
+    Field::flag("lifecycle_webhooks"),
+    Field::flag("run_compare_changes"),
+    Field::text("compare_changes_flags"),
+    Field::flag("run_generate_sources"),
+    Field::flag("run_lint"),
+    Field::flag("errors_on_lint_failure"),
+    Field::new("cost_optimization_features", Holds::Texts),
+    Field::new("settings", Holds::Object),
+    Field::int("state"),
+    Field::flag("triggers_on_draft_pr"),
+    Field::new("triggers", Holds::Object),
+    Field::new("schedule", Holds::Object),
+    Field::flag("generate_sources"),
+    // Read-only by the specification, but written by one peer.
+    Field::new("job_completion_trigger_condition", Holds::Anything),
 ];
+
+/// What the specification requires of a whole definition.
+const WHOLE: [&str; 9] = [
+    "name",
+    "project_id",
+    "environment_id",
+    "execution",
+    "generate_docs",
+    "run_generate_sources",
+    "settings",
+    "state",
+    "triggers",
+];
+
+fn prepare(account: &mut Account, doc: &mut Doc, old: Option<&Doc>, call: &Call) -> Result<(), Refusal> {
+    if old.is_some() {
+        complete(doc, call)?;
+    }
+    account.check_pointer(doc, "project_id", Kind::Projects)?;
+    account.check_pointer(doc, "environment_id", Kind::Environments)?;
+    account.check_pointer(doc, "deferring_environment_id", Kind::Environments)?;
+    let triggers = doc.get("triggers").cloned().unwrap_or(Value::Null);
+    let on = |name: &str| triggers.get(name) == Some(&json!(true));
+    // dbt derives the type from the triggers, whatever was written.
+    let derived = if on("github_webhook") || on("git_provider_webhook") {
+        "ci"
+    } else if on("on_merge") {
+        "merge"
+    } else if on("schedule") {
+        "scheduled"
+    } else {
+        "other"
+    };
+    doc.insert("job_type".to_owned(), json!(derived));
+    let version = doc.get("dbt_version").cloned().unwrap_or(Value::Null);
+    doc.insert("raw_dbt_version".to_owned(), version);
+    Ok(())
+}
+
+/// An update is a whole definition: says what becomes of the fields that the body leaves out.
+fn complete(doc: &mut Doc, call: &Call) -> Result<(), Refusal> {
+    let body = call.object()?;
+    match call.switches.partial_job_update {
+        PartialJobUpdate::Keep => {}
+        PartialJobUpdate::Refuse => {
+            let missing = WHOLE.into_iter().filter(|name| !body.contains_key(*name));
+            let errors: Doc = missing
+                .map(|name| (name.to_owned(), json!("This field is required.")))
+                .collect();
+            if !errors.is_empty() {
+                return Err(call.invalid(Value::Object(errors)));
+            }
+        }
+        PartialJobUpdate::ResetToDefaults => {
+            let new = NewJob {
+                id: 0,
+                account_id: 0,
+                project_id: 0,
+                environment_id: 0,
+                name: "",
+                created_at: call.now,
+            };
+            let defaults = blank(&new);
+            for field in FIELDS
+                .iter()
+                .filter(|field| !field.required && !body.contains_key(field.name))
+            {
+                let default = defaults.get(field.name).cloned().unwrap_or(Value::Null);
+                doc.insert(field.name.to_owned(), default);
+            }
+        }
+    }
+    Ok(())
+}
 
 /// Which job a seed or a request makes.
 pub(crate) struct NewJob<'a> {
@@ -117,7 +243,8 @@ pub(crate) fn as_internal(job: &Doc) -> Value {
     Value::Object(doc)
 }
 
-pub(crate) fn render(account: &Account, job: &Doc, related: &Related, call: &Call) -> Value {
+fn render(account: &Account, job: &Doc, call: &Call) -> Value {
+    let related = call.related();
     let mut doc = job.clone();
     let id = job.get("id").and_then(Value::as_i64).unwrap_or_default();
     let mut pointed = |name: &str, kind: Kind, field: &str| {
@@ -166,24 +293,4 @@ pub(crate) fn render(account: &Account, job: &Doc, related: &Related, call: &Cal
         );
     }
     Value::Object(doc)
-}
-
-fn list_jobs(world: &mut World, call: &Call) -> Answer {
-    let account = world.account(call)?;
-    let related = call.query.related(&RELATED, &call.switches)?;
-    let rows: Selection<'_, Doc> = select(
-        account.rows(Kind::Jobs),
-        account.id,
-        &call.query,
-        &LISTING,
-        &call.switches,
-    )?;
-    Ok(Reply::List(rows.page(|row| render(account, row, &related, call))))
-}
-
-fn get_job(world: &mut World, call: &Call) -> Answer {
-    let account = world.account(call)?;
-    let related = call.query.related(&RELATED, &call.switches)?;
-    let job = account.find(Kind::Jobs, call.id("id")?)?;
-    Ok(Reply::One(render(account, job, &related, call)))
 }

@@ -2,11 +2,27 @@
 //! answer; the table of all operations is put together here.
 
 pub(crate) mod accounts;
+mod artifacts;
+mod audit_logs;
+pub(crate) mod connections;
+mod credentials;
+mod env_vars;
 pub(crate) mod environments;
+pub(crate) mod fields;
+mod groups;
 pub(crate) mod jobs;
+mod notifications;
 pub(crate) mod projects;
+pub(crate) mod repositories;
+pub(crate) mod resource;
+mod retry;
 mod runs;
+mod steps;
+mod tokens;
 pub(crate) mod trigger;
+mod user_credentials;
+mod users;
+mod webhooks;
 
 use crate::routing::Route;
 
@@ -14,11 +30,25 @@ use crate::routing::Route;
 pub(crate) fn routes() -> impl Iterator<Item = Route> {
     [
         accounts::ROUTES,
+        artifacts::ROUTES,
+        audit_logs::ROUTES,
+        connections::ROUTES,
+        credentials::ROUTES,
+        env_vars::ROUTES,
         environments::ROUTES,
+        groups::ROUTES,
         jobs::ROUTES,
+        notifications::ROUTES,
         projects::ROUTES,
+        repositories::ROUTES,
+        retry::ROUTES,
         runs::ROUTES,
+        steps::ROUTES,
+        tokens::ROUTES,
         trigger::ROUTES,
+        user_credentials::ROUTES,
+        users::ROUTES,
+        webhooks::ROUTES,
     ]
     .into_iter()
     .flatten()

@@ -4,27 +4,59 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::accounts::as_doc;
+use super::fields::Field;
+use super::resource::{New, Resource, Verb};
 use crate::call::Call;
-use crate::query::{Listing, Related, select};
-use crate::reply::{Answer, Reply};
+use crate::query::Listing;
+use crate::reply::Refusal;
 use crate::routing::Route;
 use crate::stamp;
-use crate::world::{Account, Doc, Kind, World};
+use crate::world::{Account, Doc, Kind};
+
+const LIST_V3: &str = "/api/v3/accounts/{account_id}/projects/";
+const ONE_V3: &str = "/api/v3/accounts/{account_id}/projects/{id}/";
+const LIST_V2: &str = "/api/v2/accounts/{account_id}/projects/";
+const ONE_V2: &str = "/api/v2/accounts/{account_id}/projects/{id}/";
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::get("/api/v3/accounts/{account_id}/projects/", list_projects),
-    Route::get("/api/v2/accounts/{account_id}/projects/", list_projects),
-    Route::get("/api/v3/accounts/{account_id}/projects/{id}/", get_project),
-    Route::get("/api/v2/accounts/{account_id}/projects/{id}/", get_project),
+    Route::usual("GET", LIST_V3, Verb::List, &PROJECTS),
+    Route::usual("POST", LIST_V3, Verb::Create, &PROJECTS),
+    Route::usual("GET", ONE_V3, Verb::Get, &PROJECTS),
+    Route::usual("POST", ONE_V3, Verb::Update, &PROJECTS),
+    Route::usual("DELETE", ONE_V3, Verb::Delete, &PROJECTS),
+    Route::usual("GET", LIST_V2, Verb::List, &PROJECTS),
+    Route::usual("POST", LIST_V2, Verb::Create, &PROJECTS),
+    Route::usual("GET", ONE_V2, Verb::Get, &PROJECTS),
+    Route::usual("POST", ONE_V2, Verb::Update, &PROJECTS),
+    Route::usual("DELETE", ONE_V2, Verb::Delete, &PROJECTS),
 ];
 
-const LISTING: Listing = Listing {
-    filters: &["pk", "pk__in", "pk__gt", "name__icontains", "state"],
-    default_state: Some(1),
-    default_limit: 100,
+static PROJECTS: Resource = Resource {
+    listing: Listing {
+        filters: &["pk", "pk__in", "pk__gt", "name__icontains", "state"],
+        default_state: Some(1),
+        default_limit: 100,
+    },
+    related: &["connection", "environments", "repository", "docs_job", "freshness_job"],
+    render,
+    prepare: point_to_what_exists,
+    ..Resource::plain(Kind::Projects, FIELDS, |new: &New<'_>| {
+        blank(new.id, new.account_id, "", new.call.now)
+    })
 };
 
-const RELATED: [&str; 5] = ["connection", "environments", "repository", "docs_job", "freshness_job"];
+const FIELDS: &[Field] = &[
+    Field::text("name").required(),
+    Field::text("description"),
+    Field::int("connection_id"),
+    Field::int("repository_id"),
+    Field::int("semantic_layer_config_id"),
+    Field::int("state"),
+    Field::text("dbt_project_subdirectory"),
+    Field::int("docs_job_id"),
+    Field::int("freshness_job_id"),
+    Field::int("type"),
+];
 
 /// A project with every field dbt lists.
 pub(crate) fn blank(id: i64, account_id: i64, name: &str, created_at: DateTime<Utc>) -> Doc {
@@ -51,45 +83,34 @@ pub(crate) fn blank(id: i64, account_id: i64, name: &str, created_at: DateTime<U
 }
 
 /// A project with the objects it points to.
-pub(crate) fn render(account: &Account, project: &Doc, related: &Related) -> Value {
+fn render(account: &Account, project: &Doc, call: &Call) -> Value {
     let mut doc = project.clone();
-    let pointed = |kind: Kind, field: &str| {
-        let id = project.get(field).and_then(Value::as_i64);
-        id.and_then(|id| account.get(kind, id))
-            .map_or(Value::Null, |doc| Value::Object(doc.clone()))
-    };
-    doc.insert("connection".to_owned(), pointed(Kind::Connections, "connection_id"));
-    doc.insert("repository".to_owned(), pointed(Kind::Repositories, "repository_id"));
-    doc.insert("docs_job".to_owned(), pointed(Kind::Jobs, "docs_job_id"));
-    doc.insert("freshness_job".to_owned(), pointed(Kind::Jobs, "freshness_job_id"));
+    for (name, kind) in [
+        ("connection", Kind::Connections),
+        ("repository", Kind::Repositories),
+        ("docs_job", Kind::Jobs),
+        ("freshness_job", Kind::Jobs),
+    ] {
+        let target = account.pointed(project, kind, &format!("{name}_id"));
+        doc.insert(name.to_owned(), target);
+    }
     let environments = account
         .rows(Kind::Environments)
         .filter(|row| row.get("project_id") == project.get("id"));
-    let environments = if related.has("environments") {
-        environments.map(|row| Value::Object(row.clone())).collect()
-    } else {
-        json!([])
-    };
-    doc.insert("environments".to_owned(), environments);
+    let environments = environments.filter(|_| call.related().has("environments"));
+    doc.insert(
+        "environments".to_owned(),
+        environments.map(|row| Value::Object(row.clone())).collect(),
+    );
     Value::Object(doc)
 }
 
-fn list_projects(world: &mut World, call: &Call) -> Answer {
-    let account = world.account(call)?;
-    let related = call.query.related(&RELATED, &call.switches)?;
-    let rows = select(
-        account.rows(Kind::Projects),
-        account.id,
-        &call.query,
-        &LISTING,
-        &call.switches,
-    )?;
-    Ok(Reply::List(rows.page(|row| render(account, row, &related))))
-}
-
-fn get_project(world: &mut World, call: &Call) -> Answer {
-    let account = world.account(call)?;
-    let related = call.query.related(&RELATED, &call.switches)?;
-    let project = account.find(Kind::Projects, call.id("id")?)?;
-    Ok(Reply::One(render(account, project, &related)))
+fn point_to_what_exists(account: &mut Account, doc: &mut Doc, _: Option<&Doc>, _: &Call) -> Result<(), Refusal> {
+    for (field, kind) in [
+        ("connection_id", Kind::AccountConnections),
+        ("repository_id", Kind::Repositories),
+    ] {
+        account.check_pointer(doc, field, kind)?;
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
+use super::fields::{Field, Holds};
 use crate::call::Call;
 use crate::query::Related;
 use crate::reply::{Answer, Refusal, Reply};
@@ -16,33 +17,22 @@ pub(crate) const ROUTES: &[Route] = &[Route::post(
     trigger_job_run,
 )];
 
-/// What a field may hold.
-#[derive(Clone, Copy)]
-pub(crate) enum Holds {
-    Text,
-    Int,
-    Bool,
-    Texts,
-}
-
 /// The body of a trigger.
-pub(crate) const FIELDS: [(&str, Holds); 15] = [
-    ("cause", Holds::Text),
-    ("git_sha", Holds::Text),
-    ("git_branch", Holds::Text),
-    ("azure_pull_request_id", Holds::Int),
-    ("github_pull_request_id", Holds::Int),
-    ("gitlab_merge_request_id", Holds::Int),
-    ("non_native_pull_request_id", Holds::Int),
-    ("schema_override", Holds::Text),
-    ("dbt_version_override", Holds::Text),
-    ("threads_override", Holds::Int),
-    ("target_name_override", Holds::Text),
-    ("generate_docs_override", Holds::Bool),
-    ("timeout_seconds_override", Holds::Int),
-    ("steps_override", Holds::Texts),
-    // Not settable, but dbt lists it in the trigger it answers.
-    ("cause_category", Holds::Text),
+pub(crate) const FIELDS: [Field; 14] = [
+    Field::text("cause"),
+    Field::text("git_sha"),
+    Field::text("git_branch"),
+    Field::int("azure_pull_request_id"),
+    Field::int("github_pull_request_id"),
+    Field::int("gitlab_merge_request_id"),
+    Field::int("non_native_pull_request_id"),
+    Field::text("schema_override"),
+    Field::text("dbt_version_override"),
+    Field::int("threads_override"),
+    Field::text("target_name_override"),
+    Field::flag("generate_docs_override"),
+    Field::int("timeout_seconds_override"),
+    Field::new("steps_override", Holds::Texts),
 ];
 
 fn trigger_job_run(world: &mut World, call: &Call) -> Answer {
@@ -82,7 +72,8 @@ pub(crate) fn answer_run(account: &Account, run_id: i64, call: &Call) -> Answer 
 fn accepted(body: &Doc, call: &Call) -> Result<Doc, Refusal> {
     let mut errors = Doc::new();
     let mut trigger = Doc::new();
-    for (name, holds) in FIELDS.into_iter().filter(|(name, _)| *name != "cause_category") {
+    for field in FIELDS {
+        let name = field.name;
         let value = body.get(name).unwrap_or(&Value::Null);
         let empty = value.is_null() || value.as_str() == Some("");
         if empty && name == "cause" {
@@ -91,7 +82,7 @@ fn accepted(body: &Doc, call: &Call) -> Result<Doc, Refusal> {
             if body.contains_key(name) && call.switches.null_trigger_fields == Strictness::Refuse {
                 errors.insert(name.to_owned(), json!("This field may not be null or blank."));
             }
-        } else if let Some(problem) = problem(value, holds) {
+        } else if let Some(problem) = field.problem(value) {
             errors.insert(name.to_owned(), json!(problem));
         } else {
             trigger.insert(name.to_owned(), value.clone());
@@ -102,18 +93,6 @@ fn accepted(body: &Doc, call: &Call) -> Result<Doc, Refusal> {
         Ok(trigger)
     } else {
         Err(call.invalid(Value::Object(errors)))
-    }
-}
-
-fn problem(value: &Value, holds: Holds) -> Option<&'static str> {
-    match holds {
-        Holds::Text if !value.is_string() => Some("Not a valid string."),
-        Holds::Int if !value.is_i64() => Some("A valid integer is required."),
-        Holds::Bool if !value.is_boolean() => Some("Must be a valid boolean."),
-        Holds::Texts if !value.as_array().is_some_and(|items| items.iter().all(Value::is_string)) => {
-            Some("Expected a list of strings.")
-        }
-        _ => None,
     }
 }
 

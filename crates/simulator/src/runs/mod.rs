@@ -11,5 +11,5 @@ mod steps;
 pub(crate) use plan::replan;
 pub(crate) use render::{RunAt, Shown, render_run, render_trigger};
 pub(crate) use retry::{retry_refusal, steps_to_retry};
-pub(crate) use run::{Cancellation, Phase, Run, RunOrder};
+pub(crate) use run::{Phase, Run, RunOrder};
 pub(crate) use steps::{Step, StepState, plan_steps, render_step};

@@ -153,7 +153,7 @@ fn blocked_by(run: &Run, shown: &Shown<'_>) -> Vec<i64> {
 /// The trigger of a run.
 pub(crate) fn render_trigger(run: &Run) -> Value {
     let mut doc = Doc::new();
-    for name in crate::api::trigger::FIELDS.map(|field| field.0) {
+    for name in crate::api::trigger::FIELDS.map(|field| field.name) {
         doc.insert(name.to_owned(), run.trigger.get(name).cloned().unwrap_or(Value::Null));
     }
     doc.insert("id".to_owned(), json!(run.trigger_id));

@@ -5,6 +5,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::steps::Step;
+use crate::webhooks::EventKind;
 use crate::world::Doc;
 
 /// The phases of a run, with dbt's numbers.
@@ -92,6 +93,8 @@ pub(crate) struct Run {
     pub(crate) cancellation: Option<Cancellation>,
     /// Until then it is a 404.
     pub(crate) hidden_until: Option<DateTime<Utc>>,
+    /// What webhooks have been told of it.
+    pub(crate) announced: Vec<&'static str>,
 }
 
 impl Run {
@@ -126,6 +129,7 @@ impl Run {
             ends_at: None,
             cancellation: None,
             hidden_until: None,
+            announced: Vec::new(),
         }
     }
 
@@ -206,6 +210,20 @@ impl Run {
             self.ends_at = Some(at);
             self.cancellation = Some(Cancellation { at, by });
         }
+    }
+
+    /// What webhooks are to be told of it, and when. Completion waits for the artifacts, an error does not.
+    pub(crate) fn announcements(&self, ingesting: TimeDelta, cancelled_too: bool) -> Vec<(EventKind, DateTime<Utc>)> {
+        let mut all: Vec<_> = self.started_at.map(|at| (EventKind::Started, at)).into_iter().collect();
+        if let Some(end) = self.ends_at {
+            match (&self.cancellation, self.fails()) {
+                (Some(_), _) if cancelled_too => all.push((EventKind::Completed, end)),
+                (Some(_), _) => {}
+                (None, true) => all.extend([(EventKind::Errored, end), (EventKind::Completed, end + ingesting)]),
+                (None, false) => all.push((EventKind::Completed, end + ingesting)),
+            }
+        }
+        all
     }
 
     pub(crate) fn git_branch(&self) -> String {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::give_token;
 use super::history::{self, Ending, Past};
-use crate::api::{accounts, environments, jobs, projects};
+use crate::api::{accounts, connections, environments, jobs, projects, repositories};
 use crate::config::RunTiming;
 use crate::stamp;
 use crate::world::{Account, Doc, JobOutcome, JobScript, Kind, World};
@@ -68,9 +68,15 @@ fn grow_acme(world: &mut World, now: DateTime<Utc>, timing: &RunTiming) {
             Kind::Connections,
             connection(connection_id, acme::ACCOUNT_ID, id, created_at),
         );
+        let at = stamp::zulu(created_at);
+        account.put(
+            Kind::AccountConnections,
+            connections::account_connection(connection_id, acme::ACCOUNT_ID, &at),
+        );
+        let full_name = format!("acme-retail/{}", name.to_lowercase().replace(' ', "-"));
         account.put(
             Kind::Repositories,
-            repository(repository_id, acme::ACCOUNT_ID, id, name, created_at),
+            repositories::blank(repository_id, acme::ACCOUNT_ID, Some(id), &full_name, created_at),
         );
         let deleted = id == acme::DELETED_PROJECT_ID;
         let fields = json!({
@@ -431,36 +437,6 @@ fn connection(id: i64, account_id: i64, project_id: i64, at: DateTime<Utc>) -> D
         "oauth_configuration_id": null,
         "oauth_redirect_uri": null,
         "state": 1,
-        "created_at": stamp::spaced(at),
-        "updated_at": stamp::spaced(at),
-    }))
-}
-
-fn repository(id: i64, account_id: i64, project_id: i64, name: &str, at: DateTime<Utc>) -> Doc {
-    let slug = name.to_lowercase().replace(' ', "-");
-    accounts::as_doc(json!({
-        "id": id,
-        "account_id": account_id,
-        "project_id": project_id,
-        "full_name": format!("acme-retail/{slug}"),
-        "remote_url": format!("git@github.com:acme-retail/{slug}.git"),
-        "remote_backend": "github",
-        "git_clone_strategy": "github_app",
-        "deploy_key_id": id + 500,
-        "deploy_key": { "id": id + 500, "account_id": account_id, "state": 1, "public_key": "ssh-rsa FAKE" },
-        "repository_credentials_id": null,
-        "github_installation_id": 4_711,
-        "github_webhook_id": null,
-        "pull_request_url_template": format!("https://github.com/acme-retail/{slug}/compare/{{{{destination}}}}...{{{{source}}}}"),
-        "state": 1,
-        "git_provider_id": null,
-        "git_provider": null,
-        "gitlab": null,
-        "private_link_endpoint_id": null,
-        "is_private_link_enabled": false,
-        "github_repo": format!("acme-retail/{slug}"),
-        "name": slug,
-        "web_url": format!("https://github.com/acme-retail/{slug}"),
         "created_at": stamp::spaced(at),
         "updated_at": stamp::spaced(at),
     }))

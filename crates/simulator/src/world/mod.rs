@@ -18,6 +18,8 @@ pub use script::{JobOutcome, JobScript};
 use crate::call::{Call, Caller};
 use crate::config::RunTiming;
 use crate::reply::Refusal;
+use crate::switches::Switches;
+use crate::webhooks::Event;
 
 /// A stored object: the fields as dbt names them.
 pub(crate) type Doc = Map<String, Value>;
@@ -61,9 +63,27 @@ impl World {
     }
 
     /// Lets every account take notice of what has happened by `now`.
-    pub(crate) fn settle(&mut self, now: DateTime<Utc>, timing: &RunTiming) {
+    pub(crate) fn settle(&mut self, now: DateTime<Utc>, timing: &RunTiming, switches: &Switches) {
         for account in self.accounts.values_mut() {
-            account.settle(now, timing);
+            account.settle(now, timing, switches);
         }
+    }
+
+    /// The events nobody has begun to deliver yet.
+    pub(crate) fn take_outbox(&mut self) -> Vec<Event> {
+        self.accounts
+            .values_mut()
+            .flat_map(|account| std::mem::take(&mut account.hooks.outbox))
+            .collect()
+    }
+
+    /// Whether an event waits to be delivered.
+    pub(crate) fn has_news(&self) -> bool {
+        self.accounts.values().any(|account| !account.hooks.outbox.is_empty())
+    }
+
+    /// When something happens by itself next.
+    pub(crate) fn next_change(&self) -> Option<DateTime<Utc>> {
+        self.accounts.values().filter_map(Account::next_change).min()
     }
 }

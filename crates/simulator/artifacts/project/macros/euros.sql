@@ -1,0 +1,1 @@
+{% macro euros(expression) %}round(coalesce({{ expression }}, 0), 2){% endmacro %}
