@@ -158,6 +158,11 @@ impl FixedPart {
         }
     }
 
+    /// Whose request it is.
+    pub fn company_id(&self) -> CompanyId {
+        self.company_id
+    }
+
     /// What was asked for: a JSON object.
     pub fn args(&self) -> &str {
         self.args.as_str()

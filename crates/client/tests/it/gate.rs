@@ -1,0 +1,166 @@
+//! The gate: what is refused, in which order, and that each refusal is one row and no exchange.
+
+use std::sync::atomic::Ordering;
+
+use client::{ClientError, ClientSettings, LogError, ProviderError};
+use model::{AccountId, JobId, PageQuery, ProjectFilter, ProjectId, RequestType, Role, RunId};
+use provider::Outcome;
+
+use crate::support::{Bench, COMPANY, OTHER_COMPANY, caller, order, settings};
+
+const KNOWN: Option<AccountId> = Some(AccountId(10));
+const UNKNOWN: Option<AccountId> = Some(AccountId(99));
+
+fn read_only() -> Bench {
+    let settings = ClientSettings {
+        read_only: true,
+        ..settings()
+    };
+    Bench::holding(settings, &[(COMPANY, 10, "production")])
+}
+
+/// One request of that type, by the method of its name.
+async fn ask(
+    bench: &Bench,
+    role: Role,
+    request_type: RequestType,
+    account: Option<AccountId>,
+) -> Result<(), ClientError> {
+    let client = bench.of(caller(role)).await;
+    match request_type {
+        RequestType::ListProjects => {
+            let page = PageQuery::new(1, 10).unwrap();
+            let listed = client.list_projects(account, ProjectFilter::default(), page).await;
+            listed.map(drop)
+        }
+        RequestType::GetProject => client.get_project(account, ProjectId(7)).await.map(drop),
+        RequestType::TriggerJob => client.trigger_job(account, JobId(1), order()).await.map(drop),
+        RequestType::GetRun => client.get_run(account, RunId(1)).await.map(drop),
+        RequestType::CreateApiKey => panic!("no method of DbtClient as yet"),
+    }
+}
+
+/// Whatever has a method of `DbtClient`.
+fn asked_of_dbt() -> impl Iterator<Item = RequestType> {
+    RequestType::ALL
+        .into_iter()
+        .filter(|request_type| request_type.client_type().is_some())
+}
+
+fn assert_one_refused_row(bench: &Bench, request_type: RequestType, account: Option<AccountId>) {
+    let rows = bench.log.rows();
+    assert_eq!(rows.len(), 1, "one refusal is one row");
+    let (fixed, closing) = (rows[0].fixed(), rows[0].closing().unwrap());
+    assert_eq!(closing.outcome(), Outcome::Refused);
+    assert_eq!((closing.attempts, closing.status_code), (0, None));
+    assert_eq!((fixed.company_id(), fixed.account_id), (COMPANY, account));
+    assert_eq!(fixed.api_key_id, Some(caller(Role::Viewer).api_key_id));
+    assert!(format!("{fixed:?}").contains(&format!("request_type: {request_type:?}")));
+    assert!(bench.dbt.credentials().is_empty(), "dbt Cloud was contacted");
+}
+
+#[tokio::test]
+async fn each_role_may_do_what_it_includes_and_no_more() {
+    for request_type in asked_of_dbt() {
+        for role in Role::ALL {
+            let bench = Bench::new();
+            let answer = ask(&bench, role, request_type, KNOWN).await;
+            if role >= request_type.needs() {
+                assert!(answer.is_ok(), "{role} {request_type}: {answer:?}");
+                assert_eq!(bench.dbt.credentials().len(), 1);
+            } else {
+                assert!(
+                    matches!(answer, Err(ClientError::RoleTooLow { needs, has })
+                        if needs == request_type.needs() && has == role),
+                    "{role} {request_type}: {answer:?}"
+                );
+                assert_one_refused_row(&bench, request_type, KNOWN);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_read_only_gateway_refuses_changes_and_serves_reads() {
+    for request_type in asked_of_dbt() {
+        let bench = read_only();
+        let answer = ask(&bench, Role::Admin, request_type, KNOWN).await;
+        if request_type == RequestType::TriggerJob {
+            assert!(matches!(answer, Err(ClientError::ReadOnly)), "{answer:?}");
+            assert_one_refused_row(&bench, request_type, KNOWN);
+        } else {
+            assert!(answer.is_ok(), "{request_type}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn read_only_mode_is_told_before_the_role_and_the_role_before_the_account() {
+    let trigger = RequestType::TriggerJob;
+
+    let bench = read_only();
+    let everything_wrong = ask(&bench, Role::Viewer, trigger, UNKNOWN).await;
+    assert!(
+        matches!(everything_wrong, Err(ClientError::ReadOnly)),
+        "{everything_wrong:?}"
+    );
+
+    let bench = Bench::new();
+    let role_and_account = ask(&bench, Role::Viewer, trigger, UNKNOWN).await;
+    assert!(
+        matches!(role_and_account, Err(ClientError::RoleTooLow { .. })),
+        "{role_and_account:?}"
+    );
+
+    let bench = Bench::new();
+    let account = ask(&bench, Role::Operator, trigger, UNKNOWN).await;
+    assert!(
+        matches!(account, Err(ClientError::UnknownAccount(AccountId(99)))),
+        "{account:?}"
+    );
+}
+
+#[tokio::test]
+async fn each_kind_of_account_trouble_is_one_refused_row() {
+    let get = RequestType::GetProject;
+
+    let bench = Bench::new();
+    assert!(ask(&bench, Role::Viewer, get, UNKNOWN).await.is_err());
+    assert_one_refused_row(&bench, get, UNKNOWN);
+    let rows = bench.log.rows();
+    let error = rows[0].closing().unwrap().error();
+    assert_eq!(error, Some("account 99 is not known here"), "the row says why");
+
+    let bench = Bench::holding(settings(), &[(OTHER_COMPANY, 10, "theirs")]);
+    assert!(ask(&bench, Role::Viewer, get, None).await.is_err());
+    assert_one_refused_row(&bench, get, None);
+
+    let bench = Bench::holding(settings(), &[(COMPANY, 10, "a"), (COMPANY, 11, "b")]);
+    assert!(ask(&bench, Role::Viewer, get, None).await.is_err());
+    assert_one_refused_row(&bench, get, None);
+}
+
+#[tokio::test]
+async fn an_admitted_request_is_one_row_and_no_refused_one() {
+    let bench = Bench::new();
+    assert!(ask(&bench, Role::Viewer, RequestType::GetProject, None).await.is_ok());
+    let outcomes: Vec<_> = bench.log.rows().iter().map(storage::LogRow::outcome).collect();
+    assert_eq!(outcomes, [Some(Outcome::Succeeded)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_cannot_be_logged_is_told_as_such() {
+    let bench = Bench::new();
+    bench.log.is_away.store(true, Ordering::Relaxed);
+
+    let answer = ask(&bench, Role::Viewer, RequestType::TriggerJob, KNOWN).await;
+
+    assert!(
+        matches!(
+            answer,
+            Err(ClientError::Provider(ProviderError::Log(LogError::Unavailable)))
+        ),
+        "{answer:?}"
+    );
+    assert!(bench.dbt.credentials().is_empty());
+}

@@ -1,0 +1,250 @@
+//! What the tests share: the floor between keys, a dbt Cloud and a log that are all in memory.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, TimeZone as _, Utc};
+use client::{ApiError, ClientError, ClientSettings, Clients, DbtClient, KeySource, KeySourceError, Upstreams};
+use dbt_api::{ApiAnswer, ApiRequest, WrappedApi};
+use futures::stream;
+use http::{HeaderMap, StatusCode};
+use model::{
+    AccountId, ApiKeyId, Caller, CompanyId, Face, FixedClock, RequestStamp, Role, TriggerJob, Upstream, UpstreamSource,
+};
+use provider::{DbtProvider, LogQueue, ProviderSettings, RetrySettings, RowLimits};
+use serde_json::json;
+use storage::{KeyHash, KeyRecord, LogRow, QueueSettings, RequestLog, StorageError, WriteError};
+use tokio::sync::watch;
+
+pub(crate) const COMPANY: CompanyId = CompanyId(1);
+pub(crate) const OTHER_COMPANY: CompanyId = CompanyId(2);
+pub(crate) const TOKEN: &str = "dbtc_sesame_4711";
+
+/// The text of a key; `number` makes it one of many.
+pub(crate) fn key(number: u32) -> String {
+    format!("dgw_{number:08x}_{}", "0f".repeat(32))
+}
+
+pub(crate) fn caller(role: Role) -> Caller {
+    Caller {
+        api_key_id: ApiKeyId(5),
+        company_id: COMPANY,
+        role,
+        accounts: None,
+        default_account: None,
+    }
+}
+
+pub(crate) fn valid(caller: Caller) -> KeyRecord {
+    KeyRecord {
+        caller,
+        expires_at: None,
+        revoked_at: None,
+    }
+}
+
+pub(crate) fn noon() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 3, 4, 12, 0, 0).unwrap()
+}
+
+/// The table of keys.
+#[derive(Default)]
+pub(crate) struct FakeKeys {
+    records: Mutex<HashMap<KeyHash, KeyRecord>>,
+    look_ups: AtomicUsize,
+    pub(crate) is_away: AtomicBool,
+    /// Look-ups under way do not end while this is set.
+    pub(crate) holds: watch::Sender<bool>,
+}
+
+impl FakeKeys {
+    pub(crate) fn put(&self, key: &str, record: KeyRecord) {
+        let hash = KeyHash::of(key).unwrap();
+        self.records.lock().unwrap().insert(hash, record);
+    }
+
+    pub(crate) fn look_ups(&self) -> usize {
+        self.look_ups.load(Ordering::Relaxed)
+    }
+
+    fn here(&self) -> Result<(), KeySourceError> {
+        if self.is_away.load(Ordering::Relaxed) {
+            return Err(KeySourceError(StorageError::Query(sqlx::Error::PoolTimedOut)));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl KeySource for FakeKeys {
+    async fn find(&self, hash: &KeyHash) -> Result<Option<KeyRecord>, KeySourceError> {
+        self.look_ups.fetch_add(1, Ordering::Relaxed);
+        self.holds.subscribe().wait_for(|holds| !holds).await.unwrap();
+        self.here()?;
+        Ok(self.records.lock().unwrap().get(hash).cloned())
+    }
+
+    async fn ping(&self) -> Result<(), KeySourceError> {
+        self.here()
+    }
+}
+
+/// A dbt Cloud that does everything it is asked, and remembers with which credential.
+#[derive(Default)]
+pub(crate) struct FakeDbt(Mutex<Vec<(String, AccountId)>>);
+
+impl FakeDbt {
+    /// Name and account of the credential of each exchange.
+    pub(crate) fn credentials(&self) -> Vec<(String, AccountId)> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl WrappedApi for FakeDbt {
+    async fn send(&self, to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+        self.0.lock().unwrap().push((to.name.clone(), to.account_id));
+        let one_or_list = if request.path().ends_with("/projects/") {
+            json!({"data": [{"id": 7}], "extra": {"pagination": {"total_count": 1}}})
+        } else {
+            json!({"data": {"id": 7}})
+        };
+        let body = Ok(Bytes::from(one_or_list.to_string()));
+        Ok(ApiAnswer::new(StatusCode::OK, HeaderMap::new(), stream::iter([body])))
+    }
+}
+
+/// A log that keeps every row it is given.
+#[derive(Default)]
+pub(crate) struct MemoryLog {
+    rows: Mutex<Vec<LogRow>>,
+    pub(crate) is_away: AtomicBool,
+}
+
+impl MemoryLog {
+    pub(crate) fn rows(&self) -> Vec<LogRow> {
+        self.rows.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl RequestLog for MemoryLog {
+    async fn write(&self, rows: &[LogRow]) -> Result<(), WriteError> {
+        if self.is_away.load(Ordering::Relaxed) {
+            return Err(WriteError::TooSlow(Duration::from_secs(1)));
+        }
+        self.rows.lock().unwrap().extend_from_slice(rows);
+        Ok(())
+    }
+}
+
+/// The floor with all its neighbours.
+pub(crate) struct Bench {
+    pub(crate) clients: Clients,
+    pub(crate) keys: Arc<FakeKeys>,
+    pub(crate) dbt: Arc<FakeDbt>,
+    pub(crate) log: Arc<MemoryLog>,
+    pub(crate) clock: Arc<FixedClock>,
+}
+
+pub(crate) fn settings() -> ClientSettings {
+    ClientSettings {
+        read_only: false,
+        key_max_age: Duration::from_hours(1),
+        key_capacity: 1000,
+    }
+}
+
+impl Bench {
+    /// With these credentials: company, account, name.
+    pub(crate) fn holding(settings: ClientSettings, held: &[(CompanyId, i64, &str)]) -> Self {
+        let (dbt, log, keys) = (
+            Arc::<FakeDbt>::default(),
+            Arc::<MemoryLog>::default(),
+            Arc::<FakeKeys>::default(),
+        );
+        let clock = Arc::new(FixedClock::at(noon()));
+        let sink: Arc<MemoryLog> = Arc::clone(&log);
+        let queue = QueueSettings {
+            capacity: 16,
+            group_max_rows: 16,
+            retry_min: Duration::from_millis(50),
+            retry_max: Duration::from_millis(500),
+        };
+        let (queue, _writer) = LogQueue::start(sink, queue);
+        let api: Arc<FakeDbt> = Arc::clone(&dbt);
+        let provider = DbtProvider::new(api, queue, Arc::<FixedClock>::clone(&clock), provider_settings());
+        let upstreams = held
+            .iter()
+            .fold(Upstreams::default(), |upstreams, (company, account, name)| {
+                upstreams.with(*company, upstream(AccountId(*account), name))
+            });
+        let source: Arc<FakeKeys> = Arc::clone(&keys);
+        let clients = Clients::new(source, upstreams, provider, Arc::<FixedClock>::clone(&clock), settings);
+        Self {
+            clients,
+            keys,
+            dbt,
+            log,
+            clock,
+        }
+    }
+
+    /// With one account, 10.
+    pub(crate) fn new() -> Self {
+        Self::holding(settings(), &[(COMPANY, 10, "production")])
+    }
+
+    /// One request with that key.
+    pub(crate) async fn with_key(&self, key: &str) -> Result<DbtClient, ClientError> {
+        let stamp = RequestStamp::now(&*self.clock, Face::Rest, None);
+        self.clients.authenticate(stamp, key).await
+    }
+
+    /// One request of that caller.
+    pub(crate) async fn of(&self, caller: Caller) -> DbtClient {
+        let key = key(u32::MAX);
+        self.keys.put(&key, valid(caller));
+        self.with_key(&key).await.unwrap()
+    }
+}
+
+fn provider_settings() -> ProviderSettings {
+    ProviderSettings {
+        retry: RetrySettings {
+            max_retries: 0,
+            min_pause: Duration::from_millis(1),
+            max_pause: Duration::from_millis(1),
+        },
+        gather_concurrency: 1,
+        log_wait: Duration::from_secs(5),
+        close_wait: Duration::from_secs(2),
+        open_reads: false,
+        row_limits: RowLimits::default(),
+        instance_id: None,
+    }
+}
+
+pub(crate) fn upstream(account_id: AccountId, name: &str) -> Upstream {
+    let url: url::Url = "https://dbt.test/api".parse().unwrap();
+    Upstream {
+        source: UpstreamSource::Settings,
+        name: name.to_owned(),
+        account_id,
+        metadata_url: url.clone(),
+        semantic_layer_url: url.clone(),
+        admin_url: url,
+        token: TOKEN.into(),
+    }
+}
+
+pub(crate) fn order() -> TriggerJob {
+    TriggerJob {
+        cause: "nightly".to_owned(),
+        ..TriggerJob::default()
+    }
+}
