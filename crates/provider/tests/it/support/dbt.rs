@@ -12,7 +12,7 @@ use model::Upstream;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::Journal;
+use super::{Journal, soon};
 
 /// What becomes of one exchange.
 pub(crate) enum Reply {
@@ -120,7 +120,8 @@ impl FakeDbt {
 
     /// Waits until that many requests have arrived.
     pub(crate) async fn asked(&self, count: usize) {
-        self.asked.subscribe().wait_for(|asked| *asked >= count).await.unwrap();
+        let mut asked = self.asked.subscribe();
+        soon(asked.wait_for(|asked| *asked >= count)).await.unwrap();
     }
 
     /// How many requests were under way at once, at most.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use storage::{LogRow, Outcome, RequestLog, WriteError};
 use tokio::sync::watch;
 
-use super::Journal;
+use super::{Journal, soon};
 
 /// How the log takes rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,8 @@ impl MemoryLog {
 
     /// Waits until the writer has come that many times, whatever became of it.
     pub(crate) async fn tried(&self, count: usize) {
-        self.tries.subscribe().wait_for(|tries| *tries >= count).await.unwrap();
+        let mut tries = self.tries.subscribe();
+        soon(tries.wait_for(|tries| *tries >= count)).await.unwrap();
     }
 
     /// The table: one row a request.
@@ -66,8 +67,7 @@ impl MemoryLog {
     /// Waits until a row is closed, and returns it.
     pub(crate) async fn closed_row(&self) -> LogRow {
         let mut rows = self.rows.subscribe();
-        let closed = rows
-            .wait_for(|rows| rows.iter().any(|row| row.outcome().is_some()))
+        let closed = soon(rows.wait_for(|rows| rows.iter().any(|row| row.outcome().is_some())))
             .await
             .unwrap();
         closed.iter().find(|row| row.outcome().is_some()).unwrap().clone()

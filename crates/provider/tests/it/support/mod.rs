@@ -33,6 +33,12 @@ impl Journal {
     }
 }
 
+/// Waits for what must come, for an hour of the paused clock: that hour passes at once when nothing is left to happen.
+pub(super) async fn soon<T>(event: impl Future<Output = T>) -> T {
+    let waited = tokio::time::timeout(Duration::from_hours(1), event).await;
+    waited.unwrap_or_else(|_| panic!("it never came"))
+}
+
 /// A provider with both its neighbours.
 pub(crate) struct Bench {
     pub(crate) provider: DbtProvider,
