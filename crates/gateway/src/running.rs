@@ -143,7 +143,7 @@ pub(crate) async fn finish(provider: &DbtProvider, log: &LogQueue, writer: JoinH
     let impatient = async {
         sleep(patience).await;
         log.give_up();
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let lost = tokio::select! {
         lost = writer => lost,

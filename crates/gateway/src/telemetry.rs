@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use sentry::integrations::tracing::{BreadcrumbLayer, ErrorLayer};
+use sentry::protocol::{Context, Event};
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
@@ -34,7 +35,8 @@ pub(crate) fn start(settings: &Settings) -> anyhow::Result<Telemetry> {
             sentry::ClientOptions::new()
                 .release(concat!("dbt-gateway@", env!("CARGO_PKG_VERSION")))
                 .environment(settings.sentry.environment.clone())
-                .send_default_pii(false),
+                .send_default_pii(false)
+                .before_send(|event| Some(tagged(event))),
         ))
     });
     // Sentry hears what a person must act on, and as breadcrumbs what came before it. Never its own client's lines.
@@ -64,6 +66,16 @@ pub(crate) fn start(settings: &Settings) -> anyhow::Result<Telemetry> {
         .with(breadcrumbs)
         .try_init()?;
     Ok(Telemetry { sentry })
+}
+
+/// Sentry finds events by tag, so the request's name becomes one.
+fn tagged(mut event: Event<'static>) -> Event<'static> {
+    if let Some(Context::Other(fields)) = event.contexts.get("Rust Tracing Fields")
+        && let Some(uuid) = fields.get("request.uuid").and_then(|value| value.as_str())
+    {
+        event.tags.insert("request.uuid".to_owned(), uuid.to_owned());
+    }
+    event
 }
 
 /// The last word of a command that failed: the error and its causes, one line each.

@@ -56,12 +56,11 @@ pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request,
 fn written(problem: &Problem, headers: &HeaderMap) -> Response {
     let status = problem.status();
     if status.is_server_error() {
-        let cause = problem.cause.as_deref().unwrap_or("-");
         tracing::error!(
+            request.uuid = %problem.request_uuid(),
             http.response.status_code = status.as_u16(),
-            problem = problem.title(),
-            cause,
-            "request failed"
+            cause = problem.cause.as_deref().unwrap_or("-"),
+            "{}", problem.title()
         );
     }
     let mut response = (

@@ -3,6 +3,7 @@
 //! Handlers talk to `DbtClient` alone: no SQL, no calls to dbt Cloud, no rights are decided here.
 
 mod edge;
+mod explorer;
 mod extract;
 mod openapi;
 mod page_links;
@@ -17,13 +18,12 @@ pub use state::{ServerSettings, ServerState};
 
 use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
-use utoipa_swagger_ui::SwaggerUi;
 
 /// Everything that is served, with the request's edge around it.
 pub fn router(state: ServerState) -> Router {
     let (routes, document) = openapi::routes().split_for_parts();
     routes
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+        .merge(explorer::routes(document))
         .fallback(problem::unknown_route)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(DefaultBodyLimit::max(state.settings.max_body_bytes))

@@ -165,6 +165,10 @@ impl Problem {
         self.title
     }
 
+    pub(crate) fn request_uuid(&self) -> Uuid {
+        self.request_uuid
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
@@ -289,7 +293,7 @@ impl From<ApiError> for Problem {
             | ApiError::Connect(_)
             | ApiError::Disconnected { .. }
             | ApiError::Decode { .. }
-            | ApiError::TooLarge { .. } => Self::new(Kind::BAD_GATEWAY, format!("{error}."))
+            | ApiError::TooLarge { .. } => Self::new(Kind::BAD_GATEWAY, sentence(&error))
                 .caused_by(&error)
                 .retry_after(retry_after),
             ApiError::Timeout { .. } => Self::new(
@@ -300,6 +304,15 @@ impl From<ApiError> for Problem {
             ApiError::Unsendable(_) => Self::internal(String::new()).caused_by(&error),
         }
     }
+}
+
+/// The error with one stop at its end, which dbt's own texts mostly have.
+fn sentence(error: &ApiError) -> String {
+    let mut text = error.to_string();
+    if !text.ends_with(['.', '!', '?']) {
+        text.push('.');
+    }
+    text
 }
 
 /// The answer to a path that does not exist.

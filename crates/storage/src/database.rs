@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::PgPool;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, PgPool};
 
 /// How to reach Postgres.
 #[derive(Debug, Clone)]
@@ -60,6 +60,7 @@ impl StorageError {
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: PgPool,
+    connect_timeout: Duration,
 }
 
 impl Database {
@@ -73,7 +74,10 @@ impl Database {
             .max_connections(settings.max_connections)
             .acquire_timeout(settings.acquire_timeout)
             .connect_lazy_with(options.application_name("dbt-gateway"));
-        Ok(Self { pool })
+        Ok(Self {
+            pool,
+            connect_timeout: settings.acquire_timeout,
+        })
     }
 
     /// Brings the tables up to date. Replicas that start together take turns.
@@ -81,7 +85,12 @@ impl Database {
     /// # Errors
     /// [`StorageError::Migrate`].
     pub async fn migrate(&self) -> Result<(), StorageError> {
-        Ok(sqlx::migrate!("../../migrations").run(&self.pool).await?)
+        // Not by the pool, which hides why it has no connection.
+        let connecting = self.pool.connect_options();
+        let connecting = tokio::time::timeout(self.connect_timeout, connecting.connect());
+        let mut connection = connecting.await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+        sqlx::migrate!("../../migrations").run(&mut connection).await?;
+        Ok(connection.close().await?)
     }
 
     /// Closes all connections; waits for those in use.
@@ -97,6 +106,7 @@ impl Database {
 impl From<PgPool> for Database {
     /// For tests, which bring a pool of their own.
     fn from(pool: PgPool) -> Self {
-        Self { pool }
+        let connect_timeout = pool.options().get_acquire_timeout();
+        Self { pool, connect_timeout }
     }
 }

@@ -10,10 +10,13 @@ use crate::page_links::PageLinks;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ListView<T> {
     /// How many entries the whole list holds.
+    #[schema(example = 1234)]
     count: u64,
     /// The address of the next page; null on the last.
+    #[schema(example = "https://dbt.acme.example/projects?page_size=1000&page=2")]
     next: Option<String>,
     /// The address of the previous page; null on the first.
+    #[schema(example = json!(null))]
     previous: Option<String>,
     /// The page's entries.
     results: Vec<T>,

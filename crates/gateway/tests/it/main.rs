@@ -1,0 +1,10 @@
+//! The binary as its users run it: real processes, a real Postgres, real signals.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod floors;
+mod kill;
+mod process;
+mod sentry;
+mod start;
+mod support;

@@ -1,0 +1,76 @@
+//! The life of a served request as an operator sees it: log lines, and the clean stop.
+
+use serde_json::Value;
+use simulator::{Fault, acme};
+
+use crate::support::{Caller, Site, eventually};
+
+#[tokio::test]
+async fn every_log_line_of_a_request_carries_its_uuid() {
+    let site = Site::new().await;
+    let caller = Caller::new(&site.key("viewer"));
+    let mut gateway = site.serve();
+    let answer = caller.get(&gateway, "/projects").await.unwrap();
+    let line: Value = serde_json::from_str(&gateway.wait_for_line("\"message\":\"answered\"")).unwrap();
+    assert_eq!(line["http.response.status_code"], 200);
+    assert_eq!(line["spans"][0]["request.uuid"], answer.request_id);
+    assert_eq!(line["spans"][0]["http.route"], "/projects");
+    gateway.stop();
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_the_trigger_under_way_and_its_row() {
+    let site = Site::new().await;
+    let caller = Caller::new(&site.key("operator"));
+    let gateway = site.serve();
+    let slow = site.dbt.add_fault(Fault::on("POST", "/api/v2/").delay_after_ms(1_000));
+    let (answer, ()) = tokio::join!(caller.trigger(&gateway, acme::NIGHTLY_JOB_ID), async {
+        eventually("the trigger at dbt Cloud", async || {
+            (!site.dbt.requests_to("POST", "/api/v2/").is_empty()).then_some(())
+        })
+        .await;
+        gateway.signal("TERM");
+    });
+    site.dbt.remove_fault(slow);
+    let answer = answer.unwrap();
+    assert_eq!(answer.status, 201);
+    gateway.stop();
+
+    let gateway = site.serve();
+    let rows = site.rows("SELECT request_uuid, outcome FROM request_log WHERE request_type = 'trigger_job'");
+    assert_eq!(rows.len(), 1);
+    assert_eq!(
+        (&rows[0]["request_uuid"], &rows[0]["outcome"]),
+        (&answer.request_id.into(), &"succeeded".into())
+    );
+    let ended = site.rows("SELECT count(*) AS n FROM instance WHERE ended_at IS NOT NULL");
+    assert_eq!(ended[0]["n"], 1, "the stopped process said that it ended");
+    gateway.stop();
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_neither_stops_its_trigger_nor_leaves_a_row_open() {
+    let site = Site::new().await;
+    let caller = Caller::new(&site.key("operator"));
+    let gateway = site.serve();
+    site.dbt.add_fault(Fault::on("POST", "/api/v2/").delay_after_ms(300));
+    {
+        let trigger = caller.trigger(&gateway, acme::NIGHTLY_JOB_ID);
+        tokio::pin!(trigger);
+        let reached = eventually("the trigger at dbt Cloud", async || {
+            (!site.dbt.requests_to("POST", "/api/v2/").is_empty()).then_some(())
+        });
+        tokio::select! {
+            _ = &mut trigger => panic!("answered too early"),
+            () = reached => {}
+        }
+    }
+    let row = eventually("the row's close", async || {
+        site.rows("SELECT outcome, run_id FROM request_log WHERE request_type = 'trigger_job' AND outcome IS NOT NULL")
+            .pop()
+    })
+    .await;
+    assert_eq!(row["outcome"], "succeeded");
+    assert!(row["run_id"].is_number(), "{row}");
+    gateway.stop();
+}

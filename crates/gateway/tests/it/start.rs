@@ -1,0 +1,101 @@
+//! Starting: what is needed, and what is said when it is missing.
+
+use std::fs;
+
+use crate::support::{Caller, Site, program, text};
+
+fn refused(mut command: std::process::Command, expected: &[&str]) {
+    let output = command.output().unwrap();
+    assert!(!output.status.success(), "{}", text(&output));
+    for part in expected {
+        assert!(text(&output).contains(part), "{part:?} is not in:\n{}", text(&output));
+    }
+}
+
+#[tokio::test]
+async fn keys_are_made_before_the_first_start_and_beside_a_running_gateway() {
+    let site = Site::new().await;
+    let before = site.key("viewer");
+    let gateway = site.serve();
+    let beside = site.key("operator");
+    for key in [before, beside] {
+        assert_eq!(Caller::new(&key).get(&gateway, "/projects").await.unwrap().status, 200);
+    }
+    let logged =
+        site.rows("SELECT face, outcome, args->>'role' AS role FROM request_log WHERE request_type = 'create_api_key'");
+    assert_eq!(logged.len(), 2, "each making of a key is logged: {logged:?}");
+    gateway.stop();
+}
+
+#[tokio::test]
+async fn migrate_prepares_the_tables_and_says_nothing_on_standard_output() {
+    let site = Site::new().await;
+    for _again in 0..2 {
+        let output = site.command(&["migrate"]).output().unwrap();
+        assert!(output.status.success() && output.stdout.is_empty(), "{}", text(&output));
+    }
+}
+
+#[tokio::test]
+async fn a_second_gateway_on_the_same_directory_is_refused_and_says_why() {
+    let site = Site::new().await;
+    let gateway = site.serve();
+    refused(site.command(&["serve"]), &["another process"]);
+    gateway.stop();
+}
+
+#[test]
+fn a_foreign_directory_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("thesis.txt"), "mine").unwrap();
+    let mut command = program(directory.path());
+    command.arg("migrate");
+    refused(command, &["not empty"]);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing was added");
+}
+
+#[test]
+fn missing_binaries_are_named_with_what_to_do() {
+    let (data, empty) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut command = program(&data.path().join("data"));
+    command.arg("migrate").env("PG_BIN_DIR", empty.path());
+    refused(command, &["DATABASE_URL"]);
+}
+
+#[test]
+fn bad_settings_stop_the_start_with_the_keys_name() {
+    let data = tempfile::tempdir().unwrap();
+    for (name, value, expected) in [
+        (
+            "DBT_GATEWAY__GATHER__CONCURRENCY",
+            "99",
+            "gather.concurrency: 99 is not in 1 to 32",
+        ),
+        ("DBT_GATEWAY__GATHER__CONCURENCY", "9", "concurency"),
+        ("DBT_ACCOUNT_ID", "1", "DBT_TOKEN"),
+    ] {
+        let mut command = program(data.path());
+        command.arg("serve").env(name, value);
+        refused(command, &[expected]);
+    }
+}
+
+#[test]
+fn a_database_that_is_not_there_is_waited_for_and_then_given_up() {
+    let data = tempfile::tempdir().unwrap();
+    let mut command = program(data.path());
+    command
+        .arg("serve")
+        .env("DBT_GATEWAY_LISTEN", "127.0.0.1:0")
+        .env("DATABASE_URL", "postgres://nobody:s3cret@127.0.0.1:1/nothing")
+        .env("DBT_GATEWAY__DATABASE__START_WAIT_SECS", "1")
+        .env("DBT_GATEWAY__DATABASE__ACQUIRE_TIMEOUT_SECS", "1");
+    let output = command.output().unwrap();
+    assert!(!output.status.success());
+    let said = text(&output);
+    assert!(
+        said.contains("not up yet") && said.contains("Connection refused"),
+        "{said}"
+    );
+    assert!(!said.contains("s3cret"), "{said}");
+}
