@@ -49,7 +49,8 @@ impl Directory {
                 expected: us,
             });
         }
-        if !is_marked(&path, us) && !is_empty(&path)? {
+        // In this order: what another process makes meanwhile begins with the mark.
+        if !is_empty(&path)? && !is_marked(&path, us) {
             return Err(Error::ForeignDirectory { directory: path });
         }
         // As root, the server's user must pass through to run/ and data/, but not look around.
@@ -165,4 +166,29 @@ fn is_empty(directory: &Path) -> Result<bool, Error> {
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Directory;
+    use std::fs;
+    use std::thread;
+
+    #[test]
+    fn a_directory_that_another_process_is_just_setting_up_is_not_taken_for_somebody_elses() {
+        let scratch = tempfile::tempdir().expect("a directory");
+        for round in 0..200 {
+            let path = scratch.path().join(round.to_string());
+            let set_up = || {
+                let directory = Directory::open(&path).expect("ours");
+                if directory.try_lock().expect("a lock file").is_some() {
+                    fs::create_dir_all(directory.run()).expect("made");
+                }
+            };
+            thread::scope(|scope| {
+                scope.spawn(set_up);
+                scope.spawn(set_up);
+            });
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use embedded_postgres::{Error, Options, PrivatePostgres};
+use embedded_postgres::{Error, PrivatePostgres};
 
 use crate::support::{Holder, PATIENCE, eventually, quick, scratch, server_pid, sql};
 
@@ -132,20 +132,17 @@ fn a_command_gives_up_on_a_holder_whose_server_never_answers() {
 fn many_commands_at_once_share_one_server() {
     let scratch = scratch();
     let directory = scratch.path().join("pg");
-    let ready = std::sync::Barrier::new(4);
-    let owners = thread::scope(|scope| {
-        let one = || {
-            let postgres = PrivatePostgres::attach_or_start(&Options::new(&directory, "app").durable(false)).unwrap();
-            assert_eq!(sql(&postgres, "SELECT 1"), "1");
-            ready.wait();
-            postgres.is_owner()
-        };
-        let commands: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
+    let all = thread::scope(|scope| {
+        let commands: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| PrivatePostgres::attach_or_start(&quick(&directory))))
+            .collect();
         commands
             .into_iter()
-            .map(|command| command.join().unwrap())
-            .filter(|owner| *owner)
-            .count()
+            .map(|command| command.join().unwrap().unwrap())
+            .collect::<Vec<_>>()
     });
-    assert_eq!(owners, 1);
+    assert_eq!(all.iter().filter(|postgres| postgres.is_owner()).count(), 1);
+    for postgres in &all {
+        assert_eq!(sql(postgres, "SELECT 1"), "1");
+    }
 }
