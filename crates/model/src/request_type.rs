@@ -90,8 +90,28 @@ request_types! {
     TriggerJob "trigger_job" needs Operator, Change, ADMINISTRATIVE;
     /// Read one run.
     GetRun "get_run" needs Viewer, Read, ADMINISTRATIVE;
+    /// Check a credential with dbt Cloud.
+    VerifyCredential "verify_credential" needs Admin, Read, ADMINISTRATIVE;
+    /// List a company's credentials.
+    ListCredentials "list_credentials" needs Admin, Read, OWN_RECORDS;
+    /// Read one credential, without its token.
+    GetCredential "get_credential" needs Admin, Read, OWN_RECORDS;
+    /// Store a credential.
+    CreateCredential "create_credential" needs Admin, Change, OWN_RECORDS;
+    /// Change a credential.
+    UpdateCredential "update_credential" needs Admin, Change, OWN_RECORDS;
+    /// Delete a credential.
+    DeleteCredential "delete_credential" needs Admin, Change, OWN_RECORDS;
+    /// List a company's keys.
+    ListApiKeys "list_api_keys" needs Admin, Read, OWN_RECORDS;
+    /// Read one key, without its text.
+    GetApiKey "get_api_key" needs Admin, Read, OWN_RECORDS;
     /// Make a caller's key.
     CreateApiKey "create_api_key" needs Admin, Change, OWN_RECORDS;
+    /// Revoke a caller's key.
+    RevokeApiKey "revoke_api_key" needs Admin, Change, OWN_RECORDS;
+    /// Make a company; by command only.
+    CreateCompany "create_company" needs Admin, Change, OWN_RECORDS;
 }
 
 impl RequestType {

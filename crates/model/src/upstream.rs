@@ -10,8 +10,20 @@ use crate::AccountId;
 /// Where a credential comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpstreamSource {
-    /// Settings or environment: in memory only, not changeable by API.
+    /// Settings or environment: the operator's word, in memory only, not changeable by API.
     Settings,
+    /// The database: it came in through the API.
+    Stored,
+}
+
+impl UpstreamSource {
+    /// The spelling of the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Settings => "settings",
+            Self::Stored => "stored",
+        }
+    }
 }
 
 /// A credential ready for use: a dbt token with its account and the three base addresses. `Debug` prints no secret.
