@@ -1,0 +1,195 @@
+//! Who may ask: the key and its forms, roles, read-only mode; and routes and methods that do not exist.
+
+use chrono::TimeDelta;
+use model::Role;
+use reqwest::Method;
+use reqwest::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use serde_json::json;
+use simulator::acme;
+
+use crate::support::{Setup, TestApp};
+
+fn trigger() -> String {
+    format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID)
+}
+
+#[tokio::test]
+async fn a_key_is_taken_with_either_scheme_in_any_case() {
+    let app = TestApp::start().await;
+    let key = app.key(Role::Viewer);
+    for scheme in ["Bearer", "bearer", "BEARER", "Token", "token", "tOKEN"] {
+        let request = app.stranger().request(Method::GET, "/projects");
+        let answer = app
+            .stranger()
+            .send(request.header(AUTHORIZATION, format!("{scheme} {key}")))
+            .await;
+        assert_eq!(answer.status, 200, "{scheme}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_has_no_valid_key_gets_401_and_no_row() {
+    let app = TestApp::start().await;
+    let key = app.key(Role::Admin);
+    let mangled = key.replace("dgw_", "dgw-");
+    let last = if key.ends_with('0') { '1' } else { '0' };
+    let almost = format!("{}{last}", &key[..key.len() - 1]);
+    let stranger = app.stranger();
+    let ask = || stranger.request(Method::GET, "/projects");
+    let with = |value: &str| ask().header(AUTHORIZATION, value);
+    let requests = [
+        ("no header", ask()),
+        ("no scheme", with(key)),
+        ("no key", with("Bearer")),
+        ("an empty key", with("Bearer ")),
+        ("another scheme", with(&format!("Basic {key}"))),
+        ("a scheme too many", with(&format!("Bearer Token {key}"))),
+        ("two in one", with(&format!("Bearer {key}, Bearer {key}"))),
+        (
+            "two headers",
+            with(&format!("Bearer {key}")).header(AUTHORIZATION, format!("Token {key}")),
+        ),
+        ("garbage", ask().header(AUTHORIZATION, &b"Bearer \xff\xfe"[..])),
+        ("a mangled key", with(&format!("Bearer {mangled}"))),
+        ("a key in upper case", with(&format!("Bearer {}", key.to_uppercase()))),
+        ("almost a key", with(&format!("Bearer {almost}"))),
+        ("a dbt token", with(&format!("Token {}", acme::TOKEN))),
+        (
+            "in the query",
+            stranger.request(Method::GET, &format!("/projects?api_key={key}")),
+        ),
+    ];
+    for (what, request) in requests {
+        let answer = stranger.send(request).await;
+        let problem = answer.problem(401, "unauthenticated");
+        assert_eq!(
+            problem["detail"],
+            "Send a valid gateway key as `Authorization: Bearer <key>`. A dbt token is not a gateway key.",
+            "{what}"
+        );
+        assert_eq!(answer.header(WWW_AUTHENTICATE), Some("Bearer"), "{what}");
+    }
+    assert!(app.dbt.requests().is_empty());
+    assert_eq!(app.rows().await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_revoked_or_expired_key_opens_nothing() {
+    let app = TestApp::start().await;
+    let revoked = app.make_key(crate::support::COMPANY, Role::Admin).await;
+    app.alter_key(&revoked, "revoked_at = now()").await;
+    app.with_key(&revoked)
+        .get("/projects")
+        .await
+        .problem(401, "unauthenticated");
+
+    let expiring = app.make_key(crate::support::COMPANY, Role::Admin).await;
+    app.alter_key(&expiring, "expires_at = to_timestamp(1768467610)").await;
+    assert_eq!(app.with_key(&expiring).get("/projects").await.status, 200);
+    app.clock.advance(TimeDelta::seconds(10));
+    app.with_key(&expiring)
+        .get("/projects")
+        .await
+        .problem(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn each_role_may_do_what_it_is_for() {
+    let app = TestApp::start().await;
+    for role in Role::ALL {
+        assert_eq!(app.caller(role).get("/projects").await.status, 200, "{role}");
+    }
+    let body = json!({"cause": "x"});
+    let refused = app.viewer().post(&trigger(), &body).await;
+    let problem = refused.problem(403, "forbidden");
+    assert_eq!(
+        problem["detail"],
+        "This needs a key with the role operator; yours is viewer."
+    );
+    assert!(app.dbt.requests_to("POST", "/").is_empty());
+    for role in [Role::Operator, Role::Admin] {
+        assert_eq!(app.caller(role).post(&trigger(), &body).await.status, 201, "{role}");
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_only_reads_refuses_changes_of_everybody() {
+    let app = Setup {
+        read_only: true,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let refused = app.caller(Role::Admin).post(&trigger(), &json!({"cause": "x"})).await;
+    refused.problem(403, "read-only");
+    assert_eq!(app.row_of(&refused).await["outcome"], "refused");
+    assert_eq!(app.viewer().get("/projects").await.status, 200);
+    assert!(app.dbt.requests_to("POST", "/").is_empty());
+}
+
+#[tokio::test]
+async fn head_is_get_without_the_body() {
+    let app = TestApp::start().await;
+    let head = app.viewer().send(app.viewer().request(Method::HEAD, "/projects")).await;
+    assert_eq!((head.status.as_u16(), head.text.as_str()), (200, ""));
+    assert_eq!(head.header(CONTENT_TYPE), Some("application/json"));
+    let row = app.row_of(&head).await;
+    assert_eq!(
+        (&row["request_type"], &row["outcome"]),
+        (&json!("list_projects"), &json!("succeeded"))
+    );
+
+    let refused = app
+        .stranger()
+        .send(app.stranger().request(Method::HEAD, "/projects"))
+        .await;
+    assert_eq!((refused.status.as_u16(), refused.text.as_str()), (401, ""));
+    assert_eq!(refused.header(CONTENT_TYPE), Some("application/problem+json"));
+    assert!(!refused.request_uuid().is_empty());
+}
+
+#[tokio::test]
+async fn a_route_that_does_not_exist_is_a_problem_whoever_asks() {
+    let app = TestApp::start().await;
+    for path in [
+        "/nothing",
+        "/projects/1/2",
+        "/projects/",
+        "/Projects",
+        "/api/v2/accounts/",
+        "/docs/nothing.js",
+        "//",
+    ] {
+        for caller in [app.stranger(), app.viewer()] {
+            let answer = caller.get(path).await;
+            let problem = answer.problem(404, "not-found");
+            assert_eq!(problem["instance"], path);
+        }
+    }
+    assert_eq!(app.rows().await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_method_that_a_route_does_not_have_is_answered_with_those_it_has() {
+    let app = TestApp::start().await;
+    let one_job = trigger();
+    for (method, path, allowed) in [
+        (Method::POST, "/projects", "GET,HEAD"),
+        (Method::DELETE, "/projects/1", "GET,HEAD"),
+        (Method::GET, one_job.as_str(), "POST"),
+        (Method::PUT, one_job.as_str(), "POST"),
+        (Method::POST, "/", "GET,HEAD"),
+        (Method::OPTIONS, "/healthz", "GET,HEAD"),
+        (Method::POST, "/openapi.json", "GET,HEAD"),
+        (Method::DELETE, "/docs/", "GET,HEAD"),
+    ] {
+        for caller in [app.stranger(), app.viewer()] {
+            let answer = caller.send(caller.request(method.clone(), path)).await;
+            let problem = answer.problem(405, "method-not-allowed");
+            assert_eq!(answer.header(ALLOW), Some(allowed), "{method} {path}");
+            assert_eq!(problem["instance"], path);
+        }
+    }
+    assert!(app.dbt.requests().is_empty());
+    assert_eq!(app.rows().await.len(), 0);
+}

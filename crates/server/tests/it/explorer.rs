@@ -1,0 +1,90 @@
+//! The explorer works without internet: all it loads comes from us.
+
+use std::collections::BTreeSet;
+
+use reqwest::header::{CONTENT_TYPE, LOCATION};
+use url::Url;
+
+use crate::support::TestApp;
+
+/// The texts that follow `before`, up to `end`.
+fn following<'a>(text: &'a str, before: &str, end: &[char]) -> Vec<&'a str> {
+    let places = text
+        .match_indices(before)
+        .map(|(place, _)| &text[place + before.len()..]);
+    places
+        .map(|rest| &rest[..rest.find(end).unwrap_or(rest.len())])
+        .collect()
+}
+
+/// What a browser loads because of this text, as it is written there.
+fn loaded<'a>(content_type: &str, text: &'a str) -> Vec<&'a str> {
+    let quotes = ['"', '\''];
+    let mut found = Vec::new();
+    if content_type.starts_with("text/html") {
+        for attribute in ["src=", "href=", "srcset=", "action=", "data="] {
+            let values = following(text, attribute, &['>', ' ']);
+            found.extend(values.into_iter().map(|value| value.trim_matches(quotes)));
+        }
+    }
+    if content_type.starts_with("text/html") || content_type.starts_with("text/css") {
+        found.extend(
+            following(text, "url(", &[')'])
+                .into_iter()
+                .map(|value| value.trim_matches(quotes)),
+        );
+        found.extend(following(text, "@import", &[';']));
+    }
+    found
+}
+
+#[tokio::test]
+async fn every_asset_of_the_explorer_is_served_by_us_and_none_elsewhere_is_loaded() {
+    let app = TestApp::start().await;
+    let short = app.stranger().get("/docs").await;
+    assert_eq!((short.status.as_u16(), short.header(LOCATION)), (303, Some("/docs/")));
+
+    let base = Url::parse(&app.url).unwrap();
+    let mut queue = vec![base.join("/docs/").unwrap()];
+    let mut seen = BTreeSet::new();
+    while let Some(address) = queue.pop() {
+        if !seen.insert(address.clone()) {
+            continue;
+        }
+        assert_eq!(address.origin(), base.origin(), "loaded from elsewhere: {address}");
+        let answer = app.http.get(address.clone()).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{address}");
+        let content_type = answer.headers()[CONTENT_TYPE].to_str().unwrap().to_owned();
+        let body = answer.bytes().await.unwrap();
+        assert!(!body.is_empty(), "{address}");
+        if content_type.starts_with("text/") {
+            let text = String::from_utf8(body.into()).unwrap();
+            for reference in loaded(&content_type, &text) {
+                if !reference.starts_with("data:") && !reference.starts_with('#') {
+                    queue.push(address.join(reference).unwrap());
+                }
+            }
+        }
+    }
+    let paths: BTreeSet<_> = seen.iter().map(Url::path).collect();
+    for needed in [
+        "/docs/swagger-ui.css",
+        "/docs/swagger-ui-bundle.js",
+        "/docs/swagger-ui-standalone-preset.js",
+        "/docs/swagger-initializer.js",
+    ] {
+        assert!(paths.contains(needed), "{needed} is not among {paths:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_explorer_shows_our_document_and_asks_nobody_else_about_it() {
+    let app = TestApp::start().await;
+    let initializer = app.stranger().get("/docs/swagger-initializer.js").await;
+    assert_eq!(initializer.status, 200);
+    let text = &initializer.text;
+    assert!(text.contains(r#""url": "/openapi.json""#), "{text}");
+    assert!(!text.contains("http://") && !text.contains("https://"), "{text}");
+    // Unset, the explorer shows a badge that sends our address to validator.swagger.io, wherever it is not on localhost.
+    assert!(text.contains(r#""validatorUrl": "none""#), "{text}");
+}

@@ -1,0 +1,21 @@
+//! The gateway as its callers see it: every floor for real, from HTTP in to the simulator of dbt Cloud and to Postgres.
+//!
+//! Nothing is replaced but dbt Cloud. What one floor does in each of its own cases is tested in that floor's crate.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![recursion_limit = "256"]
+
+mod accounts;
+mod auth;
+mod explorer;
+mod health;
+mod jobs;
+mod never_twice;
+mod openapi;
+mod paging;
+mod problems;
+mod projects;
+mod rows;
+mod runs;
+mod secrets;
+mod support;

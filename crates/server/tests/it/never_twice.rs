@@ -1,0 +1,123 @@
+//! A trigger is sent to dbt Cloud once, whatever comes back; a read at most three times.
+
+use std::time::Duration;
+
+use dbt_api::HttpSettings;
+use reqwest::Method;
+use serde_json::json;
+use simulator::{Effect, Fault, FaultBody, acme};
+
+use crate::support::{Setup, TestApp};
+
+fn path() -> String {
+    format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID)
+}
+
+/// Faults after which a careless client would send again.
+fn ambiguous() -> Vec<Fault> {
+    let everywhere = Fault::everywhere;
+    let mut faults = vec![
+        everywhere().reset_before(),
+        everywhere().reset_after(),
+        everywhere().effect(Effect::Truncate { keep_bytes: None }),
+        everywhere().effect(Effect::MalformedJson),
+        everywhere().status(429).header("retry-after", "0"),
+        everywhere()
+            .answer(307, FaultBody::Empty)
+            .header("location", "/api/v2/accounts/"),
+        everywhere().answer(308, FaultBody::Empty).header("location", "."),
+    ];
+    for status in [408, 500, 502, 503, 504] {
+        faults.push(everywhere().status(status).header("retry-after", "0"));
+        faults.push(everywhere().answer(status, FaultBody::Html).work_done());
+        faults.push(
+            everywhere()
+                .answer(status, FaultBody::Empty)
+                .header("connection", "close"),
+        );
+    }
+    faults
+}
+
+#[tokio::test]
+async fn a_trigger_is_sent_once_whatever_comes_back() {
+    let app = TestApp::start().await;
+    for fault in ambiguous() {
+        // The first of the two goes over a connection that has been used before.
+        for _ in 0..2 {
+            app.viewer().get("/projects").await.expect(200);
+            app.dbt.clear_requests();
+            let on = app.dbt.add_fault(fault.clone());
+            let answer = app.operator().post(&path(), &json!({"cause": "once"})).await;
+            app.dbt.remove_fault(on);
+            assert!(
+                answer.status.is_server_error() || answer.status == 429,
+                "{fault:?}: {answer:#?}"
+            );
+            let sent = app.dbt.requests();
+            assert_eq!(sent.len(), 1, "{fault:?}: {sent:#?}");
+            assert_eq!(sent[0].method, "POST");
+            assert_eq!(app.row_of(&answer).await["attempts"], 1, "{fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_trigger_that_dbt_is_too_slow_to_answer_is_sent_once() {
+    let second = Duration::from_secs(1);
+    let patience = Setup::default().http;
+    for http in [
+        HttpSettings {
+            deadline: second,
+            ..patience.clone()
+        },
+        HttpSettings {
+            read_timeout: second,
+            ..patience
+        },
+    ] {
+        let setup = Setup {
+            http,
+            ..Setup::default()
+        };
+        let app = setup.start().await;
+        app.dbt.add_fault(Fault::everywhere().delay_after_ms(600_000));
+        let answer = app.operator().post(&path(), &json!({"cause": "once"})).await;
+        answer.problem(504, "dbt-timeout");
+        assert_eq!(app.dbt.requests().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_sends_twice_triggers_twice() {
+    let app = TestApp::start().await;
+    let body = json!({"cause": "not idempotent"});
+    let first = app.operator().post(&path(), &body).await.expect(201);
+    let second = app.operator().post(&path(), &body).await.expect(201);
+    assert_ne!(first["id"], second["id"]);
+    assert_eq!(app.dbt.requests_to("POST", "/").len(), 2);
+}
+
+#[tokio::test]
+async fn a_head_of_the_trigger_does_not_trigger() {
+    let app = TestApp::start().await;
+    for method in [Method::HEAD, Method::OPTIONS, Method::GET] {
+        let answer = app.operator().send(app.operator().request(method, &path())).await;
+        assert_eq!(answer.status, 405);
+    }
+    assert!(app.dbt.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_read_is_sent_at_most_three_times() {
+    let app = TestApp::start().await;
+    for fault in ambiguous() {
+        let on = app.dbt.add_fault(fault.clone());
+        let answer = app.viewer().get(&format!("/runs/{}", acme::SUCCEEDED_RUN_ID)).await;
+        app.dbt.remove_fault(on);
+        let sent = app.dbt.requests().len();
+        app.dbt.clear_requests();
+        assert!((1..=3).contains(&sent), "{fault:?}: {sent}");
+        assert_eq!(app.row_of(&answer).await["attempts"], sent, "{fault:?}");
+    }
+}

@@ -1,0 +1,269 @@
+//! One row for every answered request, under the name that the answer carries.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use model::Role;
+use reqwest::Method;
+use serde_json::{Value, json};
+use simulator::{Fault, acme, globex};
+
+use crate::support::{Setup, TestApp};
+
+fn trigger() -> String {
+    format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID)
+}
+
+#[tokio::test]
+async fn every_answer_of_an_authenticated_request_has_its_one_finished_row() {
+    let app = TestApp::start().await;
+    let run = format!("/runs/{}", acme::SUCCEEDED_RUN_ID);
+    let body = json!({"cause": "x"});
+    let answers = [
+        ("list_projects", "succeeded", app.viewer().get("/projects").await),
+        (
+            "list_projects",
+            "succeeded",
+            app.viewer().get("/projects?name=nobody's").await,
+        ),
+        (
+            "get_project",
+            "succeeded",
+            app.viewer().get(&format!("/projects/{}", acme::PROJECT_ID)).await,
+        ),
+        ("get_project", "not_found", app.viewer().get("/projects/4711").await),
+        ("get_run", "succeeded", app.viewer().get(&run).await),
+        (
+            "get_run",
+            "refused",
+            app.viewer()
+                .get(&format!("{run}?account_id={}", globex::ACCOUNT_ID))
+                .await,
+        ),
+        ("trigger_job", "succeeded", app.operator().post(&trigger(), &body).await),
+        (
+            "trigger_job",
+            "not_found",
+            app.operator().post("/jobs/4711/runs", &body).await,
+        ),
+        ("trigger_job", "refused", app.viewer().post(&trigger(), &body).await),
+    ];
+    let rows = app.rows().await;
+    assert_eq!(rows.len(), answers.len());
+    let names: BTreeSet<_> = rows.iter().map(|row| row["request_uuid"].to_string()).collect();
+    assert_eq!(names.len(), answers.len());
+    for (request_type, outcome, answer) in &answers {
+        let row = app.row_of(answer).await;
+        assert_eq!(
+            (&row["request_type"], &row["outcome"]),
+            (&json!(request_type), &json!(outcome)),
+            "{row:#}"
+        );
+        assert!(row["finished_at"].is_string() && row["duration_ms"].is_f64(), "{row:#}");
+        let attempts = i32::from(*outcome != "refused");
+        assert_eq!(row["attempts"], attempts, "{row:#}");
+        let status = if *outcome == "refused" {
+            Value::Null
+        } else {
+            json!(if *outcome == "not_found" { 404 } else { 200 })
+        };
+        assert_eq!(row["status_code"], status, "dbt Cloud's, where it answered: {row:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_tells_who_asked_what_with_which_credential_and_what_came_of_it() {
+    let app = TestApp::start().await;
+    let body = json!({"cause": "for the record", "threads_override": 4});
+    let request = app.operator().request(Method::POST, &trigger()).json(&body);
+    let answer = app.operator().send(request.header("x-request-id", "order 4711")).await;
+    let run = answer.expect(201);
+    let mut row = app.row_of(&answer).await;
+    assert_eq!(row["run_id"], run["id"]);
+    assert_eq!(row["exchanges"].as_array().unwrap().len(), 1);
+    for (place, stand_in) in [
+        ("/request_uuid", "[uuid]"),
+        ("/run_id", "[run]"),
+        ("/duration_ms", "[ms]"),
+        ("/exchanges/0/duration_ms", "[ms]"),
+    ] {
+        *row.pointer_mut(place).unwrap() = json!(stand_in);
+    }
+    let mut settings = insta::Settings::clone_current();
+    settings.set_sort_maps(true);
+    settings.bind(|| insta::assert_json_snapshot!("row_of_a_trigger", row));
+}
+
+#[tokio::test]
+async fn requests_that_reach_no_client_have_a_name_but_no_row() {
+    let app = TestApp::start().await;
+    let operator = app.operator();
+    let answers = [
+        app.stranger().get("/projects").await,
+        app.with_key("dgw_wrong").get("/projects").await,
+        app.viewer().get("/projects?page=0").await,
+        app.viewer().get("/projects?nonsense=1").await,
+        app.viewer().get("/runs/x").await,
+        operator.post(&trigger(), &json!({})).await,
+        operator.post_text(&trigger(), "text/plain", "x").await,
+        app.viewer().get("/nothing").await,
+        app.viewer().send(app.viewer().request(Method::PUT, "/projects")).await,
+        app.viewer().get("/").await,
+        app.viewer().get("/healthz").await,
+        app.viewer().get("/openapi.json").await,
+        app.viewer().get("/docs/").await,
+        app.viewer().get("/docs").await,
+    ];
+    let names: BTreeSet<_> = answers.iter().map(crate::support::Answer::request_uuid).collect();
+    assert_eq!(names.len(), answers.len());
+    assert_eq!(app.rows().await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_callers_own_request_id_is_kept_beside_ours_and_never_comes_back_as_ours() {
+    let app = TestApp::start().await;
+    let with_id = async |id: &str| {
+        let request = app.viewer().request(Method::GET, "/projects");
+        let answer = app.viewer().send(request.header("x-request-id", id)).await;
+        let row = app.row_of(&answer).await;
+        assert_ne!(answer.request_uuid(), id);
+        row["caller_request_id"].clone()
+    };
+    let longest = "y".repeat(128);
+    for kept in [
+        "order 4711",
+        "0198d6f0-7a6b-7e1c-9b58-2f1e5d3c4b5a",
+        "'; DROP TABLE x",
+        &longest,
+    ] {
+        assert_eq!(with_id(kept).await, kept);
+    }
+    assert_eq!(with_id("").await, Value::Null);
+    assert_eq!(with_id(&"y".repeat(129)).await, Value::Null);
+    assert_eq!(with_id("tab\there").await, Value::Null);
+
+    let request = app.stranger().request(Method::GET, "/projects");
+    let refused = app.stranger().send(request.header("x-request-id", "order 4711")).await;
+    assert_ne!(refused.request_uuid(), "order 4711", "nor where there is no row");
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_logged_is_held_back_and_a_change_is_not_even_sent() {
+    let app = Setup {
+        log_wait: Duration::from_millis(100),
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    // Keys can be looked up; rows cannot be written.
+    let mut lock = app.database.pool().begin().await.unwrap();
+    sqlx::query("LOCK TABLE request_log IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+
+    let change = app.operator().post(&trigger(), &json!({"cause": "x"})).await;
+    let read = app.viewer().get("/projects").await;
+    let refusal = app.viewer().post(&trigger(), &json!({"cause": "x"})).await;
+    for answer in [&change, &read, &refusal] {
+        let problem = answer.problem(503, "log-unavailable");
+        assert!(
+            problem["detail"]
+                .as_str()
+                .unwrap()
+                .contains("A change was not sent to dbt Cloud."),
+            "{problem:#}"
+        );
+        assert_eq!(answer.header(reqwest::header::RETRY_AFTER), Some("2"));
+    }
+    assert!(app.dbt.requests_to("POST", "/").is_empty(), "no row, no trigger");
+
+    lock.rollback().await.unwrap();
+    let outcome_of = async |answer: &crate::support::Answer| {
+        // Each of these rows was queued before its answer left, and the writer takes them in order.
+        loop {
+            let rows = app.rows().await;
+            let name = answer.request_uuid();
+            let row = rows.into_iter().find(|row| row["request_uuid"] == name.as_str());
+            match row.filter(|row| !row["outcome"].is_null()) {
+                Some(row) => break (row["outcome"].clone(), row["attempts"].clone()),
+                None => tokio::task::yield_now().await,
+            }
+        }
+    };
+    assert_eq!(outcome_of(&change).await, (json!("refused"), json!(0)));
+    assert_eq!(outcome_of(&refusal).await, (json!("refused"), json!(0)));
+    assert_eq!(outcome_of(&read).await, (json!("succeeded"), json!(1)));
+}
+
+#[tokio::test]
+async fn a_gateway_that_can_promise_no_more_rows_refuses_requests_and_says_that_it_is_not_ready() {
+    let app = Setup {
+        queue_capacity: 2,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let held_up = app.dbt.add_fault(Fault::on("POST", "/").delay_before_ms(600_000));
+    let request = app.operator().request(Method::POST, &trigger());
+    let _under_way = tokio::spawn(request.json(&json!({"cause": "x"})).send());
+    while app.dbt.requests_to("POST", "/").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert!(app.dbt.remove_fault(held_up), "only the first is held up");
+
+    // It keeps the place of its close: no change fits beside it, a read does.
+    let refused = app.operator().post(&trigger(), &json!({"cause": "y"})).await;
+    let problem = refused.problem(503, "busy");
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .contains("dbt Cloud was not contacted"),
+        "{problem:#}"
+    );
+    assert_eq!(refused.header(reqwest::header::RETRY_AFTER), Some("2"));
+    assert_eq!(app.dbt.requests_to("POST", "/").len(), 1);
+    assert_eq!(app.viewer().get("/readyz").await.status, 503);
+    assert_eq!(app.viewer().get("/projects").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_read_whose_caller_has_gone_stops_and_a_trigger_does_not() {
+    let app = TestApp::start().await;
+    let base = format!("/api/v3/accounts/{}/projects/", acme::ACCOUNT_ID);
+    let job = format!("/api/v2/accounts/{}/jobs/", acme::ACCOUNT_ID);
+    let read = app.dbt.add_fault(Fault::on("GET", &base).delay_before_ms(600_000));
+    let gone = async |request: reqwest::RequestBuilder, method: &str| {
+        let sent = tokio::spawn(request.send());
+        while app.dbt.requests_to(method, "/").is_empty() {
+            tokio::task::yield_now().await;
+        }
+        sent.abort();
+        assert!(sent.await.unwrap_err().is_cancelled());
+    };
+    gone(app.viewer().request(Method::GET, "/projects"), "GET").await;
+    let outcome = async |request_type: &str| loop {
+        let rows = app.rows().await;
+        let row = rows
+            .into_iter()
+            .find(|row| row["request_type"] == request_type && !row["outcome"].is_null());
+        match row {
+            Some(row) => break row["outcome"].clone(),
+            None => tokio::task::yield_now().await,
+        }
+    };
+    assert_eq!(outcome("list_projects").await, "caller_gone");
+    assert!(app.dbt.remove_fault(read));
+
+    // The trigger's answer is held up long enough for its caller to have gone.
+    app.dbt.add_fault(Fault::on("POST", &job).delay_before_ms(300));
+    let operator = app.caller(Role::Operator);
+    gone(
+        operator.request(Method::POST, &trigger()).json(&json!({"cause": "x"})),
+        "POST",
+    )
+    .await;
+    assert_eq!(outcome("trigger_job").await, "succeeded");
+    assert_eq!(app.dbt.requests_to("POST", &job).len(), 1);
+}

@@ -1,0 +1,213 @@
+//! `TestApp`: a whole gateway in this process, with a simulator of dbt Cloud below it and a database of its own.
+//!
+//! Every floor is the real one, wired as `gateway` wires it; callers speak to it by real HTTP.
+
+mod answer;
+mod caller;
+mod wiring;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::Uri;
+use chrono::DateTime;
+use dbt_api::HttpSettings;
+use model::{CompanyId, Face, FixedClock, RequestStamp, Role};
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+use server::ServerSettings;
+use simulator::{Config, Running, Simulator, acme};
+use storage::{ApiKeys, Database, KeyOrder};
+use testkit::TestDatabase;
+use tokio::net::TcpListener;
+use url::Url;
+
+pub(crate) use answer::Answer;
+pub(crate) use caller::Caller;
+
+/// The company that the migrations make.
+pub(crate) const COMPANY: CompanyId = CompanyId(1);
+/// Longer than any test takes: what is bounded by it never decides how a test ends.
+const FOREVER: Duration = Duration::from_mins(10);
+
+/// What is different from a plain gateway.
+pub(crate) struct Setup {
+    pub(crate) simulator: Config,
+    pub(crate) http: HttpSettings,
+    pub(crate) server: ServerSettings,
+    /// The accounts that companies hold, each with its dbt token.
+    pub(crate) accounts: Vec<(CompanyId, i64, String)>,
+    /// Where dbt Cloud is instead of the simulator.
+    pub(crate) dbt_url: Option<Url>,
+    /// Where the keys and the log are instead of the test's database.
+    pub(crate) database_url: Option<String>,
+    pub(crate) read_only: bool,
+    pub(crate) log_wait: Duration,
+    pub(crate) queue_capacity: usize,
+}
+
+impl Default for Setup {
+    /// Company 1 holds Acme's account; nothing runs out of time.
+    fn default() -> Self {
+        Self {
+            simulator: Config::frozen(),
+            http: HttpSettings {
+                connect_timeout: FOREVER,
+                read_timeout: FOREVER,
+                deadline: FOREVER,
+                ..HttpSettings::default()
+            },
+            server: ServerSettings {
+                public_url: None,
+                max_body_bytes: 1 << 20,
+            },
+            accounts: vec![(COMPANY, acme::ACCOUNT_ID, acme::TOKEN.to_owned())],
+            dbt_url: None,
+            database_url: None,
+            read_only: false,
+            log_wait: FOREVER,
+            queue_capacity: 4096,
+        }
+    }
+}
+
+impl Setup {
+    /// The gateway sees itself at that address.
+    pub(crate) fn public_url(mut self, url: &'static str) -> Self {
+        self.server.public_url = Some(Uri::from_static(url));
+        self
+    }
+
+    pub(crate) async fn start(self) -> TestApp {
+        TestApp::with(self).await
+    }
+}
+
+/// A running gateway and everything around it. Ends with the test.
+pub(crate) struct TestApp {
+    /// dbt Cloud.
+    pub(crate) dbt: Running,
+    /// Shows the simulator's time of start, and stands still.
+    pub(crate) clock: Arc<FixedClock>,
+    pub(crate) database: TestDatabase,
+    /// Where it listens: `http://127.0.0.1:PORT`.
+    pub(crate) url: String,
+    pub(crate) http: reqwest::Client,
+    keys: ApiKeys,
+    /// One for each role, weakest first.
+    roles: [String; 3],
+}
+
+impl TestApp {
+    pub(crate) async fn start() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    async fn with(setup: Setup) -> Self {
+        let http = wiring::http_client();
+        let dbt = Simulator::start(setup.simulator.clone()).await.unwrap();
+        let clock = Arc::new(FixedClock::at(DateTime::from_timestamp(1_768_467_600, 0).unwrap()));
+        let database = wiring::migrated_database().await;
+        let keys = ApiKeys::new(&Database::from(database.pool().clone()));
+        let router = server::router(wiring::state(&setup, &dbt, &database, &clock));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(axum::serve(listener, router).into_future());
+        let mut app = Self {
+            dbt,
+            clock,
+            database,
+            url,
+            http,
+            keys,
+            roles: Default::default(),
+        };
+        for (place, role) in Role::ALL.into_iter().enumerate() {
+            app.roles[place] = app.make_key(COMPANY, role).await;
+        }
+        app
+    }
+
+    /// A caller with a key of that role in company 1.
+    pub(crate) fn caller(&self, role: Role) -> Caller<'_> {
+        let place = Role::ALL.into_iter().position(|each| each == role).unwrap();
+        self.with_key(&self.roles[place])
+    }
+
+    pub(crate) fn viewer(&self) -> Caller<'_> {
+        self.caller(Role::Viewer)
+    }
+
+    pub(crate) fn operator(&self) -> Caller<'_> {
+        self.caller(Role::Operator)
+    }
+
+    /// A caller who presents that key.
+    pub(crate) fn with_key(&self, key: &str) -> Caller<'_> {
+        Caller::new(self, Some(format!("Bearer {key}")))
+    }
+
+    /// A caller without a key.
+    pub(crate) fn stranger(&self) -> Caller<'_> {
+        Caller::new(self, None)
+    }
+
+    /// The key of that role in company 1.
+    pub(crate) fn key(&self, role: Role) -> &str {
+        &self.roles[Role::ALL.into_iter().position(|each| each == role).unwrap()]
+    }
+
+    /// Makes another key.
+    pub(crate) async fn make_key(&self, company_id: CompanyId, role: Role) -> String {
+        let stamp = RequestStamp::now(&*self.clock, Face::Internal, None);
+        let order = KeyOrder {
+            company_id,
+            name: format!("a test's {role}"),
+            role,
+        };
+        let made = self.keys.create(&stamp, &order).await.unwrap();
+        made.key.expose_secret().to_owned()
+    }
+
+    /// Makes another company.
+    pub(crate) async fn make_company(&self, name: &str) -> CompanyId {
+        let id = sqlx::query_scalar("INSERT INTO company (name) VALUES ($1) RETURNING id")
+            .bind(name)
+            .fetch_one(self.database.pool())
+            .await
+            .unwrap();
+        CompanyId(id)
+    }
+
+    /// Changes the stored form of a key: `set` is the list of columns of an `UPDATE`.
+    pub(crate) async fn alter_key(&self, key: &str, set: &'static str) {
+        let prefix = key.split('_').nth(1).unwrap();
+        let done = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "UPDATE api_key SET {set} WHERE prefix = $1"
+        )))
+        .bind(prefix)
+        .execute(self.database.pool())
+        .await
+        .unwrap();
+        assert_eq!(done.rows_affected(), 1);
+    }
+
+    /// The request log's rows of requests that came through a route, each as a JSON object by column.
+    pub(crate) async fn rows(&self) -> Vec<Value> {
+        sqlx::query_scalar(
+            "SELECT to_jsonb(request_log) FROM request_log WHERE face <> 'internal' ORDER BY started_at, request_uuid",
+        )
+        .fetch_all(self.database.pool())
+        .await
+        .unwrap()
+    }
+
+    /// The one row of that answer.
+    pub(crate) async fn row_of(&self, answer: &Answer) -> Value {
+        let name = answer.request_uuid();
+        let mut rows = self.rows().await;
+        rows.retain(|row| row["request_uuid"] == name.as_str());
+        assert_eq!(rows.len(), 1, "rows of {name}: {rows:#?}");
+        rows.remove(0)
+    }
+}

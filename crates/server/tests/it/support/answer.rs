@@ -1,0 +1,81 @@
+//! What the gateway answered, collected.
+
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderName};
+use serde_json::Value;
+
+/// An answer, whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) async fn collect(response: reqwest::Response) -> Self {
+        Self {
+            status: response.status(),
+            headers: response.headers().clone(),
+            text: response.text().await.unwrap(),
+        }
+    }
+
+    /// The body, which has to be JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    /// The body of an answer that has to be a success with that status.
+    pub(crate) fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self.json()
+    }
+
+    /// A header that has to be there once; `None` where it is absent.
+    pub(crate) fn header(&self, name: impl Into<HeaderName>) -> Option<&str> {
+        let name = name.into();
+        let values: Vec<_> = self.headers.get_all(&name).iter().collect();
+        assert!(values.len() <= 1, "{name}: {values:?}");
+        Some(values.first()?.to_str().unwrap())
+    }
+
+    /// The request's name.
+    pub(crate) fn request_uuid(&self) -> String {
+        let name = HeaderName::from_static("x-request-id");
+        let name = self.header(name).unwrap_or_else(|| panic!("no name: {self:#?}"));
+        let uuid = uuid::Uuid::parse_str(name).unwrap();
+        assert_eq!(uuid.get_version_num(), 7);
+        name.to_owned()
+    }
+
+    /// The problem that the body has to be, with all that every problem has; returns the body.
+    pub(crate) fn problem(&self, status: u16, kind: &str) -> Value {
+        use reqwest::header::CONTENT_TYPE;
+
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        assert_eq!(self.header(CONTENT_TYPE), Some("application/problem+json"));
+        let problem = self.json();
+        assert_eq!(problem["type"], format!("/problems/{kind}"), "{problem:#}");
+        assert_eq!(problem["status"], status);
+        assert_eq!(problem["request_uuid"], self.request_uuid().as_str());
+        for name in ["title", "detail", "instance"] {
+            let text = problem[name].as_str().unwrap_or_default();
+            assert!(!text.is_empty(), "no {name}: {problem:#}");
+        }
+        assert!(problem["instance"].as_str().unwrap().starts_with('/'), "{problem:#}");
+        problem
+    }
+
+    /// `detail` of a problem.
+    pub(crate) fn detail(&self) -> String {
+        self.json()["detail"].as_str().unwrap().to_owned()
+    }
+
+    /// The ids of a list's results.
+    pub(crate) fn ids(&self) -> Vec<i64> {
+        let list = self.expect(200);
+        let results = list["results"].as_array().unwrap();
+        results.iter().map(|entry| entry["id"].as_i64().unwrap()).collect()
+    }
+}

@@ -1,0 +1,51 @@
+//! One who calls the gateway, with or without a key.
+
+use reqwest::header::AUTHORIZATION;
+use reqwest::{Method, RequestBuilder};
+use serde_json::Value;
+
+use super::{Answer, TestApp};
+
+/// A caller of a [`TestApp`].
+pub(crate) struct Caller<'a> {
+    app: &'a TestApp,
+    authorization: Option<String>,
+}
+
+impl<'a> Caller<'a> {
+    pub(crate) fn new(app: &'a TestApp, authorization: Option<String>) -> Self {
+        Self { app, authorization }
+    }
+
+    /// A request for a path of the gateway, or for an absolute address that it gave.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let address = if path.starts_with('/') {
+            format!("{}{path}", self.app.url)
+        } else {
+            path.to_owned()
+        };
+        let request = self.app.http.request(method, address);
+        match &self.authorization {
+            Some(authorization) => request.header(AUTHORIZATION, authorization),
+            None => request,
+        }
+    }
+
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
+        Answer::collect(request.send().await.unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// A body that need not be JSON.
+    pub(crate) async fn post_text(&self, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
+        let request = self.request(Method::POST, path).header("content-type", content_type);
+        self.send(request.body(body)).await
+    }
+}

@@ -1,0 +1,111 @@
+//! How the floors are put together: as in `gateway/src/serve.rs`, with a clock that stands still.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use client::{ClientSettings, Clients, Upstreams};
+use dbt_api::DbtWrappedApi;
+use model::{AccountId, Clock, FixedClock, InstanceId, Upstream, UpstreamSource};
+use provider::{DbtProvider, ProviderSettings, RetrySettings, RowLimits};
+use server::ServerState;
+use simulator::Running;
+use storage::{ApiKeys, Database, DatabaseSettings, LogQueue, PgRequestLog, QueueSettings};
+use testkit::TestDatabase;
+
+use super::{FOREVER, Setup};
+
+/// A client that follows no redirect. Installs the crypto provider of this process.
+pub(crate) fn http_client() -> reqwest::Client {
+    // Another test of this process may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap()
+}
+
+pub(crate) async fn migrated_database() -> TestDatabase {
+    let migrations = sqlx::migrate!("../../migrations");
+    TestDatabase::create(&testkit::fingerprint(&migrations), async |pool| {
+        Database::from(pool).migrate().await
+    })
+    .await
+}
+
+/// The wiring of `gateway/src/serve.rs`, with a clock that stands still.
+pub(crate) fn state(setup: &Setup, dbt: &Running, database: &TestDatabase, clock: &Arc<FixedClock>) -> ServerState {
+    let database = match &setup.database_url {
+        None => Database::from(database.pool().clone()),
+        Some(url) => Database::new(&DatabaseSettings {
+            url: url.as_str().into(),
+            max_connections: 2,
+            acquire_timeout: Duration::from_millis(50),
+        })
+        .unwrap(),
+    };
+    let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
+    let sink = PgRequestLog::new(&database, FOREVER);
+    let (log, _writer) = LogQueue::start(
+        Arc::new(sink),
+        QueueSettings {
+            capacity: setup.queue_capacity,
+            group_max_rows: 256,
+            retry_min: Duration::from_millis(1),
+            retry_max: Duration::from_millis(10),
+        },
+    );
+    let provider = DbtProvider::new(
+        Arc::new(DbtWrappedApi::new(setup.http.clone()).unwrap()),
+        log,
+        Arc::clone(&clock),
+        ProviderSettings {
+            retry: RetrySettings {
+                max_retries: 2,
+                min_pause: Duration::from_millis(1),
+                max_pause: Duration::from_millis(2),
+            },
+            gather_concurrency: 8,
+            log_wait: setup.log_wait,
+            close_wait: FOREVER,
+            open_reads: false,
+            row_limits: RowLimits::default(),
+            instance_id: Some(InstanceId(1)),
+        },
+    );
+    let clients = Clients::new(
+        Arc::new(ApiKeys::new(&database)),
+        upstreams(setup, dbt),
+        provider,
+        Arc::clone(&clock),
+        ClientSettings {
+            read_only: setup.read_only,
+            key_max_age: Duration::from_secs(4),
+            key_capacity: 100,
+        },
+    );
+    ServerState {
+        clients,
+        clock,
+        settings: Arc::new(setup.server.clone()),
+    }
+}
+
+fn upstreams(setup: &Setup, dbt: &Running) -> Upstreams {
+    let origin = setup.dbt_url.clone().unwrap_or_else(|| dbt.base_url().parse().unwrap());
+    setup
+        .accounts
+        .iter()
+        .fold(Upstreams::default(), |upstreams, (company, account, token)| {
+            let upstream = Upstream {
+                source: UpstreamSource::Settings,
+                name: format!("account {account}"),
+                account_id: AccountId(*account),
+                admin_url: origin.join("/api").unwrap(),
+                metadata_url: origin.clone(),
+                semantic_layer_url: origin.clone(),
+                token: token.as_str().into(),
+            };
+            upstreams.with(*company, upstream)
+        })
+}
