@@ -3,6 +3,8 @@
 //! Plain data only. No HTTP client, no database, no web framework: every other floor imports this one.
 
 mod access_url;
+mod account;
+mod address;
 mod caller;
 mod clock;
 mod context;
@@ -17,6 +19,8 @@ mod timestamp;
 mod upstream;
 
 pub use access_url::{is_loopback, metadata_url, semantic_layer_url};
+pub use account::Account;
+pub use address::{is_evidently_private, is_public_address};
 pub use caller::{Caller, Role, UnknownRole};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use context::{CallerRequestId, ClientContext, Face, RequestStamp};
