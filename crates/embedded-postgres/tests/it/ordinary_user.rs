@@ -15,7 +15,7 @@ fn everything_works_for_an_ordinary_user_as_well() {
     }
     let scratch = scratch();
     let mut as_nobody = Command::new(copy_for_everybody(scratch.path()));
-    as_nobody.args(["attach::", "crash::", "start::", "--test-threads", "2"]);
+    as_nobody.args(["crash::", "start::", "--test-threads", "2"]);
     as_nobody.uid(NOBODY).gid(NOBODY).current_dir("/").stdin(Stdio::null());
 
     let outcome = as_nobody.output().unwrap();
