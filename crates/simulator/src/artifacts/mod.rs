@@ -7,7 +7,7 @@ mod recorded;
 
 pub(crate) use answer::ArtifactAnswer;
 pub(crate) use files::{names, open};
-pub(crate) use recorded::{NodeResult, build_results, failed_results};
+pub(crate) use recorded::{CATALOG, MANIFEST, NodeResult, SOURCES, build_results, failed_results};
 
 use axum::body::Body;
 use bytes::Bytes;

@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-pub(super) const MANIFEST: &str = include_str!("../../artifacts/manifest.json");
-pub(super) const CATALOG: &str = include_str!("../../artifacts/catalog.json");
-pub(super) const SOURCES: &str = include_str!("../../artifacts/sources.json");
+pub(crate) const MANIFEST: &str = include_str!("../../artifacts/manifest.json");
+pub(crate) const CATALOG: &str = include_str!("../../artifacts/catalog.json");
+pub(crate) const SOURCES: &str = include_str!("../../artifacts/sources.json");
 pub(super) const RESULTS_OF_BUILD: &str = include_str!("../../artifacts/run_results.build.json");
 pub(super) const RESULTS_OF_FAILED_BUILD: &str = include_str!("../../artifacts/run_results.failed.json");
 pub(super) const RESULTS_OF_DOCS: &str = include_str!("../../artifacts/run_results.docs.json");

@@ -5,7 +5,7 @@ mod account;
 mod ids;
 mod script;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -17,6 +17,7 @@ pub use script::{JobOutcome, JobScript};
 
 use crate::call::{Call, Caller};
 use crate::config::RunTiming;
+use crate::graphql::SemanticQuery;
 use crate::reply::Refusal;
 use crate::switches::Switches;
 use crate::webhooks::Event;
@@ -29,14 +30,19 @@ pub(crate) type Doc = Map<String, Value>;
 pub(crate) struct World {
     pub(crate) accounts: BTreeMap<i64, Account>,
     pub(crate) tokens: HashMap<String, Caller>,
+    /// Queries of the Semantic Layer, newest last, bounded.
+    pub(crate) semantic_queries: VecDeque<SemanticQuery>,
     pub(crate) ids: Ids,
 }
+
+const SEMANTIC_QUERY_LIMIT: usize = 1_000;
 
 impl World {
     pub(crate) fn new() -> Self {
         Self {
             accounts: BTreeMap::new(),
             tokens: HashMap::new(),
+            semantic_queries: VecDeque::new(),
             ids: Ids::starting_at(70_403_110_000_000),
         }
     }
@@ -53,6 +59,13 @@ impl World {
     /// The accounts the caller's token is good for.
     pub(crate) fn accounts_of<'a>(&'a self, caller: &'a Caller) -> impl Iterator<Item = &'a Account> {
         caller.accounts.iter().filter_map(|id| self.accounts.get(id))
+    }
+
+    pub(crate) fn remember_query(&mut self, query: SemanticQuery) {
+        if self.semantic_queries.len() == SEMANTIC_QUERY_LIMIT {
+            self.semantic_queries.pop_front();
+        }
+        self.semantic_queries.push_back(query);
     }
 
     /// Finds the account that holds this job, for the control endpoint and the handle, which know no token.

@@ -1,10 +1,15 @@
 //! The simulator from outside: HTTP against a running one, and its handle.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod artifacts;
 mod auth;
 mod contract;
 mod control;
 mod faults;
+mod graphql;
 mod lists;
+mod resources;
+mod retries;
 mod runs;
 mod support;
+mod webhooks;

@@ -19,13 +19,18 @@ use walk::Walk;
 /// The number of specified operations below which the double is not what it claims to be.
 const AT_LEAST: usize = 140;
 
-#[expect(clippy::disallowed_methods, reason = "settings of this test alone; no settings file is read here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "settings of this test alone; no settings file is read here"
+)]
 fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
 fn committed(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/contract").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/contract")
+        .join(name)
 }
 
 /// Compares with a committed file, or writes it when asked to.
@@ -67,17 +72,26 @@ async fn every_operation_answers_and_keeps_its_shape() {
     let silent: Vec<_> = served.difference(&answered).collect();
     assert!(silent.is_empty(), "served but not walked: {silent:#?}");
 
-    let operations: String = walk.answers.iter().map(|(name, answer)| format!("{name} -> {}\n", answer.status)).collect();
+    let operations: String = walk
+        .answers
+        .iter()
+        .map(|(name, answer)| format!("{name} -> {}\n", answer.status))
+        .collect();
     compare("operations.txt", &operations);
-    let shapes: String =
-        walk.answers.iter().map(|(name, answer)| format!("{name}: {}\n", shape::of(&answer.body))).collect();
+    let shapes: String = walk
+        .answers
+        .iter()
+        .map(|(name, answer)| format!("{name}: {}\n", shape::of(&answer.body)))
+        .collect();
     compare("shapes.txt", &shapes);
 }
 
 #[tokio::test]
 async fn every_answer_obeys_the_specification() {
-    let folder = setting("DBT_SPEC_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/spec"), PathBuf::from);
+    let folder = setting("DBT_SPEC_DIR").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/spec"),
+        PathBuf::from,
+    );
     let Some(specification) = spec::Specification::read(&folder) else {
         spec::say(&format!(
             "NOT CHECKED AGAINST THE SPECIFICATION: there are no openapi-v2.yaml and openapi-v3.yaml in {}. \
@@ -93,11 +107,24 @@ async fn every_answer_obeys_the_specification() {
         match specification.check(name, answer) {
             spec::Verdict::NotSpecified => {}
             spec::Verdict::Obeyed => specified += 1,
-            spec::Verdict::Violated(problems) => violations.extend(problems.into_iter().map(|problem| format!("{name}: {problem}"))),
+            spec::Verdict::Violated(problems) => {
+                violations.extend(problems.into_iter().map(|problem| format!("{name}: {problem}")))
+            }
         }
     }
-    assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), violations.join("\n"));
+    assert!(
+        violations.is_empty(),
+        "{} violations:\n{}",
+        violations.len(),
+        violations.join("\n")
+    );
     let (v2, v3) = specification.count();
-    spec::say(&format!("{specified} of {} specified operations are served and obey the specification", v2 + v3));
-    assert!(specified >= AT_LEAST, "only {specified} specified operations are served");
+    spec::say(&format!(
+        "{specified} of {} specified operations are served and obey the specification",
+        v2 + v3
+    ));
+    assert!(
+        specified >= AT_LEAST,
+        "only {specified} specified operations are served"
+    );
 }

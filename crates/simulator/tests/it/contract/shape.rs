@@ -54,7 +54,11 @@ impl Shape {
 
 /// A key that is an id stands for all ids.
 fn named(name: &str) -> String {
-    if name.len() > 6 && name.bytes().all(|byte| byte.is_ascii_digit()) { "<id>".to_owned() } else { name.to_owned() }
+    if name.len() > 6 && name.bytes().all(|byte| byte.is_ascii_digit()) {
+        "<id>".to_owned()
+    } else {
+        name.to_owned()
+    }
 }
 
 pub(super) fn of(value: &Value) -> String {

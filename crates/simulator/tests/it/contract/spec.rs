@@ -13,7 +13,11 @@ use serde_json::{Value, json};
 use super::walk::Answered;
 
 /// `data` is typed as one object there, but these are lists.
-const LISTS_IN_TRUTH: [&str; 3] = ["AccountConnectionListResponse", "ProfileListResponse", "ListServiceTokenResponse"];
+const LISTS_IN_TRUTH: [&str; 3] = [
+    "AccountConnectionListResponse",
+    "ProfileListResponse",
+    "ListServiceTokenResponse",
+];
 
 const NULLABLE: &str = include_str!("../../contract/nullable.txt");
 
@@ -50,7 +54,10 @@ impl Specification {
         let count = |version: &str| {
             let paths = self.documents[version]["paths"].as_object().unwrap();
             let operations = paths.values().map(|path| path.as_object().unwrap());
-            operations.flat_map(|path| path.keys()).filter(|key| !key.starts_with("x-") && *key != "parameters").count()
+            operations
+                .flat_map(|path| path.keys())
+                .filter(|key| !key.starts_with("x-") && *key != "parameters")
+                .count()
         };
         (count("v2"), count("v3"))
     }
@@ -75,10 +82,19 @@ impl Specification {
         }
         let mut whole = schema.clone();
         whole["components"] = document["components"].clone();
-        let validator: Validator = jsonschema::options().should_validate_formats(false).build(&whole).unwrap();
-        let problems: Vec<String> =
-            validator.iter_errors(&answer.body).map(|error| format!("{}: {error}", error.instance_path())).collect();
-        if problems.is_empty() { Verdict::Obeyed } else { Verdict::Violated(problems) }
+        let validator: Validator = jsonschema::options()
+            .should_validate_formats(false)
+            .build(&whole)
+            .unwrap();
+        let problems: Vec<String> = validator
+            .iter_errors(&answer.body)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        if problems.is_empty() {
+            Verdict::Obeyed
+        } else {
+            Verdict::Violated(problems)
+        }
     }
 }
 
@@ -103,10 +119,16 @@ fn bend(value: &mut Value) {
 
 fn allow_nulls(document: &mut Value) {
     let schemas = document["components"]["schemas"].as_object_mut().unwrap();
-    for line in NULLABLE.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    for line in NULLABLE
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
         let (schema, fields) = line.split_once(':').unwrap();
         for field in fields.split_whitespace() {
-            let properties = schemas.get_mut(schema).and_then(|schema| schema["properties"].as_object_mut());
+            let properties = schemas
+                .get_mut(schema)
+                .and_then(|schema| schema["properties"].as_object_mut());
             if let Some(property) = properties.and_then(|properties| properties.get_mut(field)) {
                 *property = json!({ "anyOf": [property.clone(), { "type": "null" }] });
             }
@@ -123,7 +145,14 @@ fn allow_nulls(document: &mut Value) {
 
 #[test]
 fn every_line_of_the_nullable_list_names_a_schema_and_its_fields() {
-    for line in NULLABLE.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
-        assert!(line.split_once(':').is_some_and(|(_, fields)| !fields.trim().is_empty()), "{line}");
+    for line in NULLABLE
+        .lines()
+        .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
+    {
+        assert!(
+            line.split_once(':')
+                .is_some_and(|(_, fields)| !fields.trim().is_empty()),
+            "{line}"
+        );
     }
 }

@@ -22,7 +22,10 @@ pub(super) struct Walk {
 
 impl Walk {
     pub(super) async fn start() -> Self {
-        Self { dbt: Double::start().await, answers: BTreeMap::new() }
+        Self {
+            dbt: Double::start().await,
+            answers: BTreeMap::new(),
+        }
     }
 
     /// One request; `{account_id}` is filled in, the other parameters in their order.
@@ -42,10 +45,22 @@ impl Walk {
         let path = parts.collect::<Vec<_>>().join("/");
         let query = left.next().map_or_else(String::new, |query| format!("?{query}"));
         let method: Method = method.parse().unwrap();
-        let answer = self.dbt.try_send(method.clone(), &format!("{path}{query}"), body).await.unwrap();
-        assert!(answer.status.is_success(), "{method} {path}{query}: {} {}", answer.status, answer.text);
+        let answer = self
+            .dbt
+            .try_send(method.clone(), &format!("{path}{query}"), body)
+            .await
+            .unwrap();
+        assert!(
+            answer.status.is_success(),
+            "{method} {path}{query}: {} {}",
+            answer.status,
+            answer.text
+        );
         let data = answer.json["data"].clone();
-        let answered = Answered { status: answer.status.as_u16(), body: answer.json };
+        let answered = Answered {
+            status: answer.status.as_u16(),
+            body: answer.json,
+        };
         // The first answer stands for the operation.
         self.answers.entry(format!("{method} {template}")).or_insert(answered);
         data
@@ -73,7 +88,11 @@ impl Walk {
         body: Value,
     ) -> i64 {
         let with = |id: i64| -> Vec<String> {
-            parents.iter().map(ToString::to_string).chain([id.to_string()]).collect()
+            parents
+                .iter()
+                .map(ToString::to_string)
+                .chain([id.to_string()])
+                .collect()
         };
         let id = self.post(list, parents, body.clone()).await["id"].as_i64().unwrap();
         let params = with(id);

@@ -7,7 +7,10 @@ use super::walk::Walk;
 
 impl Walk {
     pub(super) async fn jobs_and_runs(&mut self) {
-        let (list, one) = ("/api/v2/accounts/{account_id}/jobs/", "/api/v2/accounts/{account_id}/jobs/{id}/");
+        let (list, one) = (
+            "/api/v2/accounts/{account_id}/jobs/",
+            "/api/v2/accounts/{account_id}/jobs/{id}/",
+        );
         let related = "include_related=environment,most_recent_run,most_recent_completed_run,project";
         self.get(one, &[&acme::NIGHTLY_JOB_ID, &related]).await;
         self.get(list, &[&"limit=8"]).await;
@@ -16,15 +19,32 @@ impl Walk {
         self.usual(list, one, "POST", &[], body).await;
 
         let trigger = "/api/v2/accounts/{account_id}/jobs/{job_id}/run/";
-        let run = self.post(trigger, &[&acme::NIGHTLY_JOB_ID], json!({ "cause": "walk" })).await["id"].clone();
+        let run = self
+            .post(trigger, &[&acme::NIGHTLY_JOB_ID], json!({ "cause": "walk" }))
+            .await["id"]
+            .clone();
         self.dbt.pass(600);
         let get = "/api/v2/accounts/{account_id}/runs/{id}/";
-        let related = "include_related=trigger,job,environment,repository,run_steps,run_retries,used_repo_cache,audit,debug_logs";
+        let related =
+            "include_related=trigger,job,environment,repository,run_steps,run_retries,used_repo_cache,audit,debug_logs";
         let data = self.get(get, &[&run, &related]).await;
-        self.get("/api/v2/accounts/{account_id}/runs/", &[&"order_by=-id&include_related=trigger,job,audit&limit=100"]).await;
-        self.get("/api/v2/accounts/{account_id}/steps/{id}/", &[&data["run_steps"][3]["id"]]).await;
-        self.get("/api/v2/accounts/{account_id}/runs/{run_id}/artifacts/", &[&run]).await;
-        self.get("/api/v2/accounts/{account_id}/runs/{run_id}/artifacts/{remainder}", &[&run, &"run_results.json"]).await;
+        self.get(
+            "/api/v2/accounts/{account_id}/runs/",
+            &[&"order_by=-id&include_related=trigger,job,audit&limit=100"],
+        )
+        .await;
+        self.get(
+            "/api/v2/accounts/{account_id}/steps/{id}/",
+            &[&data["run_steps"][3]["id"]],
+        )
+        .await;
+        self.get("/api/v2/accounts/{account_id}/runs/{run_id}/artifacts/", &[&run])
+            .await;
+        self.get(
+            "/api/v2/accounts/{account_id}/runs/{run_id}/artifacts/{remainder}",
+            &[&run, &"run_results.json"],
+        )
+        .await;
         let latest = "/api/v2/accounts/{account_id}/jobs/{job_id}/artifacts/{remainder}";
         self.get(latest, &[&acme::NIGHTLY_JOB_ID, &"manifest.json"]).await;
 
@@ -34,6 +54,11 @@ impl Walk {
         self.dbt.pass(600);
         let rerun = "/api/v2/accounts/{account_id}/jobs/{job_id}/rerun/";
         let rerun = self.post(rerun, &[&acme::FAILING_JOB_ID], json!({})).await["id"].clone();
-        self.post("/api/v2/accounts/{account_id}/runs/{run_id}/cancel/", &[&rerun], json!({})).await;
+        self.post(
+            "/api/v2/accounts/{account_id}/runs/{run_id}/cancel/",
+            &[&rerun],
+            json!({}),
+        )
+        .await;
     }
 }

@@ -13,13 +13,21 @@ impl Walk {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let listening = tokio::spawn(async move {
-            axum::serve(listener, Router::new().fallback(any(|| async { "thanks" }))).await.unwrap();
+            axum::serve(listener, Router::new().fallback(any(|| async { "thanks" })))
+                .await
+                .unwrap();
         });
         let base = "/api/v3/accounts/{account_id}/webhooks";
-        let (list, one) = (format!("{base}/subscriptions"), format!("{base}/subscription/{{subscription_id}}"));
+        let (list, one) = (
+            format!("{base}/subscriptions"),
+            format!("{base}/subscription/{{subscription_id}}"),
+        );
         let body = json!({ "name": "Walk", "client_url": url, "event_types": ["job.run.started"], "active": true,
             "job_ids": [acme::HOURLY_JOB_ID] });
-        let id = self.post(&list, &[], body.clone()).await["id"].as_str().unwrap().to_owned();
+        let id = self.post(&list, &[], body.clone()).await["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         self.get(&list, &[]).await;
         self.get(&one, &[&id]).await;
         self.ask("PUT", &one, &[&id], Some(body)).await;
@@ -38,9 +46,11 @@ impl Walk {
             tokio::task::yield_now().await;
         };
         self.get(&format!("{base}/event/{{event_id}}"), &[&event]).await;
-        self.get(&format!("{base}/event/{{event_id}}/receipts"), &[&event]).await;
+        self.get(&format!("{base}/event/{{event_id}}/receipts"), &[&event])
+            .await;
         self.get(&format!("{base}/receipt/{{receipt_id}}"), &[&receipt]).await;
-        self.get(&format!("{one}/event/{{event_id}}/receipt"), &[&id, &event]).await;
+        self.get(&format!("{one}/event/{{event_id}}/receipt"), &[&id, &event])
+            .await;
         self.delete(&one, &[&id]).await;
         listening.abort();
     }

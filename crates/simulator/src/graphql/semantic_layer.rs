@@ -1,0 +1,349 @@
+//! The Semantic Layer: metrics of the shop, and queries that are made, compiled and run as time passes.
+
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use apollo_compiler::Schema;
+use apollo_compiler::resolvers::{FieldError, ObjectValue, ResolveInfo, ResolvedValue};
+use apollo_compiler::validation::Valid;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Map, Value, json};
+
+use super::GraphqlRequest;
+use super::execute::{execute, is_mutation, schema};
+use super::node::{arguments, refuse, resolve};
+use crate::call::Caller;
+use crate::world::{Kind, World};
+
+static SCHEMA: LazyLock<Valid<Schema>> =
+    LazyLock::new(|| schema(include_str!("semantic_layer.graphql"), "semantic_layer.graphql"));
+
+/// Rows on a page of a result.
+const PAGE: usize = 1_024;
+
+pub(super) struct Metric {
+    pub(super) name: &'static str,
+    pub(super) description: &'static str,
+}
+
+/// The metrics of the shop.
+pub(super) const METRICS: [Metric; 3] = [
+    Metric {
+        name: "revenue",
+        description: "Revenue of completed and pending orders",
+    },
+    Metric {
+        name: "orders",
+        description: "How many orders were placed",
+    },
+    Metric {
+        name: "customers",
+        description: "How many customers ordered",
+    },
+];
+
+const DIMENSIONS: [(&str, &str); 3] = [
+    ("metric_time", "TIME"),
+    ("order__status", "CATEGORICAL"),
+    ("customer__first_name", "CATEGORICAL"),
+];
+const GRANULARITIES: [&str; 5] = ["DAY", "WEEK", "MONTH", "QUARTER", "YEAR"];
+
+/// A query that was made.
+#[derive(Clone, Debug)]
+pub(crate) struct SemanticQuery {
+    pub(crate) id: String,
+    pub(crate) environment_id: i64,
+    pub(crate) made_at: DateTime<Utc>,
+    metrics: Vec<String>,
+    group_by: Vec<String>,
+    sql: String,
+    limit: Option<usize>,
+    error: Option<String>,
+}
+
+impl SemanticQuery {
+    fn status(&self, now: DateTime<Utc>) -> &'static str {
+        match (now - self.made_at, &self.error) {
+            (passed, _) if passed < TimeDelta::seconds(1) => "PENDING",
+            (_, Some(_)) => "FAILED",
+            (passed, _) if passed < TimeDelta::seconds(2) => "COMPILED",
+            (passed, _) if passed < TimeDelta::seconds(3) => "RUNNING",
+            _ => "SUCCESSFUL",
+        }
+    }
+
+    /// Rows that depend on the query alone: a year of days, or one row without a group.
+    fn rows(&self) -> Vec<Map<String, Value>> {
+        let count = match (
+            self.group_by.is_empty(),
+            self.group_by.iter().any(|name| name.starts_with("metric_time")),
+        ) {
+            (true, _) => 1,
+            (false, true) => 1_500,
+            (false, false) => 4,
+        };
+        let day = DateTime::from_timestamp(1_735_689_600, 0).unwrap_or_default();
+        let rows = (0..count).map(|index: i64| {
+            let mut row = Map::from_iter([("index".to_owned(), json!(index))]);
+            for name in &self.group_by {
+                let value = if name.starts_with("metric_time") {
+                    json!(
+                        (day + TimeDelta::days(index))
+                            .format("%Y-%m-%dT00:00:00.000")
+                            .to_string()
+                    )
+                } else {
+                    json!(
+                        ["completed", "pending", "returned", "unknown"][usize::try_from(index % 4).unwrap_or_default()]
+                    )
+                };
+                row.insert(name.to_uppercase(), value);
+            }
+            for (position, name) in self
+                .metrics
+                .iter()
+                .zip(1_i64..)
+                .map(|(name, position)| (position, name))
+            {
+                row.insert(name.to_uppercase(), json!((index * 37 + position * 101) % 1_000));
+            }
+            row
+        });
+        rows.take(self.limit.unwrap_or(usize::MAX)).collect()
+    }
+
+    fn render(&self, page: usize, now: DateTime<Utc>) -> Value {
+        let status = self.status(now);
+        let rows = if status == "SUCCESSFUL" {
+            self.rows()
+        } else {
+            Vec::new()
+        };
+        let pages = rows.len().div_ceil(PAGE);
+        let start = page.saturating_sub(1) * PAGE;
+        let data: Vec<_> = rows.into_iter().skip(start).take(PAGE).collect();
+        let columns = self
+            .group_by
+            .iter()
+            .map(|name| json!({ "name": name.to_uppercase(), "type": "string" }));
+        let numbers = self
+            .metrics
+            .iter()
+            .map(|name| json!({ "name": name.to_uppercase(), "type": "integer" }));
+        let fields: Vec<Value> = [json!({ "name": "index", "type": "integer" })]
+            .into_iter()
+            .chain(columns)
+            .chain(numbers)
+            .collect();
+        let table =
+            json!({ "schema": { "fields": fields, "primaryKey": ["index"], "pandas_version": "1.4.0" }, "data": data });
+        let done = status == "SUCCESSFUL";
+        json!({
+            "queryId": self.id,
+            "status": status,
+            "error": if status == "FAILED" { json!(self.error) } else { Value::Null },
+            "sql": if status == "PENDING" { Value::Null } else { json!(self.sql) },
+            "totalPages": done.then_some(pages),
+            "arrowResult": null,
+            "jsonResult": done.then(|| table.to_string()),
+        })
+    }
+}
+
+pub(super) fn answer(world: &mut World, caller: &Caller, request: &GraphqlRequest, now: DateTime<Utc>) -> Value {
+    let root = Root {
+        world: Mutex::new(world),
+        caller,
+        now,
+        mutation: is_mutation(&SCHEMA, request),
+    };
+    execute(&SCHEMA, request, &root)
+}
+
+struct Root<'w> {
+    /// The executor hands out shared references only; nobody else waits for this lock.
+    world: Mutex<&'w mut World>,
+    caller: &'w Caller,
+    now: DateTime<Utc>,
+    mutation: bool,
+}
+
+impl ObjectValue for Root<'_> {
+    fn type_name(&self) -> &str {
+        if self.mutation { "Mutation" } else { "Query" }
+    }
+
+    fn resolve_field<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Result<ResolvedValue<'a>, FieldError> {
+        let arguments = arguments(info);
+        let environment_id = self.environment(&arguments)?;
+        let value = match info.field_name() {
+            "environmentInfo" => json!({ "dialect": "POSTGRES" }),
+            "metrics" | "metricsForDimensions" => METRICS.iter().map(metric).collect(),
+            "dimensions" => dimensions(),
+            "entities" => entities(),
+            "measures" => measures(),
+            "queryableGranularities" => json!(GRANULARITIES),
+            "savedQueries" => json!([{ "name": "daily_revenue", "label": "Daily revenue", "description": null,
+                "queryParams": { "metrics": [{ "name": "revenue" }], "groupBy": [{ "name": "metric_time" }] } }]),
+            "compileSql" => {
+                let query = self.new_query(environment_id, &arguments);
+                if let Some(error) = query.error {
+                    return Err(refuse(error));
+                }
+                json!({ "sql": query.sql })
+            }
+            "createQuery" | "createDimensionValuesQuery" => self.create(environment_id, &arguments),
+            "query" => return self.read(environment_id, &arguments, info),
+            _ => return Err(self.unknown_field_error(info)),
+        };
+        resolve(value, info)
+    }
+}
+
+impl Root<'_> {
+    fn environment(&self, arguments: &Map<String, Value>) -> Result<i64, FieldError> {
+        let value = arguments.get("environmentId").unwrap_or(&Value::Null);
+        let id = value.as_i64().or_else(|| value.as_str()?.parse().ok());
+        let id = id.ok_or_else(|| refuse("environmentId must be a number"))?;
+        let world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = world
+            .accounts_of(self.caller)
+            .any(|account| account.find(Kind::Environments, id).is_ok());
+        if known {
+            Ok(id)
+        } else {
+            Err(refuse(format!("No environment {id}, or no permission to read it.")))
+        }
+    }
+
+    fn new_query(&self, environment_id: i64, arguments: &Map<String, Value>) -> SemanticQuery {
+        let names = |list: &str| -> Vec<String> {
+            let items = arguments.get(list).and_then(Value::as_array);
+            items
+                .into_iter()
+                .flatten()
+                .filter_map(|item| item["name"].as_str())
+                .map(ToOwned::to_owned)
+                .collect()
+        };
+        let (mut metrics, mut group_by) = (names("metrics"), names("groupBy"));
+        if arguments.get("savedQuery").is_some_and(Value::is_string) {
+            (metrics, group_by) = (vec!["revenue".to_owned()], vec!["metric_time".to_owned()]);
+        }
+        let unknown = metrics
+            .iter()
+            .find(|name| !METRICS.iter().any(|metric| metric.name == **name));
+        let error = unknown.map(|name| format!("The given input does not match any known metric: {name}"));
+        let conditions = arguments.get("where").and_then(Value::as_array);
+        let conditions: Vec<&str> = conditions
+            .into_iter()
+            .flatten()
+            .filter_map(|item| item["sql"].as_str())
+            .collect();
+        let filter = if conditions.is_empty() {
+            String::new()
+        } else {
+            format!(" where {}", conditions.join(" and "))
+        };
+        let limit = arguments
+            .get("limit")
+            .and_then(Value::as_u64)
+            .and_then(|limit| usize::try_from(limit).ok());
+        let columns = group_by
+            .iter()
+            .cloned()
+            .chain(metrics.iter().map(|name| format!("sum({name}) as {name}")));
+        let columns: Vec<String> = columns.collect();
+        let grouped = if group_by.is_empty() {
+            String::new()
+        } else {
+            format!(" group by {}", group_by.join(", "))
+        };
+        let cut = limit.map_or_else(String::new, |limit| format!(" limit {limit}"));
+        let sql = format!(
+            "select {} from analytics.stg_orders{filter}{grouped}{cut}",
+            columns.join(", ")
+        );
+        SemanticQuery {
+            id: String::new(),
+            environment_id,
+            made_at: self.now,
+            metrics,
+            group_by,
+            sql,
+            limit,
+            error,
+        }
+    }
+
+    fn create(&self, environment_id: i64, arguments: &Map<String, Value>) -> Value {
+        let mut query = self.new_query(environment_id, arguments);
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        query.id = format!("slq_{:x}", world.ids.next());
+        let id = query.id.clone();
+        world.remember_query(query);
+        json!({ "queryId": id })
+    }
+
+    fn read<'a>(
+        &self,
+        environment_id: i64,
+        arguments: &Map<String, Value>,
+        info: &ResolveInfo<'_>,
+    ) -> Result<ResolvedValue<'a>, FieldError> {
+        let id = arguments.get("queryId").and_then(Value::as_str).unwrap_or_default();
+        let page = arguments
+            .get("pageNum")
+            .and_then(Value::as_u64)
+            .and_then(|page| usize::try_from(page).ok())
+            .unwrap_or(1);
+        let world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let query = world
+            .semantic_queries
+            .iter()
+            .find(|query| query.id == id && query.environment_id == environment_id);
+        let query = query.ok_or_else(|| refuse(format!("No query {id} in this environment.")))?;
+        resolve(query.render(page, self.now), info)
+    }
+}
+
+fn metric(metric: &Metric) -> Value {
+    json!({
+        "name": metric.name,
+        "label": metric.name,
+        "description": metric.description,
+        "type": "SIMPLE",
+        "dimensions": dimensions(),
+        "entities": entities(),
+        "measures": measures(),
+        "queryableGranularities": GRANULARITIES,
+        "requiresMetricTime": false,
+    })
+}
+
+fn dimensions() -> Value {
+    let dimension = |(name, kind): &(&str, &str)| {
+        json!({
+            "name": name,
+            "qualifiedName": name,
+            "label": null,
+            "description": null,
+            "type": kind,
+            "expr": null,
+            "isPartition": false,
+            "queryableGranularities": if *kind == "TIME" { json!(GRANULARITIES) } else { json!([]) },
+        })
+    };
+    DIMENSIONS.iter().map(dimension).collect()
+}
+
+fn entities() -> Value {
+    json!([
+        { "name": "order", "description": null, "type": "PRIMARY", "role": null, "expr": "order_id" },
+        { "name": "customer", "description": null, "type": "FOREIGN", "role": null, "expr": "customer_id" },
+    ])
+}
+
+fn measures() -> Value {
+    json!([{ "name": "amount", "agg": "sum", "expr": "amount", "aggTimeDimension": "ordered_at" }])
+}
