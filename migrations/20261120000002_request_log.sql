@@ -62,7 +62,8 @@ BEGIN
         RETURN;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('request_log_ensure_partition'));
-    IF to_regclass(partition) IS NULL THEN
+    -- Not by to_regclass again: its cache does not know what another session made while this one waited.
+    IF NOT EXISTS (SELECT FROM pg_class WHERE relname = partition AND relnamespace = current_schema()::regnamespace) THEN
         EXECUTE format('CREATE TABLE %I (LIKE request_log INCLUDING ALL)', partition);
         EXECUTE format('ALTER TABLE request_log ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', partition, low, high);
     END IF;

@@ -41,6 +41,17 @@ impl PgRequestLog {
     }
 
     async fn try_write(&self, state: &mut State, rows: &[LogRow]) -> Result<(), sqlx::Error> {
+        match self.write_once(state, rows).await {
+            Err(error) if lacks_partition(&error) => {
+                // Somebody dropped one that we have seen.
+                state.days.clear();
+                self.write_once(state, rows).await
+            }
+            result => result,
+        }
+    }
+
+    async fn write_once(&self, state: &mut State, rows: &[LogRow]) -> Result<(), sqlx::Error> {
         let connection = match &mut state.connection {
             Some(connection) => connection,
             missing => missing.insert(self.options.connect().await?),
@@ -66,7 +77,7 @@ impl RequestLog for PgRequestLog {
             Ok(Err(error)) => WriteError::Unavailable(error),
             Err(_) => WriteError::TooSlow(self.write_timeout),
         };
-        // Whatever happened, start afresh: a broken connection, or a partition that somebody dropped.
+        // Whatever happened, start afresh.
         state.days.clear();
         if !matches!(error, WriteError::Rejected(_))
             && let Some(connection) = state.connection.take()
@@ -75,6 +86,12 @@ impl RequestLog for PgRequestLog {
         }
         Err(error)
     }
+}
+
+/// Postgres reports a row without a partition as a check violation that names no constraint.
+fn lacks_partition(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    error.is_some_and(|error| error.is_check_violation() && error.constraint().is_none())
 }
 
 /// SQLSTATE classes 22 (data), 23 (constraint) and 54 (limits): other rows would have been taken.

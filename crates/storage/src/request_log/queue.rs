@@ -76,6 +76,10 @@ impl LogQueue {
     /// # Errors
     /// [`LogError::QueueFull`], [`LogError::Closed`].
     pub fn reserve(&self, opens: bool) -> Result<LogSlot, LogError> {
+        // The writer may be too busy to have closed the queue yet.
+        if self.closing.is_cancelled() {
+            return Err(LogError::Closed);
+        }
         let place = || {
             self.sender
                 .clone()

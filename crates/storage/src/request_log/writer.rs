@@ -77,15 +77,35 @@ impl Writer {
     }
 
     /// Writes the group, however long it takes, and tells those who wait. Returns how many rows were given up.
+    ///
+    /// Where one row is poisonous the group is halved until the culprit stands alone, and that one is written without
+    /// what came from outside.
     async fn write(&self, group: &mut Group) -> usize {
         let mut pause = self.settings.retry_min;
+        let mut is_reduced = false;
         loop {
             let error = match self.sink.write(&group.rows).await {
                 Ok(()) => {
                     group.answer(Ok(()));
                     return 0;
                 }
-                Err(WriteError::Rejected(error)) => return self.write_halves(group, error).await,
+                Err(WriteError::Rejected(error)) => {
+                    if let Some(mut half) = group.split_off_half() {
+                        return Box::pin(self.write(group)).await + Box::pin(self.write(&mut half)).await;
+                    }
+                    let row = &mut group.rows[0];
+                    let request_uuid = row.request_uuid();
+                    let cause = &error as &dyn std::error::Error;
+                    if is_reduced {
+                        tracing::error!(request.uuid = %request_uuid, error = cause, "row lost: refused even without its details");
+                        group.answer(Err(LogError::Refused));
+                        return 1;
+                    }
+                    tracing::error!(request.uuid = %request_uuid, error = cause, "row refused by the database, written without its details");
+                    *row = row.with_fixed_columns_only(&format!("row refused by the database: {error}"));
+                    is_reduced = true;
+                    continue;
+                }
                 Err(error) => error,
             };
             tracing::error!(
@@ -99,29 +119,6 @@ impl Writer {
                     group.answer(Err(LogError::Unavailable));
                     return group.rows.len();
                 }
-            }
-        }
-    }
-
-    /// One row of the group is poisonous: halves it until the culprit stands alone, and writes that one without what
-    /// came from outside.
-    async fn write_halves(&self, group: &mut Group, error: sqlx::Error) -> usize {
-        if let Some(mut half) = group.split_off_half() {
-            return Box::pin(self.write(group)).await + Box::pin(self.write(&mut half)).await;
-        }
-        let row = &mut group.rows[0];
-        let request_uuid = row.request_uuid();
-        tracing::error!(request.uuid = %request_uuid, error = &error as &dyn std::error::Error, "row refused by the database, written without its details");
-        let reduced = row.with_fixed_columns_only(&format!("row refused by the database: {error}"));
-        match self.sink.write(std::slice::from_ref(&reduced)).await {
-            Ok(()) => {
-                group.answer(Ok(()));
-                0
-            }
-            Err(error) => {
-                tracing::error!(request.uuid = %request_uuid, error = &error as &dyn std::error::Error, "row lost: refused even without its details");
-                group.answer(Err(LogError::Refused));
-                1
             }
         }
     }

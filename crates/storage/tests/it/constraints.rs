@@ -1,0 +1,122 @@
+//! What a row may not be, whoever writes it: the table itself refuses.
+
+use sqlx::AssertSqlSafe;
+
+use crate::support::Db;
+
+/// Inserts a row of noon with these columns besides the ones that must be there; the violated constraint, if any.
+async fn insert(db: &Db, columns: &[(&str, &str)]) -> Option<String> {
+    let mut row = vec![
+        ("request_uuid", "gen_random_uuid()"),
+        ("started_at", "'2026-03-04 12:00:00Z'"),
+        ("face", "'rest'"),
+        ("request_type", "'get_run'"),
+        ("company_id", "1"),
+        ("args", "'{}'"),
+    ];
+    row.retain(|(name, _)| columns.iter().all(|(other, _)| other != name));
+    row.extend_from_slice(columns);
+    let (names, values): (Vec<_>, Vec<_>) = row.into_iter().unzip();
+    let sql = format!(
+        "INSERT INTO request_log ({}) VALUES ({})",
+        names.join(", "),
+        values.join(", ")
+    );
+    let inserted = sqlx::raw_sql(AssertSqlSafe(sql)).execute(db.test.pool()).await;
+    let error = inserted.err()?;
+    let error = error.as_database_error().unwrap();
+    assert!(error.is_check_violation(), "{error}");
+    Some(error.constraint().unwrap().to_owned())
+}
+
+async fn db() -> Db {
+    let db = Db::new().await;
+    db.run("SELECT request_log_ensure_partition('2026-03-04')").await;
+    db
+}
+
+#[tokio::test]
+async fn values_out_of_range_are_refused_and_their_neighbours_taken() {
+    let db = db().await;
+    let cases = [
+        ("face", "'soap'", "'compat'"),
+        ("client_type", "'dbt_core'", "'dbt_cloud_metadata'"),
+        ("request_type", "''", "'x'"),
+        ("caller_request_id", "repeat('x', 129)", "repeat('x', 128)"),
+        ("args", "'[]'", "'{}'"),
+        ("exchanges", "'{}'", "'[]'"),
+        ("attempts", "-1", "0"),
+        ("status_code", "99", "100"),
+        ("status_code", "600", "599"),
+        ("bytes", "-1", "0"),
+        ("served_from", "'cache'", "'dbt'"),
+        ("error", "repeat('x', 8193)", "repeat('x', 8192)"),
+        ("error", "repeat('é', 4097)", "repeat('é', 4096)"),
+    ];
+    for (column, bad, good) in cases {
+        let violated = insert(&db, &[(column, bad)]).await;
+        assert!(
+            violated.as_ref().is_some_and(|name| name.contains(column)),
+            "{column} = {bad}: {violated:?}"
+        );
+        assert_eq!(insert(&db, &[(column, good)]).await, None, "{column} = {good}");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_contradict_themselves_are_refused() {
+    const ENDED: (&str, &str) = ("finished_at", "'2026-03-04 12:00:01Z'");
+    let db = db().await;
+    let bad: [(&str, &[(&str, &str)]); 9] = [
+        ("ended without an outcome", &[ENDED]),
+        ("an outcome without an end", &[("outcome", "'succeeded'")]),
+        ("an unknown outcome", &[ENDED, ("outcome", "'won'")]),
+        ("a duration while open", &[("duration_ms", "1")]),
+        (
+            "a negative duration",
+            &[ENDED, ("outcome", "'succeeded'"), ("duration_ms", "-1")],
+        ),
+        (
+            "a success with an error",
+            &[ENDED, ("outcome", "'succeeded'"), ("error", "'no'")],
+        ),
+        (
+            "refused after an exchange",
+            &[ENDED, ("outcome", "'refused'"), ("attempts", "1")],
+        ),
+        (
+            "refused with an answer",
+            &[ENDED, ("outcome", "'refused'"), ("status_code", "200")],
+        ),
+        ("an outcome of the empty text", &[ENDED, ("outcome", "''")]),
+    ];
+    for (what, columns) in bad {
+        assert!(insert(&db, columns).await.is_some(), "{what}");
+    }
+    let good: [&[(&str, &str)]; 5] = [
+        &[],
+        &[ENDED, ("outcome", "'succeeded'"), ("duration_ms", "0")],
+        &[ENDED, ("outcome", "'abandoned'")],
+        &[ENDED, ("outcome", "'refused'"), ("error", "'no'")],
+        &[
+            ENDED,
+            ("outcome", "'not_found'"),
+            ("status_code", "404"),
+            ("error", "'no'"),
+        ],
+    ];
+    for columns in good {
+        assert_eq!(insert(&db, columns).await, None, "{columns:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_has_one_row() {
+    let db = db().await;
+    let one = ("request_uuid", "'01996b5e-0000-7000-8000-000000000001'");
+    assert_eq!(insert(&db, &[one]).await, None);
+    let sql = "INSERT INTO request_log (request_uuid, started_at, face, request_type, company_id, args) VALUES
+        ('01996b5e-0000-7000-8000-000000000001', '2026-03-04 12:00:00Z', 'rest', 'get_run', 1, '{}')";
+    let again = sqlx::query(sql).execute(db.test.pool()).await.unwrap_err();
+    assert!(again.as_database_error().unwrap().is_unique_violation(), "{again}");
+}

@@ -1,0 +1,139 @@
+//! Many rows share a commit, and a single one waits for nobody.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures::future;
+use storage::{LogQueue, Outcome, QueueSettings};
+use tokio::time::Instant;
+
+use crate::support::{Db, PATIENCE, WatchedSink, closing, commit, fixed, noon, queue_settings, stamp_at, start, whole};
+
+#[tokio::test]
+async fn rows_that_come_while_a_commit_is_under_way_share_the_next_ones() {
+    let db = Db::new().await;
+    let sink = Arc::new(WatchedSink::on(db.log()));
+    let (queue, _writer) = start(&sink);
+    sink.hold(true);
+    let row = || queue.reserve(false).unwrap().close(whole(Outcome::Succeeded));
+    let mut receipts = vec![row()];
+    sink.begun(1).await;
+    receipts.extend((0..200).map(|_| row()));
+    sink.hold(false);
+
+    let committed = future::join_all(receipts.into_iter().map(|receipt| receipt.committed_within(PATIENCE))).await;
+
+    assert!(committed.iter().all(Result::is_ok));
+    assert_eq!(sink.groups(), [1, 100, 100]);
+    // By the database's own account: rows of one transaction have the same xmin.
+    let sql = "SELECT count(DISTINCT xmin::text) FROM request_log";
+    assert_eq!(db.number(sql).await, 3);
+    assert_eq!(db.rows().await.len(), 201);
+}
+
+#[tokio::test]
+async fn rows_of_many_tasks_are_all_written_with_fewer_commits_than_rows() {
+    let db = Db::new().await;
+    let sink = Arc::new(WatchedSink::on(db.log()));
+    let (queue, _writer) = start(&sink);
+    let tasks = (0..500).map(|_| {
+        let queue = queue.clone();
+        tokio::spawn(async move { commit(&queue, whole(Outcome::Succeeded)).await })
+    });
+
+    for committed in future::join_all(tasks.collect::<Vec<_>>()).await {
+        committed.unwrap().unwrap();
+    }
+
+    assert_eq!(db.rows().await.len(), 500);
+    assert!(sink.groups().len() <= 50, "{:?}", sink.groups());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_of_an_idle_gateway_is_written_at_once() {
+    let sink = Arc::new(WatchedSink::to_nowhere());
+    let (queue, _writer) = start(&sink);
+    let begun = Instant::now();
+    for written in 1..=3 {
+        commit(&queue, whole(Outcome::Succeeded)).await.unwrap();
+        assert_eq!(sink.groups(), vec![1; written]);
+    }
+    assert!(begun.elapsed().is_zero(), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_opened_and_closed_within_one_group_is_written_once_and_answers_both() {
+    let sink = Arc::new(WatchedSink::to_nowhere());
+    let (queue, _writer) = start(&sink);
+    let stamp = stamp_at(noon());
+    let part = Arc::new(fixed(&stamp));
+    let mut slot = queue.reserve(true).unwrap();
+    let opened = slot.open(part.open()).unwrap();
+    let closed = slot.close(part.open().close(closing(&stamp, Outcome::Succeeded)));
+
+    assert_eq!(
+        future::join(opened.committed_within(PATIENCE), closed.committed_within(PATIENCE)).await,
+        (Ok(()), Ok(()))
+    );
+    assert_eq!(sink.groups(), [1]);
+}
+
+#[tokio::test]
+async fn a_close_never_overtakes_its_open() {
+    let db = Db::new().await;
+    let sink = Arc::new(WatchedSink::on(db.log()));
+    let small = QueueSettings {
+        group_max_rows: 3,
+        ..queue_settings()
+    };
+    let log: Arc<WatchedSink> = Arc::clone(&sink);
+    let (queue, _writer) = LogQueue::start(log, small);
+    let mut receipts = Vec::new();
+    let mut requests = HashSet::new();
+    for _ in 0..50 {
+        let stamp = stamp_at(noon());
+        let part = Arc::new(fixed(&stamp));
+        let mut slot = queue.reserve(true).unwrap();
+        receipts.push(slot.open(part.open()).unwrap());
+        receipts.push(slot.close(part.open().close(closing(&stamp, Outcome::Succeeded))));
+        requests.insert(stamp.request_uuid());
+    }
+    for receipt in receipts {
+        receipt.committed_within(PATIENCE).await.unwrap();
+    }
+    let closed = "SELECT count(*) FROM request_log WHERE outcome = 'succeeded' AND finished_at IS NOT NULL";
+    assert_eq!(db.number(closed).await, 50);
+    assert_eq!(requests.len(), 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_opens_once() {
+    let sink = Arc::new(WatchedSink::to_nowhere());
+    let (queue, _writer) = start(&sink);
+    let part = Arc::new(fixed(&stamp_at(noon())));
+    let mut once = queue.reserve(true).unwrap();
+    assert!(once.open(part.open()).is_ok());
+    assert!(once.open(part.open()).is_err());
+    let mut never = queue.reserve(false).unwrap();
+    assert!(never.open(part.open()).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_queue_is_as_long_as_set_and_says_how_full_it_is() {
+    let sink: Arc<WatchedSink> = Arc::new(WatchedSink::to_nowhere());
+    let short = QueueSettings {
+        capacity: 3,
+        ..queue_settings()
+    };
+    let (queue, _writer) = LogQueue::start(sink, short);
+    let one = queue.reserve(false).unwrap();
+    let two = queue.reserve(true).unwrap();
+    assert_eq!(queue.depth(), 3);
+    assert_eq!(queue.reserve(false).unwrap_err(), storage::LogError::QueueFull);
+
+    drop(one);
+    assert_eq!(queue.reserve(true).unwrap_err(), storage::LogError::QueueFull);
+    assert_eq!(queue.depth(), 2, "a half reservation is given back");
+    drop(two);
+    assert_eq!(queue.depth(), 0);
+}

@@ -1,0 +1,164 @@
+//! Each UTC day has its partition, made when the first row of the day comes.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeZone as _, Utc};
+use futures::future;
+use sqlx::AssertSqlSafe;
+use storage::{LogRow, Outcome, RequestLog as _};
+
+use crate::support::{Db, WatchedSink, closing, commit, fixed, noon, stamp_at, start, whole};
+
+fn at(moment: DateTime<Utc>) -> LogRow {
+    let stamp = stamp_at(moment);
+    fixed(&stamp).closed(closing(&stamp, Outcome::Succeeded))
+}
+
+fn utc(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+/// The partition of each row, in the order of time.
+async fn homes(db: &Db) -> Vec<String> {
+    let sql = "SELECT tableoid::regclass::text FROM request_log ORDER BY started_at";
+    sqlx::query_scalar(sql).fetch_all(db.test.pool()).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_rows_of_one_group_land_in_the_partitions_of_their_utc_days() {
+    let db = Db::new().await;
+    let group = [
+        "2026-03-04T12:00:00Z",
+        "2026-03-03T23:59:59.999999Z",
+        "2026-03-04T00:00:00Z",
+        "2026-03-04T23:59:59.999999Z",
+        "2026-03-05T00:00:00Z",
+    ]
+    .map(|moment| at(utc(moment)));
+
+    db.log().write(&group).await.unwrap();
+
+    assert_eq!(
+        homes(&db).await,
+        [
+            "request_log_20260303",
+            "request_log_20260304",
+            "request_log_20260304",
+            "request_log_20260304",
+            "request_log_20260305"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn days_are_those_of_utc_whatever_the_servers_time_zone() {
+    let db = Db::new().await;
+    let name = db.name().await;
+    db.run(&format!("ALTER DATABASE {name} SET timezone = 'Pacific/Kiritimati'"))
+        .await;
+    // A connection made now has the new time zone.
+    db.log()
+        .write(&["2026-03-04T09:59:59Z", "2026-03-04T10:00:00Z", "2026-03-04T23:59:59Z"].map(|moment| at(utc(moment))))
+        .await
+        .unwrap();
+    assert_eq!(homes(&db).await, ["request_log_20260304"; 3]);
+}
+
+#[tokio::test]
+async fn a_clock_far_ahead_or_behind_has_its_partitions_too() {
+    let db = Db::new().await;
+    let years = [1970, 2000, 2999, 9999, 10_000];
+    let rows = years.map(|year| at(Utc.with_ymd_and_hms(year, 12, 31, 23, 59, 59).unwrap()));
+    db.log().write(&rows).await.unwrap();
+    assert_eq!(homes(&db).await, years.map(|year| format!("request_log_{year}1231")));
+}
+
+#[tokio::test]
+async fn a_partition_that_somebody_dropped_is_made_anew_and_the_row_is_whole() {
+    let db = Db::new().await;
+    let sink = Arc::new(WatchedSink::on(db.log()));
+    let (queue, _writer) = start(&sink);
+    commit(&queue, whole(Outcome::Succeeded)).await.unwrap();
+    db.run("DROP TABLE request_log_20260304").await;
+
+    let row = whole(Outcome::NotFound);
+    commit(&queue, row.clone()).await.unwrap();
+
+    let written = db.only_row().await;
+    assert_eq!(written["request_uuid"], row.request_uuid().to_string());
+    assert_eq!(written["args"]["project_id"], 7, "whole, not reduced");
+    assert_eq!(homes(&db).await, ["request_log_20260304"]);
+}
+
+#[tokio::test]
+async fn a_day_without_a_partition_does_not_hold_up_the_other_days() {
+    let db = Db::new().await;
+    let sink = Arc::new(WatchedSink::on(db.log()));
+    let (queue, _writer) = start(&sink);
+    commit(&queue, whole(Outcome::Succeeded)).await.unwrap();
+    // Somebody put the day aside: its table is still there, so it is not made anew.
+    db.run("ALTER TABLE request_log DETACH PARTITION request_log_20260304")
+        .await;
+
+    assert!(commit(&queue, whole(Outcome::Succeeded)).await.is_err());
+    commit(&queue, at(utc("2026-03-05T00:00:00Z"))).await.unwrap();
+    assert_eq!(homes(&db).await, ["request_log_20260305"]);
+}
+
+#[tokio::test]
+async fn processes_that_race_for_a_partition_all_get_it() {
+    let db = Db::new().await;
+    // While this holds the lock, everybody finds the partition missing and queues up to make it.
+    let mut first = db.connect().await;
+    sqlx::raw_sql("BEGIN; SELECT pg_advisory_xact_lock(hashtext('request_log_ensure_partition'))")
+        .execute(&mut first)
+        .await
+        .unwrap();
+    let logs: Vec<_> = (0..4).map(|_| db.log()).collect();
+    let racers = future::join_all(logs.iter().map(async |log| log.write(&[at(noon())]).await));
+    let release = async {
+        let waiting = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                       WHERE l.locktype = 'advisory' AND NOT l.granted AND d.datname = current_database()";
+        while db.number(waiting).await < 4 {
+            tokio::task::yield_now().await;
+        }
+        sqlx::raw_sql("COMMIT").execute(&mut first).await.unwrap();
+    };
+
+    let (results, ()) = future::join(racers, release).await;
+
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    assert_eq!(homes(&db).await, ["request_log_20260304"; 4]);
+}
+
+#[tokio::test]
+async fn making_a_partition_that_is_there_changes_nothing() {
+    let db = Db::new().await;
+    for _ in 0..3 {
+        db.run("SELECT request_log_ensure_partition('2026-03-04')").await;
+    }
+    let sql = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'request_log'::regclass";
+    assert_eq!(db.number(sql).await, 1);
+}
+
+#[tokio::test]
+async fn a_partition_has_the_checks_and_indexes_of_the_table() {
+    let db = Db::new().await;
+    db.run("SELECT request_log_ensure_partition('2026-03-04')").await;
+    let count = async |table: &str, catalogue: &str, column: &str| {
+        let sql = AssertSqlSafe(format!(
+            "SELECT count(*) FROM {catalogue} WHERE {column} = '{table}'::regclass"
+        ));
+        let count: i64 = sqlx::query_scalar(sql).fetch_one(db.test.pool()).await.unwrap();
+        count
+    };
+    for (catalogue, column) in [("pg_constraint", "conrelid"), ("pg_index", "indrelid")] {
+        let of_table = count("request_log", catalogue, column).await;
+        assert!(of_table > 0);
+        assert_eq!(
+            count("request_log_20260304", catalogue, column).await,
+            of_table,
+            "{catalogue}"
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! What the tests share: a migrated database, rows to write, and how to read them back.
+
+mod sink;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeZone as _, Utc};
+use model::{CompanyId, Face, FixedClock, RequestStamp, RequestType};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use storage::{Closing, Database, FixedPart, LogQueue, LogRow, Outcome, PgRequestLog, QueueSettings, RowLimits};
+use testkit::TestDatabase;
+use tokio::task::JoinHandle;
+
+pub(crate) use sink::{Does, WatchedSink};
+
+/// A database with our tables.
+pub(crate) struct Db {
+    pub(crate) test: TestDatabase,
+    pub(crate) database: Database,
+}
+
+impl Db {
+    pub(crate) async fn new() -> Self {
+        let migrations = sqlx::migrate!("../../migrations");
+        let fingerprint = testkit::fingerprint(&migrations);
+        let migrate = async |pool| Database::from(pool).migrate().await;
+        let test = TestDatabase::create(&fingerprint, migrate).await;
+        let database = Database::from(test.pool().clone());
+        Self { test, database }
+    }
+
+    pub(crate) fn log(&self) -> PgRequestLog {
+        PgRequestLog::new(&self.database, PATIENCE)
+    }
+
+    /// Runs statements whose result does not matter.
+    pub(crate) async fn run(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        sqlx::raw_sql(sql).execute(self.test.pool()).await.unwrap();
+    }
+
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        let sql = AssertSqlSafe(sql.to_owned());
+        sqlx::query_scalar(sql).fetch_one(self.test.pool()).await.unwrap()
+    }
+
+    /// The rows of a table as objects, in the order of that column.
+    pub(crate) async fn table(&self, table: &str, order_by: &str) -> Vec<Value> {
+        let sql = AssertSqlSafe(format!("SELECT to_jsonb(t) FROM {table} t ORDER BY {order_by}"));
+        sqlx::query_scalar(sql).fetch_all(self.test.pool()).await.unwrap()
+    }
+
+    pub(crate) async fn rows(&self) -> Vec<Value> {
+        self.table("request_log", "started_at, request_uuid").await
+    }
+
+    pub(crate) async fn only_row(&self) -> Value {
+        let mut rows = self.rows().await;
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        rows.remove(0)
+    }
+
+    /// A connection to the same server, but not to this database.
+    pub(crate) async fn beside(&self) -> PgConnection {
+        let options: sqlx::postgres::PgConnectOptions = self.test.url().parse().unwrap();
+        PgConnection::connect_with(&options.database("postgres")).await.unwrap()
+    }
+
+    /// A connection to this database that does not come from the pool.
+    pub(crate) async fn connect(&self) -> PgConnection {
+        PgConnection::connect(&self.test.url()).await.unwrap()
+    }
+
+    pub(crate) async fn name(&self) -> String {
+        let sql = "SELECT current_database()::text";
+        sqlx::query_scalar(sql).fetch_one(self.test.pool()).await.unwrap()
+    }
+}
+
+/// Longer than anything here takes: it ends a test that would otherwise wait for ever.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+pub(crate) fn queue_settings() -> QueueSettings {
+    QueueSettings {
+        capacity: 1000,
+        group_max_rows: 100,
+        retry_min: Duration::from_millis(1),
+        retry_max: Duration::from_millis(10),
+    }
+}
+
+pub(crate) fn start(sink: &Arc<WatchedSink>) -> (LogQueue, JoinHandle<usize>) {
+    let sink: Arc<WatchedSink> = Arc::clone(sink);
+    LogQueue::start(sink, queue_settings())
+}
+
+/// Queues a row that is written once, and waits for its commit.
+pub(crate) async fn commit(queue: &LogQueue, row: LogRow) -> Result<(), storage::LogError> {
+    queue.reserve(false)?.close(row).committed_within(PATIENCE).await
+}
+
+pub(crate) fn noon() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 3, 4, 12, 0, 0).unwrap()
+}
+
+/// A request that arrives at `moment`.
+pub(crate) fn stamp_at(moment: DateTime<Utc>) -> RequestStamp {
+    RequestStamp::now(&FixedClock::at(moment), Face::Rest, None)
+}
+
+pub(crate) fn fixed(stamp: &RequestStamp) -> FixedPart {
+    fixed_with(stamp, &json!({"project_id": 7}))
+}
+
+pub(crate) fn fixed_with(stamp: &RequestStamp, args: &Value) -> FixedPart {
+    FixedPart::new(
+        stamp,
+        RequestType::GetProject,
+        CompanyId(1),
+        args,
+        &RowLimits::default(),
+    )
+}
+
+pub(crate) fn closing(stamp: &RequestStamp, outcome: Outcome) -> Closing {
+    let later = stamp.started_at() + chrono::TimeDelta::seconds(1);
+    Closing::new(outcome, stamp, later, None, &RowLimits::default())
+}
+
+/// A whole row of a request that arrived at noon and ended so.
+pub(crate) fn whole(outcome: Outcome) -> LogRow {
+    whole_with(outcome, &json!({"project_id": 7}))
+}
+
+pub(crate) fn whole_with(outcome: Outcome, args: &Value) -> LogRow {
+    let stamp = stamp_at(noon());
+    fixed_with(&stamp, args).closed(closing(&stamp, outcome))
+}

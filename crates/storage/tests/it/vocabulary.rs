@@ -1,0 +1,84 @@
+//! The words of the program and those of the table are the same.
+
+use std::collections::BTreeSet;
+
+use model::{CallerRequestId, CompanyId, Face, FixedClock, RequestStamp, RequestType};
+use serde_json::json;
+use storage::{FixedPart, Outcome, RequestLog as _, RowLimits};
+
+use crate::support::{Db, closing, noon, stamp_at, whole};
+
+#[tokio::test]
+async fn the_table_takes_every_outcome() {
+    let db = Db::new().await;
+    let rows = Outcome::ALL.map(whole);
+    db.log().write(&rows).await.unwrap();
+
+    for row in rows {
+        let outcome = row.outcome().unwrap();
+        let sql = format!(
+            "SELECT count(*) FROM request_log WHERE request_uuid = '{}' AND outcome = '{}'",
+            row.request_uuid(),
+            outcome.as_str()
+        );
+        assert_eq!(db.number(&sql).await, 1, "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_table_knows_no_outcome_that_the_program_does_not() {
+    let db = Db::new().await;
+    let sql = "SELECT pg_get_constraintdef(oid) FROM pg_constraint
+               WHERE conrelid = 'request_log'::regclass AND conname = 'request_log_outcome_check'";
+    let check: String = sqlx::query_scalar(sql).fetch_one(db.test.pool()).await.unwrap();
+    let in_the_table: BTreeSet<&str> = check.split('\'').skip(1).step_by(2).collect();
+    let in_the_program: BTreeSet<&str> = Outcome::ALL.map(Outcome::as_str).into();
+    assert_eq!(in_the_table, in_the_program);
+}
+
+#[tokio::test]
+async fn every_request_type_comes_back_from_the_table() {
+    let db = Db::new().await;
+    let log = db.log();
+    for request_type in RequestType::ALL {
+        let stamp = stamp_at(noon());
+        let fixed = FixedPart::new(&stamp, request_type, CompanyId(1), &json!({}), &RowLimits::default());
+        log.write(&[fixed.closed(closing(&stamp, Outcome::Succeeded))])
+            .await
+            .unwrap();
+
+        let sql = "SELECT request_type, client_type FROM request_log WHERE request_uuid = $1";
+        let (name, client_type): (String, Option<String>) = sqlx::query_as(sql)
+            .bind(stamp.request_uuid())
+            .fetch_one(db.test.pool())
+            .await
+            .unwrap();
+        assert_eq!(RequestType::from_name(&name), Some(request_type));
+        assert_eq!(
+            client_type.as_deref(),
+            request_type.client_type().map(model::ClientType::as_str)
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_face_and_the_longest_id_of_a_callers_own_are_taken() {
+    let db = Db::new().await;
+    let longest = "x".repeat(CallerRequestId::MAX_CHARS);
+    for face in [Face::Rest, Face::Internal] {
+        let stamp = RequestStamp::now(&FixedClock::at(noon()), face, CallerRequestId::new(&longest));
+        let fixed = FixedPart::new(
+            &stamp,
+            RequestType::GetRun,
+            CompanyId(1),
+            &json!({}),
+            &RowLimits::default(),
+        );
+        let row = fixed.closed(closing(&stamp, Outcome::Succeeded));
+        db.log().write(&[row]).await.unwrap();
+    }
+    let rows = db.rows().await;
+    let faces: BTreeSet<_> = rows.iter().map(|row| row["face"].as_str().unwrap()).collect();
+    assert_eq!(faces, BTreeSet::from(["internal", "rest"]));
+    assert!(rows.iter().all(|row| row["caller_request_id"] == longest.as_str()));
+}
