@@ -11,10 +11,11 @@ use storage::KeyRecord;
 
 use crate::support::{Bench, COMPANY, caller, key, noon, settings, valid};
 
-/// A key that is believed for so short that a test can see it end.
+/// A key that is believed for so short that a test can see it end, and so long that the test asks many times before:
+/// being asked for must not make it younger.
 fn fleeting() -> ClientSettings {
     ClientSettings {
-        key_max_age: Duration::from_millis(1),
+        key_max_age: Duration::from_millis(100),
         ..settings()
     }
 }
