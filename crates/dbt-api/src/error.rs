@@ -1,6 +1,7 @@
 //! What can go wrong in one exchange with dbt Cloud.
 //!
-//! Made in `response.rs` (dbt answered with an error), `collect.rs` (too slow, too large) and `http.rs` (no answer).
+//! Made in `response.rs` (dbt answered with an error), `collect.rs` (too slow, too large), `http.rs` (no answer) and
+//! `guard.rs` (an address that may not be asked).
 //! No words for callers of the gateway here: `client` and `server` choose those.
 
 use std::time::Duration;
@@ -78,6 +79,13 @@ pub enum ApiError {
     /// There was no connection (name, address, TLS, connect timeout): dbt Cloud has seen nothing of the request.
     #[error("could not reach dbt Cloud")]
     Connect(#[source] BoxError),
+    /// The access URL of a stored credential leads to an address that is not public. Nothing was sent. Which address
+    /// it is stays untold, since a caller could map our network with it.
+    #[error(
+        "the credential's access URL points to an address that is not public, \
+         which only the setting upstream.allow_private_addresses allows; dbt Cloud was not contacted"
+    )]
+    ForbiddenAddress,
     /// The connection broke, or what came on it was not HTTP or not compressed as it claimed. What a change did is
     /// unknown.
     #[error("the connection to dbt Cloud broke")]
@@ -122,7 +130,7 @@ impl ApiError {
             | Self::Decode { status, .. }
             | Self::TooLarge { status, .. } => Some(*status),
             Self::Timeout { status, .. } | Self::Disconnected { status, .. } => *status,
-            Self::Connect(_) | Self::Unsendable(_) => None,
+            Self::Connect(_) | Self::ForbiddenAddress | Self::Unsendable(_) => None,
         }
     }
 
@@ -156,6 +164,7 @@ impl ApiError {
             Self::UnexpectedStatus { .. } => "unexpected_status",
             Self::Timeout { .. } => "timeout",
             Self::Connect(_) => "connect",
+            Self::ForbiddenAddress => "forbidden_address",
             Self::Disconnected { .. } => "disconnected",
             Self::Decode { .. } => "decode",
             Self::TooLarge { .. } => "too_large",

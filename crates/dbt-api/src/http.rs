@@ -1,6 +1,6 @@
-//! The HTTP form of [`WrappedApi`]: connections, headers, timeouts, addresses. The only file that knows `reqwest`.
+//! The HTTP form of [`WrappedApi`]: connections, headers, timeouts. With `guard.rs` the only file that knows `reqwest`.
 //!
-//! What an answer means is not decided here (`response.rs`), nor whether an address may be used (the settings).
+//! What an answer means is not decided here (`response.rs`), nor which address is public (`guard.rs`).
 
 use std::time::Duration;
 
@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
-use model::Upstream;
+use model::{Upstream, UpstreamSource};
 use reqwest::redirect;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
+use crate::guard::{self, Guard};
 use crate::{ApiAnswer, ApiError, ApiRequest, BoxError, CollectLimits, WrappedApi};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -33,12 +34,17 @@ pub struct HttpSettings {
     pub pool_idle_timeout: Duration,
     /// How many unused connections are kept for each host.
     pub pool_max_idle_per_host: usize,
+    /// Whether stored credentials, which came in through the API, may lead to addresses that are not public. While they
+    /// may not, their connections go through no proxy of the environment either: it would connect for us, wherever it
+    /// likes. Credentials of the settings may lead anywhere, and by such a proxy.
+    pub allow_private_addresses: bool,
     /// The `User-Agent` header.
     pub user_agent: String,
 }
 
 impl Default for HttpSettings {
-    /// 5 s to connect, 120 s without a byte, 150 s and 64 MiB in all, 32 unused connections a host for 45 s.
+    /// 5 s to connect, 120 s without a byte, 150 s and 64 MiB in all, 32 unused connections a host for 45 s, no private
+    /// addresses for stored credentials.
     fn default() -> Self {
         let CollectLimits {
             deadline,
@@ -51,6 +57,7 @@ impl Default for HttpSettings {
             max_body_bytes,
             pool_idle_timeout: Duration::from_secs(45),
             pool_max_idle_per_host: 32,
+            allow_private_addresses: false,
             user_agent: concat!("dbt-gateway/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
@@ -61,15 +68,18 @@ impl Default for HttpSettings {
 #[error("the HTTP client for dbt Cloud could not be set up")]
 pub struct BuildError(#[source] BoxError);
 
-/// dbt Cloud itself, over HTTP. One for the whole process: it holds the connection pool of all credentials.
+/// dbt Cloud itself, over HTTP. One for the whole process: it holds the connections of all credentials.
 #[derive(Debug)]
 pub struct DbtWrappedApi {
-    client: reqwest::Client,
+    trusted: reqwest::Client,
+    /// For stored credentials; `None` where they may lead anywhere. A client of its own, so that it never takes up a
+    /// connection that `trusted` has opened.
+    guarded: Option<reqwest::Client>,
     limits: CollectLimits,
 }
 
 impl DbtWrappedApi {
-    /// Sets up the connection pool; connects to nothing yet.
+    /// Sets up the connection pools; connects to nothing yet.
     ///
     /// # Errors
     /// [`BuildError`] when the settings are unusable.
@@ -77,24 +87,56 @@ impl DbtWrappedApi {
     /// # Panics
     /// When the process has installed no rustls crypto provider.
     pub fn new(settings: HttpSettings) -> Result<Self, BuildError> {
-        let client = reqwest::Client::builder()
-            .connect_timeout(settings.connect_timeout)
-            .read_timeout(settings.read_timeout)
-            .pool_idle_timeout(settings.pool_idle_timeout)
-            .pool_max_idle_per_host(settings.pool_max_idle_per_host)
-            .user_agent(settings.user_agent)
-            // A redirect could carry the token to another host, or turn a POST into a GET.
-            .redirect(redirect::Policy::none())
-            // By default a refused HTTP/2 stream is sent again, a POST too.
-            .retry(reqwest::retry::never())
-            .build()
-            .map_err(|error| BuildError(error.without_url().into()))?;
+        Self::guarded_by(Guard::default(), settings)
+    }
+
+    pub(crate) fn guarded_by(guard: Guard, settings: HttpSettings) -> Result<Self, BuildError> {
         let limits = CollectLimits {
             deadline: settings.deadline,
             max_body_bytes: settings.max_body_bytes,
         };
-        Ok(Self { client, limits })
+        let guarded = if settings.allow_private_addresses {
+            None
+        } else {
+            let client = connections(settings.clone()).dns_resolver(guard).no_proxy();
+            Some(build(client)?)
+        };
+        let trusted = build(connections(settings))?;
+        Ok(Self {
+            trusted,
+            guarded,
+            limits,
+        })
     }
+
+    /// The one place that decides whether the address rule holds for a request.
+    fn client(&self, source: UpstreamSource, address: &Url) -> Result<&reqwest::Client, ApiError> {
+        match (source, &self.guarded) {
+            (UpstreamSource::Stored, Some(guarded)) => {
+                guard::check_literal(address)?;
+                Ok(guarded)
+            }
+            (UpstreamSource::Stored, None) | (UpstreamSource::Settings, _) => Ok(&self.trusted),
+        }
+    }
+}
+
+/// What holds for every connection.
+fn connections(settings: HttpSettings) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .connect_timeout(settings.connect_timeout)
+        .read_timeout(settings.read_timeout)
+        .pool_idle_timeout(settings.pool_idle_timeout)
+        .pool_max_idle_per_host(settings.pool_max_idle_per_host)
+        .user_agent(settings.user_agent)
+        // A redirect could carry the token to another host, or turn a POST into a GET.
+        .redirect(redirect::Policy::none())
+        // By default a refused HTTP/2 stream is sent again, a POST too.
+        .retry(reqwest::retry::never())
+}
+
+fn build(client: reqwest::ClientBuilder) -> Result<reqwest::Client, BuildError> {
+    client.build().map_err(|error| BuildError(error.without_url().into()))
 }
 
 #[async_trait]
@@ -102,7 +144,7 @@ impl WrappedApi for DbtWrappedApi {
     async fn send(&self, to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
         let address = address(&to.admin_url, &request)?;
         let mut call = self
-            .client
+            .client(to.source, &address)?
             .request(request.method().clone(), address)
             .header(AUTHORIZATION, authorization(&to.token)?)
             .header(ACCEPT, JSON);
@@ -162,6 +204,8 @@ fn without_answer(error: reqwest::Error, status: Option<StatusCode>) -> ApiError
     let error = error.without_url();
     if error.is_builder() {
         ApiError::Unsendable(error.into())
+    } else if guard::has_refused(&error) {
+        ApiError::ForbiddenAddress
     } else if error.is_connect() {
         ApiError::Connect(error.into())
     } else if error.is_timeout() {

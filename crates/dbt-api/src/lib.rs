@@ -4,8 +4,10 @@
 //! the only place that knows `reqwest`. Each resource has a file of its own. No retries, no logging of failures, no
 //! paging here: `provider` does all three.
 
+mod accounts;
 mod collect;
 mod error;
+mod guard;
 mod http;
 mod jobs;
 mod message;

@@ -22,8 +22,8 @@ pub trait WrappedApi: Send + Sync {
     /// Exactly one HTTP exchange, whatever the status; the body is not read yet.
     ///
     /// # Errors
-    /// [`ApiError::Connect`], [`ApiError::Disconnected`], [`ApiError::Timeout`] where no answer came, and
-    /// [`ApiError::Unsendable`]. A status is never an error here.
+    /// [`ApiError::Connect`], [`ApiError::Disconnected`], [`ApiError::Timeout`] where no answer came;
+    /// [`ApiError::ForbiddenAddress`] and [`ApiError::Unsendable`] where nothing was sent. A status is never an error here.
     async fn send(&self, to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError>;
 
     /// What bounds the typed methods, which collect the answer whole: they begin with `send`, so the deadline cannot

@@ -100,6 +100,7 @@ fn http_settings(settings: &Settings) -> HttpSettings {
         max_body_bytes: upstream.max_body_bytes,
         pool_idle_timeout: Duration::from_secs(upstream.pool_idle_timeout_secs),
         pool_max_idle_per_host: upstream.pool_max_idle_per_host,
+        allow_private_addresses: upstream.allow_private_addresses,
         ..HttpSettings::default()
     }
 }

@@ -10,7 +10,7 @@ use url::{Host, Url};
 /// What is not public in IPv4: networks by first address and length of the prefix. The IANA special-purpose registry
 /// (RFC 6890 and its updates), multicast, and one address of a cloud.
 const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 16] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8),        // "this network"; 0.0.0.0 connects to this machine
+    (Ipv4Addr::UNSPECIFIED, 8),            // "this network"; 0.0.0.0 connects to this machine
     (Ipv4Addr::new(10, 0, 0, 0), 8),       // private
     (Ipv4Addr::new(100, 64, 0, 0), 10),    // shared by a carrier (CGNAT)
     (Ipv4Addr::new(127, 0, 0, 0), 8),      // loopback

@@ -23,7 +23,8 @@ fn of_exchange(error: &ApiError) -> Outcome {
         ApiError::TooManyRequests { .. } => Outcome::TooManyRequests,
         ApiError::UnexpectedStatus { .. } => Outcome::UnexpectedStatus,
         ApiError::Timeout { .. } => Outcome::Timeout,
-        ApiError::Connect(_) => Outcome::Connect,
+        // The row is open and an exchange was begun, so it is not `Refused`; `exchanges` has the error's own name.
+        ApiError::Connect(_) | ApiError::ForbiddenAddress => Outcome::Connect,
         ApiError::Disconnected { .. } => Outcome::Disconnected,
         ApiError::Decode { .. } => Outcome::Decode,
         ApiError::TooLarge { .. } => Outcome::TooLarge,

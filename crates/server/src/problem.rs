@@ -296,6 +296,12 @@ impl From<ApiError> for Problem {
             | ApiError::TooLarge { .. } => Self::new(Kind::BAD_GATEWAY, sentence(&error))
                 .caused_by(&error)
                 .retry_after(retry_after),
+            ApiError::ForbiddenAddress => Self::new(
+                Kind::BAD_GATEWAY,
+                "The credential's access URL points to an address that is not public, so dbt Cloud was not contacted. \
+                 The setting `upstream.allow_private_addresses` allows such addresses.",
+            )
+            .caused_by(&error),
             ApiError::Timeout { .. } => Self::new(
                 Kind::TIMEOUT,
                 "dbt Cloud did not answer in time. What a change did is unknown: look before you repeat it.",

@@ -45,6 +45,7 @@ pub(crate) struct Upstream {
     pub(crate) metadata_url: String,
     pub(crate) semantic_layer_url: String,
     pub(crate) allow_plain_http: bool,
+    pub(crate) allow_private_addresses: bool,
     pub(crate) connect_timeout_secs: u64,
     pub(crate) read_timeout_secs: u64,
     pub(crate) deadline_secs: u64,
