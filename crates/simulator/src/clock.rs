@@ -94,7 +94,7 @@ impl Clock {
         let reading = self.reading();
         let wait = at.filter(|_| reading.scale > 0.0).map(|at| {
             let left = (at - reading.at(Instant::now())).to_std().unwrap_or_default();
-            Duration::try_from_secs_f64(left.as_secs_f64() / reading.scale).unwrap_or(Duration::from_secs(3600))
+            Duration::try_from_secs_f64(left.as_secs_f64() / reading.scale).unwrap_or(Duration::from_hours(1))
         });
         match wait {
             Some(wait) => drop(tokio::time::timeout(wait, moved).await),

@@ -88,7 +88,7 @@ impl Default for RateLimit {
         Self {
             admin_per_minute: Some(5_000),
             discovery_per_minute: Some(500),
-            cooldown: Duration::from_secs(300),
+            cooldown: Duration::from_mins(5),
         }
     }
 }

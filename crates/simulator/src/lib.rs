@@ -32,6 +32,7 @@ mod faults;
 pub mod globex;
 mod graphql;
 mod limiter;
+mod listing;
 mod logs;
 mod query;
 mod recorder;

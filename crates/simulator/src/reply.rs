@@ -135,7 +135,8 @@ pub(crate) fn success_status() -> Value {
 }
 
 /// The envelope of the newer v3 resources, whose `extra` and `error_code` stand beside the data.
-pub(crate) fn error_code_envelope(data: Value) -> Reply {
+pub(crate) fn error_code_envelope(data: impl Into<Value>) -> Reply {
+    let data = data.into();
     Reply::Bare(
         StatusCode::OK,
         json!({ "status": success_status(), "data": data, "extra": {}, "error_code": null }),
@@ -143,7 +144,7 @@ pub(crate) fn error_code_envelope(data: Value) -> Reply {
 }
 
 /// The same around a page.
-pub(crate) fn error_code_page(page: Page) -> Reply {
+pub(crate) fn error_code_page(page: &Page) -> Reply {
     let body = json!({
         "status": success_status(),
         "extra": page.extra(),

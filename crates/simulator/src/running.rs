@@ -140,13 +140,15 @@ impl Running {
              \x20 control endpoint  {control}      (GET / lists its routes)\n"
         );
         if self.seeded_with_acme {
-            text.push_str(&format!(
+            let examples = format!(
                 "\n\
                  Point any dbt Cloud client at it: host {face}, account {account}, token {token} (made up).\n\
                  \x20 curl -s -H 'Authorization: Token {token}' {face}/api/v3/accounts/{account}/projects/\n\
-                 \x20 curl -s -H 'Authorization: Token {token}' -H 'Content-Type: application/json' -d '{{\"cause\":\"trying it out\"}}' {face}/api/v2/accounts/{account}/jobs/{job}/run/\n\
+                 \x20 curl -s -H 'Authorization: Token {token}' -H 'Content-Type: application/json' \
+                 -d '{{\"cause\":\"trying it out\"}}' {face}/api/v2/accounts/{account}/jobs/{job}/run/\n\
                  \x20 curl -s -X POST -H 'Content-Type: application/json' -d '{{\"seconds\":60}}' {control}/clock/advance\n"
-            ));
+            );
+            text.push_str(&examples);
         }
         text
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What to do where dbt Cloud's real behaviour is not documented or differs between cells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Switches {
     /// A list asked for with a `limit` over 100.
     pub limit_over_100: LimitOver100,

@@ -77,6 +77,7 @@ pub(crate) fn as_doc(value: Value) -> Doc {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a handler like the others")]
 fn list_accounts(world: &mut World, call: &Call) -> Answer {
     let data: Vec<Value> = world
         .accounts_of(&call.caller)

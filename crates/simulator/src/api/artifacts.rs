@@ -48,14 +48,13 @@ fn get_job_artifact(world: &mut World, call: &Call) -> Answer {
     let account = world.account(call)?;
     let job_id = call.id("job_id")?;
     account.find(Kind::Jobs, job_id)?;
-    let runs = account
+    let mut runs = account
         .runs
         .values()
         .rev()
         .filter(|run| run.job_id == job_id && !run.is_hidden(call.now));
     answer(
-        runs.filter_map(|run| open(run, None, call.param("remainder"), call.now))
-            .next(),
+        runs.find_map(|run| open(run, None, call.param("remainder"), call.now)),
         call,
     )
 }

@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::call::Call;
-use crate::query::window;
-use crate::query::{ACTIVE, Listing};
+use crate::listing::window;
+use crate::listing::{ACTIVE, Listing};
 use crate::reply::{Answer, Page, Refusal, Reply};
 use crate::routing::Route;
 use crate::stamp;

@@ -7,7 +7,7 @@ use super::accounts::as_doc;
 use super::fields::{Field, Holds};
 use super::resource::{IN_PROJECT, New, Resource, Shape, Verb};
 use crate::call::Call;
-use crate::query::Listing;
+use crate::listing::Listing;
 use crate::routing::Route;
 use crate::stamp;
 use crate::world::{Account, Doc, Kind};

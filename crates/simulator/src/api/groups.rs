@@ -6,7 +6,7 @@ use super::accounts::as_doc;
 use super::fields::{Field, Holds, accept};
 use super::resource::{New, Resource, Verb};
 use crate::call::Call;
-use crate::query::Listing;
+use crate::listing::Listing;
 use crate::reply::{Answer, Page, Refusal, Reply};
 use crate::routing::Route;
 use crate::stamp;

@@ -6,7 +6,7 @@ use super::accounts::as_doc;
 use super::fields::{Field, Holds};
 use super::resource::{New, Resource, Verb};
 use crate::call::Call;
-use crate::query::Listing;
+use crate::listing::Listing;
 use crate::reply::{Answer, Reply};
 use crate::routing::Route;
 use crate::world::{Account, Doc, Kind, World};
@@ -67,6 +67,7 @@ fn with_user(account: &Account, doc: &Doc, _: &Call) -> Value {
     Value::Object(shown)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a handler like the others")]
 fn unsubscribe(_: &mut World, _: &Call) -> Answer {
     Ok(Reply::Empty(http::StatusCode::OK))
 }

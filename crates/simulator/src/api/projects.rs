@@ -7,7 +7,7 @@ use super::accounts::as_doc;
 use super::fields::Field;
 use super::resource::{New, Resource, Verb};
 use crate::call::Call;
-use crate::query::Listing;
+use crate::listing::Listing;
 use crate::reply::Refusal;
 use crate::routing::Route;
 use crate::stamp;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::fields::{Field, accept};
 use crate::call::Call;
-use crate::query::{ACTIVE, Listing, select};
+use crate::listing::{ACTIVE, Listing, select};
 use crate::reply::{self, Answer, Refusal, Reply};
 use crate::stamp;
 use crate::switches::DeleteAnswer;
@@ -100,6 +100,7 @@ pub(crate) fn as_stored(_: &Account, doc: &Doc, _: &Call) -> Value {
     Value::Object(doc.clone())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "stands where others may refuse")]
 fn unchanged(_: &mut Account, _: &mut Doc, _: Option<&Doc>, _: &Call) -> Result<(), Refusal> {
     Ok(())
 }
@@ -154,7 +155,7 @@ fn list(resource: &Resource, account: &Account, parent: Option<i64>, call: &Call
     let page = page.page(|doc| (resource.render)(account, doc, call));
     Ok(match resource.shape {
         Shape::Classic => Reply::List(page),
-        Shape::ErrorCode => reply::error_code_page(page),
+        Shape::ErrorCode => reply::error_code_page(&page),
     })
 }
 

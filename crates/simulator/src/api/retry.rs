@@ -23,27 +23,20 @@ fn rerun_job(world: &mut World, call: &Call) -> Answer {
     let job_id = call.id("job_id")?;
     account.find(Kind::Jobs, job_id)?;
     let latest = account.latest_run_of(job_id);
-    match latest
+    let retryable = latest
         .filter(|run| retry_refusal(account, run, call.now).is_none())
-        .map(|run| run.id)
-    {
-        Some(run_id) => retry(account, run_id, "rerun", call),
-        None => {
-            let trigger = Doc::from_iter([("cause".to_owned(), json!("Triggered via rerun"))]);
-            let id = start_run(
-                account,
-                job_id,
-                trigger,
-                Start {
-                    category: "rerun",
-                    retry_of: None,
-                    commands: None,
-                },
-                call,
-            )?;
-            answer_run(account, id, call)
-        }
+        .map(|run| run.id);
+    if let Some(run_id) = retryable {
+        return retry(account, run_id, "rerun", call);
     }
+    let trigger = Doc::from_iter([("cause".to_owned(), json!("Triggered via rerun"))]);
+    let start = Start {
+        category: "rerun",
+        retry_of: None,
+        commands: None,
+    };
+    let id = start_run(account, job_id, trigger, start, call)?;
+    answer_run(account, id, call)
 }
 
 fn retry_run(world: &mut World, call: &Call) -> Answer {

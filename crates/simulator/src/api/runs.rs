@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::trigger::answer_run;
 use crate::call::Call;
-use crate::query::{Listing, select};
+use crate::listing::{Listing, select};
 use crate::reply::{Answer, Refusal, Reply};
 use crate::routing::Route;
 use crate::runs::{Run, RunAt, Shown, render_run};

@@ -16,10 +16,8 @@ fn get_step(world: &mut World, call: &Call) -> Answer {
     let account = world.account(call)?;
     let related = call.query.related(&RELATED, &call.switches)?;
     let id = call.id("id")?;
-    let visible = account.runs.values().filter(|run| !run.is_hidden(call.now));
-    let found = visible
-        .filter_map(|run| Some((run, run.steps.iter().find(|step| step.id == id)?)))
-        .next();
+    let mut visible = account.runs.values().filter(|run| !run.is_hidden(call.now));
+    let found = visible.find_map(|run| Some((run, run.steps.iter().find(|step| step.id == id)?)));
     let (run, step) = found.ok_or_else(Refusal::not_found)?;
     let mut doc = render_step(run, step, call.now, &call.switches, !related.has("debug_logs"));
     if related.has("trigger") {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::accounts::as_doc;
 use super::fields::{Field, Holds, accept};
 use crate::call::{Call, Caller};
-use crate::query::{ACTIVE, Listing, select};
+use crate::listing::{ACTIVE, Listing, select};
 use crate::reply::{self, Answer, Page, Refusal, Reply};
 use crate::routing::Route;
 use crate::stamp;
@@ -119,7 +119,7 @@ fn list_service_tokens(world: &mut World, call: &Call) -> Answer {
         &LISTING,
         &call.switches,
     )?;
-    Ok(reply::error_code_page(rows.page(slim)))
+    Ok(reply::error_code_page(&rows.page(slim)))
 }
 
 fn create_service_token(world: &mut World, call: &Call) -> Answer {

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::fields::{Field, Holds, accept};
 use crate::call::Call;
-use crate::query::{ACTIVE, Listing, window};
+use crate::listing::{ACTIVE, Listing, window};
 use crate::reply::{Answer, Refusal, Reply};
 use crate::routing::Route;
 use crate::webhooks::{EventKind, Hooks, Subscription, micros, post};
@@ -62,7 +62,8 @@ const LISTING: Listing = Listing {
     ..ACTIVE
 };
 
-fn answer(status: StatusCode, data: Value) -> Reply {
+fn answer(status: StatusCode, data: impl Into<Value>) -> Reply {
+    let data = data.into();
     Reply::Bare(status, json!({ "data": data, "status": { "code": status.as_u16() } }))
 }
 
@@ -275,7 +276,7 @@ fn receipts_of_event(world: &mut World, call: &Call) -> Answer {
     let receipts = account.hooks.receipts.iter().filter(|receipt| receipt.event_id == id);
     Ok(answer(
         StatusCode::OK,
-        receipts.map(crate::webhooks::Receipt::to_json).collect(),
+        receipts.map(crate::webhooks::Receipt::to_json).collect::<Value>(),
     ))
 }
 

@@ -71,7 +71,7 @@ impl ArtifactAnswer {
         set(&mut response, &header::ETAG, &self.content.etag);
         set(&mut response, &header::ACCEPT_RANGES, "bytes");
         if let Some((from, to)) = sent {
-            set(&mut response, &header::CONTENT_TYPE, self.content.content_type);
+            set(&mut response, &header::CONTENT_TYPE, self.content.media_type);
             set(&mut response, &header::CONTENT_LENGTH, &(to - from).to_string());
             if status == StatusCode::PARTIAL_CONTENT {
                 let last = to - 1;

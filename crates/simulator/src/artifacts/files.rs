@@ -10,6 +10,7 @@ use super::{Content, Source, recorded};
 use crate::runs::{Phase, Run, Step, StepState};
 use crate::stamp;
 
+const RUN_PATH: &str = "run/acme_shop/models/marts/customers.sql";
 const COMPILED_PATH: &str = "compiled/acme_shop/models/marts/customers.sql";
 
 /// The step that is meant: the asked one, or the last that was executed. Nothing while the run goes on, and nothing for
@@ -49,11 +50,7 @@ fn of_step(step: &Step) -> Vec<String> {
         Command::Deps => return vec!["dbt.log".to_owned()],
         Command::Freshness => names.push("sources.json"),
         Command::Docs => names.extend(["run_results.json", "catalog.json", "index.html", COMPILED_PATH]),
-        Command::Build => names.extend([
-            "run_results.json",
-            COMPILED_PATH,
-            "run/acme_shop/models/marts/customers.sql",
-        ]),
+        Command::Build => names.extend(["run_results.json", COMPILED_PATH, RUN_PATH]),
     }
     let mut names: Vec<String> = names.into_iter().map(ToOwned::to_owned).collect();
     names.push(format!("metadata/telemetry-{}-otel.parquet", step.index));
@@ -85,14 +82,14 @@ fn kind(step: &Step) -> Option<Command> {
 pub(crate) fn open(run: &Run, step: Option<usize>, name: &str, now: DateTime<Utc>) -> Option<Content> {
     let last = meant(run, step, now)?;
     if let Some(generated) = Generated::named(name) {
-        let content_type = if generated.is_json() {
+        let media_type = if generated.is_json() {
             "application/json"
         } else {
             "application/octet-stream"
         };
         let etag = format!("\"generated-{}\"", generated.length());
         return Some(Content {
-            content_type,
+            media_type,
             etag,
             source: Source::Generated(generated),
         });
@@ -102,10 +99,10 @@ pub(crate) fn open(run: &Run, step: Option<usize>, name: &str, now: DateTime<Utc
         Some(_) => Some(last).filter(wrote),
         None => run.executed().filter(wrote).last(),
     }?;
-    let (content_type, bytes) = content(run, step, name, now)?;
+    let (media_type, bytes) = content(run, step, name, now)?;
     let etag = format!("\"{}\"", &hex::encode(Sha256::digest(&bytes))[..32]);
     Some(Content {
-        content_type,
+        media_type,
         etag,
         source: Source::Memory(bytes),
     })
@@ -137,7 +134,7 @@ fn content(run: &Run, step: &Step, name: &str, now: DateTime<Utc>) -> Option<(&'
             "application/octet-stream",
             Bytes::from_static(b"\x83\xa7version\x01\xa5nodes\x90\xa4hash\xc4\x04\xde\xad\xbe\xef"),
         )),
-        _ if name.ends_with(".sql") => Some((
+        COMPILED_PATH | RUN_PATH => Some((
             "text/plain; charset=utf-8",
             Bytes::from_static(recorded::COMPILED.as_bytes()),
         )),

@@ -50,7 +50,7 @@ impl Generated {
         let mut buffer = BytesMut::with_capacity(usize::try_from(end - start).unwrap_or_default());
         let mut position = start;
         while position < end {
-            if !self.json && position % 8 == 0 && end - position >= 8 {
+            if !self.json && position.is_multiple_of(8) && end - position >= 8 {
                 buffer.put_u64(position / 8);
                 position += 8;
             } else {

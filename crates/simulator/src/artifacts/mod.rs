@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 /// A file of a run.
 pub(crate) struct Content {
-    pub(crate) content_type: &'static str,
+    pub(crate) media_type: &'static str,
     pub(crate) etag: String,
     pub(crate) source: Source,
 }

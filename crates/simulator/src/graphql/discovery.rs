@@ -37,7 +37,7 @@ fn id(arguments: &serde_json::Map<String, Value>, name: &str) -> Option<i64> {
 }
 
 impl ObjectValue for Root<'_> {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "Query"
     }
 

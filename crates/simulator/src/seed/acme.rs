@@ -3,12 +3,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::give_token;
-use super::history::{self, Ending, Past};
+use super::objects::{connection, credentials, user};
+use super::{acme_jobs, give_token};
 use crate::api::{accounts, connections, environments, jobs, projects, repositories};
 use crate::config::RunTiming;
 use crate::stamp;
-use crate::world::{Account, Doc, JobOutcome, JobScript, Kind, World};
+use crate::world::{Account, Doc, Kind, World};
 use crate::{acme, globex};
 
 /// Id, name, description, subdirectory.
@@ -47,7 +47,8 @@ pub(super) fn grow(world: &mut World, now: DateTime<Utc>, timing: &RunTiming) {
     grow_globex(world, now);
 }
 
-fn set(mut doc: Doc, fields: Value) -> Doc {
+/// Puts fields over those of a blank object.
+pub(super) fn set(mut doc: Doc, fields: Value) -> Doc {
     if let Value::Object(fields) = fields {
         doc.extend(fields);
     }
@@ -92,8 +93,8 @@ fn grow_acme(world: &mut World, now: DateTime<Utc>, timing: &RunTiming) {
         );
     }
     grow_environments(&mut account, born);
-    grow_jobs(&mut account, born);
-    grow_history(&mut account, now, timing);
+    acme_jobs::grow_jobs(&mut account, born);
+    acme_jobs::grow_history(&mut account, now, timing);
     account.put(
         Kind::Users,
         user(
@@ -221,171 +222,6 @@ fn grow_environments(account: &mut Account, born: DateTime<Utc>) {
     }
 }
 
-fn grow_jobs(account: &mut Account, born: DateTime<Utc>) {
-    let nightly = json!({ "cron": "0 2 * * *", "date": { "type": "every_day" }, "time": { "type": "at_exact_hours", "hours": [2] } });
-    let scheduled = json!({ "github_webhook": false, "git_provider_webhook": false, "schedule": true, "on_merge": false, "custom_branch_only": true });
-    let on_pull_request = json!({ "github_webhook": true, "git_provider_webhook": null, "schedule": false, "on_merge": false, "custom_branch_only": true });
-    let (p, f) = (acme::PROJECT_ID, acme::FINANCE_PROJECT_ID);
-    let (production, staging, finance) = (
-        acme::PRODUCTION_ENVIRONMENT_ID,
-        acme::STAGING_ENVIRONMENT_ID,
-        acme::FINANCE_ENVIRONMENT_ID,
-    );
-    let plain = json!({});
-    let jobs = [
-        (
-            acme::NIGHTLY_JOB_ID,
-            p,
-            production,
-            "Nightly build",
-            json!({ "execute_steps": ["dbt seed", "dbt build"], "triggers": scheduled, "schedule": nightly, "job_type": "scheduled" }),
-        ),
-        (
-            acme::HOURLY_JOB_ID,
-            p,
-            production,
-            "Hourly orders",
-            json!({ "execute_steps": ["dbt build --select tag:hourly"], "triggers": scheduled, "job_type": "scheduled" }),
-        ),
-        (
-            acme::DOCS_JOB_ID,
-            p,
-            production,
-            "Build and document",
-            json!({ "generate_docs": true, "run_generate_sources": false }),
-        ),
-        (
-            acme::CI_JOB_ID,
-            p,
-            staging,
-            "CI on pull requests",
-            json!({ "execute_steps": ["dbt build --select state:modified+"], "triggers": on_pull_request, "job_type": "ci", "deferring_environment_id": production }),
-        ),
-        (
-            acme::FAILING_JOB_ID,
-            f,
-            finance,
-            "Month-end close",
-            json!({ "execute_steps": ["dbt build --select marts", "dbt test --select marts"], "description": "Owned by the controlling team" }),
-        ),
-        (acme::FLAKY_JOB_ID, f, finance, "Ledger reconciliation", plain.clone()),
-        (
-            acme::SLOW_JOB_ID,
-            p,
-            production,
-            "Full refresh",
-            json!({ "execute_steps": ["dbt build --full-refresh"], "execution": { "timeout_seconds": 14_400 } }),
-        ),
-        (acme::BROKEN_JOB_ID, f, finance, "Legacy extract", plain),
-    ];
-    for (id, project_id, environment_id, name, fields) in jobs {
-        let new = jobs::NewJob {
-            id,
-            account_id: account.id,
-            project_id,
-            environment_id,
-            name,
-            created_at: born,
-        };
-        account.put(Kind::Jobs, set(jobs::blank(&new), fields));
-    }
-    for store in 0..acme::BIG_PROJECT_JOBS {
-        let id = acme::FIRST_STORE_JOB_ID + i64::try_from(store).unwrap_or_default();
-        let name = format!("Refresh store {:03}", store + 1);
-        let new = jobs::NewJob {
-            id,
-            account_id: account.id,
-            project_id: acme::BIG_PROJECT_ID,
-            environment_id: 70_403_103_930_006,
-            name: &name,
-            created_at: born,
-        };
-        let command = format!("dbt build --select tag:store_{:03}", store + 1);
-        account.put(
-            Kind::Jobs,
-            set(jobs::blank(&new), json!({ "execute_steps": [command] })),
-        );
-    }
-    let mut script = |id, outcome, command_secs| account.scripts.insert(id, JobScript { command_secs, outcome });
-    script(acme::FAILING_JOB_ID, JobOutcome::Fail { command: 1, runs: None }, None);
-    script(
-        acme::FLAKY_JOB_ID,
-        JobOutcome::Fail {
-            command: 1,
-            runs: Some(1),
-        },
-        None,
-    );
-    script(acme::SLOW_JOB_ID, JobOutcome::Succeed, Some(3_600));
-    script(acme::BROKEN_JOB_ID, JobOutcome::FailEarly, None);
-}
-
-/// A month of nights, two days of hours, some month-end closes that failed, and the runs with names of their own.
-fn grow_history(account: &mut Account, now: DateTime<Utc>, timing: &RunTiming) {
-    let mut past: Vec<(TimeDelta, i64, Ending)> = Vec::new();
-    for night in 1..=30 {
-        let ending = if night % 11 == 0 {
-            Ending::Error
-        } else {
-            Ending::Success
-        };
-        past.push((
-            TimeDelta::days(night) + TimeDelta::hours(7),
-            acme::NIGHTLY_JOB_ID,
-            ending,
-        ));
-    }
-    for hour in 1..=72 {
-        past.push((
-            TimeDelta::hours(hour) + TimeDelta::minutes(31),
-            acme::HOURLY_JOB_ID,
-            Ending::Success,
-        ));
-    }
-    for day in 1..=16 {
-        past.push((
-            TimeDelta::days(day) + TimeDelta::hours(3),
-            acme::FAILING_JOB_ID,
-            Ending::Error,
-        ));
-    }
-    for week in 1..=8 {
-        past.push((TimeDelta::weeks(week), acme::BROKEN_JOB_ID, Ending::EarlyError));
-    }
-    past.sort_by_key(|(age, _, _)| std::cmp::Reverse(*age));
-    for (index, (age, job_id, ending)) in past.into_iter().enumerate() {
-        let id = 70_403_104_000_001 + i64::try_from(index).unwrap_or_default();
-        history::add(
-            account,
-            &Past {
-                id,
-                job_id,
-                created_at: now - age,
-                ending,
-            },
-            timing,
-        );
-    }
-    let named = [
-        (acme::SUCCEEDED_RUN_ID, 31, acme::NIGHTLY_JOB_ID, Ending::Success),
-        (acme::FAILED_RUN_ID, 26, acme::FAILING_JOB_ID, Ending::Error),
-        (acme::CANCELLED_RUN_ID, 21, acme::HOURLY_JOB_ID, Ending::Cancelled),
-        (acme::DOCS_RUN_ID, 16, acme::DOCS_JOB_ID, Ending::Success),
-    ];
-    for (id, minutes, job_id, ending) in named {
-        history::add(
-            account,
-            &Past {
-                id,
-                job_id,
-                created_at: now - TimeDelta::minutes(minutes),
-                ending,
-            },
-            timing,
-        );
-    }
-}
-
 fn grow_globex(world: &mut World, now: DateTime<Utc>) {
     let born = now - TimeDelta::days(300);
     let mut account = Account::new(accounts::blank(globex::ACCOUNT_ID, "Globex", born), world.ids.clone());
@@ -415,91 +251,4 @@ fn grow_globex(world: &mut World, now: DateTime<Utc>) {
     account.put(Kind::Jobs, jobs::blank(&new));
     give_token(world, globex::TOKEN, globex::ACCOUNT_ID, None);
     world.accounts.insert(globex::ACCOUNT_ID, account);
-}
-
-fn connection(id: i64, account_id: i64, project_id: i64, at: DateTime<Utc>) -> Doc {
-    accounts::as_doc(json!({
-        "id": id,
-        "account_id": account_id,
-        "project_id": project_id,
-        "dbt_project_id": project_id,
-        "name": "Warehouse",
-        "type": "postgres",
-        "adapter_version": "postgres_v0",
-        "created_by_id": acme::USER_ID,
-        "created_by_service_token_id": null,
-        "details": { "hostname": "warehouse.acme.example", "dbname": "analytics", "port": 5432, "tunnel_enabled": false },
-        "hostname": "warehouse.acme.example",
-        "dbname": "analytics",
-        "port": 5432,
-        "tunnel_enabled": false,
-        "private_link_endpoint_id": null,
-        "oauth_configuration_id": null,
-        "oauth_redirect_uri": null,
-        "state": 1,
-        "created_at": stamp::spaced(at),
-        "updated_at": stamp::spaced(at),
-    }))
-}
-
-fn credentials(id: i64, account_id: i64, project_id: i64, environment: &str) -> Doc {
-    let schema = if environment == "Production" {
-        "analytics"
-    } else {
-        "analytics_staging"
-    };
-    accounts::as_doc(json!({
-        "id": id,
-        "account_id": account_id,
-        "project_id": project_id,
-        "type": "postgres",
-        "state": 1,
-        "threads": 8,
-        "username": "dbt_runner",
-        "default_schema": schema,
-        "target_name": "default",
-        "adapter_version": "postgres_v0",
-    }))
-}
-
-fn user(id: i64, first: &str, last: &str, email: &str, at: DateTime<Utc>, account_id: i64) -> Doc {
-    accounts::as_doc(json!({
-        "id": id,
-        "first_name": first,
-        "last_name": last,
-        "email": email,
-        "state": 1,
-        "apitoken_last_used": null,
-        "azure_active_directory_connected": false,
-        "azure_active_directory_token_retrieval_failure": false,
-        "azure_active_directory_username": null,
-        "email_connected": false,
-        "email_verified": true,
-        "enterprise_connected": true,
-        "enterprise_authentication_method": "saml",
-        "github_connected": true,
-        "github_username": first.to_lowercase(),
-        "github_token_retrieval_failure": false,
-        "gitlab_connected": false,
-        "gitlab_username": null,
-        "gitlab_token_retrieval_failure": false,
-        "is_active": true,
-        "is_staff": false,
-        "last_login": stamp::offset(at + TimeDelta::days(40)),
-        "sso_only_user": false,
-        "created_at": stamp::offset(at),
-        "permissions": [{
-            "id": id + 500,
-            "account_id": account_id,
-            "user_id": id,
-            "license_type": "developer",
-            "state": 1,
-            "groups": [],
-            "scim_managed": false,
-            "created_at": stamp::offset(at),
-            "updated_at": stamp::offset(at),
-        }],
-        "auth_provider_infos": {},
-        "licenses": { account_id.to_string(): { "license_type": "developer" } },
-    }))
 }

@@ -1,7 +1,9 @@
 //! What a simulator starts with. `Acme` reads like a company; a plan is for tests that need numbers.
 
 mod acme;
+mod acme_jobs;
 mod history;
+mod objects;
 mod plan;
 
 pub use plan::AccountPlan;

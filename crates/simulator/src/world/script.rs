@@ -48,10 +48,9 @@ impl JobOutcome {
     /// The command that fails in the next run, and counts that run.
     pub(crate) fn take_failure(&mut self) -> Option<Failure> {
         match self {
-            Self::Succeed => None,
             Self::FailEarly => Some(Failure::Early),
             Self::Fail { command, runs: None } => Some(Failure::Command(*command)),
-            Self::Fail { runs: Some(0), .. } => None,
+            Self::Succeed | Self::Fail { runs: Some(0), .. } => None,
             Self::Fail {
                 command,
                 runs: Some(left),

@@ -22,7 +22,9 @@ type Heard = (String, String);
 async fn listen(answers: Vec<u16>) -> (String, mpsc::UnboundedReceiver<Heard>) {
     let (say, hear) = mpsc::unbounded_channel();
     let (queue, left) = mpsc::unbounded_channel();
-    answers.into_iter().for_each(|answer| queue.send(answer).unwrap());
+    for answer in answers {
+        queue.send(answer).unwrap();
+    }
     let left = std::sync::Arc::new(tokio::sync::Mutex::new(left));
     let app = Router::new().fallback(async move |State(()): State<()>, headers: HeaderMap, body: String| {
         let signature = headers

@@ -34,10 +34,11 @@ fn committed(name: &str) -> PathBuf {
 }
 
 /// Compares with a committed file, or writes it when asked to.
-fn compare(name: &str, found: &str) {
+fn compare(name: &str, found: &[String]) {
     let path = committed(name);
+    let found = found.join("\n") + "\n";
     if setting("SIMULATOR_UPDATE_CONTRACT").is_some() {
-        std::fs::write(&path, found).unwrap();
+        std::fs::write(&path, &found).unwrap();
         return;
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
@@ -72,16 +73,16 @@ async fn every_operation_answers_and_keeps_its_shape() {
     let silent: Vec<_> = served.difference(&answered).collect();
     assert!(silent.is_empty(), "served but not walked: {silent:#?}");
 
-    let operations: String = walk
+    let operations: Vec<String> = walk
         .answers
         .iter()
-        .map(|(name, answer)| format!("{name} -> {}\n", answer.status))
+        .map(|(name, answer)| format!("{name} -> {}", answer.status))
         .collect();
     compare("operations.txt", &operations);
-    let shapes: String = walk
+    let shapes: Vec<String> = walk
         .answers
         .iter()
-        .map(|(name, answer)| format!("{name}: {}\n", shape::of(&answer.body)))
+        .map(|(name, answer)| format!("{name}: {}", shape::of(&answer.body)))
         .collect();
     compare("shapes.txt", &shapes);
 }
@@ -108,7 +109,7 @@ async fn every_answer_obeys_the_specification() {
             spec::Verdict::NotSpecified => {}
             spec::Verdict::Obeyed => specified += 1,
             spec::Verdict::Violated(problems) => {
-                violations.extend(problems.into_iter().map(|problem| format!("{name}: {problem}")))
+                violations.extend(problems.into_iter().map(|problem| format!("{name}: {problem}")));
             }
         }
     }

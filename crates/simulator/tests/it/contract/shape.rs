@@ -22,7 +22,9 @@ impl Shape {
             Value::String(_) => drop(self.leaves.insert("string")),
             Value::Array(items) => {
                 let shape = self.items.get_or_insert_default();
-                items.iter().for_each(|item| shape.add(item));
+                for item in items {
+                    shape.add(item);
+                }
             }
             Value::Object(object) => {
                 self.objects += 1;
