@@ -71,7 +71,7 @@ pub struct BuildError(#[source] BoxError);
 /// dbt Cloud itself, over HTTP. One for the whole process: it holds the connections of all credentials.
 #[derive(Debug)]
 pub struct DbtWrappedApi {
-    trusted: reqwest::Client,
+    pub(crate) trusted: reqwest::Client,
     /// For stored credentials; `None` where they may lead anywhere. A client of its own, so that it never takes up a
     /// connection that `trusted` has opened.
     guarded: Option<reqwest::Client>,

@@ -48,5 +48,7 @@ lenient::noun! {
         agent_credit_locked: bool,
         account_migration_events: Vec<Value>,
         groups: Vec<Value>,
+        created_at: Timestamp,
+        updated_at: Timestamp,
     }
 }

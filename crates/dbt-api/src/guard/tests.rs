@@ -3,6 +3,7 @@
 //! Nothing but loopback is at hand, so here 127.0.0.1 plays the public internet and every other address is private.
 
 use std::collections::{HashMap, VecDeque};
+use std::process::Command;
 use std::sync::Mutex;
 
 use model::{AccountId, Upstream, UpstreamSource};
@@ -80,6 +81,18 @@ async fn server_at(listener: TcpListener) -> MockServer {
     server
 }
 
+/// A public and a private server at the same port.
+async fn public_and_private() -> (MockServer, MockServer, u16) {
+    loop {
+        let public = TcpListener::bind((PUBLIC, 0)).await.unwrap();
+        let port = public.local_addr().unwrap().port();
+        // Another test may have just this port.
+        if let Ok(private) = TcpListener::bind((PRIVATE, port)).await {
+            return (server_at(public).await, server_at(private).await, port);
+        }
+    }
+}
+
 async fn requests(server: &MockServer) -> usize {
     server.received_requests().await.unwrap().len()
 }
@@ -102,10 +115,7 @@ async fn of_a_names_addresses_only_public_ones_are_handed_out() {
 
 #[tokio::test]
 async fn a_name_with_a_private_and_a_public_address_leads_to_the_public_one() {
-    let public = server_at(TcpListener::bind((PUBLIC, 0)).await.unwrap()).await;
-    let port = public.address().port();
-    let private = server_at(TcpListener::bind((PRIVATE, port)).await.unwrap()).await;
-
+    let (public, private, port) = public_and_private().await;
     let api = api(guard("dbt.test", &[&[PRIVATE, PUBLIC, PRIVATE]], plays_public));
     assert_eq!(ask(&api, &stored("dbt.test", port)).await.unwrap(), 200);
     assert_eq!((requests(&public).await, requests(&private).await), (1, 0));
@@ -143,10 +153,7 @@ async fn a_name_without_an_address_is_a_failure_to_connect() {
 
 #[tokio::test]
 async fn a_name_that_turns_private_between_two_requests_is_refused_at_the_second() {
-    let public = TcpListener::bind((PUBLIC, 0)).await.unwrap();
-    let port = public.local_addr().unwrap().port();
-    let public = server_at(public).await;
-    let private = server_at(TcpListener::bind((PRIVATE, port)).await.unwrap()).await;
+    let (public, private, port) = public_and_private().await;
     // Nothing is kept open, so that each request connects.
     let settings = HttpSettings {
         pool_max_idle_per_host: 0,
@@ -160,4 +167,62 @@ async fn a_name_that_turns_private_between_two_requests_is_refused_at_the_second
     let error = ask(&api, &to).await.unwrap_err();
     assert!(matches!(error, ApiError::ForbiddenAddress), "{error:?}");
     assert_eq!((requests(&public).await, requests(&private).await), (1, 0));
+}
+
+#[tokio::test]
+async fn guarded_and_trusted_connections_are_never_mixed_up() {
+    let (public, private, port) = public_and_private().await;
+    // One authority for both sources. Each look-up is answered once: a request after that has a connection or fails.
+    let mut api = api(guard("dbt.test", &[&[PUBLIC]], plays_public));
+    let anywhere = guard("dbt.test", &[&[PRIVATE]], |_| true);
+    api.trusted = reqwest::Client::builder()
+        .dns_resolver(anywhere)
+        .no_proxy()
+        .build()
+        .unwrap();
+
+    for round in 1..=2 {
+        let settings = upstream(UpstreamSource::Settings, "dbt.test", port);
+        assert_eq!(ask(&api, &settings).await.unwrap(), 200);
+        assert_eq!(ask(&api, &stored("dbt.test", port)).await.unwrap(), 200);
+        assert_eq!((requests(&public).await, requests(&private).await), (round, round));
+    }
+}
+
+/// Runs itself again with a proxy in the environment, which a process reads for all its clients.
+#[tokio::test]
+async fn a_proxy_of_the_environment_connects_for_settings_but_not_for_stored_credentials() {
+    const AGAIN: &str = "DBT_API_TEST_BEHIND_A_PROXY";
+    if std::env::var_os(AGAIN).is_some() {
+        return behind_a_proxy().await;
+    }
+    let proxy = server_at(TcpListener::bind((PUBLIC, 0)).await.unwrap()).await;
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    again
+        .args(["--exact", "--nocapture"])
+        .arg("guard::tests::a_proxy_of_the_environment_connects_for_settings_but_not_for_stored_credentials")
+        .env(AGAIN, "1")
+        .env("http_proxy", proxy.uri())
+        .env_remove("no_proxy")
+        .env_remove("NO_PROXY")
+        .env_remove("REQUEST_METHOD"); // a CGI program takes no proxy from its environment
+    let output = tokio::task::spawn_blocking(move || again.output())
+        .await
+        .unwrap()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{output:?}");
+    assert_eq!(requests(&proxy).await, 1, "the trusted one");
+}
+
+async fn behind_a_proxy() {
+    let public = server_at(TcpListener::bind((PUBLIC, 0)).await.unwrap()).await;
+    let port = public.address().port();
+    let api = api(guard("dbt.test", &[&[PUBLIC]], plays_public));
+    // No resolver knows this name: only the proxy can have answered.
+    let settings = upstream(UpstreamSource::Settings, "dbt.test", port);
+    assert_eq!(ask(&api, &settings).await.unwrap(), 200);
+    assert_eq!(requests(&public).await, 0);
+    assert_eq!(ask(&api, &stored("dbt.test", port)).await.unwrap(), 200);
+    assert_eq!(requests(&public).await, 1);
 }

@@ -1,6 +1,7 @@
 //! `dbt-api` against real HTTP: what is sent to the letter, and what becomes of every answer.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod addresses;
 mod answers;
 mod broken;
 mod limits;

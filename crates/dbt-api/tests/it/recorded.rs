@@ -7,7 +7,7 @@ use bytes::Bytes;
 use dbt_api::{ApiAnswer, ApiRequest, WrappedApi};
 use futures::{TryStreamExt as _, stream};
 use http::{HeaderMap, StatusCode};
-use model::{JobId, ProjectFilter, ProjectId, RunId, RunStatus, Slice, TriggerJob, Upstream};
+use model::{Account, AccountId, JobId, ProjectFilter, ProjectId, RunId, RunStatus, Slice, TriggerJob, Upstream};
 use serde_json::Value;
 
 use crate::support::{Fake, upstream};
@@ -75,6 +75,29 @@ async fn the_recorded_projects_decode() {
 }
 
 #[tokio::test]
+async fn the_recorded_accounts_decode() {
+    let Some((api, to)) = recorded("account_list_response.json") else {
+        return;
+    };
+    let listed = api.fetch_list::<Account>(&to, any_read()).await.unwrap().data;
+    assert_eq!((listed.items.len(), listed.total_count), (1, Some(1)));
+    let account = &listed.items[0];
+    assert_eq!(
+        (account.id, account.name.as_deref(), account.plan.as_deref()),
+        (AccountId(1), Some("Jaffle Shop"), Some("team"))
+    );
+    assert_eq!(
+        (account.state, account.run_slots, account.queue_limit),
+        (Some(1), Some(5), Some(50))
+    );
+    assert_eq!((account.locked, account.unlocked_at), (Some(false), None));
+    assert_eq!(
+        account.created_at.unwrap().0.to_rfc3339(),
+        "2021-09-06T07:41:12.146234+00:00"
+    );
+}
+
+#[tokio::test]
 async fn the_recorded_runs_decode() {
     let expected = [
         ("run_get_response.json", 36_053_848, RunStatus::Success),
@@ -111,7 +134,6 @@ async fn the_recorded_trigger_decodes() {
 #[tokio::test]
 async fn the_recorded_lists_come_through_their_envelope() {
     let expected = [
-        ("account_list_response.json", "/0/name", "Jaffle Shop"),
         ("job_list_response.json", "/0/name", "Do nothing!"),
         ("run_list_response.json", "/1/id", "40538548"),
     ];

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use crate::support::{TOKEN, api, at, chain, only_request, upstream};
+use crate::support::{ACCOUNT, TOKEN, api, at, chain, only_request, upstream};
 
 async fn answering(data: Value) -> MockServer {
     let server = MockServer::start().await;
@@ -149,6 +149,18 @@ async fn get_run_asks_v2_with_all_64_bits_of_the_id() {
 
     let request = only_request(&server).await;
     assert_is_a_read(&request, "/api/v2/accounts/70403103932111/runs/70403110257831/");
+    assert_eq!(request.url.query(), None);
+}
+
+#[tokio::test]
+async fn get_account_asks_v2_for_the_upstreams_own_account() {
+    let server = answering(json!({"id": 70_403_103_932_111_i64, "plan": 7, "name": "Jaffle Shop"})).await;
+    let account = api().get_account(&at(&server)).await.unwrap().data;
+    assert_eq!((account.id, account.name.as_deref()), (ACCOUNT, Some("Jaffle Shop")));
+    assert_eq!(account.plan, None, "a field of another type reads as absent");
+
+    let request = only_request(&server).await;
+    assert_is_a_read(&request, "/api/v2/accounts/70403103932111/");
     assert_eq!(request.url.query(), None);
 }
 
