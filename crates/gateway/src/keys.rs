@@ -17,11 +17,7 @@ pub(crate) fn create(settings: &Settings, options: &CreateKeyOptions) -> anyhow:
         (1..=200).contains(&options.name.chars().count()),
         "a key's name has 1 to 200 characters"
     );
-    let order = KeyOrder {
-        company_id: CompanyId(options.company),
-        name: options.name.clone(),
-        role: options.role,
-    };
+    let order = KeyOrder::new(CompanyId(options.company), &options.name, options.role);
     let new = with_database(settings, async |database| {
         database.migrate().await.context("cannot migrate")?;
         let stamp = RequestStamp::now(&SystemClock, Face::Internal, None);

@@ -7,6 +7,8 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgPool};
 
+use crate::OpenError;
+
 /// How to reach Postgres.
 #[derive(Debug, Clone)]
 pub struct DatabaseSettings {
@@ -41,9 +43,51 @@ pub enum StorageError {
     /// There is no company with that id.
     #[error("there is no company {0}")]
     NoSuchCompany(model::CompanyId),
+    /// Another one of the same kind, in the same company, has that name.
+    #[error("the name is taken")]
+    NameTaken,
+    /// A name that the table would refuse; the text says what a name is.
+    #[error("{0}")]
+    InvalidName(&'static str),
+    /// An address that is not stored: too long, or with parts that may be secret and would lie there unsealed.
+    #[error("{0} is longer than 2048 characters, or has a user, a password, a query or a fragment")]
+    InvalidUrl(&'static str),
+    /// An address of a credential is to move to another origin without its token being given anew: whoever may change
+    /// an address could otherwise have the stored token sent to themselves.
+    #[error("a credential's address moves to another host only together with its token")]
+    TokenRequired,
+    /// A key's default account is not in the list of accounts it may use.
+    #[error("the default account {0} is not among the key's accounts")]
+    DefaultAccountNotAllowed(model::AccountId),
+    /// No encryption key is given, so a token can be neither stored nor read.
+    #[error("there is no encryption key for tokens")]
+    NoKeyRing,
+    /// A stored token cannot be read.
+    #[error("the token of credential `{credential}` of company {company} cannot be read")]
+    Token {
+        /// Whose credential.
+        company: model::CompanyId,
+        /// The credential's name.
+        credential: String,
+        /// Why.
+        #[source]
+        reason: OpenError,
+    },
 }
 
 impl StorageError {
+    /// `NameTaken` where the unique constraint of that name refused the statement.
+    pub(crate) fn taken_or(error: sqlx::Error, constraint: &str) -> Self {
+        let violated = error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::constraint);
+        if violated == Some(constraint) {
+            Self::NameTaken
+        } else {
+            Self::Query(error)
+        }
+    }
+
     /// Whether the database is not there (yet): starting, stopping, or not reachable.
     pub fn is_absence(&self) -> bool {
         let (Self::Query(error) | Self::Migrate(MigrateError::Execute(error))) = self else {

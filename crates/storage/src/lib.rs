@@ -1,16 +1,27 @@
-//! Floor 1: Postgres. The request log, the keys, the processes; and the migrations that make their tables.
+//! Floor 1: Postgres. The request log, companies, keys, credentials, the processes; and the migrations that make their
+//! tables.
 //!
-//! The only floor that speaks SQL. Called by `provider` (the log), `client` (keys) and `gateway` (start and commands).
+//! The only floor that speaks SQL, and the one that seals tokens. Called by `provider` (the log), `client` (keys and
+//! credentials) and `gateway` (start and commands).
 
 mod api_keys;
+mod companies;
+mod credentials;
 mod database;
 mod instances;
+mod own_records;
 mod request_log;
+mod secrets;
 
-pub use api_keys::{ApiKeys, KeyHash, KeyOrder, KeyRecord, NewKey};
+pub use api_keys::{ApiKeyInfo, ApiKeys, KeyHash, KeyOrder, KeyRecord, NewKey};
+pub use companies::{Companies, Company};
+pub use credentials::{
+    Credential, CredentialChange, CredentialId, Credentials, LoadedCredential, NewCredential, RotationReport,
+};
 pub use database::{Database, DatabaseSettings, StorageError};
 pub use instances::Instances;
 pub use request_log::{
     Closing, FixedPart, LogError, LogQueue, LogRow, LogSlot, Outcome, PgRequestLog, QueueSettings, Receipt, RequestLog,
     RowLimits, WriteError,
 };
+pub use secrets::{KeyRing, KeyRingError, OpenError};

@@ -160,11 +160,7 @@ impl TestApp {
     /// Makes another key.
     pub(crate) async fn make_key(&self, company_id: CompanyId, role: Role) -> String {
         let stamp = RequestStamp::now(&*self.clock, Face::Internal, None);
-        let order = KeyOrder {
-            company_id,
-            name: format!("a test's {role}"),
-            role,
-        };
+        let order = KeyOrder::new(company_id, format!("a test's {role}"), role);
         let made = self.keys.create(&stamp, &order).await.unwrap();
         made.key.expose_secret().to_owned()
     }

@@ -7,6 +7,7 @@ mod queue;
 mod row;
 mod writer;
 
+pub(crate) use clean::CleanText;
 pub use clean::RowLimits;
 pub(crate) use insert::{ensure_partition, insert_rows};
 pub use pg::PgRequestLog;

@@ -9,11 +9,7 @@ use storage::{ApiKeys, KeyHash, KeyOrder, StorageError};
 use crate::support::{Db, noon};
 
 fn order(role: Role) -> KeyOrder {
-    KeyOrder {
-        company_id: CompanyId(1),
-        name: "airflow".to_owned(),
-        role,
-    }
+    KeyOrder::new(CompanyId(1), "airflow", role)
 }
 
 fn internal() -> RequestStamp {

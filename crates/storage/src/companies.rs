@@ -1,0 +1,71 @@
+//! The companies (tenants). Made by command only; company 1 comes with the migrations.
+
+use chrono::{DateTime, Utc};
+use model::{CompanyId, RequestStamp, RequestType};
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::own_records::{Change, check_display_name};
+use crate::{Database, StorageError};
+
+/// A tenant of this gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Company {
+    /// Its id.
+    pub id: CompanyId,
+    /// Its name, which no other company has.
+    pub name: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// The table `company`.
+#[derive(Debug, Clone)]
+pub struct Companies {
+    pool: PgPool,
+}
+
+impl Companies {
+    /// The companies of that database.
+    pub fn new(database: &Database) -> Self {
+        Self {
+            pool: database.pool().clone(),
+        }
+    }
+
+    /// Makes a company, and its row in the request log (of the new company) in the same transaction.
+    ///
+    /// # Errors
+    /// [`StorageError::InvalidName`], [`StorageError::NameTaken`], [`StorageError::Query`].
+    pub async fn create(&self, stamp: &RequestStamp, name: &str) -> Result<CompanyId, StorageError> {
+        check_display_name(name)?;
+        let mut transaction = self.pool.begin().await?;
+        let row = sqlx::query!("INSERT INTO company (name) VALUES ($1) RETURNING id", name)
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(|error| StorageError::taken_or(error, "company_name_key"))?;
+        let id = CompanyId(row.id);
+        Change::new(stamp, RequestType::CreateCompany, id, None)
+            .commit(transaction, &json!({"company_id": id, "name": name}))
+            .await?;
+        Ok(id)
+    }
+
+    /// All companies, the oldest first.
+    ///
+    /// # Errors
+    /// [`StorageError::Query`].
+    pub async fn list(&self) -> Result<Vec<Company>, StorageError> {
+        let rows = sqlx::query!("SELECT id, name, created_at FROM company ORDER BY id")
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Company {
+                id: CompanyId(row.id),
+                name: row.name,
+                created_at: row.created_at,
+            })
+            .collect())
+    }
+}

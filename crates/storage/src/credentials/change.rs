@@ -1,0 +1,301 @@
+//! Making, changing and deleting a credential, each with its row in the request log in the same transaction.
+//!
+//! Changes of one company take turns (they lock its row), so that names and defaults are settled without a race.
+
+use model::{AccountId, ApiKeyId, CompanyId, RequestStamp, RequestType};
+use serde_json::json;
+use sqlx::PgConnection;
+
+use super::record::{CredentialRow, is_name, origin};
+use super::{Credential, CredentialChange, Credentials, NewCredential, place};
+use crate::StorageError;
+use crate::own_records::Change;
+
+/// The unique constraint on (company, name).
+const NAME_TAKEN: &str = "credential_company_id_name_key";
+
+impl Credentials {
+    /// Stores a credential. The first one of its account becomes the account's default, and so does any that wants to.
+    ///
+    /// # Errors
+    /// [`StorageError::NoKeyRing`], [`StorageError::InvalidName`], [`StorageError::InvalidUrl`],
+    /// [`StorageError::NoSuchCompany`], [`StorageError::NameTaken`], [`StorageError::Query`].
+    pub async fn create(
+        &self,
+        company: CompanyId,
+        stamp: &RequestStamp,
+        by: Option<ApiKeyId>,
+        new: NewCredential,
+    ) -> Result<Credential, StorageError> {
+        let key_ring = self.key_ring()?;
+        new.check()?;
+        let mut transaction = self.pool.begin().await?;
+        if !lock(&mut transaction, company).await? {
+            return Err(StorageError::NoSuchCompany(company));
+        }
+        // The id comes first, since the token is sealed for its row.
+        let id = sqlx::query_scalar!(r#"SELECT nextval(pg_get_serial_sequence('credential', 'id')) AS "id!""#)
+            .fetch_one(&mut *transaction)
+            .await?;
+        let token_sealed = key_ring.seal(&new.token, &place(company, id));
+        let wanted = new.is_default == Some(true);
+        let is_default = wanted || !has_default(&mut transaction, company, new.account_id).await?;
+        if is_default {
+            clear_default(&mut transaction, company, new.account_id, id).await?;
+        }
+        let row = sqlx::query_as!(
+            CredentialRow,
+            "INSERT INTO credential
+                 (id, company_id, name, account_id, admin_url, metadata_url, semantic_layer_url, token_sealed,
+                  is_default)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+             RETURNING id, name, account_id, admin_url, metadata_url, semantic_layer_url, is_default, version,
+                 created_at, updated_at",
+            id,
+            company.0,
+            new.name,
+            new.account_id.0,
+            new.admin_url.as_str(),
+            new.metadata_url.as_str(),
+            new.semantic_layer_url.as_str(),
+            token_sealed,
+            is_default,
+        )
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(|error| StorageError::taken_or(error, NAME_TAKEN))?;
+        let args = json!({
+            "name": new.name,
+            "account_id": new.account_id,
+            "admin_url": origin(&new.admin_url),
+            "metadata_url": origin(&new.metadata_url),
+            "semantic_layer_url": origin(&new.semantic_layer_url),
+            "is_default": is_default,
+        });
+        Change::new(stamp, RequestType::CreateCredential, company, by)
+            .of_credential(&new.name, new.account_id)
+            .commit(transaction, &args)
+            .await?;
+        Credential::try_from(row)
+    }
+
+    /// Changes a credential of the company. `None`: it has none of that name, and nothing is written.
+    ///
+    /// # Errors
+    /// [`StorageError::InvalidName`], [`StorageError::InvalidUrl`], [`StorageError::NameTaken`],
+    /// [`StorageError::TokenRequired`], [`StorageError::NoKeyRing`] when a token is given, [`StorageError::Query`],
+    /// [`StorageError::Row`].
+    pub async fn update(
+        &self,
+        company: CompanyId,
+        stamp: &RequestStamp,
+        by: Option<ApiKeyId>,
+        name: &str,
+        change: CredentialChange,
+    ) -> Result<Option<Credential>, StorageError> {
+        change.check()?;
+        let mut transaction = self.pool.begin().await?;
+        let Some(old) = locked(&mut transaction, company, name).await? else {
+            return Ok(None);
+        };
+        if change.redirects_token_of(&old) {
+            return Err(StorageError::TokenRequired);
+        }
+        let id = old.id.0;
+        let token_sealed = match &change.token {
+            Some(token) => Some(self.key_ring()?.seal(token, &place(company, id))),
+            None => None,
+        };
+        let account = change.account_id.unwrap_or(old.account_id);
+        let moves = account != old.account_id;
+        let becomes_default = match change.is_default {
+            Some(true) => true,
+            None if !moves => old.is_default,
+            Some(false) | None if moves => !has_default(&mut transaction, company, account).await?,
+            // It stays the default where no other one could be.
+            Some(false) | None => old.is_default && !has_other(&mut transaction, company, account, id).await?,
+        };
+        if becomes_default {
+            clear_default(&mut transaction, company, account, id).await?;
+        }
+        let row = sqlx::query_as!(
+            CredentialRow,
+            "UPDATE credential SET
+                 name = COALESCE($3, name),
+                 account_id = $4,
+                 admin_url = COALESCE($5, admin_url),
+                 metadata_url = COALESCE($6, metadata_url),
+                 semantic_layer_url = COALESCE($7, semantic_layer_url),
+                 token_sealed = COALESCE($8, token_sealed),
+                 is_default = $9,
+                 version = version + 1,
+                 updated_at = now()
+             WHERE company_id = $1 AND id = $2
+             RETURNING id, name, account_id, admin_url, metadata_url, semantic_layer_url, is_default, version,
+                 created_at, updated_at",
+            company.0,
+            id,
+            change.new_name,
+            account.0,
+            change.admin_url.as_ref().map(url::Url::as_str),
+            change.metadata_url.as_ref().map(url::Url::as_str),
+            change.semantic_layer_url.as_ref().map(url::Url::as_str),
+            token_sealed,
+            becomes_default,
+        )
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(|error| StorageError::taken_or(error, NAME_TAKEN))?;
+
+        let mut args = json!({"name": name, "account_id": old.account_id, "changed": change.told()});
+        if old.is_default
+            && (moves || !becomes_default)
+            && let Some(heir) = promote_oldest(&mut transaction, company, old.account_id, id).await?
+        {
+            args["new_default"] = json!(heir);
+        }
+        Change::new(stamp, RequestType::UpdateCredential, company, by)
+            .of_credential(name, old.account_id)
+            .commit(transaction, &args)
+            .await?;
+        Credential::try_from(row).map(Some)
+    }
+
+    /// Deletes a credential of the company; the oldest other one of its account becomes the default in its place.
+    /// `false`: the company has none of that name, and nothing is written.
+    ///
+    /// # Errors
+    /// [`StorageError::Query`], [`StorageError::Row`].
+    pub async fn delete(
+        &self,
+        company: CompanyId,
+        stamp: &RequestStamp,
+        by: Option<ApiKeyId>,
+        name: &str,
+    ) -> Result<bool, StorageError> {
+        let mut transaction = self.pool.begin().await?;
+        let Some(old) = locked(&mut transaction, company, name).await? else {
+            return Ok(false);
+        };
+        sqlx::query!(
+            "DELETE FROM credential WHERE company_id = $1 AND id = $2",
+            company.0,
+            old.id.0
+        )
+        .execute(&mut *transaction)
+        .await?;
+        let mut args = json!({"name": name, "account_id": old.account_id});
+        if old.is_default
+            && let Some(heir) = promote_oldest(&mut transaction, company, old.account_id, old.id.0).await?
+        {
+            args["new_default"] = json!(heir);
+        }
+        Change::new(stamp, RequestType::DeleteCredential, company, by)
+            .of_credential(name, old.account_id)
+            .commit(transaction, &args)
+            .await?;
+        Ok(true)
+    }
+}
+
+/// Waits for the company's turn; `false`: there is no such company. A new key or credential may still refer to it.
+async fn lock(connection: &mut PgConnection, company: CompanyId) -> Result<bool, StorageError> {
+    let row = sqlx::query!("SELECT id FROM company WHERE id = $1 FOR NO KEY UPDATE", company.0)
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.is_some())
+}
+
+/// The credential of that name, when it is the company's turn.
+async fn locked(
+    connection: &mut PgConnection,
+    company: CompanyId,
+    name: &str,
+) -> Result<Option<Credential>, StorageError> {
+    if !is_name(name) || !lock(connection, company).await? {
+        return Ok(None);
+    }
+    let row = sqlx::query_as!(
+        CredentialRow,
+        "SELECT id, name, account_id, admin_url, metadata_url, semantic_layer_url, is_default, version, created_at,
+             updated_at
+         FROM credential WHERE company_id = $1 AND name = $2",
+        company.0,
+        name,
+    )
+    .fetch_optional(connection)
+    .await?;
+    row.map(Credential::try_from).transpose()
+}
+
+async fn has_default(
+    connection: &mut PgConnection,
+    company: CompanyId,
+    account: AccountId,
+) -> Result<bool, StorageError> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM credential WHERE company_id = $1 AND account_id = $2 AND is_default) AS "found!""#,
+        company.0,
+        account.0,
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(found)
+}
+
+async fn has_other(
+    connection: &mut PgConnection,
+    company: CompanyId,
+    account: AccountId,
+    but: i64,
+) -> Result<bool, StorageError> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM credential WHERE company_id = $1 AND account_id = $2 AND id <> $3) AS "found!""#,
+        company.0,
+        account.0,
+        but,
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(found)
+}
+
+/// Makes room for another default.
+async fn clear_default(
+    connection: &mut PgConnection,
+    company: CompanyId,
+    account: AccountId,
+    but: i64,
+) -> Result<(), StorageError> {
+    sqlx::query!(
+        "UPDATE credential SET is_default = false, version = version + 1, updated_at = now()
+         WHERE company_id = $1 AND account_id = $2 AND is_default AND id <> $3",
+        company.0,
+        account.0,
+        but,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Makes the oldest other credential the default; its name, if there is one.
+async fn promote_oldest(
+    connection: &mut PgConnection,
+    company: CompanyId,
+    account: AccountId,
+    but: i64,
+) -> Result<Option<String>, StorageError> {
+    let row = sqlx::query!(
+        "UPDATE credential SET is_default = true, version = version + 1, updated_at = now()
+         WHERE id = (SELECT id FROM credential WHERE company_id = $1 AND account_id = $2 AND id <> $3
+                     ORDER BY id LIMIT 1)
+         RETURNING name",
+        company.0,
+        account.0,
+        but,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| row.name))
+}
