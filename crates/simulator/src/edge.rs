@@ -76,6 +76,17 @@ pub(crate) async fn work(
     if let Some(result) = crate::graphql::route(state, parts, &body) {
         return result;
     }
+    if path == "/" && parts.method == http::Method::GET {
+        // The web application lives there; one client tests its connection by asking for it.
+        return (
+            Some("/"),
+            reply::typed(
+                StatusCode::OK,
+                "text/html; charset=utf-8",
+                "<!doctype html><title>dbt Cloud (simulated)</title>",
+            ),
+        );
+    }
     match state.router.find(&parts.method, path) {
         Found::Nothing => (None, reply::html_page(404)),
         Found::WrongMethod => (None, Refusal::wrong_method().into_response()),

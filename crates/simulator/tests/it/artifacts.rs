@@ -154,9 +154,9 @@ async fn a_part_is_sent_when_asked_for_and_nothing_when_it_is_unchanged() {
 #[tokio::test]
 async fn a_generated_file_is_as_long_as_its_name_says_and_every_part_can_be_checked() {
     let dbt = Double::start().await;
-    let file = path(acme::SUCCEEDED_RUN_ID, "simulated/64MiB.bin");
+    let file = path(acme::SUCCEEDED_RUN_ID, "simulated/8MiB.bin");
     let answer = fetch(&dbt, &file, &[]).await;
-    assert_eq!(answer.content_length(), Some(64 << 20));
+    assert_eq!(answer.content_length(), Some(8 << 20));
     let mut stream = answer.bytes_stream();
     let (mut length, mut rest) = (0_u64, Vec::new());
     while let Some(chunk) = stream.next().await {
@@ -167,7 +167,7 @@ async fn a_generated_file_is_as_long_as_its_name_says_and_every_part_can_be_chec
             length += 8;
         }
     }
-    assert_eq!((length, rest.len()), (64 << 20, 0));
+    assert_eq!((length, rest.len()), (8 << 20, 0));
     let gigabyte = path(acme::SUCCEEDED_RUN_ID, "simulated/1GiB.bin");
     let end = fetch(&dbt, &gigabyte, &[("range", "bytes=-8")]).await;
     assert_eq!(

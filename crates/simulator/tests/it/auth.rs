@@ -93,3 +93,14 @@ async fn an_excess_of_requests_is_refused_for_five_minutes() {
     dbt.pass(1);
     assert_eq!(dbt.v2("").await.status, 200);
 }
+
+#[tokio::test]
+async fn the_root_is_the_web_application_and_asks_for_no_token() {
+    let mut dbt = Double::start().await;
+    dbt.token = "nobody";
+    let answer = dbt.get("/").await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.headers["content-type"].to_str().unwrap()),
+        (200, "text/html; charset=utf-8")
+    );
+}

@@ -133,6 +133,32 @@ async fn a_truncated_body_breaks_off_and_a_malformed_one_does_not() {
 }
 
 #[tokio::test]
+async fn a_truncated_body_declares_the_whole_length_and_delivers_what_was_asked_for() {
+    let dbt = Double::start().await;
+    let whole = dbt.v2("jobs/").await.text.len();
+    dbt.running
+        .add_fault(Fault::everywhere().once().effect(Effect::Truncate {
+            keep_bytes: Some(1_000),
+        }));
+    let request = dbt.client.get(format!("{}{}", dbt.running.base_url(), v2("jobs/")));
+    let mut answer = request
+        .header("authorization", format!("Token {}", acme::TOKEN))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.content_length(), u64::try_from(whole).ok());
+    let mut arrived = 0;
+    let broken = loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) => arrived += chunk.len(),
+            Ok(None) => break false,
+            Err(_) => break true,
+        }
+    };
+    assert_eq!((arrived, broken), (1_000, true));
+}
+
+#[tokio::test]
 async fn unknown_statuses_and_fields_are_written_into_the_answer() {
     let dbt = Double::start().await;
     let strange = Effect::RunStatus {

@@ -8,6 +8,7 @@ mod control;
 mod faults;
 mod graphql;
 mod lists;
+mod manual;
 mod resources;
 mod retries;
 mod runs;
