@@ -4,13 +4,17 @@
 mod api_keys;
 mod away;
 mod cleaning;
+mod companies;
 mod constraints;
+mod credentials;
 mod database;
 mod groups;
 mod instances;
+mod key_management;
 mod partitions;
 mod poisoned;
 mod stopping;
 mod support;
+mod tenancy;
 mod vocabulary;
 mod writing;

@@ -1,0 +1,65 @@
+//! Companies: made by command, with a name of their own, and on record.
+
+use model::{CompanyId, Face, FixedClock, RequestStamp};
+use serde_json::json;
+use storage::{Companies, StorageError};
+
+use crate::support::{Db, noon};
+
+fn stamp() -> RequestStamp {
+    RequestStamp::now(&FixedClock::at(noon()), Face::Internal, None)
+}
+
+#[tokio::test]
+async fn a_new_company_is_listed_after_the_default_one() {
+    let db = Db::new().await;
+    let companies = Companies::new(&db.database);
+    let longest = "é".repeat(200);
+    let id = companies.create(&stamp(), &longest).await.unwrap();
+    let listed = companies.list().await.unwrap();
+    let named: Vec<_> = listed
+        .iter()
+        .map(|company| (company.id, company.name.as_str()))
+        .collect();
+    assert_eq!(named, [(CompanyId(1), "default"), (id, longest.as_str())]);
+}
+
+#[tokio::test]
+async fn making_a_company_is_on_record_in_the_same_transaction() {
+    let db = Db::new().await;
+    let companies = Companies::new(&db.database);
+    let stamp_of_acme = stamp();
+    let id = companies.create(&stamp_of_acme, "acme").await.unwrap();
+    let row = db.only_row().await;
+    assert_eq!(row["request_uuid"], stamp_of_acme.request_uuid().to_string());
+    assert_eq!(
+        (&row["face"], &row["request_type"], &row["outcome"], &row["company_id"]),
+        (
+            &json!("internal"),
+            &json!("create_company"),
+            &json!("succeeded"),
+            &json!(id)
+        )
+    );
+    assert_eq!(row["args"], json!({"company_id": id, "name": "acme"}));
+
+    db.run("ALTER TABLE request_log ADD CONSTRAINT no_more CHECK (request_type <> 'create_company') NOT VALID")
+        .await;
+    let refused = companies.create(&stamp(), "umbrella").await;
+    assert!(matches!(refused, Err(StorageError::Query(_))), "{refused:?}");
+    assert_eq!(companies.list().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_or_none_makes_no_company_and_no_row() {
+    let db = Db::new().await;
+    let companies = Companies::new(&db.database);
+    let taken = companies.create(&stamp(), "default").await;
+    assert!(matches!(taken, Err(StorageError::NameTaken)), "{taken:?}");
+    for name in ["", "a\0b", &"x".repeat(201)] {
+        let refused = companies.create(&stamp(), name).await;
+        assert!(matches!(refused, Err(StorageError::InvalidName(_))), "{refused:?}");
+    }
+    assert_eq!(companies.list().await.unwrap().len(), 1);
+    assert!(db.rows().await.is_empty());
+}

@@ -1,0 +1,286 @@
+//! A company's keys as its admins see them: limits, lists, revocation, last use.
+
+use chrono::{TimeDelta, TimeZone as _, Utc};
+use futures::future::join_all;
+use model::{AccountId, ApiKeyId, CompanyId, Face, FixedClock, RequestStamp, Role};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+use storage::{ApiKeyInfo, ApiKeys, KeyHash, KeyOrder, NewKey, StorageError};
+
+use crate::support::{Db, noon};
+
+const COMPANY: CompanyId = CompanyId(1);
+
+fn stamp() -> RequestStamp {
+    RequestStamp::now(&FixedClock::at(noon()), Face::Rest, None)
+}
+
+fn limited() -> KeyOrder {
+    KeyOrder {
+        accounts: Some(vec![AccountId(10), AccountId(70_403_103_932_111)]),
+        default_account: Some(AccountId(10)),
+        expires_at: Some(noon() + TimeDelta::days(1)),
+        by: Some(ApiKeyId(4711)),
+        ..KeyOrder::new(COMPANY, "airflow", Role::Operator)
+    }
+}
+
+async fn make(keys: &ApiKeys, name: &str) -> NewKey {
+    let order = KeyOrder::new(COMPANY, name, Role::Viewer);
+    keys.create(&stamp(), &order).await.unwrap()
+}
+
+async fn get(keys: &ApiKeys, id: ApiKeyId) -> ApiKeyInfo {
+    keys.get(COMPANY, id).await.unwrap().expect("a key of the company")
+}
+
+#[tokio::test]
+async fn a_limited_key_is_found_and_listed_with_its_limits() {
+    let db = Db::new().await;
+    let keys = ApiKeys::new(&db.database);
+    let order = limited();
+    let made = keys.create(&stamp(), &order).await.unwrap();
+
+    let hash = KeyHash::of(made.key.expose_secret()).unwrap();
+    let found = keys.find(&hash).await.unwrap().unwrap();
+    assert_eq!(found.caller.accounts, order.accounts);
+    assert_eq!(found.caller.default_account, order.default_account);
+    assert!(found.is_valid(noon()) && !found.is_valid(noon() + TimeDelta::days(1)));
+
+    let info = get(&keys, made.id).await;
+    assert_eq!(
+        (info.name.as_str(), info.role, info.id),
+        ("airflow", Role::Operator, made.id)
+    );
+    assert_eq!(
+        (&info.accounts, info.default_account, info.expires_at),
+        (&order.accounts, order.default_account, order.expires_at)
+    );
+    assert_eq!((info.revoked_at, info.last_used_at), (None, None));
+    let beginning: String = made.key.expose_secret().chars().take(12).collect();
+    assert_eq!(info.prefix, beginning);
+    assert_eq!(keys.list(COMPANY).await.unwrap(), [info]);
+}
+
+#[tokio::test]
+async fn the_row_of_a_limited_key_tells_its_limits_and_who_made_it() {
+    let db = Db::new().await;
+    let made = ApiKeys::new(&db.database).create(&stamp(), &limited()).await.unwrap();
+    let row = db.only_row().await;
+    assert_eq!(row["api_key_id"], 4711);
+    assert_eq!(
+        row["args"],
+        json!({
+            "api_key_id": made.id,
+            "name": "airflow",
+            "role": "operator",
+            "accounts": [10, 70_403_103_932_111_i64],
+            "default_account": 10,
+            "expires_at": "2026-03-05T12:00:00Z",
+        })
+    );
+}
+
+#[tokio::test]
+async fn nothing_of_a_keys_secret_or_hash_is_listed() {
+    let db = Db::new().await;
+    let keys = ApiKeys::new(&db.database);
+    let made = make(&keys, "airflow").await;
+    let secret = made.key.expose_secret().rsplit('_').next().unwrap();
+    let told = format!(
+        "{:?} {:?} {made:?}",
+        keys.list(COMPANY).await.unwrap(),
+        get(&keys, made.id).await
+    );
+    for start in (0..secret.len() - 8).step_by(4) {
+        assert!(!told.contains(&secret[start..start + 8]), "{told}");
+    }
+    assert!(!told.contains("hash"), "{told}");
+}
+
+#[tokio::test]
+async fn a_default_account_outside_the_list_is_refused_by_program_and_table() {
+    let db = Db::new().await;
+    let keys = ApiKeys::new(&db.database);
+    for accounts in [vec![], vec![AccountId(10)]] {
+        let order = KeyOrder {
+            accounts: Some(accounts),
+            default_account: Some(AccountId(11)),
+            ..limited()
+        };
+        let refused = keys.create(&stamp(), &order).await;
+        assert!(
+            matches!(refused, Err(StorageError::DefaultAccountNotAllowed(AccountId(11)))),
+            "{refused:?}"
+        );
+    }
+    assert!(db.rows().await.is_empty() && keys.list(COMPANY).await.unwrap().is_empty());
+    // Without a list any account may be the default one, and without a default any list will do.
+    let free = KeyOrder {
+        accounts: None,
+        ..limited()
+    };
+    keys.create(&stamp(), &free).await.unwrap();
+    let aimless = KeyOrder {
+        default_account: None,
+        ..limited()
+    };
+    keys.create(&stamp(), &aimless).await.unwrap();
+
+    let impossible = [
+        (
+            "accounts = '{10}', default_account_id = 11",
+            "api_key_default_account_is_allowed",
+        ),
+        (
+            "accounts = '{}', default_account_id = 11",
+            "api_key_default_account_is_allowed",
+        ),
+        ("accounts = '{10, NULL}'", "api_key_accounts_check"),
+    ];
+    for (columns, constraint) in impossible {
+        let sql = sqlx::AssertSqlSafe(format!("UPDATE api_key SET {columns}"));
+        let error = sqlx::raw_sql(sql).execute(db.test.pool()).await.unwrap_err();
+        assert_eq!(
+            error.as_database_error().unwrap().constraint(),
+            Some(constraint),
+            "{columns}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_none_is_told_as_such() {
+    let db = Db::new().await;
+    for name in ["", "a\0b", &"x".repeat(201)] {
+        let order = KeyOrder::new(COMPANY, name, Role::Viewer);
+        let refused = ApiKeys::new(&db.database).create(&stamp(), &order).await;
+        assert!(matches!(refused, Err(StorageError::InvalidName(_))), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_key_opens_nothing_stays_listed_and_is_on_record() {
+    let db = Db::new().await;
+    let keys = ApiKeys::new(&db.database);
+    let (made, other) = (make(&keys, "airflow").await, make(&keys, "dagster").await);
+    let stamp = stamp();
+    let revoked = keys.revoke(COMPANY, &stamp, Some(ApiKeyId(5)), made.id).await;
+
+    let revoked = revoked.unwrap().expect("a key of the company");
+    assert!(revoked.revoked_at.is_some());
+    let hash = KeyHash::of(made.key.expose_secret()).unwrap();
+    assert!(!keys.find(&hash).await.unwrap().unwrap().is_valid(noon()));
+    assert_eq!(keys.list(COMPANY).await.unwrap(), [revoked, get(&keys, other.id).await]);
+    assert_eq!(get(&keys, other.id).await.revoked_at, None);
+
+    let rows = db.rows().await;
+    let uuid = stamp.request_uuid().to_string();
+    let row = rows.iter().find(|row| row["request_uuid"] == uuid).unwrap();
+    assert_eq!(
+        (
+            &row["face"],
+            &row["request_type"],
+            &row["outcome"],
+            &row["company_id"],
+            &row["api_key_id"]
+        ),
+        (
+            &json!("rest"),
+            &json!("revoke_api_key"),
+            &json!("succeeded"),
+            &json!(1),
+            &json!(5)
+        )
+    );
+    assert_eq!(row["args"], json!({"api_key_id": made.id, "name": "airflow"}));
+}
+
+#[tokio::test]
+async fn revoking_again_keeps_the_first_moment_and_says_so_in_its_row() {
+    let db = Db::new().await;
+    let keys = ApiKeys::new(&db.database);
+    let made = make(&keys, "airflow").await;
+    let first = keys.revoke(COMPANY, &stamp(), None, made.id).await.unwrap().unwrap();
+    let again = keys.revoke(COMPANY, &stamp(), None, made.id).await.unwrap().unwrap();
+    assert_eq!(again, first);
+    let repeated = "SELECT count(*) FROM request_log WHERE (args->>'already_revoked')::boolean";
+    assert_eq!(db.number(repeated).await, 1);
+    assert_eq!(db.rows().await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_revocation_and_its_row_are_one_transaction() {
+    let db = Db::new().await;
+    let keys = ApiKeys::new(&db.database);
+    let made = make(&keys, "airflow").await;
+    db.run("ALTER TABLE request_log ADD CONSTRAINT no_more CHECK (request_type <> 'revoke_api_key') NOT VALID")
+        .await;
+    let refused = keys.revoke(COMPANY, &stamp(), None, made.id).await;
+    assert!(matches!(refused, Err(StorageError::Query(_))), "{refused:?}");
+    assert_eq!(get(&keys, made.id).await.revoked_at, None);
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_there_is_neither_read_nor_revoked() {
+    let db = Db::new().await;
+    let keys = ApiKeys::new(&db.database);
+    assert_eq!(keys.get(COMPANY, ApiKeyId(1)).await.unwrap(), None);
+    assert_eq!(keys.revoke(COMPANY, &stamp(), None, ApiKeyId(1)).await.unwrap(), None);
+    assert!(db.rows().await.is_empty());
+}
+
+#[tokio::test]
+async fn last_use_is_kept_to_the_minute_and_never_goes_back() {
+    let db = Db::new().await;
+    let keys = ApiKeys::new(&db.database);
+    let (one, two, idle) = (
+        make(&keys, "1").await.id,
+        make(&keys, "2").await.id,
+        make(&keys, "3").await.id,
+    );
+    let at = |minute, second| Utc.with_ymd_and_hms(2026, 3, 4, 12, minute, second).unwrap();
+
+    keys.touch(&[two, one, one, ApiKeyId(999)], at(5, 59)).await.unwrap();
+    assert_eq!(get(&keys, one).await.last_used_at, Some(at(5, 0)));
+    assert_eq!(get(&keys, two).await.last_used_at, Some(at(5, 0)));
+    assert_eq!(get(&keys, idle).await.last_used_at, None);
+
+    keys.touch(&[one], at(7, 1)).await.unwrap();
+    keys.touch(&[one], at(6, 30)).await.unwrap();
+    keys.touch(&[], at(9, 0)).await.unwrap();
+    assert_eq!(get(&keys, one).await.last_used_at, Some(at(7, 0)));
+    assert_eq!(get(&keys, two).await.last_used_at, Some(at(5, 0)));
+}
+
+#[tokio::test]
+async fn noting_the_same_minute_again_writes_nothing() {
+    let db = Db::new().await;
+    let keys = ApiKeys::new(&db.database);
+    let id = make(&keys, "airflow").await.id;
+    keys.touch(&[id], noon()).await.unwrap();
+    let written = db.number("SELECT xmin::text::bigint FROM api_key").await;
+    keys.touch(&[id], noon() + TimeDelta::seconds(59)).await.unwrap();
+    assert_eq!(db.number("SELECT xmin::text::bigint FROM api_key").await, written);
+}
+
+#[tokio::test]
+async fn replicas_that_note_the_same_keys_at_once_do_not_block_each_other_for_ever() {
+    let db = Db::new().await;
+    let keys = ApiKeys::new(&db.database);
+    let mut ids = Vec::new();
+    for number in 0..10 {
+        ids.push(make(&keys, &number.to_string()).await.id);
+    }
+    let backwards: Vec<_> = ids.iter().rev().copied().collect();
+    let rounds = (1..=20).map(|round| {
+        let (keys, ids) = (&keys, if round % 2 == 0 { &ids } else { &backwards });
+        keys.touch(ids, noon() + TimeDelta::minutes(round))
+    });
+    for noted in join_all(rounds).await {
+        noted.unwrap();
+    }
+    let latest = noon() + TimeDelta::minutes(20);
+    let listed = keys.list(COMPANY).await.unwrap();
+    assert!(listed.iter().all(|key| key.last_used_at == Some(latest)), "{listed:?}");
+}

@@ -1,0 +1,106 @@
+//! No company sees or changes what is another's: every function, asked for another company, finds nothing.
+
+use model::{CompanyId, Role};
+use storage::{ApiKeys, CredentialChange, KeyOrder};
+
+use crate::credentials::{ACCOUNT, COMPANY, another_company, create, credentials, new, stamp, tokens};
+use crate::support::Db;
+
+#[tokio::test]
+async fn another_companys_credentials_are_neither_seen_nor_changed() {
+    let db = Db::new().await;
+    let credentials = credentials(&db);
+    let acme = another_company(&db).await;
+    create(&credentials, "production", ACCOUNT).await;
+    create(&credentials, "staging", ACCOUNT).await;
+    let before = (db.table("credential", "id").await, db.rows().await);
+    let change = CredentialChange {
+        new_name: Some("stolen".to_owned()),
+        is_default: Some(true),
+        token: Some("dbtc_other".into()),
+        ..CredentialChange::default()
+    };
+
+    for stranger in [acme, CompanyId(99)] {
+        assert!(credentials.list(stranger).await.unwrap().is_empty());
+        assert!(credentials.load(stranger).await.unwrap().is_empty());
+        assert_eq!(credentials.get(stranger, "staging").await.unwrap(), None);
+        let changed = credentials
+            .update(stranger, &stamp(), None, "staging", change.clone())
+            .await;
+        assert_eq!(changed.unwrap(), None);
+        assert!(!credentials.delete(stranger, &stamp(), None, "staging").await.unwrap());
+    }
+
+    assert_eq!((db.table("credential", "id").await, db.rows().await), before);
+}
+
+#[tokio::test]
+async fn companies_that_share_names_and_accounts_change_only_their_own() {
+    let db = Db::new().await;
+    let credentials = credentials(&db);
+    let acme = another_company(&db).await;
+    for name in ["production", "staging"] {
+        create(&credentials, name, ACCOUNT).await;
+        credentials
+            .create(acme, &stamp(), None, new(name, ACCOUNT))
+            .await
+            .unwrap();
+    }
+    let ours = "SELECT to_jsonb(c) FROM credential c WHERE company_id = 1 ORDER BY id";
+    let ours = async || -> Vec<serde_json::Value> { sqlx::query_scalar(ours).fetch_all(db.test.pool()).await.unwrap() };
+    let before = ours().await;
+
+    let change = CredentialChange {
+        is_default: Some(true),
+        token: Some("dbtc_theirs".into()),
+        ..CredentialChange::default()
+    };
+    credentials
+        .update(acme, &stamp(), None, "staging", change)
+        .await
+        .unwrap();
+    let step_back = CredentialChange {
+        is_default: Some(false),
+        ..CredentialChange::default()
+    };
+    credentials
+        .update(acme, &stamp(), None, "staging", step_back)
+        .await
+        .unwrap();
+    assert!(credentials.delete(acme, &stamp(), None, "production").await.unwrap());
+
+    assert_eq!(ours().await, before);
+    assert_eq!(
+        tokens(&credentials, acme).await,
+        [("staging".to_owned(), "dbtc_theirs".to_owned())]
+    );
+    let theirs = credentials.get(acme, "staging").await.unwrap().unwrap();
+    assert!(theirs.is_default, "the last one of theirs, whatever others have");
+    assert_eq!(credentials.list(COMPANY).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn another_companys_keys_are_neither_seen_nor_revoked() {
+    let db = Db::new().await;
+    let keys = ApiKeys::new(&db.database);
+    let acme = another_company(&db).await;
+    let ours = keys
+        .create(&stamp(), &KeyOrder::new(COMPANY, "ours", Role::Admin))
+        .await
+        .unwrap();
+    let theirs = keys
+        .create(&stamp(), &KeyOrder::new(acme, "theirs", Role::Admin))
+        .await
+        .unwrap();
+    let before = (db.table("api_key", "id").await, db.rows().await);
+
+    for (company, own, foreign) in [(COMPANY, ours.id, theirs.id), (acme, theirs.id, ours.id)] {
+        let listed = keys.list(company).await.unwrap();
+        assert_eq!(listed.iter().map(|key| key.id).collect::<Vec<_>>(), [own]);
+        assert_eq!(keys.get(company, foreign).await.unwrap(), None);
+        assert_eq!(keys.revoke(company, &stamp(), Some(own), foreign).await.unwrap(), None);
+    }
+    assert!(keys.list(CompanyId(99)).await.unwrap().is_empty());
+    assert_eq!((db.table("api_key", "id").await, db.rows().await), before);
+}
