@@ -92,6 +92,10 @@ impl Clock {
     pub(crate) async fn sleep_until_or_moved(&self, at: Option<DateTime<Utc>>) {
         let moved = self.inner.moved.notified();
         let reading = self.reading();
+        // A move between the caller's look at the clock and here must not be slept through.
+        if at.is_some_and(|at| at <= reading.at(Instant::now())) {
+            return;
+        }
         let wait = at.filter(|_| reading.scale > 0.0).map(|at| {
             let left = (at - reading.at(Instant::now())).to_std().unwrap_or_default();
             Duration::try_from_secs_f64(left.as_secs_f64() / reading.scale).unwrap_or(Duration::from_hours(1))

@@ -49,7 +49,7 @@ pub(crate) fn replan(
             }
         }
         // A run that had to wait leaves the queue now at the earliest, never in the past.
-        run.plan(at.max(now.min(run.created_at + queued)), starting);
+        run.plan(at.max(now), starting);
         if let Some(end) = run.ends_at.filter(|_| !run.is_ci()) {
             job_is_free.insert(run.job_id, end);
             slot_ends.push(end);

@@ -77,5 +77,5 @@ pub(super) fn add(account: &mut Account, past: &Past, timing: &RunTiming) {
         let starting = TimeDelta::from_std(timing.starting).unwrap_or_default();
         run.plan(past.created_at + queued, starting);
     }
-    account.runs.insert(run.id, run);
+    account.add_past_run(run);
 }

@@ -79,6 +79,8 @@ pub(crate) struct Account {
     pub(crate) doc: Doc,
     tables: BTreeMap<Kind, BTreeMap<i64, Doc>>,
     pub(crate) runs: BTreeMap<i64, Run>,
+    /// Of each job.
+    latest_runs: BTreeMap<i64, i64>,
     /// Runs whose end nobody has taken notice of yet: the only ones that can still change.
     pub(crate) open: BTreeSet<i64>,
     pub(crate) scripts: BTreeMap<i64, JobScript>,
@@ -101,6 +103,7 @@ impl Account {
             doc,
             tables: BTreeMap::new(),
             runs: BTreeMap::new(),
+            latest_runs: BTreeMap::new(),
             open: BTreeSet::new(),
             scripts: BTreeMap::new(),
             limiter: Limiter::default(),
@@ -189,9 +192,17 @@ impl Account {
         self.audit_log.extend(entry.as_object().cloned());
     }
 
+    /// Adds a run that is still to happen.
     pub(crate) fn add_run(&mut self, run: Run) {
-        self.ids.seen(run.id);
         self.open.insert(run.id);
+        self.add_past_run(run);
+    }
+
+    /// Adds a run that nobody needs to take notice of.
+    pub(crate) fn add_past_run(&mut self, run: Run) {
+        self.ids.seen(run.id);
+        let latest = self.latest_runs.entry(run.job_id).or_insert(run.id);
+        *latest = run.id.max(*latest);
         self.runs.insert(run.id, run);
     }
 
@@ -207,7 +218,7 @@ impl Account {
 
     /// The newest run of a job.
     pub(crate) fn latest_run_of(&self, job_id: i64) -> Option<&Run> {
-        self.runs.values().rev().find(|run| run.job_id == job_id)
+        self.runs.get(self.latest_runs.get(&job_id)?)
     }
 
     /// Takes notice of everything that has happened by `now`: what the webhooks are told, and which runs are over.

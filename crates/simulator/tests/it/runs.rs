@@ -1,7 +1,7 @@
 //! The life of a run.
 
 use serde_json::{Value, json};
-use simulator::{CancelFinishedRun, JobOutcome, JobScript, LongCause, acme};
+use simulator::{AccountPlan, CancelFinishedRun, Config, Fault, JobOutcome, JobScript, LongCause, Seed, acme};
 
 use crate::support::{Double, v2};
 
@@ -197,4 +197,45 @@ async fn a_fresh_run_may_be_hidden_for_a_while() {
     assert_eq!(dbt.v2(&format!("runs/{run}/")).await.status, 404);
     dbt.pass(5);
     assert_eq!(dbt.v2(&format!("runs/{run}/")).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_account_runs_as_many_jobs_at_once_as_it_has_slots() {
+    let plan = AccountPlan::new(91_000_000_000_000, "Small")
+        .token("fake-small")
+        .jobs_per_project(3)
+        .run_slots(2);
+    let mut dbt = Double::with(Config::frozen().with_seed(Seed::account(plan.clone()))).await;
+    dbt.token = "fake-small";
+    let base = format!("/api/v2/accounts/{}", plan.id());
+    let mut runs = Vec::new();
+    for job in 0..3 {
+        let path = format!("{base}/jobs/{}/run/", plan.job_id(0, job));
+        runs.push(dbt.post(&path, json!({ "cause": "slots" })).await.data()["id"].clone());
+    }
+    let statuses = async || {
+        let mut all = Vec::new();
+        for run in &runs {
+            let answer = dbt.get(&format!("{base}/runs/{run}/")).await;
+            all.push(answer.data()["status_humanized"].as_str().unwrap().to_owned());
+        }
+        all
+    };
+    dbt.pass(10);
+    assert_eq!(statuses().await, ["Running", "Running", "Queued"]);
+    dbt.pass(11);
+    assert_eq!(statuses().await, ["Success", "Success", "Starting"]);
+}
+
+#[tokio::test]
+async fn two_simulators_in_one_process_know_nothing_of_each_other() {
+    let (one, other) = (Double::start().await, Double::start().await);
+    one.running.add_fault(Fault::everywhere().status(503));
+    one.pass(3_600);
+    let run = other.trigger(acme::HOURLY_JOB_ID).await;
+    assert_eq!(other.status_of(run).await, "Queued");
+    assert_eq!(one.v2(&format!("runs/{run}/")).await.status, 503);
+    one.running.clear_faults();
+    assert_eq!(one.v2(&format!("runs/{run}/")).await.status, 404);
+    assert_eq!(one.running.requests().len(), 2);
 }

@@ -208,3 +208,24 @@ async fn only_the_jobs_of_a_subscription_are_told() {
     dbt.pass(6);
     assert_eq!(next(&mut hear).await["data"]["jobId"], acme::NIGHTLY_JOB_ID.to_string());
 }
+
+#[tokio::test]
+async fn the_older_form_of_a_delivery_names_its_webhook_otherwise() {
+    let dbt = Double::start().await;
+    dbt.running.change_switches(|switches| {
+        switches.webhook_old_form = true;
+        switches.webhook_ids_as_strings = true;
+    });
+    let (url, mut hear) = listen(vec![]).await;
+    let (id, _) = subscribe(&dbt, &url, &["job.run.started"]).await;
+    let subscription = dbt.v3(&format!("webhooks/subscription/{id}")).await;
+    assert_eq!(subscription.data()["account_id"], acme::ACCOUNT_ID.to_string());
+    dbt.trigger(acme::HOURLY_JOB_ID).await;
+    dbt.pass(6);
+    let heard = next(&mut hear).await;
+    assert_eq!((&heard["webhookId"], &heard["webhooksID"]), (&json!(id), &Value::Null));
+    assert_eq!(
+        (&heard["data"]["projectId"], &heard["data"]["runStatusCode"]),
+        (&Value::Null, &Value::Null)
+    );
+}

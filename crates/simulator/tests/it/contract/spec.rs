@@ -1,7 +1,7 @@
 //! dbt's specification, made fit for a validator of JSON Schema 2020-12.
 //!
 //! What is bent, and why: `nullable` becomes a union with null; the fields in `nullable.txt` may be null because dbt sends
-//! null there; `oneOf` becomes `anyOf`, since the alternatives of credentials do not exclude each other; and three answers
+//! null there; `oneOf` becomes `anyOf`, since the alternatives of credentials do not exclude each other; and two answers
 //! that the specification types as one object are lists in truth.
 
 use std::collections::BTreeMap;
@@ -13,11 +13,7 @@ use serde_json::{Value, json};
 use super::walk::Answered;
 
 /// `data` is typed as one object there, but these are lists.
-const LISTS_IN_TRUTH: [&str; 3] = [
-    "AccountConnectionListResponse",
-    "ProfileListResponse",
-    "ListServiceTokenResponse",
-];
+const LISTS_IN_TRUTH: [&str; 2] = ["AccountConnectionListResponse", "ProfileListResponse"];
 
 const NULLABLE: &str = include_str!("../../contract/nullable.txt");
 
