@@ -38,7 +38,7 @@ pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request,
         let mut response =
             answered.unwrap_or_else(|_| Problem::internal("a handler panicked".to_owned()).into_response());
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-            response = written(&problem.of_request(&path, request_uuid), response.headers());
+            response = written(&problem.of_request(&path, request_uuid));
         }
         response.headers_mut().insert(REQUEST_ID, header_value(&request_uuid));
         tracing::info!(
@@ -53,7 +53,7 @@ pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request,
 }
 
 /// The problem as an answer. What a person must act on is logged here, once: 5xx, refused credentials among them.
-fn written(problem: &Problem, headers: &HeaderMap) -> Response {
+fn written(problem: &Problem) -> Response {
     let status = problem.status();
     if status.is_server_error() {
         tracing::error!(
@@ -77,9 +77,6 @@ fn written(problem: &Problem, headers: &HeaderMap) -> Response {
         response
             .headers_mut()
             .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    if let Some(allow) = headers.get(header::ALLOW) {
-        response.headers_mut().insert(header::ALLOW, allow.clone());
     }
     response
 }
