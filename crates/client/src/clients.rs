@@ -1,4 +1,5 @@
-//! What the process has once: the keys, the credentials and the provider, from which each request gets its `DbtClient`.
+//! What the process has once: the keys, the credentials, the records and the provider, from which each request gets its
+//! `DbtClient`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,9 +7,10 @@ use std::time::Duration;
 
 use model::{Clock, RequestStamp};
 use provider::DbtProvider;
+use storage::{ApiKeys, Credentials};
 
 use crate::keys::Keys;
-use crate::{ClientError, DbtClient, KeySource, Upstreams};
+use crate::{AccessRules, ClientError, DbtClient, KeySource, Upstreams};
 
 /// The settings of this floor.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +21,31 @@ pub struct ClientSettings {
     pub key_max_age: Duration,
     /// How many keys are kept at once.
     pub key_capacity: u64,
+    /// Which access URLs may come in through the API.
+    pub access_rules: AccessRules,
+}
+
+/// What the floor is put together from.
+pub struct ClientParts {
+    /// Where keys are looked up.
+    pub keys: Arc<dyn KeySource>,
+    /// The credentials, ready for use.
+    pub upstreams: Upstreams,
+    /// The way to dbt Cloud.
+    pub provider: DbtProvider,
+    /// What admins may read and change.
+    pub records: Records,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Where the gateway's own records are kept.
+#[derive(Debug, Clone)]
+pub struct Records {
+    /// Credentials of all companies.
+    pub credentials: Credentials,
+    /// Callers' keys.
+    pub api_keys: ApiKeys,
 }
 
 /// Makes a [`DbtClient`] for each authenticated request. Cheap to clone.
@@ -31,31 +58,38 @@ pub(crate) struct Shared {
     pub(crate) keys: Keys,
     pub(crate) upstreams: Upstreams,
     pub(crate) provider: DbtProvider,
-    pub(crate) read_only: bool,
+    pub(crate) records: Records,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: ClientSettings,
 }
 
 impl fmt::Debug for Clients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Clients").finish_non_exhaustive()
+        f.debug_struct("Clients")
+            .field("settings", &self.shared.settings)
+            .finish_non_exhaustive()
     }
 }
 
 impl Clients {
     /// Puts the floor together.
-    pub fn new(
-        keys: Arc<dyn KeySource>,
-        upstreams: Upstreams,
-        provider: DbtProvider,
-        clock: Arc<dyn Clock>,
-        settings: ClientSettings,
-    ) -> Self {
-        let keys = Keys::new(keys, clock, settings.key_max_age, settings.key_capacity);
+    pub fn new(parts: ClientParts, settings: ClientSettings) -> Self {
+        let ClientParts {
+            keys,
+            upstreams,
+            provider,
+            records,
+            clock,
+        } = parts;
+        let keys = Keys::new(keys, Arc::clone(&clock), settings.key_max_age, settings.key_capacity);
         Self {
             shared: Arc::new(Shared {
                 keys,
                 upstreams,
                 provider,
-                read_only: settings.read_only,
+                records,
+                clock,
+                settings,
             }),
         }
     }
@@ -69,6 +103,7 @@ impl Clients {
         Ok(DbtClient {
             caller,
             stamp,
+            credential: None,
             shared: Arc::clone(&self.shared),
         })
     }
@@ -83,5 +118,21 @@ impl Clients {
                 false
             }
         }
+    }
+
+    /// Writes down which keys were used since the last time, to the minute.
+    ///
+    /// # Errors
+    /// [`ClientError::Records`]; the keys are then written the next time.
+    pub async fn record_key_use(&self) -> Result<(), ClientError> {
+        let used = self.shared.keys.take_used();
+        if used.is_empty() {
+            return Ok(());
+        }
+        let written = self.shared.records.api_keys.touch(&used, self.shared.clock.now()).await;
+        if written.is_err() {
+            self.shared.keys.put_back(used);
+        }
+        Ok(written?)
     }
 }

@@ -13,10 +13,21 @@ use crate::clients::Shared;
 pub struct DbtClient {
     pub(crate) caller: Caller,
     pub(crate) stamp: RequestStamp,
+    /// The credential that the caller named beside the request, in a header.
+    pub(crate) credential: Option<String>,
     pub(crate) shared: Arc<Shared>,
 }
 
 impl DbtClient {
+    /// The same request by the credential of that name, unless the request itself names another.
+    #[must_use]
+    pub fn by_credential(self, name: Option<String>) -> Self {
+        Self {
+            credential: name,
+            ..self
+        }
+    }
+
     /// Who asks.
     pub fn caller(&self) -> &Caller {
         &self.caller

@@ -1,7 +1,8 @@
 //! Why a caller gets no answer, in the caller's words.
 
-use model::{AccountId, Role};
+use model::{AccountId, ApiKeyId, Role};
 use provider::ProviderError;
+use storage::StorageError;
 
 /// Everything that can stand between a caller and its answer. `server` maps each to a status, in one place.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +33,44 @@ pub enum ClientError {
     /// No account was named, and the key may use several.
     #[error("several accounts are possible: name one")]
     AmbiguousAccount(Vec<AccountId>),
+    /// Which credentials the company holds cannot be told now.
+    #[error("credentials cannot be looked up now")]
+    CredentialsUnavailable,
+    /// The company has no credential of that name, or the key may not use its account.
+    #[error("credential {0} is not known here")]
+    UnknownCredential(String),
+    /// The company has no key with that id.
+    #[error("key {0} is not known here")]
+    UnknownApiKey(ApiKeyId),
+    /// The credential comes from the settings, which the API does not change.
+    #[error("credential {0} comes from the settings and cannot be changed here")]
+    FromSettings(String),
+    /// Another record of the same kind has that name already.
+    #[error("the name is taken")]
+    NameTaken,
+    /// What was asked for cannot be: the text says what and why.
+    #[error("{0}")]
+    Invalid(String),
+    /// No encryption key is set, so no token can be stored.
+    #[error("no encryption key is set: a credential cannot be stored")]
+    NoKeyRing,
+    /// The gateway's own records could not be read or changed.
+    #[error("the gateway's records are not available")]
+    Records(#[source] StorageError),
     /// The request was admitted and failed.
     #[error(transparent)]
     Provider(#[from] ProviderError),
+}
+
+impl From<StorageError> for ClientError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::NameTaken => Self::NameTaken,
+            StorageError::NoKeyRing => Self::NoKeyRing,
+            StorageError::InvalidName(_) | StorageError::InvalidUrl(_) | StorageError::DefaultAccountNotAllowed(_) => {
+                Self::Invalid(error.to_string())
+            }
+            other => Self::Records(other),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Jobs.
 
-use model::{AccountId, JobId, RequestType, Run, TriggerJob};
+use model::{JobId, RequestType, Run, Target, TriggerJob};
 
 use crate::{ClientError, DbtClient};
 
@@ -11,11 +11,11 @@ impl DbtClient {
     /// [`ClientError`].
     pub async fn trigger_job(
         self,
-        account: Option<AccountId>,
+        target: impl Into<Target>,
         job_id: JobId,
         order: TriggerJob,
     ) -> Result<Run, ClientError> {
-        let (provider, ctx) = self.admit(RequestType::TriggerJob, account).await?;
+        let (provider, ctx) = self.admit(RequestType::TriggerJob, target).await?;
         Ok(provider.trigger_job(ctx, job_id, order).await?)
     }
 }

@@ -1,10 +1,11 @@
 //! Keys, looked up at most once in a few seconds each, so that a busy caller costs no query a request.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{Caller, Clock};
+use model::{ApiKeyId, Caller, Clock};
 use moka::future::Cache;
 use storage::{ApiKeys, KeyHash, KeyRecord, StorageError};
 
@@ -48,6 +49,7 @@ pub(crate) struct Keys {
     source: Arc<dyn KeySource>,
     recent: Cache<KeyHash, KeyRecord>,
     clock: Arc<dyn Clock>,
+    used: Arc<Mutex<HashSet<ApiKeyId>>>,
 }
 
 impl Keys {
@@ -57,6 +59,7 @@ impl Keys {
             source,
             recent: Cache::builder().max_capacity(capacity).time_to_live(max_age).build(),
             clock,
+            used: Arc::default(),
         }
     }
 
@@ -71,11 +74,29 @@ impl Keys {
                 LookUp::Unknown => ClientError::Unauthenticated,
                 LookUp::Unavailable => ClientError::KeysUnavailable,
             })?;
-        if record.is_valid(self.clock.now()) {
-            Ok(record.caller)
-        } else {
-            Err(ClientError::Unauthenticated)
+        if !record.is_valid(self.clock.now()) {
+            return Err(ClientError::Unauthenticated);
         }
+        self.used().insert(record.caller.api_key_id);
+        Ok(record.caller)
+    }
+
+    /// Forgets what was looked up, so that a change made here holds at once.
+    pub(crate) fn forget(&self) {
+        self.recent.invalidate_all();
+    }
+
+    /// The keys used since the last call.
+    pub(crate) fn take_used(&self) -> Vec<ApiKeyId> {
+        self.used().drain().collect()
+    }
+
+    pub(crate) fn put_back(&self, used: Vec<ApiKeyId>) {
+        self.used().extend(used);
+    }
+
+    fn used(&self) -> MutexGuard<'_, HashSet<ApiKeyId>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) async fn ping(&self) -> Result<(), KeySourceError> {

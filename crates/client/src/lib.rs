@@ -2,7 +2,10 @@
 //!
 //! The only floor that decides who may do what. No HTTP here, neither that of callers nor dbt Cloud's.
 
+mod access_url;
+mod api_keys;
 mod clients;
+mod credentials;
 mod dbt_client;
 mod error;
 mod gate;
@@ -12,9 +15,13 @@ mod projects;
 mod runs;
 mod upstreams;
 
-pub use clients::{ClientSettings, Clients};
+pub use access_url::AccessRules;
+pub use api_keys::{ApiKeyDesk, ApiKeyOrder};
+pub use clients::{ClientParts, ClientSettings, Clients, Records};
+pub use credentials::{CredentialDesk, CredentialInfo, CredentialOrder, CredentialPatch, Verification};
 pub use dbt_client::DbtClient;
 pub use error::ClientError;
 pub use keys::{KeySource, KeySourceError};
 pub use provider::{ApiError, LogError, ProviderError};
-pub use upstreams::Upstreams;
+pub use storage::{ApiKeyInfo, Credential, NewKey};
+pub use upstreams::{CredentialSource, Upstreams};

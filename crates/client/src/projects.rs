@@ -1,6 +1,6 @@
 //! Projects.
 
-use model::{AccountId, Page, PageQuery, Project, ProjectFilter, ProjectId, RequestType};
+use model::{Page, PageQuery, Project, ProjectFilter, ProjectId, RequestType, Target};
 
 use crate::{ClientError, DbtClient};
 
@@ -11,11 +11,11 @@ impl DbtClient {
     /// [`ClientError`].
     pub async fn list_projects(
         self,
-        account: Option<AccountId>,
+        target: impl Into<Target>,
         filter: ProjectFilter,
         page: PageQuery,
     ) -> Result<Page<Project>, ClientError> {
-        let (provider, ctx) = self.admit(RequestType::ListProjects, account).await?;
+        let (provider, ctx) = self.admit(RequestType::ListProjects, target).await?;
         Ok(provider.list_projects(ctx, filter, page).await?)
     }
 
@@ -23,8 +23,8 @@ impl DbtClient {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn get_project(self, account: Option<AccountId>, project_id: ProjectId) -> Result<Project, ClientError> {
-        let (provider, ctx) = self.admit(RequestType::GetProject, account).await?;
+    pub async fn get_project(self, target: impl Into<Target>, project_id: ProjectId) -> Result<Project, ClientError> {
+        let (provider, ctx) = self.admit(RequestType::GetProject, target).await?;
         Ok(provider.get_project(ctx, project_id).await?)
     }
 }

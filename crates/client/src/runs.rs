@@ -1,6 +1,6 @@
 //! Runs.
 
-use model::{AccountId, RequestType, Run, RunId};
+use model::{RequestType, Run, RunId, Target};
 
 use crate::{ClientError, DbtClient};
 
@@ -9,8 +9,8 @@ impl DbtClient {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn get_run(self, account: Option<AccountId>, run_id: RunId) -> Result<Run, ClientError> {
-        let (provider, ctx) = self.admit(RequestType::GetRun, account).await?;
+    pub async fn get_run(self, target: impl Into<Target>, run_id: RunId) -> Result<Run, ClientError> {
+        let (provider, ctx) = self.admit(RequestType::GetRun, target).await?;
         Ok(provider.get_run(ctx, run_id).await?)
     }
 }

@@ -23,6 +23,12 @@ pub(crate) enum Command {
     /// Callers' keys
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Companies (tenants)
+    #[command(subcommand)]
+    Companies(CompaniesCommand),
+    /// The keys that encrypt stored dbt tokens
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     /// Run a double of dbt Cloud, to try things out
     Simulator(SimulatorOptions),
 }
@@ -54,6 +60,28 @@ pub(crate) struct CreateKeyOptions {
     /// A file of settings that override the defaults
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CompaniesCommand {
+    /// Make a company; prints its id, and nothing else, on standard output
+    Create(CreateCompanyOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateCompanyOptions {
+    /// What people call the company
+    #[arg(long)]
+    pub(crate) name: String,
+    /// A file of settings that override the defaults
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretsCommand {
+    /// Seal every stored token with the first encryption key
+    Rotate(SettingsOptions),
 }
 
 #[derive(Debug, Args)]

@@ -77,13 +77,13 @@ impl Postgres {
 /// Runs a command on the database, beside a running gateway or without one.
 pub(crate) fn with_database<T>(
     settings: &Settings,
-    work: impl AsyncFnOnce(&Database) -> anyhow::Result<T>,
+    work: impl AsyncFnOnce(&Database, &Postgres) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let postgres = Postgres::for_command(settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(async {
         let database = postgres.connect(settings)?;
-        let done = work(&database).await;
+        let done = work(&database, &postgres).await;
         database.close().await;
         done
     });
@@ -91,7 +91,8 @@ pub(crate) fn with_database<T>(
     done
 }
 
-fn data_dir(settings: &Settings) -> anyhow::Result<PathBuf> {
+/// Where the private Postgres and what belongs to it live.
+pub(crate) fn data_dir(settings: &Settings) -> anyhow::Result<PathBuf> {
     match set(&settings.database.data_dir) {
         Some(directory) => Ok(directory.into()),
         None => settings::default_data_dir()

@@ -18,7 +18,7 @@ pub(crate) fn create(settings: &Settings, options: &CreateKeyOptions) -> anyhow:
         "a key's name has 1 to 200 characters"
     );
     let order = KeyOrder::new(CompanyId(options.company), &options.name, options.role);
-    let new = with_database(settings, async |database| {
+    let new = with_database(settings, async |database, _| {
         database.migrate().await.context("cannot migrate")?;
         let stamp = RequestStamp::now(&SystemClock, Face::Internal, None);
         ApiKeys::new(database)

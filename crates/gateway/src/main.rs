@@ -1,9 +1,11 @@
 //! The binary `dbt-gateway`: settings, telemetry, the wiring of the floors, and the commands.
 
 mod cli;
+mod companies;
 mod database;
 mod keys;
 mod running;
+mod secrets;
 mod serve;
 mod settings;
 mod simulate;
@@ -14,7 +16,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 
-use crate::cli::{Cli, Command, KeysCommand};
+use crate::cli::{Cli, Command, CompaniesCommand, KeysCommand, SecretsCommand};
 use crate::settings::Settings;
 
 fn main() -> ExitCode {
@@ -42,7 +44,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Migrate(options) => {
             let settings = Settings::load(options.config.as_deref())?;
             let _telemetry = telemetry::start(&settings)?;
-            database::with_database(&settings, async |database| {
+            database::with_database(&settings, async |database, _| {
                 database.migrate().await.context("cannot migrate")
             })
         }
@@ -50,6 +52,16 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let settings = Settings::load(options.config.as_deref())?;
             let _telemetry = telemetry::start(&settings)?;
             keys::create(&settings, &options)
+        }
+        Command::Companies(CompaniesCommand::Create(options)) => {
+            let settings = Settings::load(options.config.as_deref())?;
+            let _telemetry = telemetry::start(&settings)?;
+            companies::create(&settings, &options.name)
+        }
+        Command::Secrets(SecretsCommand::Rotate(options)) => {
+            let settings = Settings::load(options.config.as_deref())?;
+            let _telemetry = telemetry::start(&settings)?;
+            companies::rotate_secrets(&settings)
         }
     }
 }

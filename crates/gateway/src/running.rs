@@ -1,10 +1,13 @@
 //! A running gateway's life: waiting for the database, saying that it lives, stopping without losing a row.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use client::Clients;
 use model::InstanceId;
 use provider::{DbtProvider, LogQueue};
+use server::Limits;
 use storage::{Database, Instances};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -104,6 +107,26 @@ fn ticks(every: Duration) -> tokio::time::Interval {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
+}
+
+/// What is done once a minute beside serving, until it is aborted.
+pub(crate) async fn chores(clients: Clients, limits: Arc<Limits>) {
+    let mut minutes = ticks(Duration::from_mins(1));
+    loop {
+        minutes.tick().await;
+        limits.tidy();
+        record_key_use(&clients).await;
+    }
+}
+
+/// Writes down which keys were used.
+pub(crate) async fn record_key_use(clients: &Clients) {
+    if let Err(error) = clients.record_key_use().await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the last use of keys was not recorded"
+        );
+    }
 }
 
 /// Serves until a signal comes, then for at most `patience` until the requests under way are answered.

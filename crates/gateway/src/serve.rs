@@ -1,15 +1,16 @@
 //! `dbt-gateway serve`: puts the floors together, serves, and stops without losing a row.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use client::{ClientSettings, Clients, Upstreams};
+use client::{AccessRules, ClientParts, ClientSettings, Clients, Records, Upstreams};
 use dbt_api::{DbtWrappedApi, HttpSettings};
 use model::{AccountId, Clock, CompanyId, InstanceId, SystemClock, Upstream, UpstreamSource};
 use provider::{DbtProvider, ProviderSettings, RetrySettings, RowLimits};
 use secrecy::ExposeSecret as _;
-use server::{ServerSettings, ServerState};
+use server::{LimitSettings, Limits, ServerSettings, ServerState};
 use storage::{ApiKeys, Instances, LogQueue, PgRequestLog, QueueSettings};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,8 @@ use url::Url;
 
 use crate::database::Postgres;
 use crate::running::{self, Presence};
-use crate::settings::{Settings, set};
+use crate::secrets;
+use crate::settings::{IpNetwork, Settings, list, set};
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(settings: &Settings) -> anyhow::Result<()> {
@@ -46,20 +48,33 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
         Arc::clone(&clock),
         provider_settings(settings, presence.id()),
     );
+    let credentials = secrets::credentials(settings, postgres, &database).await?;
+    let api_keys = ApiKeys::new(&database);
+    let max_age = millis(settings.api_keys.max_age_ms);
     let clients = Clients::new(
-        Arc::new(ApiKeys::new(&database)),
-        upstreams(settings)?,
-        provider.clone(),
-        Arc::clone(&clock),
+        ClientParts {
+            keys: Arc::new(api_keys.clone()),
+            upstreams: upstreams(settings)?.with_stored(Arc::new(credentials.clone()), max_age),
+            provider: provider.clone(),
+            records: Records { credentials, api_keys },
+            clock: Arc::clone(&clock),
+        },
         ClientSettings {
             read_only: settings.server.read_only,
-            key_max_age: millis(settings.api_keys.max_age_ms),
+            key_max_age: max_age,
             key_capacity: settings.api_keys.capacity,
+            access_rules: AccessRules {
+                allow_private_addresses: settings.upstream.allow_private_addresses,
+                allow_plain_http: settings.upstream.allow_plain_http,
+            },
         },
     );
+    let limits = Arc::new(Limits::new(limit_settings(settings)));
+    let chores = tokio::spawn(running::chores(clients.clone(), Arc::clone(&limits)));
     let router = server::router(ServerState {
-        clients,
+        clients: clients.clone(),
         clock,
+        limits,
         settings: Arc::new(server_settings(settings)?),
     });
 
@@ -67,9 +82,12 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
     let patience = Duration::from_secs(settings.server.shutdown_secs);
     let stopping = CancellationToken::new();
     let stop = stopping.clone();
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
     let done = running::until_stopped(serving.into_future(), stopping, patience).await;
 
+    chores.abort();
+    running::record_key_use(&clients).await;
     running::finish(&provider, &log, writer, patience).await;
     presence.end().await;
     database.close().await;
@@ -130,10 +148,25 @@ fn server_settings(settings: &Settings) -> anyhow::Result<ServerSettings> {
         .map(str::parse)
         .transpose()
         .context("server.public_url")?;
+    let proxies: Vec<IpNetwork> = list(&settings.server.trusted_proxies).context("server.trusted_proxies")?;
     Ok(ServerSettings {
         public_url,
         max_body_bytes: settings.server.max_body_bytes,
+        trusted_proxies: proxies.into_iter().map(|network| network.0).collect(),
+        cors_origins: list(&settings.cors.origins).context("cors.origins")?,
     })
+}
+
+fn limit_settings(settings: &Settings) -> LimitSettings {
+    let limits = &settings.limits;
+    LimitSettings {
+        requests_per_second: limits.requests_per_second,
+        burst: limits.burst,
+        replicas: limits.replicas,
+        max_concurrent_requests: limits.max_concurrent_requests,
+        max_url_bytes: limits.max_url_bytes,
+        max_header_bytes: limits.max_header_bytes,
+    }
 }
 
 /// The credential that settings make, in memory alone: `default` of company 1.

@@ -15,6 +15,7 @@ mod page;
 mod project;
 mod request_type;
 mod run;
+mod target;
 mod timestamp;
 mod upstream;
 
@@ -29,6 +30,7 @@ pub use job::{CAUSE_MAX_CHARS, TriggerJob};
 pub use page::{DBT_PAGE_LIMIT, Listed, Page, PageQuery, Slice};
 pub use project::{Project, ProjectFilter, ProjectState};
 pub use request_type::{ClientType, Effect, RequestType};
+pub use target::Target;
 pub use run::{Run, RunStatus};
 pub use timestamp::Timestamp;
 pub use upstream::{Upstream, UpstreamSource};

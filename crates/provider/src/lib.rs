@@ -5,6 +5,7 @@
 
 mod bracket;
 mod call;
+mod credentials;
 mod dbt_provider;
 mod error;
 mod exchanges;

@@ -11,10 +11,12 @@ use model::{CallerRequestId, Face, RequestStamp};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use crate::browser;
 use crate::problem::Problem;
 use crate::state::ServerState;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The header that carries a request's name.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Goes around every route, those that do not exist included.
 pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request, next: Next) -> Response {
@@ -34,13 +36,18 @@ pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request,
     request.extensions_mut().insert(stamp.clone());
 
     async move {
-        let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-        let mut response =
-            answered.unwrap_or_else(|_| Problem::internal("a handler panicked".to_owned()).into_response());
+        let mut response = match state.limits.fits(&request).and_then(|()| state.limits.enter()) {
+            Ok(_place) => AssertUnwindSafe(next.run(request))
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| Problem::internal("a handler panicked".to_owned()).into_response()),
+            Err(refused) => refused.into_response(),
+        };
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
             response = written(&problem.of_request(&path, request_uuid));
         }
         response.headers_mut().insert(REQUEST_ID, header_value(&request_uuid));
+        browser::harden(response.headers_mut());
         tracing::info!(
             http.response.status_code = response.status().as_u16(),
             duration_ms = stamp.elapsed().as_secs_f64() * 1000.0,

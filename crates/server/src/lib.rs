@@ -2,9 +2,12 @@
 //!
 //! Handlers talk to `DbtClient` alone: no SQL, no calls to dbt Cloud, no rights are decided here.
 
+mod browser;
 mod edge;
 mod explorer;
 mod extract;
+mod forwarded;
+mod limits;
 mod openapi;
 mod page_links;
 mod problem;
@@ -12,6 +15,7 @@ mod routes;
 mod state;
 mod views;
 
+pub use limits::{LimitSettings, Limits};
 pub use openapi::document;
 pub use problem::Problem;
 pub use state::{ServerSettings, ServerState};
@@ -28,5 +32,7 @@ pub fn router(state: ServerState) -> Router {
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(DefaultBodyLimit::max(state.settings.max_body_bytes))
         .layer(middleware::from_fn_with_state(state.clone(), edge::edge))
+        // Outside of the edge, which writes answers anew and would lose its headers.
+        .layer(browser::cors(&state.settings.cors_origins))
         .with_state(state)
 }

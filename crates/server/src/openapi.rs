@@ -5,7 +5,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::routes::{health, jobs, projects, runs};
+use crate::routes::{api_keys, credentials, health, jobs, projects, runs};
 use crate::state::ServerState;
 
 #[derive(OpenApi)]
@@ -19,6 +19,8 @@ use crate::state::ServerState;
         (name = "projects", description = "dbt Cloud projects"),
         (name = "jobs", description = "Jobs: the definitions, and what starts a run of one"),
         (name = "runs", description = "Runs: single executions of jobs"),
+        (name = "credentials", description = "Named dbt tokens of the company, for its admins"),
+        (name = "api keys", description = "Callers' keys of the company, for its admins"),
         (name = "service", description = "The gateway itself; no key needed"),
     ),
     security(("gateway_key" = [])),
@@ -46,6 +48,15 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
         .routes(routes!(projects::get_project))
         .routes(routes!(jobs::trigger_job))
         .routes(routes!(runs::get_run))
+        .routes(routes!(credentials::list_credentials, credentials::create_credential))
+        .routes(routes!(
+            credentials::get_credential,
+            credentials::update_credential,
+            credentials::delete_credential
+        ))
+        .routes(routes!(credentials::verify_credential))
+        .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
+        .routes(routes!(api_keys::get_api_key, api_keys::revoke_api_key))
         .routes(routes!(health::welcome))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))

@@ -4,9 +4,11 @@ use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::http::uri::{Authority, Scheme, Uri};
+use ipnet::IpNet;
 use model::PageQuery;
 use url::Url;
 
+use crate::forwarded;
 use crate::problem::{Kind, Problem};
 use crate::state::ServerState;
 
@@ -37,7 +39,7 @@ impl FromRequestParts<ServerState> for PageLinks {
     async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Problem> {
         let base = match &state.settings.public_url {
             Some(base) => base.clone(),
-            None => of_host(parts)?,
+            None => of_request(parts, &state.settings.trusted_proxies)?,
         };
         let path_and_query = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let address = format!("{}{path_and_query}", base.to_string().trim_end_matches('/'));
@@ -45,7 +47,10 @@ impl FromRequestParts<ServerState> for PageLinks {
     }
 }
 
-fn of_host(parts: &Parts) -> Result<Uri, Problem> {
+fn of_request(parts: &Parts, trusted: &[IpNet]) -> Result<Uri, Problem> {
+    if let Some((scheme, authority)) = forwarded::by_proxy(parts, trusted) {
+        return origin(scheme, authority);
+    }
     let named = parts
         .headers
         .get(header::HOST)
@@ -55,8 +60,12 @@ fn of_host(parts: &Parts) -> Result<Uri, Problem> {
         (None, Some(authority)) => authority.clone(),
         (None, None) => return Err(bad_host()),
     };
+    origin(Scheme::HTTP, authority)
+}
+
+fn origin(scheme: Scheme, authority: Authority) -> Result<Uri, Problem> {
     Uri::builder()
-        .scheme(Scheme::HTTP)
+        .scheme(scheme)
         .authority(authority)
         .path_and_query("/")
         .build()

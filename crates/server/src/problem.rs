@@ -81,6 +81,12 @@ impl Kind {
         "/problems/unsupported-media-type",
         "Unsupported media type",
     );
+    pub(crate) const URL_TOO_LONG: Self = Self(StatusCode::URI_TOO_LONG, "/problems/url-too-long", "URL too long");
+    pub(crate) const HEADERS_TOO_LARGE: Self = Self(
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "/problems/headers-too-large",
+        "Headers too large",
+    );
     const UNPROCESSABLE: Self = Self(
         StatusCode::UNPROCESSABLE_ENTITY,
         "/problems/unprocessable-entity",
@@ -90,6 +96,17 @@ impl Kind {
         StatusCode::TOO_MANY_REQUESTS,
         "/problems/rate-limit",
         "Rate limit reached",
+    );
+    const CONFLICT: Self = Self(StatusCode::CONFLICT, "/problems/conflict", "Conflict");
+    const NO_ENCRYPTION_KEY: Self = Self(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "/problems/no-encryption-key",
+        "No encryption key",
+    );
+    pub(crate) const KEY_RATE_LIMIT: Self = Self(
+        StatusCode::TOO_MANY_REQUESTS,
+        "/problems/key-rate-limit",
+        "Key's rate limit reached",
     );
     const INTERNAL: Self = Self(
         StatusCode::INTERNAL_SERVER_ERROR,
@@ -107,7 +124,7 @@ impl Kind {
         "/problems/log-unavailable",
         "Request log unavailable",
     );
-    const BUSY: Self = Self(StatusCode::SERVICE_UNAVAILABLE, "/problems/busy", "Gateway busy");
+    pub(crate) const BUSY: Self = Self(StatusCode::SERVICE_UNAVAILABLE, "/problems/busy", "Gateway busy");
     const TIMEOUT: Self = Self(
         StatusCode::GATEWAY_TIMEOUT,
         "/problems/dbt-timeout",
@@ -228,6 +245,33 @@ impl From<ClientError> for Problem {
                     "Several accounts are possible: name one with `account_id`.",
                 )
             },
+            ClientError::UnknownCredential(name) => Self::new(
+                Kind::NOT_FOUND,
+                format!("Credential `{name}` is not known here, or this key may not use its account."),
+            ),
+            ClientError::UnknownApiKey(id) => Self::new(Kind::NOT_FOUND, format!("Key {id} is not known here.")),
+            ClientError::FromSettings(name) => Self::new(
+                Kind::CONFLICT,
+                format!("Credential `{name}` comes from the gateway's settings; change it there and start again."),
+            ),
+            ClientError::NameTaken => Self::new(Kind::CONFLICT, "The name is taken."),
+            ClientError::Invalid(detail) => Self::new(Kind::INVALID_REQUEST, format!("In the body: {detail}.")),
+            ClientError::NoKeyRing => Self::new(
+                Kind::NO_ENCRYPTION_KEY,
+                "No encryption key is set, so no token can be stored: set DBT_GATEWAY_SECRET_KEYS or secrets.keys_file.",
+            ),
+            ClientError::CredentialsUnavailable => Self::new(
+                Kind::LOG_UNAVAILABLE,
+                "Credentials cannot be looked up now: the database is away.",
+            )
+            .caused_by(&error)
+            .retry_after(SOON),
+            ClientError::Records(_) => Self::new(
+                Kind::LOG_UNAVAILABLE,
+                "The gateway's records are not available now: the database is away.",
+            )
+            .caused_by(&error)
+            .retry_after(SOON),
             ClientError::Provider(error) => error.into(),
         }
     }

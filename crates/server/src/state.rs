@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::http::Uri;
+use axum::http::{HeaderValue, Uri};
 use client::Clients;
+use ipnet::IpNet;
 use model::Clock;
+
+use crate::limits::Limits;
 
 /// The server's settings.
 #[derive(Debug, Clone)]
@@ -13,6 +16,10 @@ pub struct ServerSettings {
     pub public_url: Option<Uri>,
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
+    /// The proxies in front whose `X-Forwarded-Proto` and `X-Forwarded-Host` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The origins whose pages may call us; `*` for all.
+    pub cors_origins: Vec<HeaderValue>,
 }
 
 /// Shared by all requests. Cheap to clone.
@@ -22,6 +29,8 @@ pub struct ServerState {
     pub clients: Clients,
     /// Stamps requests.
     pub clock: Arc<dyn Clock>,
+    /// How much callers may ask.
+    pub limits: Arc<Limits>,
     /// The settings.
     pub settings: Arc<ServerSettings>,
 }

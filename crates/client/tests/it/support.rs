@@ -8,7 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, TimeZone as _, Utc};
-use client::{ApiError, ClientError, ClientSettings, Clients, DbtClient, KeySource, KeySourceError, Upstreams};
+use client::{
+    AccessRules, ApiError, ClientError, ClientParts, ClientSettings, Clients, DbtClient, KeySource, KeySourceError,
+    Records, Upstreams,
+};
 use dbt_api::{ApiAnswer, ApiRequest, WrappedApi};
 use futures::stream;
 use http::{HeaderMap, StatusCode};
@@ -17,7 +20,10 @@ use model::{
 };
 use provider::{DbtProvider, LogQueue, ProviderSettings, RetrySettings, RowLimits};
 use serde_json::json;
-use storage::{KeyHash, KeyRecord, LogRow, QueueSettings, RequestLog, StorageError, WriteError};
+use storage::{
+    ApiKeys, Credentials, Database, DatabaseSettings, KeyHash, KeyRecord, LogRow, QueueSettings, RequestLog,
+    StorageError, WriteError,
+};
 use tokio::sync::watch;
 
 pub(crate) const COMPANY: CompanyId = CompanyId(1);
@@ -156,7 +162,18 @@ pub(crate) fn settings() -> ClientSettings {
         read_only: false,
         key_max_age: Duration::from_hours(1),
         key_capacity: 1000,
+        access_rules: AccessRules::default(),
     }
+}
+
+/// A database that nobody serves: these tests touch no records.
+fn nowhere() -> Database {
+    Database::new(&DatabaseSettings {
+        url: "postgres://nobody@127.0.0.1:1/nothing".into(),
+        max_connections: 1,
+        acquire_timeout: Duration::from_millis(10),
+    })
+    .unwrap()
 }
 
 impl Bench {
@@ -184,7 +201,19 @@ impl Bench {
                 upstreams.with(*company, upstream(AccountId(*account), name))
             });
         let source: Arc<FakeKeys> = Arc::clone(&keys);
-        let clients = Clients::new(source, upstreams, provider, Arc::<FixedClock>::clone(&clock), settings);
+        let records = Records {
+            credentials: Credentials::new(&nowhere(), None),
+            api_keys: ApiKeys::new(&nowhere()),
+        };
+        let clock_too: Arc<FixedClock> = Arc::clone(&clock);
+        let parts = ClientParts {
+            keys: source,
+            upstreams,
+            provider,
+            records,
+            clock: clock_too,
+        };
+        let clients = Clients::new(parts, settings);
         Self {
             clients,
             keys,

@@ -4,33 +4,80 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr as _;
 
+use axum::http::HeaderValue;
 use secrecy::ExposeSecret as _;
 use url::Url;
 
-use super::{Settings, SettingsError, set};
+use super::{IpNetwork, Settings, SettingsError, list, set};
 
 impl Settings {
     /// Whether every value is in its range; the first that is not stops the start.
     pub(super) fn check(&self) -> Result<(), SettingsError> {
+        self.check_server()?;
+        self.check_upstream()?;
+        self.check_database()?;
+        self.check_request_log()
+    }
+
+    fn check_server(&self) -> Result<(), SettingsError> {
         let Self {
             server,
-            upstream,
-            retry,
-            gather,
-            database,
-            request_log,
-            instance,
+            cors,
+            limits,
+            secrets,
             api_keys,
             log,
             sentry,
+            ..
         } = self;
-
         within("server.max_body_bytes", server.max_body_bytes, 1024..=64 << 20)?;
         within("server.shutdown_secs", server.shutdown_secs, 1..=600)?;
         if let Some(address) = set(&server.public_url) {
             web_address("server.public_url", address)?;
         }
 
+        if let Err(error) = list::<IpNetwork>(&server.trusted_proxies) {
+            return Err(wrong("server.trusted_proxies", error));
+        }
+        if list::<HeaderValue>(&cors.origins).is_err() {
+            return Err(wrong(
+                "cors.origins",
+                "it is a list of origins such as https://data.acme.example",
+            ));
+        }
+        within("limits.requests_per_second", limits.requests_per_second, 0..=100_000)?;
+        within("limits.burst", limits.burst, 1..=100_000)?;
+        within("limits.replicas", limits.replicas, 1..=1000)?;
+        within(
+            "limits.max_concurrent_requests",
+            limits.max_concurrent_requests,
+            1..=100_000,
+        )?;
+        within("limits.max_url_bytes", limits.max_url_bytes, 256..=64 << 10)?;
+        within("limits.max_header_bytes", limits.max_header_bytes, 1024..=256 << 10)?;
+        if set(secrets.keys.expose_secret()).is_some() && set(&secrets.keys_file).is_some() {
+            return Err(wrong("secrets.keys_file", "give the keys or the file, not both"));
+        }
+        within("api_keys.max_age_ms", api_keys.max_age_ms, 0..=4_500)?;
+        within("api_keys.capacity", api_keys.capacity, 1..=1_000_000)?;
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&log.filter) {
+            return Err(wrong("log.filter", error));
+        }
+        if let Some(dsn) = set(sentry.dsn.expose_secret())
+            && sentry::types::Dsn::from_str(dsn).is_err()
+        {
+            return Err(wrong("sentry.dsn", "it is no Sentry DSN (https://KEY@HOST/PROJECT)"));
+        }
+        Ok(())
+    }
+
+    fn check_upstream(&self) -> Result<(), SettingsError> {
+        let Self {
+            upstream,
+            retry,
+            gather,
+            ..
+        } = self;
         within("upstream.account_id", upstream.account_id, 0..=i64::MAX)?;
         within("upstream.connect_timeout_secs", upstream.connect_timeout_secs, 1..=60)?;
         within("upstream.read_timeout_secs", upstream.read_timeout_secs, 1..=600)?;
@@ -61,12 +108,15 @@ impl Settings {
                 "a token and its account (DBT_TOKEN, DBT_ACCOUNT_ID) go together",
             ));
         }
-
         within("retry.max_retries", retry.max_retries, 0..=2)?;
         within("retry.min_pause_ms", retry.min_pause_ms, 1..=10_000)?;
         within("retry.max_pause_ms", retry.max_pause_ms, 1..=60_000)?;
         within("gather.concurrency", gather.concurrency, 1..=32)?;
+        Ok(())
+    }
 
+    fn check_database(&self) -> Result<(), SettingsError> {
+        let Self { database, .. } = self;
         within("database.max_connections", database.max_connections, 1..=500)?;
         within("database.acquire_timeout_secs", database.acquire_timeout_secs, 1..=60)?;
         within("database.start_wait_secs", database.start_wait_secs, 0..=600)?;
@@ -78,7 +128,13 @@ impl Settings {
         {
             return Err(wrong("database.url", "it starts with postgres:// or postgresql://"));
         }
+        Ok(())
+    }
 
+    fn check_request_log(&self) -> Result<(), SettingsError> {
+        let Self {
+            request_log, instance, ..
+        } = self;
         within("request_log.queue_capacity", request_log.queue_capacity, 2..=1_000_000)?;
         within("request_log.group_max_rows", request_log.group_max_rows, 1..=10_000)?;
         within("request_log.write_wait_ms", request_log.write_wait_ms, 100..=60_000)?;
@@ -101,17 +157,6 @@ impl Settings {
                 "instance.dead_after_secs",
                 "it is at least twice instance.heartbeat_secs",
             ));
-        }
-
-        within("api_keys.max_age_ms", api_keys.max_age_ms, 0..=4_500)?;
-        within("api_keys.capacity", api_keys.capacity, 1..=1_000_000)?;
-        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&log.filter) {
-            return Err(wrong("log.filter", error));
-        }
-        if let Some(dsn) = set(sentry.dsn.expose_secret())
-            && sentry::types::Dsn::from_str(dsn).is_err()
-        {
-            return Err(wrong("sentry.dsn", "it is no Sentry DSN (https://KEY@HOST/PROJECT)"));
         }
         Ok(())
     }

@@ -10,9 +10,10 @@ use super::Settings;
 const DEFAULTS: &str = include_str!("../../../../config/default.toml");
 
 /// Short names of the environment, and the keys they stand for.
-const SHORT_NAMES: [(&str, &str); 10] = [
+const SHORT_NAMES: [(&str, &str); 11] = [
     ("DBT_GATEWAY_LISTEN", "server.listen"),
     ("DBT_GATEWAY_DATA_DIR", "database.data_dir"),
+    ("DBT_GATEWAY_SECRET_KEYS", "secrets.keys"),
     ("DATABASE_URL", "database.url"),
     ("PG_BIN_DIR", "database.bin_dir"),
     ("DBT_BASE_URL", "upstream.base_url"),

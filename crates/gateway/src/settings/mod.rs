@@ -2,6 +2,7 @@
 
 mod check;
 mod load;
+mod network;
 
 use std::net::SocketAddr;
 
@@ -9,12 +10,16 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 pub(crate) use load::{SettingsError, default_data_dir};
+pub(crate) use network::IpNetwork;
 
 /// All settings, as `config/default.toml` documents them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
     pub(crate) server: Server,
+    pub(crate) cors: Cors,
+    pub(crate) limits: Limits,
+    pub(crate) secrets: Secrets,
     pub(crate) upstream: Upstream,
     pub(crate) retry: Retry,
     pub(crate) gather: Gather,
@@ -34,6 +39,31 @@ pub(crate) struct Server {
     pub(crate) max_body_bytes: usize,
     pub(crate) shutdown_secs: u64,
     pub(crate) read_only: bool,
+    pub(crate) trusted_proxies: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cors {
+    pub(crate) origins: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    pub(crate) requests_per_second: u32,
+    pub(crate) burst: u32,
+    pub(crate) replicas: u32,
+    pub(crate) max_concurrent_requests: usize,
+    pub(crate) max_url_bytes: usize,
+    pub(crate) max_header_bytes: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Secrets {
+    pub(crate) keys: SecretString,
+    pub(crate) keys_file: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -129,6 +159,11 @@ pub(crate) enum LogFormat {
 pub(crate) struct Sentry {
     pub(crate) dsn: SecretString,
     pub(crate) environment: String,
+}
+
+/// A comma-separated list, each part read as a `T`.
+pub(crate) fn list<T: std::str::FromStr>(text: &str) -> Result<Vec<T>, T::Err> {
+    text.split(',').filter_map(set).map(str::parse).collect()
 }
 
 /// An empty text means: not set.

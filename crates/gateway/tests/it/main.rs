@@ -5,6 +5,7 @@
 mod floors;
 mod kill;
 mod process;
+mod secrets;
 mod sentry;
 mod start;
 mod support;

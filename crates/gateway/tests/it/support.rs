@@ -56,12 +56,15 @@ impl Site {
         command
     }
 
-    /// `keys create`, which prints the key and nothing else.
+    /// `keys create` for company 1.
     pub(crate) fn key(&self, role: &str) -> String {
-        let output = self
-            .command(&["keys", "create", "--name", role, "--company", "1", "--role", role])
-            .output()
-            .unwrap();
+        self.key_of(role, "1")
+    }
+
+    /// `keys create`, which prints the key and nothing else.
+    pub(crate) fn key_of(&self, role: &str, company: &str) -> String {
+        let arguments = ["keys", "create", "--name", role, "--company", company, "--role", role];
+        let output = self.command(&arguments).output().unwrap();
         assert!(output.status.success(), "{}", text(&output));
         let printed = String::from_utf8(output.stdout).unwrap();
         let key = printed.strip_suffix('\n').unwrap();
@@ -230,10 +233,36 @@ impl Caller {
         Answer::of(self.client.get(gateway.url(path)).bearer_auth(&self.key).send().await?).await
     }
 
+    pub(crate) async fn post(&self, gateway: &Gateway, path: &str, body: &Value) -> reqwest::Result<Answer> {
+        Answer::of(
+            self.client
+                .post(gateway.url(path))
+                .bearer_auth(&self.key)
+                .json(body)
+                .send()
+                .await?,
+        )
+        .await
+    }
+
+    pub(crate) async fn delete(&self, gateway: &Gateway, path: &str) -> reqwest::Result<Answer> {
+        Answer::of(
+            self.client
+                .delete(gateway.url(path))
+                .bearer_auth(&self.key)
+                .send()
+                .await?,
+        )
+        .await
+    }
+
     pub(crate) async fn trigger(&self, gateway: &Gateway, job: i64) -> reqwest::Result<Answer> {
-        let body = serde_json::json!({"cause": "a test"});
-        let url = gateway.url(&format!("/jobs/{job}/runs"));
-        Answer::of(self.client.post(url).bearer_auth(&self.key).json(&body).send().await?).await
+        self.post(
+            gateway,
+            &format!("/jobs/{job}/runs"),
+            &serde_json::json!({"cause": "a test"}),
+        )
+        .await
     }
 }
 

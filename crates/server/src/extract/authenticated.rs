@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use client::{ClientError, DbtClient};
 use model::RequestStamp;
 
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::state::ServerState;
 
 /// The client of this request. First among a handler's extractors, so that a stranger learns nothing but 401.
@@ -22,7 +22,23 @@ impl FromRequestParts<ServerState> for Dbt {
             .cloned()
             .ok_or_else(|| Problem::internal("a route without the edge around it".to_owned()))?;
         let key = presented_key(parts).ok_or(ClientError::Unauthenticated)?;
-        Ok(Self(state.clients.authenticate(stamp, key).await?))
+        let client = state.clients.authenticate(stamp, key).await?;
+        state.limits.check(client.caller().api_key_id)?;
+        Ok(Self(client.by_credential(named_credential(parts)?)))
+    }
+}
+
+/// The credential named in the header `X-Dbt-Credential`.
+fn named_credential(parts: &Parts) -> Result<Option<String>, Problem> {
+    let Some(name) = parts.headers.get("x-dbt-credential") else {
+        return Ok(None);
+    };
+    match name.to_str() {
+        Ok(name) => Ok(Some(name.to_owned())),
+        Err(_) => Err(Problem::new(
+            Kind::INVALID_REQUEST,
+            "The header X-Dbt-Credential is not a credential's name.",
+        )),
     }
 }
 

@@ -12,6 +12,20 @@ use serde_json::json;
 use crate::problem::{Kind, Problem};
 use crate::state::ServerState;
 
+/// The one name in a route's path.
+pub(crate) struct Name(pub(crate) String);
+
+impl FromRequestParts<ServerState> for Name {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Problem> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(rejection) => Err(Problem::new(Kind::INVALID_REQUEST, rejection.body_text())),
+        }
+    }
+}
+
 /// The one id in a route's path.
 pub(crate) struct Id<T>(pub(crate) T);
 
@@ -19,18 +33,16 @@ impl<T: From<i64>> FromRequestParts<ServerState> for Id<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Problem> {
-        let Path(id) = Path::<String>::from_request_parts(parts, state)
-            .await
-            .map_err(|rejection| Problem::new(Kind::INVALID_REQUEST, rejection.body_text()))?;
+        let Name(id) = Name::from_request_parts(parts, state).await?;
         match id.parse::<i64>() {
             Ok(id) if id > 0 => Ok(Self(id.into())),
-            _ => Err(Problem::new(
-                Kind::INVALID_REQUEST,
-                format!(
+            _ => {
+                let detail = format!(
                     "`{}` in the path is not an id: ids are positive whole numbers.",
                     excerpt(&id)
-                ),
-            )),
+                );
+                Err(Problem::new(Kind::INVALID_REQUEST, detail))
+            }
         }
     }
 }
@@ -46,6 +58,23 @@ impl<T: DeserializeOwned> FromRequestParts<ServerState> for QueryParams<T> {
             Problem::new(Kind::INVALID_REQUEST, format!("In the query: {}.", reason(&rejection)))
         })?;
         Ok(Self(query))
+    }
+}
+
+/// No query at all: a misspelt parameter is not passed over in silence.
+pub(crate) struct NoQuery;
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+impl FromRequestParts<ServerState> for NoQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Problem> {
+        QueryParams::<Nothing>::from_request_parts(parts, state)
+            .await
+            .map(|_| Self)
     }
 }
 

@@ -111,9 +111,10 @@ pub(crate) async fn trigger_job(
     QueryParams(account): QueryParams<AccountQuery>,
     JsonBody(order): JsonBody<TriggerJobBody>,
 ) -> Result<Response, Problem> {
-    let run = client.trigger_job(account.account_id, job, order.into()).await?;
+    let asked = account.account_id;
+    let run = client.trigger_job(account, job, order.into()).await?;
     let mut location = format!("/runs/{}", run.id);
-    if let Some(account) = account.account_id {
+    if let Some(account) = asked {
         location = format!("{location}?account_id={account}");
     }
     Ok((

@@ -1,11 +1,13 @@
 //! The REST routes, one file a resource: extractors in, typed answer out.
 
+pub(crate) mod api_keys;
+pub(crate) mod credentials;
 pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod projects;
 pub(crate) mod runs;
 
-use model::AccountId;
+use model::{AccountId, Target};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -17,4 +19,15 @@ pub(crate) struct AccountQuery {
     /// The dbt Cloud account. Without it: the key's default account, else the only one it may use.
     #[param(value_type = Option<i64>, example = 70_403_100_000_001_i64)]
     pub(crate) account_id: Option<AccountId>,
+    /// The credential to use, by name. Without it: the one in the header `X-Dbt-Credential`, else the account's default.
+    pub(crate) credential: Option<String>,
+}
+
+impl From<AccountQuery> for Target {
+    fn from(query: AccountQuery) -> Self {
+        Self {
+            account: query.account_id,
+            credential: query.credential,
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Projects.
 
 use axum::Json;
-use model::{AccountId, PageQuery, ProjectFilter, ProjectState};
+use model::{AccountId, PageQuery, ProjectFilter, ProjectState, Target};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -19,6 +19,8 @@ pub(crate) struct ListProjects {
     /// The dbt Cloud account. Without it: the key's default account, else the only one it may use.
     #[param(value_type = Option<i64>, example = 70_403_100_000_001_i64)]
     account_id: Option<AccountId>,
+    /// The credential to use, by name. Without it: the one in the header `X-Dbt-Credential`, else the account's default.
+    credential: Option<String>,
     /// The page, from 1.
     #[param(minimum = 1, maximum = 400_000, default = 1)]
     page: Option<u32>,
@@ -38,7 +40,7 @@ pub(crate) struct ListProjects {
 }
 
 impl ListProjects {
-    fn split(self) -> Result<(Option<AccountId>, ProjectFilter, PageQuery), Problem> {
+    fn split(self) -> Result<(Target, ProjectFilter, PageQuery), Problem> {
         let page = PageQuery::new(
             self.page.unwrap_or(1),
             self.page_size.unwrap_or(PageQuery::DEFAULT_SIZE),
@@ -54,7 +56,14 @@ impl ListProjects {
             state: self.state,
             order_by: self.order_by,
         };
-        Ok((self.account_id, filter, page))
+        Ok((
+            Target {
+                account: self.account_id,
+                credential: self.credential,
+            },
+            filter,
+            page,
+        ))
     }
 }
 
@@ -68,8 +77,8 @@ pub(crate) async fn list_projects(
     links: PageLinks,
     QueryParams(query): QueryParams<ListProjects>,
 ) -> Result<Json<ListView<ProjectView>>, Problem> {
-    let (account, filter, page) = query.split()?;
-    let projects = client.list_projects(account, filter, page).await?;
+    let (target, filter, page) = query.split()?;
+    let projects = client.list_projects(target, filter, page).await?;
     Ok(Json(ListView::of(projects, &links)))
 }
 
@@ -82,5 +91,5 @@ pub(crate) async fn get_project(
     Id(project): Id<model::ProjectId>,
     QueryParams(account): QueryParams<AccountQuery>,
 ) -> Result<Json<ProjectView>, Problem> {
-    Ok(Json(client.get_project(account.account_id, project).await?.into()))
+    Ok(Json(client.get_project(account, project).await?.into()))
 }

@@ -17,5 +17,5 @@ pub(crate) async fn get_run(
     Id(run): Id<RunId>,
     QueryParams(account): QueryParams<AccountQuery>,
 ) -> Result<Json<RunView>, Problem> {
-    Ok(Json(client.get_run(account.account_id, run).await?.into()))
+    Ok(Json(client.get_run(account, run).await?.into()))
 }

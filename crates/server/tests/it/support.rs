@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use chrono::DateTime;
+use client::AccessRules;
 use dbt_api::HttpSettings;
 use model::{CompanyId, Face, FixedClock, RequestStamp, Role};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
-use server::ServerSettings;
+use server::{LimitSettings, ServerSettings};
 use simulator::{Config, Running, Simulator, acme};
-use storage::{ApiKeys, Database, KeyOrder};
+use storage::{ApiKeys, Database, KeyOrder, KeyRing};
 use testkit::TestDatabase;
 use tokio::net::TcpListener;
 use url::Url;
@@ -35,6 +36,10 @@ pub(crate) struct Setup {
     pub(crate) simulator: Config,
     pub(crate) http: HttpSettings,
     pub(crate) server: ServerSettings,
+    pub(crate) limits: LimitSettings,
+    /// What seals stored tokens.
+    pub(crate) key_ring: Option<Arc<KeyRing>>,
+    pub(crate) access_rules: AccessRules,
     /// The accounts that companies hold, each with its dbt token.
     pub(crate) accounts: Vec<(CompanyId, i64, String)>,
     /// Where dbt Cloud is instead of the simulator.
@@ -55,11 +60,28 @@ impl Default for Setup {
                 connect_timeout: FOREVER,
                 read_timeout: FOREVER,
                 deadline: FOREVER,
+                allow_private_addresses: true,
                 ..HttpSettings::default()
             },
             server: ServerSettings {
                 public_url: None,
                 max_body_bytes: 1 << 20,
+                trusted_proxies: Vec::new(),
+                cors_origins: Vec::new(),
+            },
+            limits: LimitSettings {
+                requests_per_second: 0,
+                burst: 1,
+                replicas: 1,
+                max_concurrent_requests: 100,
+                max_url_bytes: 16 << 10,
+                max_header_bytes: 32 << 10,
+            },
+            key_ring: Some(Arc::new(KeyRing::generate("test").unwrap())),
+            // The simulator is on loopback.
+            access_rules: AccessRules {
+                allow_private_addresses: true,
+                allow_plain_http: true,
             },
             accounts: vec![(COMPANY, acme::ACCOUNT_ID, acme::TOKEN.to_owned())],
             dbt_url: None,

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::{ClientSettings, Clients, Upstreams};
+use client::{ClientParts, ClientSettings, Clients, Records, Upstreams};
 use dbt_api::DbtWrappedApi;
 use model::{AccountId, Clock, FixedClock, InstanceId, Upstream, UpstreamSource};
 use provider::{DbtProvider, ProviderSettings, RetrySettings, RowLimits};
-use server::ServerState;
+use server::{Limits, ServerState};
 use simulator::Running;
-use storage::{ApiKeys, Database, DatabaseSettings, LogQueue, PgRequestLog, QueueSettings};
+use storage::{ApiKeys, Credentials, Database, DatabaseSettings, LogQueue, PgRequestLog, QueueSettings};
 use testkit::TestDatabase;
 
 use super::{FOREVER, Setup};
@@ -73,20 +73,27 @@ pub(crate) fn state(setup: &Setup, dbt: &Running, database: &TestDatabase, clock
             instance_id: Some(InstanceId(1)),
         },
     );
+    let api_keys = ApiKeys::new(&database);
+    let credentials = Credentials::new(&database, setup.key_ring.clone());
     let clients = Clients::new(
-        Arc::new(ApiKeys::new(&database)),
-        upstreams(setup, dbt),
-        provider,
-        Arc::clone(&clock),
+        ClientParts {
+            keys: Arc::new(api_keys.clone()),
+            upstreams: upstreams(setup, dbt).with_stored(Arc::new(credentials.clone()), Duration::from_secs(4)),
+            provider,
+            records: Records { credentials, api_keys },
+            clock: Arc::clone(&clock),
+        },
         ClientSettings {
             read_only: setup.read_only,
             key_max_age: Duration::from_secs(4),
             key_capacity: 100,
+            access_rules: setup.access_rules,
         },
     );
     ServerState {
         clients,
         clock,
+        limits: Arc::new(Limits::new(setup.limits)),
         settings: Arc::new(setup.server.clone()),
     }
 }

@@ -1,0 +1,315 @@
+//! A company's credentials: what its admins may see of them and change, never the token.
+
+use model::{AccountId, CompanyId, RequestType, Target, Upstream, UpstreamSource};
+use provider::{ApiError, ProviderError};
+use secrecy::SecretString;
+use storage::{Credential, CredentialChange, NewCredential};
+
+use crate::access_url::access_url_of;
+use crate::{ClientError, DbtClient};
+
+/// A credential to store.
+#[derive(Debug)]
+pub struct CredentialOrder {
+    /// Its name within the company.
+    pub name: String,
+    /// The account that the token is for.
+    pub account_id: AccountId,
+    /// dbt Cloud's token.
+    pub token: SecretString,
+    /// The access URL: a host, or an origin.
+    pub access_url: String,
+    /// The origin of the Discovery API; derived when absent.
+    pub metadata_url: Option<String>,
+    /// The origin of the Semantic Layer API; derived when absent.
+    pub semantic_layer_url: Option<String>,
+    /// Whether it serves requests for its account that name no credential; the account's first always does.
+    pub is_default: Option<bool>,
+}
+
+/// What to change of a credential; what is absent stays.
+#[derive(Debug, Default)]
+pub struct CredentialPatch {
+    /// A new name.
+    pub name: Option<String>,
+    /// Another account.
+    pub account_id: Option<AccountId>,
+    /// A new token.
+    pub token: Option<SecretString>,
+    /// Another access URL; the other two addresses are derived anew unless they are given as well.
+    pub access_url: Option<String>,
+    /// Another origin of the Discovery API.
+    pub metadata_url: Option<String>,
+    /// Another origin of the Semantic Layer API.
+    pub semantic_layer_url: Option<String>,
+    /// `true` makes it its account's default.
+    pub is_default: Option<bool>,
+}
+
+/// A credential as its company's admins see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialInfo {
+    /// Where it comes from; one of the settings cannot be changed by API.
+    pub source: UpstreamSource,
+    /// What is known of it; absent where it comes from the settings.
+    pub stored: Option<Credential>,
+    /// Its name.
+    pub name: String,
+    /// Its account.
+    pub account_id: AccountId,
+    /// Whether it serves requests for its account that name no credential.
+    pub is_default: bool,
+    /// The access URL.
+    pub access_url: String,
+    /// The origin of the Discovery API.
+    pub metadata_url: String,
+    /// The origin of the Semantic Layer API.
+    pub semantic_layer_url: String,
+}
+
+/// What dbt Cloud says of a credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verification {
+    /// Whether dbt Cloud takes the token for the account.
+    pub verified: bool,
+    /// The account's name, where dbt Cloud told it.
+    pub account_name: Option<String>,
+    /// What is right, or what to do.
+    pub detail: String,
+}
+
+/// The credentials of the caller's company, for one request.
+pub struct CredentialDesk(DbtClient);
+
+impl DbtClient {
+    /// The company's credentials.
+    pub fn credentials(self) -> CredentialDesk {
+        CredentialDesk(self)
+    }
+}
+
+impl CredentialDesk {
+    /// All of them, those of the settings first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn list(self) -> Result<Vec<CredentialInfo>, ClientError> {
+        self.0.admit_own(RequestType::ListCredentials, None).await?;
+        let mut all: Vec<_> = self.of_settings().map(CredentialInfo::of_settings).collect();
+        let stored = self.0.shared.records.credentials.list(self.company()).await?;
+        let visible = stored
+            .into_iter()
+            .filter(|credential| self.0.caller.may_use(credential.account_id));
+        all.extend(visible.map(CredentialInfo::from));
+        Ok(all)
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn get(self, name: &str) -> Result<CredentialInfo, ClientError> {
+        self.0.admit_own(RequestType::GetCredential, None).await?;
+        if let Some(upstream) = self.of_settings().find(|upstream| upstream.name == name) {
+            return Ok(CredentialInfo::of_settings(upstream));
+        }
+        Ok(self.stored(name).await?.into())
+    }
+
+    /// Stores one.
+    ///
+    /// # Errors
+    /// [`ClientError`]; [`ClientError::Invalid`] for an access URL that may not be used.
+    pub async fn create(self, order: CredentialOrder) -> Result<CredentialInfo, ClientError> {
+        self.0
+            .admit_own(RequestType::CreateCredential, Some(order.account_id))
+            .await?;
+        self.not_of_settings(&order.name).map_err(|_| ClientError::NameTaken)?;
+        let addresses = self.0.shared.settings.access_rules.addresses(
+            &order.access_url,
+            order.metadata_url.as_deref(),
+            order.semantic_layer_url.as_deref(),
+        )?;
+        let new = NewCredential {
+            name: order.name,
+            account_id: order.account_id,
+            admin_url: addresses.admin,
+            metadata_url: addresses.metadata,
+            semantic_layer_url: addresses.semantic_layer,
+            token: order.token,
+            is_default: order.is_default,
+        };
+        let records = &self.0.shared.records.credentials;
+        let created = records
+            .create(self.company(), &self.0.stamp, Some(self.0.caller.api_key_id), new)
+            .await?;
+        self.0.shared.upstreams.forget();
+        Ok(created.into())
+    }
+
+    /// Changes one. Another address needs the token as well.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn update(self, name: &str, patch: CredentialPatch) -> Result<CredentialInfo, ClientError> {
+        self.0
+            .admit_own(RequestType::UpdateCredential, patch.account_id)
+            .await?;
+        self.not_of_settings(name)?;
+        if let Some(new_name) = &patch.name {
+            self.not_of_settings(new_name).map_err(|_| ClientError::NameTaken)?;
+        }
+        let old = self.stored(name).await?;
+        let elsewhere = [&patch.access_url, &patch.metadata_url, &patch.semantic_layer_url]
+            .iter()
+            .any(|url| url.is_some());
+        if elsewhere && patch.token.is_none() {
+            // Else an admin, who never sees the token, could have it sent to a host of their own.
+            let why = "another address needs the token as well: the stored one is sent only where it was meant for";
+            return Err(ClientError::Invalid(why.to_owned()));
+        }
+        let rules = self.0.shared.settings.access_rules;
+        let (metadata, semantic_layer) = (patch.metadata_url.as_deref(), patch.semantic_layer_url.as_deref());
+        let access_url = patch
+            .access_url
+            .clone()
+            .unwrap_or_else(|| access_url_of(&old.admin_url));
+        let addresses = rules.addresses(&access_url, metadata, semantic_layer)?;
+        let moved = patch.access_url.is_some();
+        let change = CredentialChange {
+            new_name: patch.name,
+            account_id: patch.account_id,
+            admin_url: moved.then_some(addresses.admin),
+            metadata_url: (moved || metadata.is_some()).then_some(addresses.metadata),
+            semantic_layer_url: (moved || semantic_layer.is_some()).then_some(addresses.semantic_layer),
+            token: patch.token,
+            is_default: patch.is_default,
+        };
+        let records = &self.0.shared.records.credentials;
+        let by = Some(self.0.caller.api_key_id);
+        let changed = records.update(self.company(), &self.0.stamp, by, name, change).await?;
+        self.0.shared.upstreams.forget();
+        changed
+            .map(Into::into)
+            .ok_or_else(|| ClientError::UnknownCredential(name.to_owned()))
+    }
+
+    /// Deletes one.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn delete(self, name: &str) -> Result<(), ClientError> {
+        self.0.admit_own(RequestType::DeleteCredential, None).await?;
+        self.not_of_settings(name)?;
+        self.stored(name).await?;
+        let records = &self.0.shared.records.credentials;
+        let by = Some(self.0.caller.api_key_id);
+        let deleted = records.delete(self.company(), &self.0.stamp, by, name).await?;
+        self.0.shared.upstreams.forget();
+        if deleted {
+            Ok(())
+        } else {
+            Err(ClientError::UnknownCredential(name.to_owned()))
+        }
+    }
+
+    /// Asks dbt Cloud whether it takes the token for the account, and explains what it says.
+    ///
+    /// # Errors
+    /// [`ClientError`], where dbt Cloud could not be asked.
+    pub async fn verify(self, name: &str) -> Result<Verification, ClientError> {
+        let target = Target {
+            account: None,
+            credential: Some(name.to_owned()),
+        };
+        let (provider, ctx) = self.0.admit(RequestType::VerifyCredential, target).await?;
+        let account_id = ctx.account_id();
+        let refused = |detail: String| Verification {
+            verified: false,
+            account_name: None,
+            detail,
+        };
+        match provider.verify_credential(ctx).await {
+            Ok(account) => Ok(Verification {
+                verified: true,
+                account_name: account.name,
+                detail: format!("dbt Cloud takes the token for account {account_id}."),
+            }),
+            Err(ProviderError::Api(ApiError::Credentials { status, message })) if status.as_u16() == 401 => {
+                Ok(refused(format!(
+                    "dbt Cloud answered 401: token unknown at this host, check the access URL. {message}"
+                )))
+            }
+            Err(ProviderError::Api(ApiError::Credentials { message, .. })) => Ok(refused(format!(
+                "dbt Cloud answered 403: the gateway's address may not be on the account's IP allow-list, or the token \
+                 may not read the account. {message}"
+            ))),
+            Err(ProviderError::Api(ApiError::NotFound { message })) => Ok(refused(format!(
+                "dbt Cloud answered 404: account {account_id} is not the token's account, or does not exist. {message}"
+            ))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn company(&self) -> CompanyId {
+        self.0.caller.company_id
+    }
+
+    /// The company's credentials from the settings that the key may use.
+    fn of_settings(&self) -> impl Iterator<Item = &Upstream> {
+        let all = self.0.shared.upstreams.of_settings(self.company());
+        all.map(|upstream| &**upstream)
+            .filter(|upstream| self.0.caller.may_use(upstream.account_id))
+    }
+
+    fn not_of_settings(&self, name: &str) -> Result<(), ClientError> {
+        if self
+            .0
+            .shared
+            .upstreams
+            .of_settings(self.company())
+            .any(|upstream| upstream.name == name)
+        {
+            return Err(ClientError::FromSettings(name.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// The stored credential, where the key may use its account.
+    async fn stored(&self, name: &str) -> Result<Credential, ClientError> {
+        let found = self.0.shared.records.credentials.get(self.company(), name).await?;
+        found
+            .filter(|credential| self.0.caller.may_use(credential.account_id))
+            .ok_or_else(|| ClientError::UnknownCredential(name.to_owned()))
+    }
+}
+
+impl CredentialInfo {
+    fn of_settings(upstream: &Upstream) -> Self {
+        Self {
+            source: UpstreamSource::Settings,
+            stored: None,
+            name: upstream.name.clone(),
+            account_id: upstream.account_id,
+            is_default: true,
+            access_url: access_url_of(&upstream.admin_url),
+            metadata_url: upstream.metadata_url.to_string(),
+            semantic_layer_url: upstream.semantic_layer_url.to_string(),
+        }
+    }
+}
+
+impl From<Credential> for CredentialInfo {
+    fn from(credential: Credential) -> Self {
+        Self {
+            source: UpstreamSource::Stored,
+            name: credential.name.clone(),
+            account_id: credential.account_id,
+            is_default: credential.is_default,
+            access_url: access_url_of(&credential.admin_url),
+            metadata_url: credential.metadata_url.to_string(),
+            semantic_layer_url: credential.semantic_layer_url.to_string(),
+            stored: Some(credential),
+        }
+    }
+}

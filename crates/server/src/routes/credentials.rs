@@ -1,0 +1,209 @@
+//! A company's credentials. For its admins.
+
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use client::{CredentialOrder, CredentialPatch};
+use garde::Validate;
+use model::AccountId;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::extract::{Dbt, JsonBody, Name, NoQuery};
+use crate::problem::Problem;
+use crate::views::{CredentialView, VerificationView};
+
+/// A credential to store.
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "name": "production", "account_id": 70_403_100_000_001_i64, "token": "dbtc_…", "access_url": "ab123.us1.dbt.com"
+}))]
+pub(crate) struct CreateCredentialBody {
+    /// Its name within the company: letters, digits, `.`, `_` and `-`.
+    #[garde(length(chars, min = 1, max = 100))]
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    /// The account that the token is for.
+    #[garde(range(min = 1))]
+    #[schema(minimum = 1)]
+    account_id: i64,
+    /// dbt Cloud's token. Stored encrypted, never shown again.
+    #[garde(custom(usable_token))]
+    #[schema(value_type = String, min_length = 1, max_length = 4096)]
+    token: SecretString,
+    /// The access URL: a host or an https origin.
+    #[garde(length(chars, min = 1, max = 300))]
+    #[schema(min_length = 1, max_length = 300)]
+    #[serde(default = "default_access_url")]
+    access_url: String,
+    /// The origin of the Discovery API; derived from the access URL when absent.
+    #[garde(inner(length(chars, min = 1, max = 300)))]
+    metadata_url: Option<String>,
+    /// The origin of the Semantic Layer API; derived from the access URL when absent.
+    #[garde(inner(length(chars, min = 1, max = 300)))]
+    semantic_layer_url: Option<String>,
+    /// Whether it serves requests for its account that name no credential. The account's first always does.
+    #[garde(skip)]
+    is_default: Option<bool>,
+}
+
+/// What to change; fields left out stay.
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"token": "dbtc_…"}))]
+pub(crate) struct UpdateCredentialBody {
+    /// A new name.
+    #[garde(inner(length(chars, min = 1, max = 100)))]
+    name: Option<String>,
+    /// Another account.
+    #[garde(inner(range(min = 1)))]
+    account_id: Option<i64>,
+    /// A new token.
+    #[garde(inner(custom(usable_token)))]
+    #[schema(value_type = Option<String>)]
+    token: Option<SecretString>,
+    /// Another access URL; the other two addresses are then derived anew unless they are given as well.
+    #[garde(inner(length(chars, min = 1, max = 300)))]
+    access_url: Option<String>,
+    /// Another origin of the Discovery API.
+    #[garde(inner(length(chars, min = 1, max = 300)))]
+    metadata_url: Option<String>,
+    /// Another origin of the Semantic Layer API.
+    #[garde(inner(length(chars, min = 1, max = 300)))]
+    semantic_layer_url: Option<String>,
+    /// `true` makes it its account's default.
+    #[garde(skip)]
+    is_default: Option<bool>,
+}
+
+fn default_access_url() -> String {
+    "cloud.getdbt.com".to_owned()
+}
+
+/// A token is sent in a header, so it is printable and without spaces.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that a custom check has")]
+fn usable_token(token: &SecretString, (): &()) -> garde::Result {
+    let token = secrecy::ExposeSecret::expose_secret(token);
+    if (1..=4096).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(())
+    } else {
+        Err(garde::Error::new(
+            "a token has 1 to 4096 printable characters and no spaces",
+        ))
+    }
+}
+
+/// All credentials of the company.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CredentialList {
+    /// How many there are.
+    count: usize,
+    /// Those from the settings first, then by name.
+    results: Vec<CredentialView>,
+}
+
+/// List the company's credentials
+#[utoipa::path(get, path = "/credentials", operation_id = "list_credentials", tag = "credentials",
+    responses((status = 200, body = CredentialList), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn list_credentials(Dbt(client): Dbt, _: NoQuery) -> Result<Json<CredentialList>, Problem> {
+    let results: Vec<_> = client
+        .credentials()
+        .list()
+        .await?
+        .into_iter()
+        .map(CredentialView::from)
+        .collect();
+    Ok(Json(CredentialList {
+        count: results.len(),
+        results,
+    }))
+}
+
+/// Store a credential
+#[utoipa::path(post, path = "/credentials", operation_id = "create_credential", tag = "credentials",
+    request_body = CreateCredentialBody,
+    responses(
+        (status = 201, body = CredentialView, headers(("location" = String, description = "Where it can be read."))),
+        (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn create_credential(
+    Dbt(client): Dbt,
+    _: NoQuery,
+    JsonBody(body): JsonBody<CreateCredentialBody>,
+) -> Result<Response, Problem> {
+    let order = CredentialOrder {
+        name: body.name,
+        account_id: AccountId(body.account_id),
+        token: body.token,
+        access_url: body.access_url,
+        metadata_url: body.metadata_url,
+        semantic_layer_url: body.semantic_layer_url,
+        is_default: body.is_default,
+    };
+    let created = CredentialView::from(client.credentials().create(order).await?);
+    let location = format!("/credentials/{}", created.name);
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(created)).into_response())
+}
+
+/// Get a credential, without its token
+#[utoipa::path(get, path = "/credentials/{name}", operation_id = "get_credential", tag = "credentials",
+    params(("name" = String, Path, description = "The credential's name.")),
+    responses((status = 200, body = CredentialView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn get_credential(
+    Dbt(client): Dbt,
+    Name(name): Name,
+    _: NoQuery,
+) -> Result<Json<CredentialView>, Problem> {
+    Ok(Json(client.credentials().get(&name).await?.into()))
+}
+
+/// Change a credential
+///
+/// Another address needs the token as well: the stored one is sent only where it was meant for.
+#[utoipa::path(patch, path = "/credentials/{name}", operation_id = "update_credential", tag = "credentials",
+    params(("name" = String, Path, description = "The credential's name.")), request_body = UpdateCredentialBody,
+    responses((status = 200, body = CredentialView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn update_credential(
+    Dbt(client): Dbt,
+    Name(name): Name,
+    _: NoQuery,
+    JsonBody(body): JsonBody<UpdateCredentialBody>,
+) -> Result<Json<CredentialView>, Problem> {
+    let patch = CredentialPatch {
+        name: body.name,
+        account_id: body.account_id.map(AccountId),
+        token: body.token,
+        access_url: body.access_url,
+        metadata_url: body.metadata_url,
+        semantic_layer_url: body.semantic_layer_url,
+        is_default: body.is_default,
+    };
+    Ok(Json(client.credentials().update(&name, patch).await?.into()))
+}
+
+/// Delete a credential
+///
+/// Where it was its account's default, the oldest other one becomes it.
+#[utoipa::path(delete, path = "/credentials/{name}", operation_id = "delete_credential", tag = "credentials",
+    params(("name" = String, Path, description = "The credential's name.")),
+    responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn delete_credential(Dbt(client): Dbt, Name(name): Name, _: NoQuery) -> Result<StatusCode, Problem> {
+    client.credentials().delete(&name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ask dbt Cloud whether it takes a credential
+///
+/// Reads the account with the credential's token and explains what dbt Cloud answers: a token that is unknown at the
+/// host, an IP allow-list, another account.
+#[utoipa::path(post, path = "/credentials/{name}/verify", operation_id = "verify_credential", tag = "credentials",
+    params(("name" = String, Path, description = "The credential's name.")),
+    responses((status = 200, body = VerificationView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn verify_credential(
+    Dbt(client): Dbt,
+    Name(name): Name,
+    _: NoQuery,
+) -> Result<Json<VerificationView>, Problem> {
+    Ok(Json(client.credentials().verify(&name).await?.into()))
+}

@@ -1,0 +1,74 @@
+//! Credentials, without their tokens.
+
+use chrono::{DateTime, Utc};
+use client::{CredentialInfo, Verification};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A credential: a named dbt token with its account and access URL. The token is never shown.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "name": "production", "source": "stored", "account_id": 70_403_100_000_001_i64, "is_default": true,
+    "access_url": "https://ab123.us1.dbt.com", "metadata_url": "https://ab123.metadata.us1.dbt.com/",
+    "semantic_layer_url": "https://ab123.semantic-layer.us1.dbt.com/", "version": 3,
+    "created_at": "2026-01-15T09:00:00Z", "updated_at": "2026-03-19T11:57:15.559970Z"
+}))]
+pub(crate) struct CredentialView {
+    /// Its name within the company.
+    pub(crate) name: String,
+    /// `stored`, or `settings`: from the gateway's environment, not changeable here.
+    source: &'static str,
+    account_id: i64,
+    /// Whether it serves requests for its account that name no credential.
+    is_default: bool,
+    access_url: String,
+    /// The origin of the Discovery API.
+    metadata_url: String,
+    /// The origin of the Semantic Layer API.
+    semantic_layer_url: String,
+    /// Counts its changes; null where it comes from the settings.
+    version: Option<i64>,
+    created_at: Option<DateTime<Utc>>,
+    updated_at: Option<DateTime<Utc>>,
+}
+
+impl From<CredentialInfo> for CredentialView {
+    fn from(info: CredentialInfo) -> Self {
+        Self {
+            name: info.name,
+            source: info.source.as_str(),
+            account_id: info.account_id.into(),
+            is_default: info.is_default,
+            access_url: info.access_url,
+            metadata_url: info.metadata_url,
+            semantic_layer_url: info.semantic_layer_url,
+            version: info.stored.as_ref().map(|stored| stored.version),
+            created_at: info.stored.as_ref().map(|stored| stored.created_at),
+            updated_at: info.stored.as_ref().map(|stored| stored.updated_at),
+        }
+    }
+}
+
+/// What dbt Cloud says of a credential.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "verified": false, "account_name": null,
+    "detail": "dbt Cloud answered 401: token unknown at this host, check the access URL. Invalid token."
+}))]
+pub(crate) struct VerificationView {
+    /// Whether dbt Cloud takes the token for the account.
+    verified: bool,
+    account_name: Option<String>,
+    /// What is right, or what to do.
+    detail: String,
+}
+
+impl From<Verification> for VerificationView {
+    fn from(said: Verification) -> Self {
+        Self {
+            verified: said.verified,
+            account_name: said.account_name,
+            detail: said.detail,
+        }
+    }
+}
