@@ -30,7 +30,7 @@ pub use job::{CAUSE_MAX_CHARS, TriggerJob};
 pub use page::{DBT_PAGE_LIMIT, Listed, Page, PageQuery, Slice};
 pub use project::{Project, ProjectFilter, ProjectState};
 pub use request_type::{ClientType, Effect, RequestType};
-pub use target::Target;
 pub use run::{Run, RunStatus};
+pub use target::Target;
 pub use timestamp::Timestamp;
 pub use upstream::{Upstream, UpstreamSource};

@@ -13,6 +13,9 @@ pub struct Target {
 
 impl From<Option<AccountId>> for Target {
     fn from(account: Option<AccountId>) -> Self {
-        Self { account, credential: None }
+        Self {
+            account,
+            credential: None,
+        }
     }
 }
