@@ -3,21 +3,31 @@
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
+use std::sync::Arc;
 
-use dbt_api::{ApiError, HttpSettings};
+use dbt_api::{ApiError, HttpSettings, WrappedApi};
 use model::{RunId, Upstream, UpstreamSource};
 use rstest::rstest;
 use serde_json::json;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::{api, api_with, only_request, settings, upstream};
+use crate::support::{TINY, api, api_with, only_request, settings, upstream};
 
 fn stored(url: &str) -> Upstream {
     Upstream {
         source: UpstreamSource::Stored,
         ..upstream(url)
     }
+}
+
+/// One that would soon give up on a listener which never answers; a refusal waits for nothing.
+fn impatient() -> Arc<dyn WrappedApi> {
+    api_with(HttpSettings {
+        read_timeout: TINY,
+        connect_timeout: TINY,
+        ..settings()
+    })
 }
 
 /// A listener that counts what reaches it: the kernel completes connections, nobody has to accept them.
@@ -54,7 +64,7 @@ async fn a_stored_credential_that_leads_to_this_machine_is_refused_unseen(#[case
     let port = listener.local_addr().unwrap().port();
     for scheme in ["http", "https"] {
         let to = stored(&format!("{scheme}://{host}:{port}/api"));
-        let error = api().get_account(&to).await.unwrap_err();
+        let error = impatient().get_account(&to).await.unwrap_err();
         assert!(matches!(error, ApiError::ForbiddenAddress), "{error:?}");
         assert_eq!(
             (error.name(), error.status(), error.is_transient(), error.retry_after()),
@@ -80,7 +90,7 @@ async fn ipv6_is_no_way_around() {
         "[64:ff9b::7f00:1]",
     ] {
         let to = stored(&format!("http://{host}:{port}/api"));
-        let error = api().get_run(&to, RunId(1)).await.unwrap_err();
+        let error = impatient().get_run(&to, RunId(1)).await.unwrap_err();
         assert!(matches!(error, ApiError::ForbiddenAddress), "{host}: {error:?}");
     }
     if let Some(listener) = listener {
@@ -99,7 +109,7 @@ async fn private_networks_and_metadata_services_are_refused_at_once() {
         "[fd00:ec2::254]",
     ] {
         let to = stored(&format!("https://{host}/api"));
-        let error = api().get_account(&to).await.unwrap_err();
+        let error = impatient().get_account(&to).await.unwrap_err();
         assert!(matches!(error, ApiError::ForbiddenAddress), "{host}: {error:?}");
     }
 }
@@ -145,7 +155,10 @@ async fn a_credential_of_the_settings_leads_anywhere_without_it(#[case] host: &s
 
 #[tokio::test]
 async fn a_refusal_tells_the_setting_and_no_address() {
-    let error = api().get_account(&stored("http://127.0.0.1:9/api")).await.unwrap_err();
+    let error = impatient()
+        .get_account(&stored("http://127.0.0.1:9/api"))
+        .await
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "the credential's access URL points to an address that is not public, which only the setting \
