@@ -35,7 +35,7 @@ impl AccessRules {
         semantic_layer: Option<&str>,
     ) -> Result<Addresses, ClientError> {
         let access = self.origin("access_url", access_url)?;
-        let given = |field, text: Option<&str>, derived: fn(&Url) -> Url| match text {
+        let given = |field: &'static str, text: Option<&str>, derived: fn(&Url) -> Url| match text {
             Some(text) => self.origin(field, text),
             None => Ok(derived(&access)),
         };
@@ -51,8 +51,8 @@ impl AccessRules {
     }
 
     /// A host, or an http(s) origin. A public name that leads to a private address is caught when it is connected to.
-    fn origin(self, field: &str, text: &str) -> Result<Url, ClientError> {
-        let refused = |why: &str| Err(ClientError::Invalid(format!("`{field}`: {why}")));
+    fn origin(self, field: &'static str, text: &str) -> Result<Url, ClientError> {
+        let refused = |why: &str| Err(ClientError::invalid(field, why));
         let text = text.trim();
         let spelled = if text.contains("://") {
             text.to_owned()

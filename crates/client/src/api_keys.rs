@@ -57,28 +57,24 @@ impl ApiKeyDesk {
     /// [`ClientError`]; a key makes no key that may do more than itself.
     pub async fn create(self, order: ApiKeyOrder) -> Result<(NewKey, ApiKeyInfo), ClientError> {
         let caller = &self.0.caller;
-        self.0.admit_own(RequestType::CreateApiKey, None).await?;
+        let accounts = order.accounts.or_else(|| caller.accounts.clone());
+        let mut named = accounts.iter().flatten().chain(&order.default_account);
+        // One that the key may not use itself is the gate's to refuse.
+        let beyond = named.find(|account| !caller.may_use(**account)).copied();
+        self.0.admit_own(RequestType::CreateApiKey, beyond).await?;
         if order.role > caller.role {
             return Err(ClientError::RoleTooLow {
                 needs: order.role,
                 has: caller.role,
             });
         }
-        let accounts = order.accounts.or_else(|| caller.accounts.clone());
-        for account in accounts.iter().flatten().chain(&order.default_account) {
-            if !caller.may_use(*account) {
-                return Err(ClientError::UnknownAccount(*account));
-            }
-        }
         if let (Some(list), Some(default)) = (&accounts, order.default_account)
             && !list.contains(&default)
         {
-            return Err(ClientError::Invalid(
-                "`default_account_id` is not in `accounts`".to_owned(),
-            ));
+            return Err(ClientError::invalid("default_account_id", "it is not in `accounts`"));
         }
         if order.expires_at.is_some_and(|end| end <= self.0.shared.clock.now()) {
-            return Err(ClientError::Invalid("`expires_at` has passed already".to_owned()));
+            return Err(ClientError::invalid("expires_at", "it has passed already"));
         }
         let order = KeyOrder {
             accounts,

@@ -166,7 +166,7 @@ impl CredentialDesk {
         if elsewhere && patch.token.is_none() {
             // Else an admin, who never sees the token, could have it sent to a host of their own.
             let why = "another address needs the token as well: the stored one is sent only where it was meant for";
-            return Err(ClientError::Invalid(why.to_owned()));
+            return Err(ClientError::invalid("token", why));
         }
         let rules = self.0.shared.settings.access_rules;
         let (metadata, semantic_layer) = (patch.metadata_url.as_deref(), patch.semantic_layer_url.as_deref());

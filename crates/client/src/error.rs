@@ -48,9 +48,14 @@ pub enum ClientError {
     /// Another record of the same kind has that name already.
     #[error("the name is taken")]
     NameTaken,
-    /// What was asked for cannot be: the text says what and why.
-    #[error("{0}")]
-    Invalid(String),
+    /// What was asked for cannot be.
+    #[error("`{field}`: {why}")]
+    Invalid {
+        /// The field of the order, as callers spell it.
+        field: &'static str,
+        /// Why not, and what can be.
+        why: String,
+    },
     /// No encryption key is set, so no token can be stored.
     #[error("no encryption key is set: a credential cannot be stored")]
     NoKeyRing,
@@ -62,14 +67,21 @@ pub enum ClientError {
     Provider(#[from] ProviderError),
 }
 
+impl ClientError {
+    pub(crate) fn invalid(field: &'static str, why: impl Into<String>) -> Self {
+        Self::Invalid { field, why: why.into() }
+    }
+}
+
 impl From<StorageError> for ClientError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::NameTaken => Self::NameTaken,
             StorageError::NoKeyRing => Self::NoKeyRing,
-            StorageError::InvalidName(_) | StorageError::InvalidUrl(_) | StorageError::DefaultAccountNotAllowed(_) => {
-                Self::Invalid(error.to_string())
-            }
+            StorageError::InvalidName(_) => Self::invalid("name", error.to_string()),
+            StorageError::InvalidUrl(_) => Self::invalid("access_url", error.to_string()),
+            StorageError::DefaultAccountNotAllowed(_) => Self::invalid("default_account_id", error.to_string()),
+            StorageError::TokenRequired => Self::invalid("token", error.to_string()),
             other => Self::Records(other),
         }
     }

@@ -255,7 +255,10 @@ impl From<ClientError> for Problem {
                 format!("Credential `{name}` comes from the gateway's settings; change it there and start again."),
             ),
             ClientError::NameTaken => Self::new(Kind::CONFLICT, "The name is taken."),
-            ClientError::Invalid(detail) => Self::new(Kind::INVALID_REQUEST, format!("In the body: {detail}.")),
+            ClientError::Invalid { field, ref why } => {
+                let errors = serde_json::json!([{"field": field, "message": why}]);
+                Self::new(Kind::INVALID_REQUEST, format!("In the body: {error}.")).with_errors(Some(errors))
+            }
             ClientError::NoKeyRing => Self::new(
                 Kind::NO_ENCRYPTION_KEY,
                 "No encryption key is set, so no token can be stored: set DBT_GATEWAY_SECRET_KEYS or secrets.keys_file.",
