@@ -18,7 +18,7 @@ use crate::state::ServerState;
 /// The header that carries a request's name.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Goes around every route, those that do not exist included.
+/// Goes around every route, those that do not exist included, and around what is answered before one is reached.
 pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request, next: Next) -> Response {
     let mut stamp = RequestStamp::now(&*state.clock, Face::Rest, caller_request_id(request.headers()));
     stamp.template = request
@@ -26,7 +26,6 @@ pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request,
         .get::<MatchedPath>()
         .map(|path| path.as_str().into());
     let request_uuid = stamp.request_uuid();
-    let path = request.uri().path().to_owned();
     let span = tracing::info_span!(
         "http.request",
         request.uuid = %request_uuid,
@@ -36,16 +35,7 @@ pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request,
     request.extensions_mut().insert(stamp.clone());
 
     async move {
-        let mut response = match state.limits.fits(&request).and_then(|()| state.limits.enter()) {
-            Ok(_place) => AssertUnwindSafe(next.run(request))
-                .catch_unwind()
-                .await
-                .unwrap_or_else(|_| Problem::internal("a handler panicked".to_owned()).into_response()),
-            Err(refused) => refused.into_response(),
-        };
-        if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-            response = written(&problem.of_request(&path, request_uuid));
-        }
+        let mut response = next.run(request).await;
         response.headers_mut().insert(REQUEST_ID, header_value(&request_uuid));
         browser::harden(response.headers_mut());
         tracing::info!(
@@ -57,6 +47,27 @@ pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request,
     }
     .instrument(span)
     .await
+}
+
+/// Lets through what is within the limits, and writes the body of every problem: of a limit, a handler or a panic.
+/// Within [`edge`], which stamps the request.
+pub(crate) async fn problems(State(state): State<ServerState>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let request_uuid = request
+        .extensions()
+        .get::<RequestStamp>()
+        .map_or_else(Uuid::nil, RequestStamp::request_uuid);
+    let mut response = match state.limits.fits(&request).and_then(|()| state.limits.enter()) {
+        Ok(_place) => AssertUnwindSafe(next.run(request))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Problem::internal("a handler panicked".to_owned()).into_response()),
+        Err(refused) => refused.into_response(),
+    };
+    match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => written(&problem.of_request(&path, request_uuid)),
+        None => response,
+    }
 }
 
 /// The problem as an answer. What a person must act on is logged here, once: 5xx, refused credentials among them.

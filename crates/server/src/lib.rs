@@ -11,6 +11,7 @@ mod limits;
 mod openapi;
 mod page_links;
 mod problem;
+mod roles;
 mod routes;
 mod state;
 mod views;
@@ -18,6 +19,7 @@ mod views;
 pub use limits::{LimitSettings, Limits};
 pub use openapi::document;
 pub use problem::Problem;
+pub use roles::roles_table;
 pub use state::{ServerSettings, ServerState};
 
 use axum::extract::DefaultBodyLimit;
@@ -26,13 +28,21 @@ use axum::{Router, middleware};
 /// Everything that is served, with the request's edge around it.
 pub fn router(state: ServerState) -> Router {
     let (routes, document) = openapi::routes().split_for_parts();
-    routes
+    let routes = routes
         .merge(explorer::routes(document))
         .fallback(problem::unknown_route)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(DefaultBodyLimit::max(state.settings.max_body_bytes))
+        .layer(middleware::from_fn_with_state(state.clone(), edge::problems));
+    let origins = &state.settings.cors_origins;
+    // Around the problems, so that a page may read them; within the edge, which names a preflight's answer as well.
+    // Without origins it is left out, since it answers every OPTIONS itself.
+    let routes = if origins.is_empty() {
+        routes
+    } else {
+        routes.layer(browser::cors(origins))
+    };
+    routes
         .layer(middleware::from_fn_with_state(state.clone(), edge::edge))
-        // Outside of the edge, which writes answers anew and would lose its headers.
-        .layer(browser::cors(&state.settings.cors_origins))
         .with_state(state)
 }

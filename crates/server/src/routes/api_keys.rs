@@ -44,6 +44,7 @@ pub(crate) struct CreateApiKeyBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ApiKeyList {
     /// How many there are.
+    #[schema(example = 1)]
     count: usize,
     /// By id, revoked ones included.
     results: Vec<ApiKeyView>,

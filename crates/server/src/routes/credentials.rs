@@ -99,8 +99,9 @@ fn usable_token(token: &SecretString, (): &()) -> garde::Result {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CredentialList {
     /// How many there are.
+    #[schema(example = 1)]
     count: usize,
-    /// Those from the settings first, then by name.
+    /// Those from the settings first, then the oldest.
     results: Vec<CredentialView>,
 }
 
