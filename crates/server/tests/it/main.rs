@@ -6,16 +6,22 @@
 #![recursion_limit = "256"]
 
 mod accounts;
+mod api_keys;
 mod auth;
+mod browsers;
+mod credentials;
 mod explorer;
 mod health;
 mod jobs;
+mod limits;
 mod never_twice;
 mod openapi;
 mod paging;
 mod problems;
 mod projects;
+mod roles;
 mod rows;
 mod runs;
 mod secrets;
 mod support;
+mod tenancy;

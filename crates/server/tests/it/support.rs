@@ -4,14 +4,16 @@
 
 mod answer;
 mod caller;
+mod operations;
 mod wiring;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Uri;
 use chrono::DateTime;
-use client::AccessRules;
+use client::{AccessRules, Clients};
 use dbt_api::HttpSettings;
 use model::{CompanyId, Face, FixedClock, RequestStamp, Role};
 use secrecy::ExposeSecret as _;
@@ -25,6 +27,7 @@ use url::Url;
 
 pub(crate) use answer::Answer;
 pub(crate) use caller::Caller;
+pub(crate) use operations::{Names, Operation, SERVICE, operations};
 
 /// The company that the migrations make.
 pub(crate) const COMPANY: CompanyId = CompanyId(1);
@@ -115,6 +118,8 @@ pub(crate) struct TestApp {
     /// Where it listens: `http://127.0.0.1:PORT`.
     pub(crate) url: String,
     pub(crate) http: reqwest::Client,
+    /// What authenticates callers.
+    pub(crate) clients: Clients,
     keys: ApiKeys,
     /// One for each role, weakest first.
     roles: [String; 3],
@@ -131,7 +136,9 @@ impl TestApp {
         let clock = Arc::new(FixedClock::at(DateTime::from_timestamp(1_768_467_600, 0).unwrap()));
         let database = wiring::migrated_database().await;
         let keys = ApiKeys::new(&Database::from(database.pool().clone()));
-        let router = server::router(wiring::state(&setup, &dbt, &database, &clock));
+        let state = wiring::state(&setup, &dbt, &database, &clock);
+        let clients = state.clients.clone();
+        let router = server::router(state).into_make_service_with_connect_info::<SocketAddr>();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(axum::serve(listener, router).into_future());
@@ -141,6 +148,7 @@ impl TestApp {
             database,
             url,
             http,
+            clients,
             keys,
             roles: Default::default(),
         };
@@ -218,6 +226,12 @@ impl TestApp {
         .fetch_all(self.database.pool())
         .await
         .unwrap()
+    }
+
+    /// Whether that answer has a row.
+    pub(crate) async fn has_row(&self, answer: &Answer) -> bool {
+        let name = answer.request_uuid();
+        self.rows().await.iter().any(|row| row["request_uuid"] == name.as_str())
     }
 
     /// The one row of that answer.

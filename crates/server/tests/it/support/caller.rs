@@ -48,4 +48,12 @@ impl<'a> Caller<'a> {
         let request = self.request(Method::POST, path).header("content-type", content_type);
         self.send(request.body(body)).await
     }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::PATCH, path).json(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(self.request(Method::DELETE, path)).await
+    }
 }
