@@ -36,10 +36,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Simulator(options) => simulate::run(&options),
         Command::Serve(options) => {
             let settings = Settings::load(options.config.as_deref())?;
-            let telemetry = telemetry::start(&settings)?;
-            let done = serve::run(&settings);
-            telemetry.flush();
-            done
+            let _telemetry = telemetry::start(&settings)?;
+            serve::run(&settings)
         }
         Command::Migrate(options) => {
             let settings = Settings::load(options.config.as_deref())?;

@@ -18,11 +18,13 @@ pub(crate) struct Telemetry {
     sentry: Option<sentry::ClientInitGuard>,
 }
 
-impl Telemetry {
+impl Drop for Telemetry {
     /// Sends what Sentry has not been sent yet, for at most two seconds.
-    pub(crate) fn flush(&self) {
-        if let Some(sentry) = &self.sentry {
+    fn drop(&mut self) {
+        if let Some(sentry) = self.sentry.take() {
             sentry.flush(Some(Duration::from_secs(2)));
+            // Dropped, it would wait for its thread, and that for a Sentry that may never answer.
+            std::mem::forget(sentry);
         }
     }
 }

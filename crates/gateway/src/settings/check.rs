@@ -32,8 +32,10 @@ impl Settings {
         } = self;
         within("server.max_body_bytes", server.max_body_bytes, 1024..=64 << 20)?;
         within("server.shutdown_secs", server.shutdown_secs, 1..=600)?;
-        if let Some(address) = set(&server.public_url) {
-            web_address("server.public_url", address)?;
+        if let Some(address) = set(&server.public_url)
+            && web_address("server.public_url", address)?.path() != "/"
+        {
+            return Err(wrong("server.public_url", "it is an origin, without a path"));
         }
 
         if let Err(error) = list::<IpNetwork>(&server.trusted_proxies) {

@@ -162,6 +162,14 @@ mod tests {
                 "gather.concurrency: 0 is not in 1 to 32",
             ),
             (("DBT_GATEWAY_LISTEN", "everywhere"), "listen"),
+            (
+                ("DBT_GATEWAY__SERVER__PUBLIC_URL", "https://x.example/dbt"),
+                "server.public_url",
+            ),
+            (
+                ("DBT_GATEWAY__SERVER__TRUSTED_PROXIES", "10.0.0.0/8, proxy"),
+                "server.trusted_proxies",
+            ),
             (("DBT_BASE_URL", "ftp://x"), "upstream.base_url"),
             (
                 ("DBT_BASE_URL", "http://dbt.acme.example/api"),

@@ -4,6 +4,7 @@
 
 mod floors;
 mod kill;
+mod no_secret;
 mod process;
 mod secrets;
 mod sentry;

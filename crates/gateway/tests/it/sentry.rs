@@ -11,11 +11,11 @@ use simulator::{Fault, acme};
 use crate::support::{Caller, Gateway, Site, eventually};
 
 #[derive(Clone, Default)]
-struct FakeSentry(Arc<Mutex<Vec<String>>>);
+pub(crate) struct FakeSentry(Arc<Mutex<Vec<String>>>);
 
 impl FakeSentry {
     /// Starts it; returns its DSN.
-    async fn start(&self) -> String {
+    pub(crate) async fn start(&self) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new()
@@ -32,8 +32,13 @@ impl FakeSentry {
             .push(String::from_utf8_lossy(envelope).into_owned());
     }
 
+    /// Every envelope received so far.
+    pub(crate) fn received(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
     /// The error events received so far.
-    fn events(&self) -> Vec<Value> {
+    pub(crate) fn events(&self) -> Vec<Value> {
         let envelopes = self.0.lock().unwrap();
         envelopes
             .iter()
@@ -44,7 +49,7 @@ impl FakeSentry {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_credential_is_reported_once_and_an_upstream_404_never() {
     let site = Site::new().await;
     let key = site.key("viewer");
@@ -72,8 +77,22 @@ async fn a_refused_credential_is_reported_once_and_an_upstream_404_never() {
         event["release"].as_str().unwrap().starts_with("dbt-gateway@"),
         "{event}"
     );
-    let everything = sentry.0.lock().unwrap().join("\n");
+    let everything = sentry.received().join("\n");
     for secret in [acme::TOKEN, key.as_str()] {
         assert!(!everything.contains(secret), "{secret} is in {everything}");
     }
+}
+
+#[tokio::test]
+async fn a_sentry_that_never_answers_does_not_hold_up_a_stop() {
+    let site = Site::new().await;
+    let caller = Caller::new(&site.key("viewer"));
+    // The system accepts for it; nobody ever reads.
+    let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut serve = site.command(&["serve"]);
+    serve.env("SENTRY_DSN", format!("http://key@{}/1", deaf.local_addr().unwrap()));
+    let gateway = Gateway::start(serve);
+    site.dbt.add_fault(Fault::everywhere().status(401));
+    assert_eq!(caller.get(&gateway, "/projects").await.unwrap().status, 502);
+    gateway.stop();
 }

@@ -172,7 +172,14 @@ impl Gateway {
     }
 
     pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
-        self.child.wait().unwrap()
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < until, "it does not end:\n{}", self.log());
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// SIGTERM, and the clean end that must follow.
