@@ -7,7 +7,7 @@ use futures::future;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use storage::{LogError, Outcome, PgRequestLog};
 
-use crate::support::{Db, Does, PATIENCE, WatchedSink, commit, start, whole};
+use crate::support::{Db, Does, PATIENCE, WatchedSink, commit, ended, start, whole};
 
 /// The database as its clients see a server that stopped: connections broken, new ones refused.
 struct Outage {
@@ -133,6 +133,6 @@ async fn who_waits_hears_in_time_that_the_row_is_not_written_yet() {
     // Nobody waits any more, and it is written all the same.
     outage.end().await;
     queue.close();
-    assert_eq!(writer.await.unwrap(), 0);
+    assert_eq!(ended(writer).await, 0);
     assert_eq!(db.rows().await.len(), 1);
 }

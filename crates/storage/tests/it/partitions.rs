@@ -7,7 +7,7 @@ use futures::future;
 use sqlx::AssertSqlSafe;
 use storage::{LogRow, Outcome, RequestLog as _};
 
-use crate::support::{Db, WatchedSink, closing, commit, fixed, noon, stamp_at, start, whole};
+use crate::support::{Db, PATIENCE, WatchedSink, closing, commit, fixed, noon, stamp_at, start, whole};
 
 fn at(moment: DateTime<Utc>) -> LogRow {
     let stamp = stamp_at(moment);
@@ -118,9 +118,8 @@ async fn processes_that_race_for_a_partition_all_get_it() {
     let release = async {
         let waiting = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
                        WHERE l.locktype = 'advisory' AND NOT l.granted AND d.datname = current_database()";
-        while db.number(waiting).await < 4 {
-            tokio::task::yield_now().await;
-        }
+        let until_four_wait = async { while db.number(waiting).await < 4 {} };
+        tokio::time::timeout(PATIENCE, until_four_wait).await.unwrap();
         sqlx::raw_sql("COMMIT").execute(&mut first).await.unwrap();
     };
 

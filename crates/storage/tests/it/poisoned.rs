@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use storage::{LogError, LogRow, Outcome};
 
 use crate::support::{
-    Db, Does, PATIENCE, WatchedSink, closing, commit, fixed, noon, stamp_at, start, whole, whole_with,
+    Db, Does, PATIENCE, WatchedSink, closing, commit, ended, fixed, noon, stamp_at, start, whole, whole_with,
 };
 
 /// Postgres refuses rows whose arguments name `poison`.
@@ -79,7 +79,7 @@ async fn a_refused_row_of_a_success_stays_a_success() {
     let row = db.only_row().await;
     assert_eq!((&row["outcome"], &row["error"]), (&json!("succeeded"), &json!(null)));
     queue.close();
-    assert_eq!(writer.await.unwrap(), 0, "nothing is lost");
+    assert_eq!(ended(writer).await, 0, "nothing is lost");
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn a_row_that_is_refused_even_reduced_is_lost_alone_and_its_request_hears_
     assert_eq!(committed, [Ok(()), Err(LogError::Refused), Ok(())]);
     assert_eq!(db.rows().await.len(), 2);
     queue.close();
-    assert_eq!(writer.await.unwrap(), 1);
+    assert_eq!(ended(writer).await, 1);
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn a_database_that_goes_away_between_refusing_a_row_and_taking_it_reduced_
 
     assert_eq!(db.only_row().await["outcome"], "timeout");
     queue.close();
-    assert_eq!(writer.await.unwrap(), 0);
+    assert_eq!(ended(writer).await, 0);
 }
 
 #[tokio::test]

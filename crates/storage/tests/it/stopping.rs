@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use storage::{LogError, Outcome};
 
-use crate::support::{Db, Does, PATIENCE, WatchedSink, commit, start, whole};
+use crate::support::{Db, Does, PATIENCE, WatchedSink, commit, ended, start, whole};
 
 #[tokio::test]
 async fn what_is_queued_when_the_log_is_closed_is_written() {
@@ -20,7 +20,7 @@ async fn what_is_queued_when_the_log_is_closed_is_written() {
     queue.close();
     sink.hold(false);
 
-    assert_eq!(writer.await.unwrap(), 0);
+    assert_eq!(ended(writer).await, 0);
     assert_eq!(db.rows().await.len(), 250);
 }
 
@@ -41,7 +41,7 @@ async fn the_writer_waits_for_a_row_that_was_promised_before() {
         .committed_within(PATIENCE)
         .await
         .unwrap();
-    assert_eq!(writer.await.unwrap(), 0);
+    assert_eq!(ended(writer).await, 0);
     assert_eq!(db.rows().await.len(), 1);
 }
 
@@ -59,7 +59,7 @@ async fn a_closed_log_promises_nothing_more_not_even_while_it_is_busy() {
 
     sink.hold(false);
     assert_eq!(receipt.committed_within(PATIENCE).await, Ok(()));
-    assert_eq!(writer.await.unwrap(), 0);
+    assert_eq!(ended(writer).await, 0);
     assert_eq!(commit(&queue, whole(Outcome::Succeeded)).await, Err(LogError::Closed));
 }
 
@@ -76,7 +76,7 @@ async fn what_the_database_does_not_take_is_given_up_and_counted() {
     queue.close();
     queue.give_up();
 
-    assert_eq!(writer.await.unwrap(), 150);
+    assert_eq!(ended(writer).await, 150);
     for receipt in receipts {
         assert_eq!(receipt.committed_within(PATIENCE).await, Err(LogError::Unavailable));
     }
@@ -93,7 +93,7 @@ async fn giving_up_does_not_give_up_what_the_database_takes() {
     queue.close();
     queue.give_up();
     sink.hold(false);
-    assert_eq!(writer.await.unwrap(), 0);
+    assert_eq!(ended(writer).await, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,5 +105,5 @@ async fn a_row_refused_while_giving_up_is_tried_reduced_once_and_counted() {
     let lost = commit(&queue, whole(Outcome::Succeeded)).await;
     assert_eq!(lost, Err(LogError::Unavailable));
     queue.close();
-    assert_eq!(writer.await.unwrap(), 1);
+    assert_eq!(ended(writer).await, 1);
 }

@@ -101,6 +101,11 @@ pub(crate) async fn commit(queue: &LogQueue, row: LogRow) -> Result<(), storage:
     queue.reserve(false)?.close(row).committed_within(PATIENCE).await
 }
 
+/// How many rows the writer gave up; it has to end.
+pub(crate) async fn ended(writer: JoinHandle<usize>) -> usize {
+    tokio::time::timeout(PATIENCE, writer).await.unwrap().unwrap()
+}
+
 pub(crate) fn noon() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 3, 4, 12, 0, 0).unwrap()
 }
