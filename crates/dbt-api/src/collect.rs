@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::TryStreamExt as _;
 use http::{HeaderMap, StatusCode};
 use model::Upstream;
+use secrecy::ExposeSecret as _;
 use tokio::time::Sleep;
 
 use crate::{ApiAnswer, ApiBody, ApiError, ApiRequest, WrappedApi};
@@ -34,9 +35,19 @@ pub(crate) async fn exchange(api: &dyn WrappedApi, to: &Upstream, request: ApiRe
             .bounds(Some(status), whole_body(answer, limits.max_body_bytes))
             .await??
     } else {
-        beginning_of_error(answer.into_body()).await
+        without(beginning_of_error(answer.into_body()).await, to.token.expose_secret())
     };
     Ok(Collected { status, headers, body })
+}
+
+/// Proxies and firewalls before dbt Cloud like to show the request that they refuse, token and all; its words are passed
+/// on, logged and kept in rows.
+fn without(body: Vec<u8>, token: &str) -> Vec<u8> {
+    let text = String::from_utf8_lossy(&body);
+    if token.is_empty() || !text.contains(token) {
+        return body;
+    }
+    text.replace(token, "[token]").into_bytes()
 }
 
 async fn whole_body(answer: ApiAnswer, limit_bytes: usize) -> Result<Vec<u8>, ApiError> {

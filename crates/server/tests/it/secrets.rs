@@ -380,3 +380,50 @@ async fn no_token_and_no_key_is_in_any_answer_row_or_log_line() {
         panic!("{secret} in {place:?}");
     }
 }
+
+/// Proxies and firewalls between us and dbt Cloud like to show the request that they refuse.
+#[tokio::test]
+async fn a_token_that_is_echoed_is_taken_out_of_the_words_that_we_pass_on() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(lines.clone()).finish();
+    let _here = tracing::subscriber::set_default(subscriber);
+    let Stage { app, plan, .. } = Stage::set().await;
+    let custom = |content_type: &str, body: String| FaultBody::Custom {
+        content_type: content_type.to_owned(),
+        body,
+    };
+    let fields = json!({"status": {"user_message": "No."}, "data": {"header": format!("Token {TOKEN}")}});
+    let bodies = [
+        FaultBody::Message {
+            user_message: format!("You sent {TOKEN}, and {TOKEN} is not known."),
+        },
+        custom("application/json", fields.to_string()),
+        custom(
+            "text/html",
+            format!("<html><title>Blocked: Token {TOKEN}</title></html>"),
+        ),
+        custom("text/plain", format!("Authorization: Token {TOKEN}")),
+    ];
+    let trigger = format!("/jobs/{}/runs", plan.job_id(0, 0));
+    let verify = format!("/credentials/account%20{}/verify", plan.id());
+    let mut told = String::new();
+    for status in [400, 401, 403, 404, 422, 429, 500] {
+        for body in &bodies {
+            app.dbt.add_fault(Fault::everywhere().answer(status, body.clone()));
+            for answer in [
+                app.viewer().get("/projects").await,
+                app.operator().post(&trigger, &json!({"cause": "x"})).await,
+                app.caller(Role::Admin).post(&verify, &json!(null)).await,
+            ] {
+                told.push_str(&answer.text);
+            }
+            app.dbt.clear_faults();
+        }
+    }
+    assert!(told.contains("You sent [token], and [token] is not known."), "{told}");
+    assert!(!told.contains(TOKEN), "{told}");
+    let rows = every_row(&app).await.join("\n");
+    assert!(rows.contains("[token]") && !rows.contains(TOKEN));
+    let log = lines.text();
+    assert!(log.contains("ERROR") && !log.contains(TOKEN));
+}
