@@ -1,10 +1,10 @@
 //! A company's keys as its admins see them: limits, lists, revocation, last use.
 
 use chrono::{TimeDelta, TimeZone as _, Utc};
-use futures::future::join_all;
 use model::{AccountId, ApiKeyId, CompanyId, Face, FixedClock, RequestStamp, Role};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
+use sqlx::AssertSqlSafe;
 use storage::{ApiKeyInfo, ApiKeys, KeyHash, KeyOrder, NewKey, StorageError};
 
 use crate::support::{Db, noon};
@@ -139,7 +139,7 @@ async fn a_default_account_outside_the_list_is_refused_by_program_and_table() {
         ("accounts = '{10, NULL}'", "api_key_accounts_check"),
     ];
     for (columns, constraint) in impossible {
-        let sql = sqlx::AssertSqlSafe(format!("UPDATE api_key SET {columns}"));
+        let sql = AssertSqlSafe(format!("UPDATE api_key SET {columns}"));
         let error = sqlx::raw_sql(sql).execute(db.test.pool()).await.unwrap_err();
         assert_eq!(
             error.as_database_error().unwrap().constraint(),
@@ -265,22 +265,30 @@ async fn noting_the_same_minute_again_writes_nothing() {
 }
 
 #[tokio::test]
-async fn replicas_that_note_the_same_keys_at_once_do_not_block_each_other_for_ever() {
+async fn keys_are_noted_in_the_order_of_their_ids_so_that_replicas_never_wait_for_each_other_in_a_circle() {
     let db = Db::new().await;
     let keys = ApiKeys::new(&db.database);
-    let mut ids = Vec::new();
-    for number in 0..10 {
-        ids.push(make(&keys, &number.to_string()).await.id);
-    }
-    let backwards: Vec<_> = ids.iter().rev().copied().collect();
-    let rounds = (1..=20).map(|round| {
-        let (keys, ids) = (&keys, if round % 2 == 0 { &ids } else { &backwards });
-        keys.touch(ids, noon() + TimeDelta::minutes(round))
-    });
-    for noted in join_all(rounds).await {
-        noted.unwrap();
-    }
-    let latest = noon() + TimeDelta::minutes(20);
+    let (first, second) = (make(&keys, "1").await.id, make(&keys, "2").await.id);
+    // Written again, the first key lies behind the second in the table.
+    keys.touch(&[first], noon()).await.unwrap();
+    let lock = |id: ApiKeyId| format!("SELECT 1 FROM api_key WHERE id = {id} FOR UPDATE NOWAIT");
+    let mut held = db.test.pool().begin().await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(lock(first)))
+        .execute(&mut *held)
+        .await
+        .unwrap();
+
+    let noting = {
+        let keys = keys.clone();
+        tokio::spawn(async move { keys.touch(&[second, first], noon() + TimeDelta::minutes(1)).await })
+    };
+    db.blocked("WITH used").await;
+    // It waits for the first key and holds no other one yet.
+    db.run(&lock(second)).await;
+    held.rollback().await.unwrap();
+
+    noting.await.unwrap().unwrap();
     let listed = keys.list(COMPANY).await.unwrap();
-    assert!(listed.iter().all(|key| key.last_used_at == Some(latest)), "{listed:?}");
+    let noted = Some(noon() + TimeDelta::minutes(1));
+    assert!(listed.iter().all(|key| key.last_used_at == noted), "{listed:?}");
 }

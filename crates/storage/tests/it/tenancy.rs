@@ -42,41 +42,41 @@ async fn companies_that_share_names_and_accounts_change_only_their_own() {
     let acme = another_company(&db).await;
     for name in ["production", "staging"] {
         create(&credentials, name, ACCOUNT).await;
-        credentials
-            .create(acme, &stamp(), None, new(name, ACCOUNT))
-            .await
-            .unwrap();
     }
     let ours = "SELECT to_jsonb(c) FROM credential c WHERE company_id = 1 ORDER BY id";
     let ours = async || -> Vec<serde_json::Value> { sqlx::query_scalar(ours).fetch_all(db.test.pool()).await.unwrap() };
     let before = ours().await;
 
+    for name in ["production", "staging"] {
+        let made = credentials.create(acme, &stamp(), None, new(name, ACCOUNT)).await;
+        assert_eq!(made.unwrap().is_default, name == "production");
+        assert_eq!(ours().await, before);
+    }
+    let theirs = async |change| {
+        let changed = credentials.update(acme, &stamp(), None, "staging", change).await;
+        assert_eq!(ours().await, before);
+        changed.unwrap().expect("their credential")
+    };
     let change = CredentialChange {
         is_default: Some(true),
         token: Some("dbtc_theirs".into()),
         ..CredentialChange::default()
     };
-    credentials
-        .update(acme, &stamp(), None, "staging", change)
-        .await
-        .unwrap();
     let step_back = CredentialChange {
         is_default: Some(false),
         ..CredentialChange::default()
     };
-    credentials
-        .update(acme, &stamp(), None, "staging", step_back)
-        .await
-        .unwrap();
+    assert!(theirs(change).await.is_default);
+    assert!(!theirs(step_back.clone()).await.is_default);
     assert!(credentials.delete(acme, &stamp(), None, "production").await.unwrap());
+    let last = theirs(step_back).await;
+    assert!(last.is_default, "the last one of theirs, whatever others have");
 
     assert_eq!(ours().await, before);
     assert_eq!(
         tokens(&credentials, acme).await,
         [("staging".to_owned(), "dbtc_theirs".to_owned())]
     );
-    let theirs = credentials.get(acme, "staging").await.unwrap().unwrap();
-    assert!(theirs.is_default, "the last one of theirs, whatever others have");
     assert_eq!(credentials.list(COMPANY).await.unwrap().len(), 2);
 }
 

@@ -3,7 +3,7 @@
 use storage::{Credentials, OpenError, RotationReport, StorageError};
 
 use super::{ACCOUNT, COMPANY, another_company, create, credentials, new, ring, stamp, tokens, with_keys};
-use crate::support::{Db, PATIENCE};
+use crate::support::Db;
 
 fn report(re_sealed: u64, already: u64) -> RotationReport {
     RotationReport { re_sealed, already }
@@ -94,10 +94,7 @@ async fn a_token_that_changes_under_the_rotation_is_not_overwritten_and_is_seale
         .unwrap();
     let both = with_keys(&db, &["k2", "k1"]);
     let rotation = tokio::spawn(async move { both.rotate().await });
-    let blocked = "SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'UPDATE credential%'";
-    let until_blocked = async { while db.number(blocked).await == 0 {} };
-    tokio::time::timeout(PATIENCE, until_blocked).await.unwrap();
+    db.blocked("UPDATE credential").await;
     changing.commit().await.unwrap();
 
     assert_eq!(rotation.await.unwrap().unwrap(), report(1, 0));

@@ -62,6 +62,16 @@ impl Db {
         rows.remove(0)
     }
 
+    /// Waits until a statement that begins so waits for a lock.
+    pub(crate) async fn blocked(&self, beginning: &str) {
+        let waiting = format!(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '{beginning}%'"
+        );
+        let until_one_waits = async { while self.number(&waiting).await == 0 {} };
+        tokio::time::timeout(PATIENCE, until_one_waits).await.unwrap();
+    }
+
     /// A connection to the same server, but not to this database.
     pub(crate) async fn beside(&self) -> PgConnection {
         let options: sqlx::postgres::PgConnectOptions = self.test.url().parse().unwrap();
