@@ -1,0 +1,170 @@
+//! Which problem an error is, and what its reader can do.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use client::{ApiError, ClientError, LogError, ProviderError};
+
+use super::{Kind, Problem};
+
+impl From<ClientError> for Problem {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Unauthenticated => Self::new(
+                Kind::UNAUTHENTICATED,
+                "Send a valid gateway key as `Authorization: Bearer <key>`. A dbt token is not a gateway key.",
+            ),
+            ClientError::KeysUnavailable => Self::new(
+                Kind::LOG_UNAVAILABLE,
+                "API keys cannot be checked now: the database is away.",
+            )
+            .caused_by(&error)
+            .retry_after(SOON),
+            ClientError::ReadOnly => Self::new(
+                Kind::READ_ONLY,
+                "The gateway only reads for now: changes are switched off.",
+            ),
+            ClientError::RoleTooLow { needs, has } => Self::new(
+                Kind::FORBIDDEN,
+                format!("This needs a key with the role {needs}; yours is {has}."),
+            ),
+            ClientError::UnknownAccount(account) => Self::new(
+                Kind::NOT_FOUND,
+                format!("Account {account} is not known here, or this key may not use it."),
+            ),
+            ClientError::NoAccount => Self::new(
+                Kind::NOT_FOUND,
+                "No dbt Cloud account is set up for this key. Set DBT_TOKEN and DBT_ACCOUNT_ID, and start again.",
+            ),
+            ClientError::AmbiguousAccount(accounts) => Self {
+                accounts: Some(accounts),
+                ..Self::new(
+                    Kind::AMBIGUOUS_ACCOUNT,
+                    "Several accounts are possible: name one with `account_id`.",
+                )
+            },
+            ClientError::UnknownCredential(name) => Self::new(
+                Kind::NOT_FOUND,
+                format!("Credential `{name}` is not known here, or this key may not use its account."),
+            ),
+            ClientError::UnknownApiKey(id) => Self::new(Kind::NOT_FOUND, format!("Key {id} is not known here.")),
+            ClientError::FromSettings(name) => Self::new(
+                Kind::CONFLICT,
+                format!("Credential `{name}` comes from the gateway's settings; change it there and start again."),
+            ),
+            ClientError::NameTaken => Self::new(Kind::CONFLICT, "The name is taken."),
+            ClientError::Invalid { field, ref why } => {
+                let errors = serde_json::json!([{"field": field, "message": why}]);
+                Self::new(Kind::INVALID_REQUEST, format!("In the body: {error}.")).with_errors(Some(errors))
+            }
+            ClientError::NoKeyRing => Self::new(
+                Kind::NO_ENCRYPTION_KEY,
+                "No encryption key is set, so no token can be stored: set DBT_GATEWAY_SECRET_KEYS or secrets.keys_file.",
+            ),
+            ClientError::CredentialsUnavailable => Self::new(
+                Kind::LOG_UNAVAILABLE,
+                "Credentials cannot be looked up now: the database is away.",
+            )
+            .caused_by(&error)
+            .retry_after(SOON),
+            ClientError::Records(_) => Self::new(
+                Kind::LOG_UNAVAILABLE,
+                "The gateway's records are not available now: the database is away.",
+            )
+            .caused_by(&error)
+            .retry_after(SOON),
+            ClientError::Provider(error) => error.into(),
+        }
+    }
+}
+
+const SOON: Option<Duration> = Some(Duration::from_secs(2));
+
+impl From<ProviderError> for Problem {
+    fn from(error: ProviderError) -> Self {
+        match error {
+            ProviderError::Api(error) => error.into(),
+            ProviderError::Log(LogError::QueueFull) => Self::new(
+                Kind::BUSY,
+                "Too many requests are under way. dbt Cloud was not contacted.",
+            )
+            .retry_after(SOON),
+            ProviderError::Log(LogError::Closed) => {
+                Self::new(Kind::BUSY, "The gateway is stopping. dbt Cloud was not contacted.").retry_after(SOON)
+            }
+            ProviderError::Log(ref log) => Self::new(
+                Kind::LOG_UNAVAILABLE,
+                "The request could not be logged, so it has no answer. A change was not sent to dbt Cloud.",
+            )
+            .caused_by(log)
+            .retry_after(SOON),
+            ProviderError::Panicked => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<ApiError> for Problem {
+    fn from(error: ApiError) -> Self {
+        let retry_after = error.retry_after();
+        match error {
+            ApiError::InvalidRequest { message, fields } => {
+                Self::new(Kind::INVALID_REQUEST, format!("dbt Cloud: {message}")).with_errors(fields)
+            }
+            ApiError::UnprocessableEntity { message, fields } => {
+                Self::new(Kind::UNPROCESSABLE, format!("dbt Cloud: {message}")).with_errors(fields)
+            }
+            ApiError::NotFound { message } => Self::new(
+                Kind::NOT_FOUND,
+                format!("dbt Cloud: missing or no permission. {message}"),
+            ),
+            ApiError::TooManyRequests { message, retry_after } => {
+                // dbt Cloud's documented cooldown, where it does not say how long.
+                let wait = retry_after.unwrap_or(Duration::from_mins(5));
+                Self::new(Kind::RATE_LIMIT, format!("dbt Cloud: {message}")).retry_after(Some(wait))
+            }
+            ApiError::Credentials { status, ref message } => {
+                let hint = if status == StatusCode::UNAUTHORIZED {
+                    "token unknown at this host, check the access URL"
+                } else {
+                    "the token may not do this, or the gateway's address is not on the account's IP allow-list"
+                };
+                Self::new(
+                    Kind::CREDENTIALS,
+                    format!("dbt Cloud answered {}: {hint}. {message}", status.as_u16()),
+                )
+                .caused_by(&error)
+            }
+            ApiError::UnexpectedStatus { .. }
+            | ApiError::Connect(_)
+            | ApiError::Disconnected { .. }
+            | ApiError::Decode { .. }
+            | ApiError::TooLarge { .. } => Self::new(Kind::BAD_GATEWAY, with_advice(&error))
+                .caused_by(&error)
+                .retry_after(retry_after),
+            ApiError::ForbiddenAddress => Self::new(
+                Kind::BAD_GATEWAY,
+                "The credential's access URL points to an address that is not public, so dbt Cloud was not contacted. \
+                 The setting `upstream.allow_private_addresses` allows such addresses.",
+            )
+            .caused_by(&error),
+            ApiError::Timeout { .. } => Self::new(Kind::TIMEOUT, with_advice(&error)).caused_by(&error),
+            ApiError::Unsendable(_) => Self::internal(String::new()).caused_by(&error),
+        }
+    }
+}
+
+/// The error as a sentence, and what to do where dbt Cloud may have done its work all the same.
+fn with_advice(error: &ApiError) -> String {
+    let mut text = error.to_string();
+    // dbt's own texts mostly end in a stop.
+    if !text.ends_with(['.', '!', '?']) {
+        text.push('.');
+    }
+    let refused = |status: StatusCode| !status.is_server_error() && status != StatusCode::REQUEST_TIMEOUT;
+    match error {
+        ApiError::Connect(_) => {}
+        ApiError::UnexpectedStatus { status, .. } if refused(*status) => {}
+        _ => text.push_str(" What a change did is unknown: look before you repeat it."),
+    }
+    text
+}

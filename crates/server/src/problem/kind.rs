@@ -1,0 +1,50 @@
+//! The kinds of problems: the one table of our HTTP statuses.
+
+use axum::http::StatusCode;
+
+/// A kind of problem.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kind {
+    pub(super) status: StatusCode,
+    /// A stable path that names the kind.
+    pub(super) path: &'static str,
+    /// The kind in words.
+    pub(super) title: &'static str,
+}
+
+macro_rules! kinds {
+    ($($name:ident = $status:ident $path:literal $title:literal,)*) => {
+        impl Kind {
+            $(pub(crate) const $name: Self = Self {
+                status: StatusCode::$status,
+                path: concat!("/problems/", $path),
+                title: $title,
+            };)*
+        }
+    };
+}
+
+kinds! {
+    INVALID_REQUEST = BAD_REQUEST "invalid-request" "Invalid request",
+    AMBIGUOUS_ACCOUNT = BAD_REQUEST "ambiguous-account" "Ambiguous account",
+    UNAUTHENTICATED = UNAUTHORIZED "unauthenticated" "Unauthenticated",
+    FORBIDDEN = FORBIDDEN "forbidden" "Forbidden",
+    READ_ONLY = FORBIDDEN "read-only" "Read-only",
+    NOT_FOUND = NOT_FOUND "not-found" "Not found",
+    METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED "method-not-allowed" "Method not allowed",
+    TOO_LARGE = PAYLOAD_TOO_LARGE "body-too-large" "Body too large",
+    MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" "Unsupported media type",
+    URL_TOO_LONG = URI_TOO_LONG "url-too-long" "URL too long",
+    HEADERS_TOO_LARGE = REQUEST_HEADER_FIELDS_TOO_LARGE "headers-too-large" "Headers too large",
+    UNPROCESSABLE = UNPROCESSABLE_ENTITY "unprocessable-entity" "Unprocessable entity",
+    RATE_LIMIT = TOO_MANY_REQUESTS "rate-limit" "Rate limit reached",
+    CONFLICT = CONFLICT "conflict" "Conflict",
+    NO_ENCRYPTION_KEY = SERVICE_UNAVAILABLE "no-encryption-key" "No encryption key",
+    KEY_RATE_LIMIT = TOO_MANY_REQUESTS "key-rate-limit" "Key's rate limit reached",
+    INTERNAL = INTERNAL_SERVER_ERROR "internal-error" "Internal error",
+    CREDENTIALS = BAD_GATEWAY "dbt-credentials-refused" "dbt Cloud refused our credentials",
+    BAD_GATEWAY = BAD_GATEWAY "dbt-unavailable" "dbt Cloud failed",
+    LOG_UNAVAILABLE = SERVICE_UNAVAILABLE "log-unavailable" "Request log unavailable",
+    BUSY = SERVICE_UNAVAILABLE "busy" "Gateway busy",
+    TIMEOUT = GATEWAY_TIMEOUT "dbt-timeout" "dbt Cloud did not answer in time",
+}

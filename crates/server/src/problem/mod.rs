@@ -1,0 +1,146 @@
+//! Errors as callers see them: RFC 9457 `application/problem+json`. The only place that knows our HTTP statuses.
+
+mod causes;
+mod kind;
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use model::AccountId;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+pub(crate) use kind::Kind;
+
+/// What went wrong, for programs (`type`) and people (`title`, `detail`).
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(example = json!({
+    "type": "/problems/not-found", "title": "Not found", "status": 404,
+    "detail": "dbt Cloud: missing or no permission. The requested resource was not found.",
+    "instance": "/runs/70403110000000", "request_uuid": "019e2a3b-5c6d-7e8f-9a0b-1c2d3e4f5a6b"
+}))]
+pub struct Problem {
+    /// A stable path that names the kind of problem.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The kind in words.
+    title: &'static str,
+    /// The HTTP status, again.
+    status: u16,
+    /// What happened this time, and what can be done.
+    detail: String,
+    /// The path that was asked for.
+    instance: String,
+    /// The request's name in the log and in `x-request-id`.
+    request_uuid: Uuid,
+    /// What is wrong with which field, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<Value>,
+    /// The accounts to choose from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<i64>>)]
+    accounts: Option<Vec<AccountId>>,
+    /// Seconds to wait before asking again; in the header `Retry-After`.
+    #[serde(skip)]
+    pub(crate) retry_after: Option<Duration>,
+    /// The chain of causes, for our log alone.
+    #[serde(skip)]
+    pub(crate) cause: Option<String>,
+}
+
+impl Problem {
+    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self {
+            kind: kind.path,
+            title: kind.title,
+            status: kind.status.as_u16(),
+            detail: detail.into(),
+            instance: String::new(),
+            request_uuid: Uuid::nil(),
+            errors: None,
+            accounts: None,
+            retry_after: None,
+            cause: None,
+        }
+    }
+
+    pub(crate) fn internal(cause: String) -> Self {
+        let detail = "The gateway failed. The request's row in the log and its lines in the server's log say more.";
+        Self {
+            cause: Some(cause),
+            ..Self::new(Kind::INTERNAL, detail)
+        }
+    }
+
+    pub(crate) fn with_errors(self, errors: Option<Value>) -> Self {
+        Self { errors, ..self }
+    }
+
+    pub(crate) fn retry_after(self, retry_after: Option<Duration>) -> Self {
+        Self { retry_after, ..self }
+    }
+
+    fn caused_by(self, error: &dyn Error) -> Self {
+        let mut chain = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let _ = write!(chain, ": {cause}");
+            source = cause.source();
+        }
+        Self {
+            cause: Some(chain),
+            ..self
+        }
+    }
+
+    pub(crate) fn title(&self) -> &'static str {
+        self.title
+    }
+
+    pub(crate) fn request_uuid(&self) -> Uuid {
+        self.request_uuid
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The problem of this request: the edge knows its path and name.
+    pub(crate) fn of_request(self, instance: &str, request_uuid: Uuid) -> Self {
+        Self {
+            instance: instance.to_owned(),
+            request_uuid,
+            ..self
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    /// Hands the problem to the edge, which knows the request and writes the body.
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The answer to a path that does not exist.
+pub(crate) async fn unknown_route() -> Problem {
+    Problem::new(
+        Kind::NOT_FOUND,
+        "There is no such route. The routes are listed at /docs.",
+    )
+}
+
+/// The answer to a method that the path does not have.
+pub(crate) async fn method_not_allowed() -> Problem {
+    Problem::new(
+        Kind::METHOD_NOT_ALLOWED,
+        "This route has no such method. The routes are listed at /docs.",
+    )
+}
