@@ -58,9 +58,22 @@ async fn days_are_those_of_utc_whatever_the_time_zone_of_the_session() {
         .execute(&mut far_east)
         .await
         .unwrap();
-    let moments = ["2026-03-04T00:00:00Z", "2026-03-04T23:59:59.999999Z"];
+    let moments = [
+        "2026-03-03T23:59:59.999999Z",
+        "2026-03-04T00:00:00Z",
+        "2026-03-04T23:59:59.999999Z",
+        "2026-03-05T00:00:00Z",
+    ];
     db.log().write(&moments.map(|moment| at(utc(moment)))).await.unwrap();
-    assert_eq!(homes(&db).await, ["request_log_20260304"; 2]);
+    assert_eq!(
+        homes(&db).await,
+        [
+            "request_log_20260303",
+            "request_log_20260304",
+            "request_log_20260304",
+            "request_log_20260305"
+        ]
+    );
 }
 
 #[tokio::test]
