@@ -74,6 +74,13 @@ impl Postgres {
     }
 }
 
+/// `dbt-gateway migrate`.
+pub(crate) fn migrate(settings: &Settings) -> anyhow::Result<()> {
+    with_database(settings, async |database, _| {
+        database.migrate().await.context("cannot migrate")
+    })
+}
+
 /// Runs a command on the database, beside a running gateway or without one.
 pub(crate) fn with_database<T>(
     settings: &Settings,

@@ -11,9 +11,9 @@ mod settings;
 mod simulate;
 mod telemetry;
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command, CompaniesCommand, KeysCommand, SecretsCommand};
@@ -34,32 +34,21 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     drop(rustls::crypto::ring::default_provider().install_default());
     match cli.command {
         Command::Simulator(options) => simulate::run(&options),
-        Command::Serve(options) => {
-            let settings = Settings::load(options.config.as_deref())?;
-            let _telemetry = telemetry::start(&settings)?;
-            serve::run(&settings)
-        }
-        Command::Migrate(options) => {
-            let settings = Settings::load(options.config.as_deref())?;
-            let _telemetry = telemetry::start(&settings)?;
-            database::with_database(&settings, async |database, _| {
-                database.migrate().await.context("cannot migrate")
-            })
-        }
+        Command::Serve(options) => prepared(options.config.as_deref(), serve::run),
+        Command::Migrate(options) => prepared(options.config.as_deref(), database::migrate),
         Command::Keys(KeysCommand::Create(options)) => {
-            let settings = Settings::load(options.config.as_deref())?;
-            let _telemetry = telemetry::start(&settings)?;
-            keys::create(&settings, &options)
+            prepared(options.config.as_deref(), |settings| keys::create(settings, &options))
         }
-        Command::Companies(CompaniesCommand::Create(options)) => {
-            let settings = Settings::load(options.config.as_deref())?;
-            let _telemetry = telemetry::start(&settings)?;
-            companies::create(&settings, &options.name)
-        }
-        Command::Secrets(SecretsCommand::Rotate(options)) => {
-            let settings = Settings::load(options.config.as_deref())?;
-            let _telemetry = telemetry::start(&settings)?;
-            companies::rotate_secrets(&settings)
-        }
+        Command::Companies(CompaniesCommand::Create(options)) => prepared(options.config.as_deref(), |settings| {
+            companies::create(settings, &options.name)
+        }),
+        Command::Secrets(SecretsCommand::Rotate(options)) => prepared(options.config.as_deref(), secrets::rotate),
     }
+}
+
+/// Runs a command that needs settings, with telemetry around it.
+fn prepared(config: Option<&Path>, command: impl FnOnce(&Settings) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let settings = Settings::load(config)?;
+    let _telemetry = telemetry::start(&settings)?;
+    command(&settings)
 }

@@ -1,4 +1,4 @@
-//! Where the keys that encrypt stored tokens come from.
+//! Where the keys that encrypt stored tokens come from, and `dbt-gateway secrets rotate`.
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail, ensure};
 use secrecy::{ExposeSecret as _, SecretString};
 use storage::{Credentials, Database, KeyRing};
 
-use crate::database::{Postgres, data_dir};
+use crate::database::{Postgres, data_dir, with_database};
 use crate::settings::{Settings, set};
 
 const FILE: &str = "secret-keys";
@@ -39,6 +39,25 @@ pub(crate) async fn credentials(
         missing.join(", ")
     );
     Ok(credentials)
+}
+
+/// Seals every stored token with the first encryption key. Safe beside running gateways that have both keys.
+pub(crate) fn rotate(settings: &Settings) -> anyhow::Result<()> {
+    let report = with_database(settings, async |database, postgres| {
+        database.migrate().await.context("cannot migrate")?;
+        let credentials = credentials(settings, postgres, database).await?;
+        credentials
+            .rotate()
+            .await
+            .context("the tokens were not all sealed anew")
+    })?;
+    writeln!(
+        std::io::stdout(),
+        "sealed anew: {}, already so: {}",
+        report.re_sealed,
+        report.already
+    )?;
+    Ok(())
 }
 
 /// From the environment, else from the file, else from the private Postgres's directory, where one is made.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{Clock, RequestStamp};
+use model::{Clock, RequestStamp, with_causes};
 use storage::{Closing, FixedPart, LogSlot, Outcome, Receipt, RowLimits};
 
 use crate::exchanges::Exchanges;
@@ -53,7 +53,7 @@ impl Bracket {
         let error = result.err();
         self.close(
             error.map_or(Outcome::Succeeded, outcome::of),
-            error.map(described).as_deref(),
+            error.map(|error| with_causes(error)).as_deref(),
         )
     }
 
@@ -76,15 +76,4 @@ impl Drop for Bracket {
         // Nobody is left to wait for the receipt; the row is in the queue.
         drop(self.close(Outcome::CallerGone, None));
     }
-}
-
-/// The error with its causes, for the row.
-fn described(error: &ProviderError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

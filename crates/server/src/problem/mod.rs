@@ -4,12 +4,11 @@ mod causes;
 mod kind;
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use model::AccountId;
+use model::{AccountId, with_causes};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -86,14 +85,8 @@ impl Problem {
     }
 
     fn caused_by(self, error: &dyn Error) -> Self {
-        let mut chain = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let _ = write!(chain, ": {cause}");
-            source = cause.source();
-        }
         Self {
-            cause: Some(chain),
+            cause: Some(with_causes(error)),
             ..self
         }
     }

@@ -1,0 +1,14 @@
+//! An error and what is behind it, in one line: for rows and log lines.
+
+use std::error::Error;
+
+/// The error with its causes, outermost first, each after a colon.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
