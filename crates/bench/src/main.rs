@@ -1,0 +1,95 @@
+//! `./dev bench`: how fast the gateway is beside nginx, beside itself with two commits a request, and beside nothing.
+//!
+//! Starts everything itself on loopback, measures in rounds in which the contestants take turns, prints one Markdown
+//! table of the targets and writes every figure as JSON. Shares no code with what it measures.
+
+mod contestants;
+mod latencies;
+mod load;
+mod machine;
+mod marks;
+mod pgbench;
+mod process;
+mod programs;
+mod report;
+mod scenes;
+mod statistics;
+mod targets;
+mod upstream;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// How fast the gateway is.
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure, print the table, write the figures
+    Run(RunOptions),
+    /// The double of dbt Cloud that is never the limit; ends when its standard input does
+    Upstream,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunOptions {
+    /// The gateway's binary
+    #[arg(long, value_name = "FILE")]
+    gateway: PathBuf,
+    /// Where the figures go
+    #[arg(long, value_name = "FILE", default_value = "target/bench.json")]
+    json: PathBuf,
+    /// Fewer and shorter rounds: for a look, not for publishing
+    #[arg(long)]
+    quick: bool,
+    /// Only the scenes whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// How many rounds, 1 to 99
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..100))]
+    rounds: Option<u32>,
+}
+
+/// One thread for the load: what it costs is the same for every contestant, and as little as it can be.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(options) => run(&options).await,
+        Command::Upstream => upstream::run().await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("bench: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: &RunOptions) -> anyhow::Result<()> {
+    let report = tokio::select! {
+        report = report::measure(options) => report?,
+        // Whatever was started ends as its handle is dropped.
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+    };
+    if let Some(folder) = options.json.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(&options.json, serde_json::to_vec_pretty(&report)?)?;
+    writeln!(std::io::stdout(), "{}", report.table())?;
+    say(&format!("The figures: {}", options.json.display()));
+    Ok(())
+}
+
+/// What is going on, for whoever waits.
+fn say(line: &str) {
+    // Nobody may be reading.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
