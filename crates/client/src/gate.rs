@@ -1,6 +1,6 @@
 //! The one gate: nothing reaches dbt Cloud, and no record of ours is shown or changed, that it has not admitted.
 
-use model::{AccountId, Caller, ClientContext, Effect, RequestStamp, RequestType, Target};
+use model::{AccountId, Caller, ClientContext, EachAccount, Effect, RequestStamp, RequestType, Target};
 use provider::DbtProvider;
 
 use crate::clients::Shared;
@@ -23,19 +23,45 @@ impl DbtClient {
             Ok(()) => self.shared.upstreams.resolve(&self.caller, &target).await,
             Err(refusal) => Err(refusal),
         };
+        let account = target.account.or(self.caller.default_account);
+        self.pass(request_type, account, admitted).await
+    }
+
+    /// As [`Self::admit`], for a request that goes to every account that the key may use, or to that of the credential
+    /// that the caller named.
+    ///
+    /// # Errors
+    /// As [`Self::admit`]; no account at all is no error.
+    pub(crate) async fn admit_each(
+        self,
+        request_type: RequestType,
+        credential: Option<String>,
+    ) -> Result<(DbtProvider, ClientContext<EachAccount>), ClientError> {
+        let credential = credential.or_else(|| self.credential.clone());
+        let admitted = match self.allowed(request_type) {
+            Ok(()) => self.shared.upstreams.resolve_each(&self.caller, credential).await,
+            Err(refusal) => Err(refusal),
+        };
+        self.pass(request_type, None, admitted).await
+    }
+
+    /// Makes the context of an admitted request, or writes down the refusal. `account` is what a refusal was about.
+    async fn pass<To>(
+        self,
+        request_type: RequestType,
+        account: Option<AccountId>,
+        admitted: Result<To, ClientError>,
+    ) -> Result<(DbtProvider, ClientContext<To>), ClientError> {
         let Self {
             caller, stamp, shared, ..
         } = self;
         match admitted {
             #[expect(clippy::disallowed_methods, reason = "this is the gate")]
-            Ok(upstream) => {
-                let ctx = ClientContext::admitted(stamp, request_type, caller, upstream);
+            Ok(to) => {
+                let ctx = ClientContext::admitted(stamp, request_type, caller, to);
                 Ok((shared.provider.clone(), ctx))
             }
-            Err(refusal) => {
-                let account = target.account.or(caller.default_account);
-                Err(logged(&shared, &stamp, request_type, &caller, account, refusal).await)
-            }
+            Err(refusal) => Err(logged(&shared, &stamp, request_type, &caller, account, refusal).await),
         }
     }
 

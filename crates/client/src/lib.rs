@@ -3,6 +3,7 @@
 //! The only floor that decides who may do what. No HTTP here, neither that of callers nor dbt Cloud's.
 
 mod access_url;
+mod accounts;
 mod api_keys;
 mod clients;
 mod credentials;

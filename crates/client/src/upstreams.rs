@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{AccountId, Caller, CompanyId, Target, Upstream, UpstreamSource};
+use model::{AccountId, Caller, CompanyId, EachAccount, Target, Upstream, UpstreamSource};
 use moka::future::Cache;
 use storage::{Credentials, LoadedCredential, StorageError};
 
@@ -132,6 +132,32 @@ impl Upstreams {
                 Err(ClientError::AmbiguousAccount(accounts.collect()))
             }
         }
+    }
+
+    /// Every account that the key may use, each by its default credential, in the order of their ids; with a name only
+    /// that credential's. Empty where there is none.
+    ///
+    /// # Errors
+    /// [`ClientError::UnknownCredential`], [`ClientError::CredentialsUnavailable`].
+    pub(crate) async fn resolve_each(
+        &self,
+        caller: &Caller,
+        credential: Option<String>,
+    ) -> Result<EachAccount, ClientError> {
+        if credential.is_some() {
+            let target = Target {
+                account: None,
+                credential,
+            };
+            return Ok([self.resolve(caller, &target).await?].into());
+        }
+        let all = self.held(caller.company_id).await?;
+        let usable = all
+            .iter()
+            .filter(|held| held.is_default && caller.may_use(held.upstream.account_id));
+        let mut each: Vec<_> = usable.map(|held| Arc::clone(&held.upstream)).collect();
+        each.sort_by_key(|upstream| upstream.account_id);
+        Ok(each.into())
     }
 
     /// Everything that the company holds, the settings' credentials first.

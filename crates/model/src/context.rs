@@ -96,25 +96,50 @@ impl RequestStamp {
     }
 }
 
+/// Where a request goes: to one account, which is the rule, or to each of several.
+pub trait Destination {
+    /// The one account's credential; `None` where there are several accounts, or none at all.
+    fn only(&self) -> Option<&Upstream>;
+}
+
+impl Destination for Arc<Upstream> {
+    fn only(&self) -> Option<&Upstream> {
+        Some(self)
+    }
+}
+
+/// Several accounts, each with its own credential, in the order of their ids.
+pub type EachAccount = Arc<[Arc<Upstream>]>;
+
+impl Destination for EachAccount {
+    fn only(&self) -> Option<&Upstream> {
+        match &**self {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+}
+
 /// One admitted request: who asks for what, where it goes, and the name it has everywhere.
 ///
-/// One call of `DbtClient` is one context, one bracket, one row.
+/// One call of `DbtClient` is one context, one bracket, one row. Nearly all go to one account; `ClientContext<EachAccount>`
+/// is of a request that asks several, each with its own credential.
 #[derive(Debug, Clone)]
-pub struct ClientContext {
+pub struct ClientContext<To = Arc<Upstream>> {
     stamp: RequestStamp,
     request_type: RequestType,
     caller: Caller,
-    upstream: Arc<Upstream>,
+    to: To,
 }
 
-impl ClientContext {
+impl<To> ClientContext<To> {
     /// For the gate alone, which has checked read-only mode, role and account.
-    pub fn admitted(stamp: RequestStamp, request_type: RequestType, caller: Caller, upstream: Arc<Upstream>) -> Self {
+    pub fn admitted(stamp: RequestStamp, request_type: RequestType, caller: Caller, to: To) -> Self {
         Self {
             stamp,
             request_type,
             caller,
-            upstream,
+            to,
         }
     }
 
@@ -143,14 +168,21 @@ impl ClientContext {
         &self.caller
     }
 
+    /// Where it goes, with which token or tokens.
+    pub fn to(&self) -> &To {
+        &self.to
+    }
+}
+
+impl ClientContext {
     /// Where it goes, with which token.
     pub fn upstream(&self) -> &Arc<Upstream> {
-        &self.upstream
+        &self.to
     }
 
     /// The account it is about.
     pub fn account_id(&self) -> AccountId {
-        self.upstream.account_id
+        self.to.account_id
     }
 }
 

@@ -26,7 +26,7 @@ pub use address::{is_evidently_private, is_public_address};
 pub use caller::{Caller, Role, UnknownRole};
 pub use causes::with_causes;
 pub use clock::{Clock, FixedClock, SystemClock};
-pub use context::{CallerRequestId, ClientContext, Face, RequestStamp};
+pub use context::{CallerRequestId, ClientContext, Destination, EachAccount, Face, RequestStamp};
 pub use ids::{AccountId, ApiKeyId, CompanyId, EnvironmentId, InstanceId, JobId, ProjectId, RunId};
 pub use job::{CAUSE_MAX_CHARS, TriggerJob};
 pub use page::{DBT_PAGE_LIMIT, Listed, Page, PageQuery, Slice};

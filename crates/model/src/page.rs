@@ -53,6 +53,12 @@ impl PageQuery {
         self.start() + u64::from(self.page_size)
     }
 
+    /// This page's part of a list that is known whole.
+    pub fn part_of<T>(self, list: &[T]) -> &[T] {
+        let place = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(list.len());
+        &list[place(self.start())..place(self.end())]
+    }
+
     /// The first of dbt's pages that this page needs; the others depend on how long the list is.
     pub fn first_slice(self) -> Slice {
         Slice {

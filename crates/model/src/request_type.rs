@@ -82,6 +82,10 @@ const ADMINISTRATIVE: Option<ClientType> = Some(ClientType::DbtCloudAdministrati
 const OWN_RECORDS: Option<ClientType> = None;
 
 request_types! {
+    /// List the accounts that the company holds and the key may use.
+    ListAccounts "list_accounts" needs Viewer, Read, ADMINISTRATIVE;
+    /// Read one account.
+    GetAccount "get_account" needs Viewer, Read, ADMINISTRATIVE;
     /// List the projects of an account.
     ListProjects "list_projects" needs Viewer, Read, ADMINISTRATIVE;
     /// Read one project.

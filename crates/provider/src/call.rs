@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use dbt_api::{ApiError, ApiResponse, WrappedApi};
-use model::{Clock, Effect, RequestType, RunId, Upstream};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use model::{AccountId, Clock, EachAccount, Effect, RequestType, RunId, Upstream};
 
-use crate::RetrySettings;
 use crate::exchanges::{Exchanges, Why};
+use crate::{ProviderError, RetrySettings};
 
 /// What the work of a request is given: the way to dbt Cloud.
-pub(crate) struct Call {
+pub(crate) struct Call<To = Arc<Upstream>> {
     api: Arc<dyn WrappedApi>,
-    upstream: Arc<Upstream>,
+    to: To,
     clock: Arc<dyn Clock>,
     retry: RetrySettings,
     /// How many of dbt's pages are fetched at once, from 1.
@@ -21,9 +22,58 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// Sends one operation to dbt Cloud. A change is sent once, whatever happens; a read is sent again after a passing
+    /// failure, and each sending is an exchange of its own in the row.
+    pub(crate) async fn exchange<'a, T, Answer>(
+        &'a self,
+        operation: RequestType,
+        why: Why,
+        send: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream) -> Answer,
+    ) -> Result<T, ApiError>
+    where
+        Answer: Future<Output = Result<ApiResponse<T>, ApiError>>,
+    {
+        self.exchange_at(&self.to, None, operation, why, send).await
+    }
+}
+
+impl Call<EachAccount> {
+    /// The accounts that may be asked, each with its own credential.
+    pub(crate) fn accounts(&self) -> &[Arc<Upstream>] {
+        &self.to
+    }
+
+    /// Sends one operation to each of these accounts, some at once, and answers in their order: all, or an error that
+    /// says which account it is about.
+    pub(crate) async fn at_each<'a, T, Answer>(
+        &'a self,
+        accounts: &'a [Arc<Upstream>],
+        operation: RequestType,
+        send: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream) -> Answer,
+    ) -> Result<Vec<T>, ProviderError>
+    where
+        Answer: Future<Output = Result<ApiResponse<T>, ApiError>>,
+    {
+        let send = &send;
+        let mut exchanges = Vec::with_capacity(accounts.len());
+        for to in accounts {
+            exchanges.push(async move {
+                let account = to.account_id;
+                let answer = self.exchange_at(to, Some(account), operation, Why::Asked, send).await;
+                answer.map_err(|source| ProviderError::InAccount { account, source })
+            });
+        }
+        stream::iter(exchanges)
+            .buffered(self.gather_concurrency)
+            .try_collect()
+            .await
+    }
+}
+
+impl<To> Call<To> {
     pub(crate) fn new(
         api: Arc<dyn WrappedApi>,
-        upstream: Arc<Upstream>,
+        to: To,
         clock: Arc<dyn Clock>,
         retry: RetrySettings,
         gather_concurrency: usize,
@@ -31,7 +81,7 @@ impl Call {
     ) -> Self {
         Self {
             api,
-            upstream,
+            to,
             clock,
             retry,
             gather_concurrency,
@@ -39,10 +89,11 @@ impl Call {
         }
     }
 
-    /// Sends one operation to dbt Cloud. A change is sent once, whatever happens; a read is sent again after a passing
-    /// failure, and each sending is an exchange of its own in the row.
-    pub(crate) async fn exchange<'a, T, Answer>(
+    /// As [`Call::exchange`], to that account; `told` is it again where the row cannot name it for all exchanges.
+    async fn exchange_at<'a, T, Answer>(
         &'a self,
+        to: &'a Upstream,
+        told: Option<AccountId>,
         operation: RequestType,
         why: Why,
         send: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream) -> Answer,
@@ -56,7 +107,7 @@ impl Call {
         };
         let mut why = why;
         loop {
-            let error = match self.once(operation, why, send(&*self.api, &self.upstream)).await {
+            let error = match self.once(told, operation, why, send(&*self.api, to)).await {
                 Ok(data) => return Ok(data),
                 Err(error) => error,
             };
@@ -80,11 +131,12 @@ impl Call {
 
     async fn once<T>(
         &self,
+        account: Option<AccountId>,
         operation: RequestType,
         why: Why,
         answer: impl Future<Output = Result<ApiResponse<T>, ApiError>>,
     ) -> Result<T, ApiError> {
-        let place = self.exchanges.begin(operation, why, self.clock.now());
+        let place = self.exchanges.begin(account, operation, why, self.clock.now());
         let begun = Instant::now();
         let result = answer.await;
         let status = result

@@ -1,6 +1,7 @@
 //! What can go wrong between the gate and the answer.
 
 use dbt_api::ApiError;
+use model::AccountId;
 use storage::LogError;
 
 /// Why a request has no answer from dbt Cloud, or must not have one.
@@ -9,6 +10,14 @@ pub enum ProviderError {
     /// An exchange with dbt Cloud failed.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// An exchange failed with one of the several accounts that the request is about.
+    #[error("account {account}")]
+    InAccount {
+        /// Which one.
+        account: AccountId,
+        /// What failed.
+        source: ApiError,
+    },
     /// The request's row could not be committed: for a change, dbt Cloud was not contacted.
     #[error("the request could not be logged")]
     Log(#[from] LogError),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use dbt_api::ApiError;
 use http::StatusCode;
-use model::{RequestType, RunId};
+use model::{AccountId, RequestType, RunId};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -39,6 +39,9 @@ pub(crate) struct Record {
 
 #[derive(Debug, Clone, Serialize)]
 struct Exchange {
+    /// Where the request goes to several accounts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_id: Option<AccountId>,
     operation: RequestType,
     why: Why,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,13 +61,20 @@ impl Exchanges {
     const TOLD: usize = 20;
 
     /// Notes that an exchange begins now.
-    pub(crate) fn begin(&self, operation: RequestType, why: Why, now: DateTime<Utc>) -> Place {
+    pub(crate) fn begin(
+        &self,
+        account_id: Option<AccountId>,
+        operation: RequestType,
+        why: Why,
+        now: DateTime<Utc>,
+    ) -> Place {
         let mut record = self.record();
         record.attempts += 1;
         let place = Place(record.told.len());
         if place.0 < Self::TOLD {
             let started_at = now.to_rfc3339_opts(SecondsFormat::Millis, true);
             record.told.push(Exchange {
+                account_id,
                 operation,
                 why,
                 status: None,

@@ -3,6 +3,7 @@
 //!
 //! Knows nothing of callers' rights (the gate in `client` has admitted the request) and nothing of HTTP (`dbt-api`).
 
+mod accounts;
 mod bracket;
 mod call;
 mod credentials;

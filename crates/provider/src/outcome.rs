@@ -8,7 +8,7 @@ use crate::ProviderError;
 /// The outcome of a request that ended in that error.
 pub(crate) fn of(error: &ProviderError) -> Outcome {
     match error {
-        ProviderError::Api(error) => of_exchange(error),
+        ProviderError::Api(error) | ProviderError::InAccount { source: error, .. } => of_exchange(error),
         ProviderError::Log(_) => Outcome::Refused,
         ProviderError::Panicked => Outcome::InternalError,
     }

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
-use model::{ClientContext, Effect, JobId, RunId};
+use model::{ClientContext, Destination, Effect, JobId, RunId};
 use serde_json::Value;
 use storage::{FixedPart, LogError};
 use tracing::Instrument as _;
@@ -39,15 +39,16 @@ impl DbtProvider {
     /// # Errors
     /// What `work` returns; [`ProviderError::Log`] when the row could not be committed in time (for a change: dbt Cloud
     /// was not contacted); [`ProviderError::Panicked`].
-    pub(crate) async fn provider_request<T, Work, Answer>(
+    pub(crate) async fn provider_request<T, To, Work, Answer>(
         &self,
-        ctx: ClientContext,
+        ctx: ClientContext<To>,
         asked: Asked,
         work: Work,
     ) -> Result<T, ProviderError>
     where
         T: Send + 'static,
-        Work: FnOnce(Call) -> Answer + Send + 'static,
+        To: Destination + Clone + Send + Sync + 'static,
+        Work: FnOnce(Call<To>) -> Answer + Send + 'static,
         Answer: Future<Output = Result<T, ProviderError>> + Send + 'static,
     {
         let span = tracing::info_span!(
@@ -55,7 +56,7 @@ impl DbtProvider {
             request.uuid = %ctx.request_uuid(),
             request.r#type = %ctx.request_type(),
             company.id = ctx.caller().company_id.0,
-            dbt.account_id = ctx.account_id().0,
+            dbt.account_id = ctx.to().only().map(|upstream| upstream.account_id.0),
         );
         let effect = ctx.request_type().effect();
         let limits = self.settings.row_limits;
@@ -77,7 +78,7 @@ impl DbtProvider {
 
         let call = Call::new(
             Arc::clone(&self.api),
-            Arc::clone(ctx.upstream()),
+            ctx.to().clone(),
             Arc::clone(&self.clock),
             self.settings.retry,
             self.settings.gather_concurrency,

@@ -5,7 +5,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::routes::{api_keys, credentials, health, jobs, projects, runs};
+use crate::routes::{accounts, api_keys, credentials, health, jobs, projects, runs};
 use crate::state::ServerState;
 
 #[derive(OpenApi)]
@@ -16,6 +16,7 @@ use crate::state::ServerState;
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(
+        (name = "accounts", description = "dbt Cloud accounts that the company holds"),
         (name = "projects", description = "dbt Cloud projects"),
         (name = "jobs", description = "Jobs: the definitions, and what starts a run of one"),
         (name = "runs", description = "Runs: single executions of jobs"),
@@ -44,6 +45,8 @@ impl Modify for GatewayKey {
 /// All routes, each with its place in the document.
 pub(crate) fn routes() -> OpenApiRouter<ServerState> {
     OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(accounts::list_accounts))
+        .routes(routes!(accounts::get_account))
         .routes(routes!(projects::list_projects))
         .routes(routes!(projects::get_project))
         .routes(routes!(jobs::trigger_job))

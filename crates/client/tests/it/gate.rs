@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use client::{ClientError, ClientSettings, LogError, ProviderError};
-use model::{AccountId, JobId, PageQuery, ProjectFilter, ProjectId, RequestType, Role, RunId};
+use model::{AccountId, Effect, JobId, PageQuery, ProjectFilter, ProjectId, RequestType, Role, RunId};
 use provider::Outcome;
 
 use crate::support::{Bench, COMPANY, OTHER_COMPANY, caller, order, settings};
@@ -12,7 +12,8 @@ const KNOWN: Option<AccountId> = Some(AccountId(10));
 const UNKNOWN: Option<AccountId> = Some(AccountId(99));
 
 /// What [`ask`] knows how to ask: each role's reads and changes.
-const OPERATIONS: [RequestType; 4] = [
+const OPERATIONS: [RequestType; 5] = [
+    RequestType::GetAccount,
     RequestType::ListProjects,
     RequestType::GetProject,
     RequestType::TriggerJob,
@@ -36,6 +37,7 @@ async fn ask(
 ) -> Result<(), ClientError> {
     let client = bench.of(caller(role)).await;
     match request_type {
+        RequestType::GetAccount => client.get_account(account).await.map(drop),
         RequestType::ListProjects => {
             let page = PageQuery::new(1, 10).unwrap();
             let listed = client.list_projects(account, ProjectFilter::default(), page).await;
@@ -86,7 +88,7 @@ async fn a_read_only_gateway_refuses_changes_and_serves_reads() {
     for request_type in OPERATIONS {
         let bench = read_only();
         let answer = ask(&bench, Role::Admin, request_type, KNOWN).await;
-        if request_type == RequestType::TriggerJob {
+        if request_type.effect() == Effect::Change {
             assert!(matches!(answer, Err(ClientError::ReadOnly)), "{answer:?}");
             assert_one_refused_row(&bench, request_type, KNOWN);
         } else {

@@ -1,6 +1,7 @@
 //! `provider` against a dbt Cloud and a log that do as they are told: what is sent, what is logged, and in which order.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod accounts;
 mod caller_gone;
 mod changes;
 mod exact_name;

@@ -84,6 +84,7 @@ impl From<ProviderError> for Problem {
     fn from(error: ProviderError) -> Self {
         match error {
             ProviderError::Api(error) => error.into(),
+            ProviderError::InAccount { account, source } => Self::from(source).in_account(account),
             ProviderError::Log(LogError::QueueFull) => Self::new(
                 Kind::BUSY,
                 "Too many requests are under way. dbt Cloud was not contacted.",

@@ -84,6 +84,14 @@ impl Problem {
         Self { retry_after, ..self }
     }
 
+    /// The same, said of one account among several.
+    fn in_account(self, account: AccountId) -> Self {
+        Self {
+            detail: format!("Account {account}: {}", self.detail),
+            ..self
+        }
+    }
+
     fn caused_by(self, error: &dyn Error) -> Self {
         Self {
             cause: Some(with_causes(error)),

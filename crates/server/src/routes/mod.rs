@@ -1,5 +1,6 @@
 //! The REST routes, one file a resource: extractors in, typed answer out.
 
+pub(crate) mod accounts;
 pub(crate) mod api_keys;
 pub(crate) mod credentials;
 pub(crate) mod health;
@@ -7,9 +8,11 @@ pub(crate) mod jobs;
 pub(crate) mod projects;
 pub(crate) mod runs;
 
-use model::{AccountId, Target};
+use model::{AccountId, PageQuery, Target};
 use serde::Deserialize;
 use utoipa::IntoParams;
+
+use crate::problem::{Kind, Problem};
 
 /// The account of a request about one thing.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -30,4 +33,14 @@ impl From<AccountQuery> for Target {
             credential: query.credential,
         }
     }
+}
+
+/// The page of a list that a query asks for.
+pub(crate) fn page_query(page: Option<u32>, page_size: Option<u32>) -> Result<PageQuery, Problem> {
+    let query = PageQuery::new(page.unwrap_or(1), page_size.unwrap_or(PageQuery::DEFAULT_SIZE));
+    query.ok_or_else(|| {
+        let (pages, sizes) = (PageQuery::MAX_PAGE, PageQuery::MAX_SIZE);
+        let detail = format!("In the query: `page` goes from 1 to {pages}, `page_size` from 1 to {sizes}.");
+        Problem::new(Kind::INVALID_REQUEST, detail)
+    })
 }

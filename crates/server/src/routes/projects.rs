@@ -7,8 +7,8 @@ use utoipa::IntoParams;
 
 use crate::extract::{Dbt, Id, QueryParams};
 use crate::page_links::PageLinks;
-use crate::problem::{Kind, Problem};
-use crate::routes::AccountQuery;
+use crate::problem::Problem;
+use crate::routes::{AccountQuery, page_query};
 use crate::views::{ListView, ProjectView};
 
 /// Which projects, and which page of them.
@@ -41,15 +41,7 @@ pub(crate) struct ListProjects {
 
 impl ListProjects {
     fn split(self) -> Result<(Target, ProjectFilter, PageQuery), Problem> {
-        let page = PageQuery::new(
-            self.page.unwrap_or(1),
-            self.page_size.unwrap_or(PageQuery::DEFAULT_SIZE),
-        );
-        let page = page.ok_or_else(|| {
-            let (pages, sizes) = (PageQuery::MAX_PAGE, PageQuery::MAX_SIZE);
-            let detail = format!("In the query: `page` goes from 1 to {pages}, `page_size` from 1 to {sizes}.");
-            Problem::new(Kind::INVALID_REQUEST, detail)
-        })?;
+        let page = page_query(self.page, self.page_size)?;
         let filter = ProjectFilter {
             name: self.name,
             name_contains: self.name_contains,

@@ -2,12 +2,14 @@
 //!
 //! A field that dbt Cloud adds or renames never changes our API by accident.
 
+mod account;
 mod api_key;
 mod credential;
 mod list;
 mod project;
 mod run;
 
+pub(crate) use account::AccountView;
 pub(crate) use api_key::{ApiKeyView, NewApiKeyView};
 pub(crate) use credential::{CredentialView, VerificationView};
 pub(crate) use list::ListView;

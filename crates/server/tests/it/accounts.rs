@@ -1,135 +1,222 @@
-//! Which account a request is about, and that no company reaches another's.
+//! The accounts that a key may use: the list, each read with its own credential, and one of them.
 
 use model::{CompanyId, Role};
-use serde_json::json;
-use simulator::{acme, globex};
+use serde_json::{Value, json};
+use simulator::{Fault, acme, globex};
 
 use crate::support::{COMPANY, Setup, TestApp};
 
-/// Company 1 holds Acme's account, and `second` holds Globex's.
-async fn two_accounts(second: CompanyId) -> TestApp {
+/// Company 1 holds Acme's account and Globex's, in the other order than that of their ids.
+fn two_accounts() -> Setup {
+    let mut setup = Setup::default();
+    let globex = (COMPANY, globex::ACCOUNT_ID, globex::TOKEN.to_owned());
+    setup.accounts.insert(0, globex);
+    setup
+}
+
+/// Account and token of each request that dbt Cloud has seen since the last call.
+fn asked(app: &TestApp) -> Vec<(String, String)> {
+    let mut asked: Vec<_> = app
+        .dbt
+        .requests()
+        .iter()
+        .map(|request| {
+            let token = request.header("authorization").unwrap().replace("Token ", "");
+            (format!("{} {}", request.method, request.target), token)
+        })
+        .collect();
+    app.dbt.clear_requests();
+    asked.sort();
+    asked
+}
+
+fn read(account: i64, token: &str) -> (String, String) {
+    (format!("GET /api/v2/accounts/{account}/"), token.to_owned())
+}
+
+#[tokio::test]
+async fn each_account_is_read_with_its_own_credential_and_all_of_it_is_one_row() {
+    let app = two_accounts().start().await;
+    let answer = app.viewer().get("/accounts").await;
+    assert_eq!(answer.ids(), [acme::ACCOUNT_ID, globex::ACCOUNT_ID], "by id");
+    let list = answer.json();
+    assert_eq!(
+        (&list["count"], &list["next"], &list["previous"]),
+        (&json!(2), &Value::Null, &Value::Null)
+    );
+    assert_eq!(list["results"][1]["name"], "Globex");
+    assert_eq!(
+        asked(&app),
+        [
+            read(acme::ACCOUNT_ID, acme::TOKEN),
+            read(globex::ACCOUNT_ID, globex::TOKEN)
+        ]
+    );
+    let row = app.row_of(&answer).await;
+    assert_eq!(
+        (&row["request_type"], &row["outcome"], &row["attempts"]),
+        (&json!("list_accounts"), &json!("succeeded"), &json!(2))
+    );
+    assert_eq!((&row["account_id"], &row["credential"]), (&Value::Null, &Value::Null));
+    let exchanges = row["exchanges"].as_array().unwrap();
+    let mut told: Vec<_> = exchanges
+        .iter()
+        .map(|each| each["account_id"].as_i64().unwrap())
+        .collect();
+    told.sort_unstable();
+    assert_eq!(
+        told,
+        [acme::ACCOUNT_ID, globex::ACCOUNT_ID],
+        "each exchange says of which account"
+    );
+    assert!(exchanges.iter().all(|each| each["operation"] == "get_account"));
+}
+
+#[tokio::test]
+async fn a_page_of_accounts_asks_for_those_alone() {
+    let app = two_accounts().start().await;
+    let first = app.viewer().get("/accounts?page_size=1").await;
+    assert_eq!(
+        (first.ids(), &first.json()["count"]),
+        (vec![acme::ACCOUNT_ID], &json!(2))
+    );
+    assert_eq!(asked(&app), [read(acme::ACCOUNT_ID, acme::TOKEN)]);
+    let second = app.viewer().get(first.json()["next"].as_str().unwrap()).await;
+    assert_eq!(
+        (second.ids(), &second.json()["next"]),
+        (vec![globex::ACCOUNT_ID], &Value::Null)
+    );
+    let past = app.viewer().get("/accounts?page=9").await;
+    assert_eq!((past.ids(), &past.json()["count"]), (vec![], &json!(2)));
+    assert_eq!(app.row_of(&past).await["attempts"], 0);
+}
+
+#[tokio::test]
+async fn a_key_with_a_list_of_accounts_sees_those() {
+    let app = two_accounts().start().await;
+    let key = app.make_key(COMPANY, Role::Viewer).await;
+    app.alter_key(&key, "accounts = '{70403103900002}'").await;
+    let answer = app.with_key(&key).get("/accounts").await;
+    assert_eq!(answer.ids(), [globex::ACCOUNT_ID]);
+    let row = app.row_of(&answer).await;
+    assert_eq!(row["account_id"], globex::ACCOUNT_ID, "the only one is the row's own");
+    let other = app.with_key(&key).get(&format!("/accounts/{}", acme::ACCOUNT_ID)).await;
+    other.problem(404, "not-found");
+    assert_eq!(asked(&app), [read(globex::ACCOUNT_ID, globex::TOKEN)]);
+}
+
+#[tokio::test]
+async fn a_company_sees_its_own_accounts_and_one_without_any_an_empty_list() {
     let mut setup = Setup::default();
     setup
         .accounts
-        .push((second, globex::ACCOUNT_ID, globex::TOKEN.to_owned()));
-    setup.start().await
+        .push((CompanyId(2), globex::ACCOUNT_ID, globex::TOKEN.to_owned()));
+    let app = setup.start().await;
+    let mut lists = Vec::new();
+    for name in ["Globex", "Nothing yet"] {
+        let company = app.make_company(name).await;
+        let key = app.make_key(company, Role::Viewer).await;
+        let answer = app.with_key(&key).get("/accounts").await;
+        assert_eq!(app.row_of(&answer).await["outcome"], "succeeded");
+        lists.push(answer.ids());
+    }
+    lists.push(app.viewer().get("/accounts").await.ids());
+    assert_eq!(lists, [vec![globex::ACCOUNT_ID], vec![], vec![acme::ACCOUNT_ID]]);
 }
 
 #[tokio::test]
-async fn the_only_account_needs_no_name_and_may_be_named() {
-    let app = TestApp::start().await;
-    let unnamed = app.viewer().get("/projects").await;
-    let named = app
-        .viewer()
-        .get(&format!("/projects?account_id={}", acme::ACCOUNT_ID))
-        .await;
-    assert_eq!(unnamed.expect(200)["results"], named.expect(200)["results"]);
-}
-
-#[tokio::test]
-async fn several_accounts_and_none_named_is_answered_with_the_choice() {
-    let app = two_accounts(COMPANY).await;
-    let answer = app.viewer().get("/projects").await;
-    let problem = answer.problem(400, "ambiguous-account");
-    assert_eq!(problem["accounts"], json!([acme::ACCOUNT_ID, globex::ACCOUNT_ID]));
-    let row = app.row_of(&answer).await;
-    assert_eq!((&row["outcome"], &row["account_id"]), (&json!("refused"), &json!(null)));
-    assert!(app.dbt.requests().is_empty());
-
-    for (account, project) in [
-        (acme::ACCOUNT_ID, acme::PROJECT_ID),
-        (globex::ACCOUNT_ID, globex::PROJECT_ID),
-    ] {
-        let answer = app
-            .viewer()
-            .get(&format!("/projects/{project}?account_id={account}"))
-            .await;
-        assert_eq!(answer.expect(200)["account_id"], account);
-        let row = app.row_of(&answer).await;
+async fn a_named_credential_shows_its_account_alone_and_reads_it() {
+    let app = two_accounts().start().await;
+    let admin = app.caller(Role::Admin);
+    let order = json!({
+        "name": "personal", "account_id": acme::ACCOUNT_ID, "token": acme::USER_TOKEN, "access_url": app.dbt.base_url(),
+    });
+    admin.post("/credentials", &order).await.expect(201);
+    assert_eq!(
+        app.viewer().get("/accounts").await.ids().len(),
+        2,
+        "an account is listed once"
+    );
+    app.dbt.clear_requests();
+    for path in ["/accounts", &format!("/accounts/{}", acme::ACCOUNT_ID)] {
+        let by_query = app.viewer().get(&format!("{path}?credential=personal")).await;
+        let request = app.viewer().request(reqwest::Method::GET, path);
+        let by_header = app.viewer().send(request.header("X-Dbt-Credential", "personal")).await;
+        assert_eq!(by_query.expect(200), by_header.expect(200));
         assert_eq!(
-            (&row["account_id"], &row["credential"]),
-            (&json!(account), &json!(format!("account {account}")))
+            asked(&app),
+            [
+                read(acme::ACCOUNT_ID, acme::USER_TOKEN),
+                read(acme::ACCOUNT_ID, acme::USER_TOKEN)
+            ]
+        );
+    }
+    let unknown = app.viewer().get("/accounts?credential=nobodys").await;
+    unknown.problem(404, "not-found");
+    assert_eq!(app.row_of(&unknown).await["outcome"], "refused");
+    let other = format!("/accounts/{}?credential=personal", globex::ACCOUNT_ID);
+    app.viewer().get(&other).await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn one_account_that_fails_fails_the_list_and_is_named() {
+    let app = two_accounts().start().await;
+    let place = format!("/api/v2/accounts/{}/", globex::ACCOUNT_ID);
+    for (status, answered, kind, outcome) in [
+        (401, 502, "dbt-credentials-refused", "credentials"),
+        (404, 502, "dbt-credentials-refused", "credentials"),
+        (500, 502, "dbt-unavailable", "unexpected_status"),
+        (429, 429, "rate-limit", "too_many_requests"),
+    ] {
+        app.dbt.clear_faults();
+        app.dbt.add_fault(Fault::on("GET", &place).status(status));
+        let answer = app.viewer().get("/accounts").await;
+        answer.problem(answered, kind);
+        let told = format!("Account {}: dbt Cloud", globex::ACCOUNT_ID);
+        assert!(answer.detail().starts_with(&told), "{}", answer.detail());
+        let row = app.row_of(&answer).await;
+        assert_eq!(row["outcome"], outcome, "{row:#}");
+        let error = row["error"].as_str().unwrap();
+        assert!(
+            error.starts_with(&format!("account {}: ", globex::ACCOUNT_ID)),
+            "{error}"
         );
     }
 }
 
 #[tokio::test]
-async fn a_keys_default_account_answers_for_requests_that_name_none() {
-    let app = two_accounts(COMPANY).await;
-    let key = app.make_key(COMPANY, Role::Viewer).await;
-    app.alter_key(&key, "default_account_id = 70403103900002").await;
-    assert_eq!(app.with_key(&key).get("/projects").await.ids(), [globex::PROJECT_ID]);
-    let other = app
-        .with_key(&key)
-        .get(&format!("/projects?account_id={}", acme::ACCOUNT_ID))
-        .await;
-    assert!(other.ids().contains(&acme::PROJECT_ID), "a default is no limit");
-}
-
-#[tokio::test]
-async fn a_keys_list_of_accounts_is_all_it_can_use() {
-    let app = two_accounts(COMPANY).await;
-    let key = app.make_key(COMPANY, Role::Viewer).await;
-    app.alter_key(&key, "accounts = '{70403103900002}'").await;
+async fn one_account_is_read_by_its_id() {
+    let app = two_accounts().start().await;
+    let answer = app.viewer().get(&format!("/accounts/{}", acme::ACCOUNT_ID)).await;
+    let account = answer.expect(200);
     assert_eq!(
-        app.with_key(&key).get("/projects").await.ids(),
-        [globex::PROJECT_ID],
-        "nothing to choose from"
+        (&account["id"], &account["state"]),
+        (&json!(acme::ACCOUNT_ID), &json!(1))
     );
-    let answer = app
-        .with_key(&key)
-        .get(&format!("/projects?account_id={}", acme::ACCOUNT_ID))
-        .await;
-    answer.problem(404, "not-found");
-    assert_eq!(app.row_of(&answer).await["outcome"], "refused");
-}
-
-#[tokio::test]
-async fn an_account_of_another_company_is_not_found_and_not_told_from_one_that_is_nobodys() {
-    let app = two_accounts(CompanyId(2)).await;
-    let other = app.make_company("Globex").await;
-    assert_eq!(other, CompanyId(2));
-    let globex_key = app.make_key(other, Role::Admin).await;
-    let body = json!({"cause": "x"});
-    for (caller, foreign, job) in [
-        (app.caller(Role::Admin), globex::ACCOUNT_ID, globex::JOB_ID),
-        (app.with_key(&globex_key), acme::ACCOUNT_ID, acme::NIGHTLY_JOB_ID),
-        (app.caller(Role::Admin), 4711, globex::JOB_ID),
-    ] {
-        let list = caller.get(&format!("/projects?account_id={foreign}")).await;
-        let trigger = caller
-            .post(&format!("/jobs/{job}/runs?account_id={foreign}"), &body)
-            .await;
-        for answer in [list, trigger] {
-            let problem = answer.problem(404, "not-found");
-            let detail = format!("Account {foreign} is not known here, or this key may not use it.");
-            assert_eq!(problem["detail"], detail);
-            let row = app.row_of(&answer).await;
-            assert_eq!((&row["outcome"], &row["attempts"]), (&json!("refused"), &json!(0)));
-        }
-    }
-    assert!(app.dbt.requests().is_empty());
-    assert_eq!(
-        app.with_key(&globex_key).get("/projects").await.ids(),
-        [globex::PROJECT_ID]
-    );
-    let foreign = app
-        .with_key(&globex_key)
-        .get(&format!("/projects/{}", acme::PROJECT_ID))
-        .await;
-    foreign.problem(404, "not-found");
-}
-
-#[tokio::test]
-async fn a_company_without_any_account_is_told_so() {
-    let app = TestApp::start().await;
-    let empty = app.make_company("Empty").await;
-    let key = app.make_key(empty, Role::Admin).await;
-    let answer = app.with_key(&key).get("/projects").await;
-    answer.problem(404, "not-found");
+    assert_eq!(asked(&app), [read(acme::ACCOUNT_ID, acme::TOKEN)]);
+    let listed = app.viewer().get("/accounts").await.expect(200);
+    assert_eq!(listed["results"][0], account, "the list has the same view");
     let row = app.row_of(&answer).await;
     assert_eq!(
-        (&row["company_id"], &row["outcome"]),
-        (&json!(empty), &json!("refused"))
+        (&row["request_type"], &row["account_id"]),
+        (&json!("get_account"), &json!(acme::ACCOUNT_ID))
     );
+    app.viewer().get("/accounts/4711").await.problem(404, "not-found");
+    app.viewer().get("/accounts/acme").await.problem(400, "invalid-request");
+}
+
+#[tokio::test]
+async fn a_parameter_that_does_not_exist_is_answered_with_those_that_do() {
+    let app = TestApp::start().await;
+    let answer = app.viewer().get("/accounts?account_id=1").await;
+    answer.problem(400, "invalid-request");
+    assert_eq!(
+        answer.detail(),
+        "In the query: account_id: unknown field `account_id`, expected one of `credential`, `page`, `page_size`."
+    );
+    for query in ["page=0", "page_size=10001", "page=x"] {
+        let answer = app.viewer().get(&format!("/accounts?{query}")).await;
+        answer.problem(400, "invalid-request");
+    }
+    assert!(app.dbt.requests().is_empty());
 }

@@ -25,3 +25,4 @@ mod runs;
 mod secrets;
 mod support;
 mod tenancy;
+mod which_account;

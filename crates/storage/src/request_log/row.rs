@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use model::{AccountId, ApiKeyId, ClientContext, CompanyId, Face, InstanceId, JobId, RequestStamp, RequestType, RunId};
+use model::{
+    AccountId, ApiKeyId, ClientContext, CompanyId, Destination, Face, InstanceId, JobId, RequestStamp, RequestType,
+    RunId,
+};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -148,12 +151,13 @@ impl FixedPart {
         }
     }
 
-    /// The part of an admitted request.
-    pub fn admitted(ctx: &ClientContext, args: &Value, limits: &RowLimits) -> Self {
+    /// The part of an admitted request. One that goes to several accounts has none of them as its own.
+    pub fn admitted<To: Destination>(ctx: &ClientContext<To>, args: &Value, limits: &RowLimits) -> Self {
+        let only = ctx.to().only();
         Self {
-            credential: Some(CleanText::new(&ctx.upstream().name, limits.text_max_bytes)),
+            credential: only.map(|upstream| CleanText::new(&upstream.name, limits.text_max_bytes)),
             api_key_id: Some(ctx.caller().api_key_id),
-            account_id: Some(ctx.account_id()),
+            account_id: only.map(|upstream| upstream.account_id),
             ..Self::new(ctx.stamp(), ctx.request_type(), ctx.caller().company_id, args, limits)
         }
     }

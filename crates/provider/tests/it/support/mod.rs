@@ -119,7 +119,7 @@ pub(crate) fn caller() -> Caller {
     }
 }
 
-fn upstream() -> Upstream {
+pub(crate) fn upstream() -> Upstream {
     let url: url::Url = "https://dbt.test/api".parse().unwrap();
     Upstream {
         source: UpstreamSource::Settings,

@@ -72,6 +72,7 @@ impl Operation {
     pub(crate) fn address(&self, names: &Names) -> String {
         let filled = self
             .path
+            .replace("{account_id}", &names.account.to_string())
             .replace("{project_id}", &names.project.to_string())
             .replace("{job_id}", &names.job.to_string())
             .replace("{run_id}", &names.run.to_string())

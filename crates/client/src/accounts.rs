@@ -1,0 +1,30 @@
+//! Accounts.
+
+use model::{Account, Page, PageQuery, RequestType, Target};
+
+use crate::{ClientError, DbtClient};
+
+impl DbtClient {
+    /// A page of the accounts that the company holds and the key may use, each read with its own credential; with a
+    /// credential's name only that one's.
+    ///
+    /// # Errors
+    /// [`ClientError`]. Without any account the list is empty.
+    pub async fn list_accounts(
+        self,
+        credential: Option<String>,
+        page: PageQuery,
+    ) -> Result<Page<Account>, ClientError> {
+        let (provider, ctx) = self.admit_each(RequestType::ListAccounts, credential).await?;
+        Ok(provider.list_accounts(ctx, page).await?)
+    }
+
+    /// One account.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn get_account(self, target: impl Into<Target>) -> Result<Account, ClientError> {
+        let (provider, ctx) = self.admit(RequestType::GetAccount, target).await?;
+        Ok(provider.get_account(ctx).await?)
+    }
+}
