@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use model::{Clock, RequestStamp};
 use provider::DbtProvider;
-use storage::{ApiKeys, Credentials};
+use storage::{ApiKeys, Credentials, RequestLogs};
 
 use crate::keys::Keys;
 use crate::{AccessRules, ClientError, DbtClient, KeySource, Upstreams};
@@ -33,7 +33,7 @@ pub struct ClientParts {
     pub upstreams: Upstreams,
     /// The way to dbt Cloud.
     pub provider: DbtProvider,
-    /// What admins may read and change.
+    /// What callers may read and change of ours.
     pub records: Records,
     /// The time.
     pub clock: Arc<dyn Clock>,
@@ -46,6 +46,8 @@ pub struct Records {
     pub credentials: Credentials,
     /// Callers' keys.
     pub api_keys: ApiKeys,
+    /// What was asked, and what came of it.
+    pub request_logs: RequestLogs,
 }
 
 /// Makes a [`DbtClient`] for each authenticated request. Cheap to clone.

@@ -3,6 +3,7 @@
 use model::{AccountId, ApiKeyId, Role};
 use provider::ProviderError;
 use storage::StorageError;
+use uuid::Uuid;
 
 /// Everything that can stand between a caller and its answer. `server` maps each to a status, in one place.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,12 @@ pub enum ClientError {
     /// The company has no key with that id.
     #[error("key {0} is not known here")]
     UnknownApiKey(ApiKeyId),
+    /// There is no such request on record, or none that this caller may see.
+    #[error("request {0} is not known here")]
+    UnknownRequest(Uuid),
+    /// The search of the request log was given up.
+    #[error("the search took too long")]
+    SearchTooBroad(#[source] StorageError),
     /// The credential comes from the settings, which the API does not change.
     #[error("credential {0} comes from the settings and cannot be changed here")]
     FromSettings(String),
@@ -82,6 +89,7 @@ impl From<StorageError> for ClientError {
             StorageError::InvalidUrl(_) => Self::invalid("access_url", error.to_string()),
             StorageError::DefaultAccountNotAllowed(_) => Self::invalid("default_account_id", error.to_string()),
             StorageError::TokenRequired => Self::invalid("token", error.to_string()),
+            StorageError::TooSlow(_) => Self::SearchTooBroad(error),
             other => Self::Records(other),
         }
     }

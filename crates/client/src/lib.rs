@@ -13,6 +13,7 @@ mod gate;
 mod jobs;
 mod keys;
 mod projects;
+mod request_logs;
 mod runs;
 mod upstreams;
 
@@ -24,5 +25,8 @@ pub use dbt_client::DbtClient;
 pub use error::ClientError;
 pub use keys::{KeySource, KeySourceError};
 pub use provider::{ApiError, LogError, ProviderError};
-pub use storage::{ApiKeyInfo, Credential, NewKey};
+pub use request_logs::RequestLogDesk;
+pub use storage::{
+    ApiKeyInfo, Credential, LogFilter, LogPage, LogPosition, LogRecord, NewKey, OutcomeFilter, RequestLogs,
+};
 pub use upstreams::{CredentialSource, Upstreams};

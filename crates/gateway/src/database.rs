@@ -39,8 +39,8 @@ impl Postgres {
         if set(settings.database.url.expose_secret()).is_some() {
             return Ok(Self::Given(settings.database.url.clone()));
         }
-        // Room for the pool, the request log's connection, and a few commands beside us.
-        let connections = settings.database.max_connections + 20;
+        // Room for both pools, the request log's connection, and a few commands beside us.
+        let connections = settings.database.max_connections + settings.request_log.read_connections + 20;
         let mut options = Options::new(data_dir(settings)?, NAME).setting("max_connections", connections.to_string());
         if let Some(folder) = set(&settings.database.bin_dir) {
             options = options.binaries(folder);

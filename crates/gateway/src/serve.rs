@@ -11,7 +11,7 @@ use model::{AccountId, Clock, CompanyId, InstanceId, SystemClock, Upstream, Upst
 use provider::{DbtProvider, ProviderSettings, RetrySettings, RowLimits};
 use secrecy::ExposeSecret as _;
 use server::{LimitSettings, Limits, ServerSettings, ServerState};
-use storage::{ApiKeys, Instances, LogQueue, PgRequestLog, QueueSettings};
+use storage::{ApiKeys, Instances, LogQueue, LogReadSettings, PgRequestLog, QueueSettings, RequestLogs};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -50,13 +50,18 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
     );
     let credentials = secrets::credentials(settings, postgres, &database).await?;
     let api_keys = ApiKeys::new(&database);
+    let request_logs = RequestLogs::new(&database, &log_read_settings(settings));
     let max_age = millis(settings.api_keys.max_age_ms);
     let clients = Clients::new(
         ClientParts {
             keys: Arc::new(api_keys.clone()),
             upstreams: upstreams(settings)?.with_stored(Arc::new(credentials.clone()), max_age),
             provider: provider.clone(),
-            records: Records { credentials, api_keys },
+            records: Records {
+                credentials,
+                api_keys,
+                request_logs: request_logs.clone(),
+            },
             clock: Arc::clone(&clock),
         },
         ClientSettings {
@@ -90,6 +95,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
     running::record_key_use(&clients).await;
     running::finish(&provider, &log, writer, patience).await;
     presence.end().await;
+    request_logs.close().await;
     database.close().await;
     tracing::info!("stopped");
     done
@@ -106,6 +112,14 @@ fn queue_settings(settings: &Settings) -> QueueSettings {
         group_max_rows: log.group_max_rows,
         retry_min: millis(log.retry_min_ms),
         retry_max: millis(log.retry_max_ms),
+    }
+}
+
+fn log_read_settings(settings: &Settings) -> LogReadSettings {
+    LogReadSettings {
+        connections: settings.request_log.read_connections,
+        acquire_timeout: Duration::from_secs(settings.database.acquire_timeout_secs),
+        statement_timeout: Duration::from_secs(settings.request_log.read_timeout_secs),
     }
 }
 

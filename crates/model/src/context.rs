@@ -20,6 +20,9 @@ pub enum Face {
 }
 
 impl Face {
+    /// Every face, for tests and tables.
+    pub const ALL: [Self; 2] = [Self::Rest, Self::Internal];
+
     /// The spelling of the request log.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -114,6 +114,10 @@ request_types! {
     CreateApiKey "create_api_key" needs Admin, Change, OWN_RECORDS;
     /// Revoke a caller's key.
     RevokeApiKey "revoke_api_key" needs Admin, Change, OWN_RECORDS;
+    /// List requests on record.
+    ListRequestLogs "list_request_logs" needs Viewer, Read, OWN_RECORDS;
+    /// Read one request on record.
+    GetRequestLog "get_request_log" needs Viewer, Read, OWN_RECORDS;
     /// Make a company; by command only.
     CreateCompany "create_company" needs Admin, Change, OWN_RECORDS;
 }

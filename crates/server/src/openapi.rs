@@ -5,7 +5,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::routes::{accounts, api_keys, credentials, health, jobs, projects, runs};
+use crate::routes::{accounts, api_keys, credentials, health, jobs, projects, request_logs, runs};
 use crate::state::ServerState;
 
 #[derive(OpenApi)]
@@ -22,6 +22,7 @@ use crate::state::ServerState;
         (name = "runs", description = "Runs: single executions of jobs"),
         (name = "credentials", description = "Named dbt tokens of the company, for its admins"),
         (name = "api keys", description = "Callers' keys of the company, for its admins"),
+        (name = "request log", description = "What was asked of the gateway, and what came of it"),
         (name = "service", description = "The gateway itself; no key needed"),
     ),
     security(("gateway_key" = [])),
@@ -60,6 +61,8 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
         .routes(routes!(credentials::verify_credential))
         .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
         .routes(routes!(api_keys::get_api_key, api_keys::revoke_api_key))
+        .routes(routes!(request_logs::list_request_logs))
+        .routes(routes!(request_logs::get_request_log))
         .routes(routes!(health::welcome))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))

@@ -18,17 +18,22 @@ pub(crate) struct PageLinks(Url);
 impl PageLinks {
     /// The same request for another page: everything else the caller asked for stays.
     pub(crate) fn to(&self, page: PageQuery) -> String {
+        self.with("page", &page.page().to_string())
+    }
+
+    /// The same request with that parameter in place of the one it has.
+    pub(crate) fn with(&self, parameter: &str, value: &str) -> String {
         let mut link = self.0.clone();
         let others: Vec<(String, String)> = self
             .0
             .query_pairs()
-            .filter(|(name, _)| name != "page")
+            .filter(|(name, _)| name != parameter)
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
         link.query_pairs_mut()
             .clear()
             .extend_pairs(others)
-            .append_pair("page", &page.page().to_string());
+            .append_pair(parameter, value);
         link.into()
     }
 }

@@ -29,6 +29,9 @@ pub enum StorageError {
     /// Postgres does not answer, or refuses the statement.
     #[error("the database did not do what it was asked")]
     Query(#[from] sqlx::Error),
+    /// A search of the request log took longer than a statement may.
+    #[error("the search took too long")]
+    TooSlow(#[source] sqlx::Error),
     /// A migration failed, or the database was migrated by a newer version of this program.
     #[error("the database's tables could not be brought up to date")]
     Migrate(#[from] MigrateError),
@@ -83,6 +86,17 @@ impl StorageError {
             .and_then(sqlx::error::DatabaseError::constraint);
         if violated == Some(constraint) {
             Self::NameTaken
+        } else {
+            Self::Query(error)
+        }
+    }
+
+    /// `TooSlow` where the statement ran into its time limit.
+    pub(crate) fn slow_or(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        // 57014: cancelled.
+        if code.is_some_and(|code| code == "57014") {
+            Self::TooSlow(error)
         } else {
             Self::Query(error)
         }

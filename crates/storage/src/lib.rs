@@ -21,7 +21,8 @@ pub use credentials::{
 pub use database::{Database, DatabaseSettings, StorageError};
 pub use instances::Instances;
 pub use request_log::{
-    Closing, FixedPart, LogError, LogQueue, LogRow, LogSlot, Outcome, PgRequestLog, QueueSettings, Receipt, RequestLog,
-    RowLimits, WriteError,
+    Closing, FixedPart, LogError, LogFilter, LogPage, LogPosition, LogQueue, LogReadSettings, LogRecord, LogRow,
+    LogSight, LogSlot, Outcome, OutcomeFilter, PageLimit, PgRequestLog, QueueSettings, Receipt, RequestLog,
+    RequestLogs, RowLimits, WriteError,
 };
 pub use secrets::{KeyRing, KeyRingError, OpenError};

@@ -21,8 +21,8 @@ use model::{
 use provider::{DbtProvider, LogQueue, ProviderSettings, RetrySettings, RowLimits};
 use serde_json::json;
 use storage::{
-    ApiKeys, Credentials, Database, DatabaseSettings, KeyHash, KeyRecord, LogRow, QueueSettings, RequestLog,
-    StorageError, WriteError,
+    ApiKeys, Credentials, Database, DatabaseSettings, KeyHash, KeyRecord, LogReadSettings, LogRow, QueueSettings,
+    RequestLog, RequestLogs, StorageError, WriteError,
 };
 use tokio::sync::watch;
 
@@ -176,6 +176,14 @@ fn nowhere() -> Database {
     .unwrap()
 }
 
+fn log_reading() -> LogReadSettings {
+    LogReadSettings {
+        connections: 1,
+        acquire_timeout: Duration::from_millis(10),
+        statement_timeout: Duration::from_secs(1),
+    }
+}
+
 impl Bench {
     /// With these credentials: company, account, name.
     pub(crate) fn holding(settings: ClientSettings, held: &[(CompanyId, i64, &str)]) -> Self {
@@ -204,6 +212,7 @@ impl Bench {
         let records = Records {
             credentials: Credentials::new(&nowhere(), None),
             api_keys: ApiKeys::new(&nowhere()),
+            request_logs: RequestLogs::new(&nowhere(), &log_reading()),
         };
         let clock_too: Arc<FixedClock> = Arc::clone(&clock);
         let parts = ClientParts {

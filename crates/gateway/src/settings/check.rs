@@ -150,6 +150,8 @@ impl Settings {
         within("request_log.retry_max_ms", request_log.retry_max_ms, 1..=60_000)?;
         within("request_log.text_max_bytes", request_log.text_max_bytes, 256..=8192)?;
         within("request_log.json_max_bytes", request_log.json_max_bytes, 1024..=1 << 20)?;
+        within("request_log.read_connections", request_log.read_connections, 1..=100)?;
+        within("request_log.read_timeout_secs", request_log.read_timeout_secs, 1..=600)?;
 
         within("instance.heartbeat_secs", instance.heartbeat_secs, 1..=60)?;
         within("instance.dead_after_secs", instance.dead_after_secs, 3..=3600)?;

@@ -122,6 +122,8 @@ pub(crate) struct RequestLog {
     pub(crate) retry_max_ms: u64,
     pub(crate) text_max_bytes: usize,
     pub(crate) json_max_bytes: usize,
+    pub(crate) read_connections: u32,
+    pub(crate) read_timeout_secs: u64,
 }
 
 #[derive(Debug, Deserialize)]

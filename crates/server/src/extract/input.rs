@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use garde::Validate;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::problem::{Kind, Problem};
 use crate::state::ServerState;
@@ -23,6 +24,21 @@ impl FromRequestParts<ServerState> for Name {
             Ok(Path(name)) => Ok(Self(name)),
             Err(rejection) => Err(Problem::new(Kind::INVALID_REQUEST, rejection.body_text())),
         }
+    }
+}
+
+/// The one UUID in a route's path.
+pub(crate) struct NamedUuid(pub(crate) Uuid);
+
+impl FromRequestParts<ServerState> for NamedUuid {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Problem> {
+        let Name(text) = Name::from_request_parts(parts, state).await?;
+        Uuid::try_parse(&text).map(Self).map_err(|_| {
+            let detail = format!("`{}` in the path is not a UUID.", excerpt(&text));
+            Problem::new(Kind::INVALID_REQUEST, detail)
+        })
     }
 }
 

@@ -4,4 +4,4 @@ mod authenticated;
 mod input;
 
 pub(crate) use authenticated::Dbt;
-pub(crate) use input::{Id, JsonBody, Name, NoQuery, QueryParams};
+pub(crate) use input::{Id, JsonBody, Name, NamedUuid, NoQuery, QueryParams};

@@ -48,6 +48,14 @@ impl From<ClientError> for Problem {
                 format!("Credential `{name}` is not known here, or this key may not use its account."),
             ),
             ClientError::UnknownApiKey(id) => Self::new(Kind::NOT_FOUND, format!("Key {id} is not known here.")),
+            ClientError::UnknownRequest(uuid) => Self::new(
+                Kind::NOT_FOUND,
+                format!("Request {uuid} is not on record here, or this key may not see it."),
+            ),
+            ClientError::SearchTooBroad(_) => Self::new(
+                Kind::SEARCH_TOO_BROAD,
+                "The search took too long and was given up. Narrow it with `from` and `to`, or name a run, job or key.",
+            ),
             ClientError::FromSettings(name) => Self::new(
                 Kind::CONFLICT,
                 format!("Credential `{name}` comes from the gateway's settings; change it there and start again."),

@@ -37,6 +37,7 @@ kinds! {
     URL_TOO_LONG = URI_TOO_LONG "url-too-long" "URL too long",
     HEADERS_TOO_LARGE = REQUEST_HEADER_FIELDS_TOO_LARGE "headers-too-large" "Headers too large",
     UNPROCESSABLE = UNPROCESSABLE_ENTITY "unprocessable-entity" "Unprocessable entity",
+    SEARCH_TOO_BROAD = UNPROCESSABLE_ENTITY "search-too-broad" "Search too broad",
     RATE_LIMIT = TOO_MANY_REQUESTS "rate-limit" "Rate limit reached",
     CONFLICT = CONFLICT "conflict" "Conflict",
     NO_ENCRYPTION_KEY = SERVICE_UNAVAILABLE "no-encryption-key" "No encryption key",

@@ -6,6 +6,7 @@ pub(crate) mod credentials;
 pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod projects;
+pub(crate) mod request_logs;
 pub(crate) mod runs;
 
 use model::{AccountId, PageQuery, Target};

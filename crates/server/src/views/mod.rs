@@ -7,6 +7,7 @@ mod api_key;
 mod credential;
 mod list;
 mod project;
+mod request_log;
 mod run;
 
 pub(crate) use account::AccountView;
@@ -14,6 +15,7 @@ pub(crate) use api_key::{ApiKeyView, NewApiKeyView};
 pub(crate) use credential::{CredentialView, VerificationView};
 pub(crate) use list::ListView;
 pub(crate) use project::ProjectView;
+pub(crate) use request_log::RequestLogView;
 pub(crate) use run::RunView;
 
 /// Declares the view of one of dbt's nouns: the id, and fields that are null where dbt Cloud sent nothing usable.

@@ -310,6 +310,7 @@ async fn who_is_no_admin_is_refused_with_a_row_on_every_route_for_admins() {
             run: 1,
             credential: "nobody".to_owned(),
             api_key: 4711,
+            request_uuid: String::new(),
             free_name: "new".to_owned(),
         };
         for role in [Role::Viewer, Role::Operator] {

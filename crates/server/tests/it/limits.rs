@@ -162,6 +162,7 @@ async fn a_gateway_that_only_reads_refuses_every_change_and_reads_on() {
         run: acme::SUCCEEDED_RUN_ID,
         credential: format!("account%20{}", acme::ACCOUNT_ID),
         api_key: keys["results"][0]["id"].as_i64().unwrap(),
+        request_uuid: admin.get("/projects").await.request_uuid(),
         free_name: "new".to_owned(),
     };
     let (mut changes, mut reads) = (0, 0);

@@ -19,6 +19,7 @@ mod openapi;
 mod paging;
 mod problems;
 mod projects;
+mod request_logs;
 mod roles;
 mod rows;
 mod runs;

@@ -175,6 +175,7 @@ async fn names(app: &TestApp, round: usize) -> Names {
     admin.post("/credentials", &order).await.expect(201);
     let key = json!({"name": "to be revoked", "role": "viewer"});
     let key = admin.post("/api-keys", &key).await.expect(201);
+    let request_uuid = admin.get("/projects").await.request_uuid();
     Names {
         account: acme::ACCOUNT_ID,
         project: acme::PROJECT_ID,
@@ -182,6 +183,7 @@ async fn names(app: &TestApp, round: usize) -> Names {
         run: acme::FAILED_RUN_ID,
         credential,
         api_key: key["id"].as_i64().unwrap(),
+        request_uuid,
         free_name: format!("another-{round}"),
     }
 }

@@ -6,8 +6,8 @@ use simulator::acme;
 
 use crate::support::{Names, TestApp, operations};
 
-/// Things of company 1 that nobody has changed or deleted yet.
-async fn fresh(app: &TestApp, cell: usize) -> Names {
+/// Things of company 1 that nobody has changed or deleted yet; a key of that role may see them.
+async fn fresh(app: &TestApp, cell: usize, role: Role) -> Names {
     let admin = app.caller(Role::Admin);
     let credential = format!("cell-{cell}");
     let order = json!({
@@ -16,6 +16,8 @@ async fn fresh(app: &TestApp, cell: usize) -> Names {
     admin.post("/credentials", &order).await.expect(201);
     let key = json!({"name": "to be revoked", "role": "viewer"});
     let api_key = admin.post("/api-keys", &key).await.expect(201)["id"].as_i64().unwrap();
+    // Who may see only rows of its own has one.
+    let request_uuid = app.caller(role).get("/projects").await.request_uuid();
     Names {
         account: acme::ACCOUNT_ID,
         project: acme::PROJECT_ID,
@@ -23,6 +25,7 @@ async fn fresh(app: &TestApp, cell: usize) -> Names {
         run: acme::SUCCEEDED_RUN_ID,
         credential,
         api_key,
+        request_uuid,
         free_name: format!("free-{cell}"),
     }
 }
@@ -34,7 +37,7 @@ async fn every_operation_is_refused_exactly_to_the_roles_below_the_one_it_needs(
     for operation in operations() {
         for role in Role::ALL {
             cells += 1;
-            let names = fresh(&app, cells).await;
+            let names = fresh(&app, cells, role).await;
             let before = app.dbt.requests().len();
             let answer = operation
                 .ask(&app.caller(role), &operation.address(&names), &names)

@@ -91,6 +91,8 @@ fn the_search_finds_a_secret_in_every_spelling() {
 struct Stage {
     app: TestApp,
     plan: AccountPlan,
+    /// A request of the admin on record.
+    request_uuid: String,
     /// The texts of the keys that were made by API.
     made_keys: Vec<String>,
     answers: Vec<String>,
@@ -111,9 +113,11 @@ impl Stage {
         }
         .start()
         .await;
+        let request_uuid = app.caller(Role::Admin).get("/projects").await.request_uuid();
         let stage = Self {
             app,
             plan,
+            request_uuid,
             made_keys: Vec::new(),
             answers: Vec::new(),
         };
@@ -156,6 +160,7 @@ impl Stage {
                         credential: credential.clone(),
                         // There is none: those in use are not to be revoked.
                         api_key: 4711,
+                        request_uuid: self.request_uuid.clone(),
                         free_name: format!("free-{round}-{place}-{}", by.is_some()),
                     };
                     let caller = role.map_or_else(|| self.app.stranger(), |role| self.app.caller(role));

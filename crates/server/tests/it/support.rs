@@ -20,7 +20,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use server::{LimitSettings, ServerSettings};
 use simulator::{Config, Running, Simulator, acme};
-use storage::{ApiKeys, Database, KeyOrder, KeyRing};
+use storage::{ApiKeys, Database, KeyOrder, KeyRing, LogReadSettings};
 use testkit::TestDatabase;
 use tokio::net::TcpListener;
 use url::Url;
@@ -51,6 +51,7 @@ pub(crate) struct Setup {
     pub(crate) database_url: Option<String>,
     pub(crate) read_only: bool,
     pub(crate) log_wait: Duration,
+    pub(crate) log_reading: LogReadSettings,
     pub(crate) queue_capacity: usize,
 }
 
@@ -91,6 +92,11 @@ impl Default for Setup {
             database_url: None,
             read_only: false,
             log_wait: FOREVER,
+            log_reading: LogReadSettings {
+                connections: 3,
+                acquire_timeout: FOREVER,
+                statement_timeout: FOREVER,
+            },
             queue_capacity: 4096,
         }
     }
@@ -206,7 +212,7 @@ impl TestApp {
     }
 
     /// Changes the stored form of a key: `set` is the list of columns of an `UPDATE`.
-    pub(crate) async fn alter_key(&self, key: &str, set: &'static str) {
+    pub(crate) async fn alter_key(&self, key: &str, set: &str) {
         let prefix = key.split('_').nth(1).unwrap();
         let done = sqlx::query(sqlx::AssertSqlSafe(format!(
             "UPDATE api_key SET {set} WHERE prefix = $1"

@@ -5,7 +5,7 @@ use model::{CompanyId, RequestType, Role};
 use serde_json::{Value, json};
 use simulator::{acme, globex};
 
-use crate::support::{COMPANY, Names, Setup, TestApp, operations};
+use crate::support::{Answer, COMPANY, Names, Setup, TestApp, operations};
 
 /// Nothing that holds this may reach the other company.
 const MARK: &str = "acme-only";
@@ -41,6 +41,8 @@ async fn neighbours() -> (TestApp, Names, String) {
         .post("/api-keys", &json!({"name": MARK, "role": "viewer"}))
         .await
         .expect(201);
+    // dbt Cloud is not asked.
+    let on_record = admin.get("/projects?account_id=4711").await;
     let names = Names {
         account: acme::ACCOUNT_ID,
         project: acme::PROJECT_ID,
@@ -48,6 +50,7 @@ async fn neighbours() -> (TestApp, Names, String) {
         run: acme::SUCCEEDED_RUN_ID,
         credential: MARK.to_owned(),
         api_key: key["id"].as_i64().unwrap(),
+        request_uuid: on_record.request_uuid(),
         free_name: String::new(),
     };
     let foreigner = app.make_key(second, Role::Admin).await;
@@ -119,6 +122,10 @@ async fn whatever_a_foreigner_names_of_ours_is_not_found() {
                 request = request.json(&body);
             }
             let answer = foreigner.send(request).await;
+            if request_type == RequestType::ListRequestLogs {
+                only_of_the_second_company(&app, &answer).await;
+                continue;
+            }
             // A list of one's own, and something new for oneself: without anything of ours.
             let own = match request_type {
                 RequestType::ListProjects | RequestType::ListAccounts => header.is_none() && address == operation.path,
@@ -167,6 +174,18 @@ async fn whatever_a_foreigner_names_of_ours_is_not_found() {
     }
 }
 
+/// The foreigner's own rows may well name what the foreigner asked for in vain; they are the foreigner's own.
+async fn only_of_the_second_company(app: &TestApp, answer: &Answer) {
+    let own: Vec<String> = sqlx::query_scalar("SELECT request_uuid::text FROM request_log WHERE company_id = 2")
+        .fetch_all(app.database.pool())
+        .await
+        .unwrap();
+    for told in answer.expect(200)["results"].as_array().unwrap() {
+        let name = told["request_uuid"].as_str().unwrap();
+        assert!(own.iter().any(|each| each == name), "{told:#}");
+    }
+}
+
 #[tokio::test]
 async fn the_foreigners_rows_are_of_the_foreigners_company() {
     let (app, names, foreigner) = neighbours().await;
@@ -179,7 +198,7 @@ async fn the_foreigners_rows_are_of_the_foreigners_company() {
         .problem(404, "not-found");
     let rows = app.rows().await;
     let (ours, theirs): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row["company_id"] == COMPANY.0);
-    assert_eq!((ours.len(), theirs.len()), (2, 2), "ours are of what was made before");
+    assert_eq!((ours.len(), theirs.len()), (3, 2), "ours are of what was made before");
     for row in theirs {
         assert_eq!(
             (&row["company_id"], &row["outcome"]),

@@ -1,9 +1,10 @@
-//! The request log: what a row is, how it is cleaned, queued, and written in groups.
+//! The request log: what a row is, how it is cleaned, queued, and written in groups; and how it is read.
 
 mod clean;
 mod insert;
 mod pg;
 mod queue;
+mod reading;
 mod row;
 mod writer;
 
@@ -12,5 +13,8 @@ pub use clean::RowLimits;
 pub(crate) use insert::{ensure_partition, insert_rows};
 pub use pg::PgRequestLog;
 pub use queue::{LogError, LogQueue, LogSlot, QueueSettings, Receipt};
+pub use reading::{
+    LogFilter, LogPage, LogPosition, LogReadSettings, LogRecord, LogSight, OutcomeFilter, PageLimit, RequestLogs,
+};
 pub use row::{Closing, FixedPart, LogRow, Outcome};
 pub use writer::{RequestLog, WriteError};

@@ -162,6 +162,11 @@ impl FixedPart {
         }
     }
 
+    /// When it arrived.
+    pub fn started_at(&self) -> DateTime<Utc> {
+        self.started_at
+    }
+
     /// Whose request it is.
     pub fn company_id(&self) -> CompanyId {
         self.company_id

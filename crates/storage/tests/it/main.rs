@@ -13,6 +13,7 @@ mod instances;
 mod key_management;
 mod partitions;
 mod poisoned;
+mod reading;
 mod stopping;
 mod support;
 mod tenancy;

@@ -29,6 +29,8 @@ pub(crate) struct Names {
     /// A credential that there is.
     pub(crate) credential: String,
     pub(crate) api_key: i64,
+    /// A request on record.
+    pub(crate) request_uuid: String,
     /// A name that nothing has yet.
     pub(crate) free_name: String,
 }
@@ -77,7 +79,8 @@ impl Operation {
             .replace("{job_id}", &names.job.to_string())
             .replace("{run_id}", &names.run.to_string())
             .replace("{name}", &names.credential)
-            .replace("{api_key_id}", &names.api_key.to_string());
+            .replace("{api_key_id}", &names.api_key.to_string())
+            .replace("{request_uuid}", &names.request_uuid);
         assert!(!filled.contains('{'), "{}: tell here how to fill in {filled}", self.id);
         filled
     }

@@ -9,7 +9,7 @@ use model::{AccountId, Clock, FixedClock, InstanceId, Upstream, UpstreamSource};
 use provider::{DbtProvider, ProviderSettings, RetrySettings, RowLimits};
 use server::{Limits, ServerState};
 use simulator::Running;
-use storage::{ApiKeys, Credentials, Database, DatabaseSettings, LogQueue, PgRequestLog, QueueSettings};
+use storage::{ApiKeys, Credentials, Database, DatabaseSettings, LogQueue, PgRequestLog, QueueSettings, RequestLogs};
 use testkit::TestDatabase;
 
 use super::{FOREVER, Setup};
@@ -80,7 +80,11 @@ pub(crate) fn state(setup: &Setup, dbt: &Running, database: &TestDatabase, clock
             keys: Arc::new(api_keys.clone()),
             upstreams: upstreams(setup, dbt).with_stored(Arc::new(credentials.clone()), Duration::from_secs(4)),
             provider,
-            records: Records { credentials, api_keys },
+            records: Records {
+                credentials,
+                api_keys,
+                request_logs: RequestLogs::new(&database, &setup.log_reading),
+            },
             clock: Arc::clone(&clock),
         },
         ClientSettings {

@@ -1,0 +1,203 @@
+//! What may be asked of the log, as it stands in the query.
+
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use client::{LogFilter, LogPosition, OutcomeFilter};
+use model::{AccountId, ApiKeyId, Face, JobId, RequestType, RunId};
+use serde::de::{Deserialize, Deserializer, Error};
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+/// Declares a query: the filters of the log, and what else it may hold.
+macro_rules! log_query {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, serde::Deserialize, IntoParams)]
+        #[serde(deny_unknown_fields)]
+        #[into_params(parameter_in = Query)]
+        pub(crate) struct $name {
+            /// Arrived then or later: a time by RFC 3339.
+            #[param(value_type = Option<String>, format = DateTime, example = "2026-03-19T11:00:00Z")]
+            from: Option<Moment>,
+            /// Arrived earlier.
+            #[param(value_type = Option<String>, format = DateTime, example = "2026-03-19T12:00:00Z")]
+            to: Option<Moment>,
+            /// The operation, by its name in this document.
+            #[param(value_type = Option<String>, example = "trigger_job")]
+            request_type: Option<Word<RequestType>>,
+            /// How it ended; `open`: not yet.
+            #[param(value_type = Option<String>, example = "timeout")]
+            outcome: Option<Word<OutcomeFilter>>,
+            /// dbt Cloud's last status.
+            #[param(minimum = 100, maximum = 599)]
+            status_code: Option<u16>,
+            /// `rest`: a route; `internal`: a command.
+            #[param(value_type = Option<String>)]
+            face: Option<Word<Face>>,
+            /// The key that asked.
+            #[param(value_type = Option<i64>)]
+            api_key_id: Option<ApiKeyId>,
+            /// The dbt Cloud account.
+            #[param(value_type = Option<i64>)]
+            account_id: Option<AccountId>,
+            /// The job.
+            #[param(value_type = Option<i64>)]
+            job_id: Option<JobId>,
+            /// The run; its trigger is found by it as well.
+            #[param(value_type = Option<i64>)]
+            run_id: Option<RunId>,
+            $($(#[$field_doc])* pub(super) $field: $type,)*
+        }
+
+        impl $name {
+            pub(super) fn filter(&self) -> LogFilter {
+                LogFilter {
+                    from: self.from.map(|moment| moment.0),
+                    to: self.to.map(|moment| moment.0),
+                    request_type: self.request_type.map(|word| word.0),
+                    outcome: self.outcome.map(|word| word.0),
+                    status_code: self.status_code,
+                    face: self.face.map(|word| word.0),
+                    api_key_id: self.api_key_id,
+                    account_id: self.account_id,
+                    job_id: self.job_id,
+                    run_id: self.run_id,
+                }
+            }
+        }
+    };
+}
+
+log_query! {
+    /// Which requests, and which page of them.
+    ListRequestLogs {
+        /// Where the page begins: leave that to `next`.
+        #[param(value_type = Option<String>)]
+        cursor: Option<Cursor>,
+        /// Entries a page.
+        #[param(minimum = 1, maximum = 1000, default = 100)]
+        page_size: Option<u32>,
+    }
+}
+
+/// A time by RFC 3339.
+#[derive(Debug, Clone, Copy)]
+struct Moment(DateTime<Utc>);
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let moment = DateTime::parse_from_rfc3339(&text).map_err(|_| {
+            // In a query a plus sign stands for a space.
+            let hint = if text.contains(' ') { "; write `+` as `%2B`" } else { "" };
+            D::Error::custom(format_args!(
+                "`{}` is not a time such as 2026-03-19T11:57:15Z{hint}",
+                excerpt(&text)
+            ))
+        })?;
+        Ok(Self(moment.to_utc()))
+    }
+}
+
+/// A word of a vocabulary of ours.
+trait Vocabulary: Sized {
+    fn all() -> Vec<Self>;
+    fn spelling(&self) -> &'static str;
+}
+
+macro_rules! vocabulary {
+    ($type:ty, $all:expr) => {
+        impl Vocabulary for $type {
+            fn all() -> Vec<Self> {
+                $all.into_iter().collect()
+            }
+
+            fn spelling(&self) -> &'static str {
+                self.as_str()
+            }
+        }
+    };
+}
+vocabulary!(RequestType, RequestType::ALL);
+vocabulary!(OutcomeFilter, OutcomeFilter::all());
+vocabulary!(Face, Face::ALL);
+
+#[derive(Debug, Clone, Copy)]
+struct Word<T>(T);
+
+impl<'de, T: Vocabulary> Deserialize<'de> for Word<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        let found = T::all().into_iter().find(|known| known.spelling() == word);
+        found.map(Self).ok_or_else(|| {
+            let words: Vec<_> = T::all().iter().map(T::spelling).collect();
+            D::Error::custom(format_args!("`{}` is none of {}", excerpt(&word), words.join(", ")))
+        })
+    }
+}
+
+/// Where a page begins, as callers carry it: microseconds since 1970 and the UUID of the last row before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cursor(pub(super) LogPosition);
+
+pub(super) fn cursor_of(position: LogPosition) -> String {
+    let mut bytes = [0; 24];
+    bytes[..8].copy_from_slice(&position.started_at.timestamp_micros().to_be_bytes());
+    bytes[8..].copy_from_slice(position.request_uuid.as_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+impl FromStr for Cursor {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+            let (micros, uuid) = bytes.split_first_chunk::<8>()?;
+            Some(Self(LogPosition {
+                started_at: DateTime::from_timestamp_micros(i64::from_be_bytes(*micros))?,
+                request_uuid: Uuid::from_slice(uuid).ok()?,
+            }))
+        };
+        parse().ok_or("it is not a cursor that `next` gave")
+    }
+}
+
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+fn excerpt(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_survives_its_spelling_to_the_microsecond() {
+        for micros in [0, -1, 1_768_467_600_123_456] {
+            let position = LogPosition {
+                started_at: DateTime::from_timestamp_micros(micros).unwrap(),
+                request_uuid: Uuid::max(),
+            };
+            let text = cursor_of(position);
+            assert!(text.len() == 32 && !text.contains(['+', '/', '=']), "{text}");
+            assert_eq!(text.parse::<Cursor>().unwrap().0, position);
+        }
+    }
+
+    #[test]
+    fn other_texts_are_no_cursor() {
+        let beyond_time = URL_SAFE_NO_PAD.encode([0x7f; 24]);
+        for text in ["", "AAAA", "not base64!", &"A".repeat(33), &beyond_time] {
+            assert!(text.parse::<Cursor>().is_err(), "{text}");
+        }
+    }
+}

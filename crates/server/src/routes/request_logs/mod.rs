@@ -1,0 +1,67 @@
+//! The request log of a company, as far as the caller's key may see it.
+
+mod filters;
+
+use axum::Json;
+use client::RequestLogDesk;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::extract::{Dbt, NamedUuid, NoQuery, QueryParams};
+use crate::page_links::PageLinks;
+use crate::problem::{Kind, Problem};
+use crate::views::RequestLogView;
+use filters::{ListRequestLogs, cursor_of};
+
+/// A page of the log.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RequestLogPage {
+    /// The address of the next page; null on the last.
+    #[schema(example = "https://dbt.acme.example/request-logs?outcome=timeout&cursor=AAZUfM-L…")]
+    next: Option<String>,
+    /// The newest first.
+    results: Vec<RequestLogView>,
+}
+
+/// List requests on record, the newest first
+///
+/// An admin sees every request of the company, other roles those of their own key; an admin whose key has an account
+/// list sees those of its own key and those about these accounts. Follow `next` for older ones: no request comes twice,
+/// whatever arrives meanwhile. A page may hold less than `page_size` although there are more.
+#[utoipa::path(get, path = "/request-logs", operation_id = "list_request_logs", tag = "request log",
+    params(ListRequestLogs),
+    responses((status = 200, body = RequestLogPage), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn list_request_logs(
+    Dbt(client): Dbt,
+    links: PageLinks,
+    QueryParams(query): QueryParams<ListRequestLogs>,
+) -> Result<Json<RequestLogPage>, Problem> {
+    let page_size = query.page_size.unwrap_or(RequestLogDesk::DEFAULT_PAGE_SIZE);
+    if !(1..=RequestLogDesk::MAX_PAGE_SIZE).contains(&page_size) {
+        let detail = format!(
+            "In the query: `page_size` goes from 1 to {}.",
+            RequestLogDesk::MAX_PAGE_SIZE
+        );
+        return Err(Problem::new(Kind::INVALID_REQUEST, detail));
+    }
+    let after = query.cursor.map(|cursor| cursor.0);
+    let page = client.request_logs().list(&query.filter(), after, page_size).await?;
+    Ok(Json(RequestLogPage {
+        next: page.next.map(|position| links.with("cursor", &cursor_of(position))),
+        results: page.records.into_iter().map(RequestLogView::from).collect(),
+    }))
+}
+
+/// Get a request on record
+///
+/// By the `x-request-id` of its answer.
+#[utoipa::path(get, path = "/request-logs/{request_uuid}", operation_id = "get_request_log", tag = "request log",
+    params(("request_uuid" = Uuid, Path, description = "The request's name: the `x-request-id` of its answer.")),
+    responses((status = 200, body = RequestLogView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn get_request_log(
+    Dbt(client): Dbt,
+    NamedUuid(request_uuid): NamedUuid,
+    _: NoQuery,
+) -> Result<Json<RequestLogView>, Problem> {
+    Ok(Json(client.request_logs().get(request_uuid).await?.into()))
+}

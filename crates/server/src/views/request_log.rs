@@ -1,0 +1,98 @@
+//! Rows of the request log.
+
+use chrono::{DateTime, Utc};
+use client::{LogRecord, OutcomeFilter};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A request on record.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "request_uuid": "019e2a3b-5c6d-7e8f-9a0b-1c2d3e4f5a6b", "caller_request_id": "order 4711", "face": "rest",
+    "client_type": "dbt_cloud_administrative", "request_type": "trigger_job", "template": "/jobs/{job_id}/runs",
+    "api_key_id": 7, "credential": "production", "account_id": 70_403_100_000_001_i64,
+    "job_id": 70_403_107_000_001_i64, "run_id": 70_403_110_000_001_i64,
+    "args": {"order": {"cause": "Orders were reloaded"}}, "status_code": 200, "outcome": "succeeded", "error": null,
+    "attempts": 1,
+    "exchanges": [{"operation": "trigger_job", "why": "asked", "status": 200,
+        "started_at": "2026-03-19T11:57:15.559Z", "duration_ms": 181.25}],
+    "bytes": null, "served_from": "dbt", "instance_id": 3, "started_at": "2026-03-19T11:57:15.558970Z",
+    "finished_at": "2026-03-19T11:57:15.741023Z", "duration_ms": 182.03
+}))]
+pub(crate) struct RequestLogView {
+    /// The answer's `x-request-id`.
+    request_uuid: Uuid,
+    /// The caller's own `x-request-id`.
+    caller_request_id: Option<String>,
+    /// `rest`: a route; `internal`: a command.
+    face: String,
+    /// The API of dbt Cloud; null for our own records.
+    client_type: Option<String>,
+    /// The operation, by its name in this document.
+    request_type: String,
+    /// The route, without ids.
+    template: Option<String>,
+    /// The key that asked; null for a command.
+    api_key_id: Option<i64>,
+    /// The credential by which dbt Cloud was asked.
+    credential: Option<String>,
+    account_id: Option<i64>,
+    job_id: Option<i64>,
+    /// The run it is about; of a trigger, the one it started.
+    run_id: Option<i64>,
+    /// The arguments.
+    #[schema(value_type = Object)]
+    args: Box<RawValue>,
+    /// dbt Cloud's last status; null where it did not answer.
+    status_code: Option<i32>,
+    /// How it ended; `open` while it is under way.
+    outcome: String,
+    /// What went wrong.
+    error: Option<String>,
+    /// How many HTTP exchanges with dbt Cloud it took.
+    attempts: i32,
+    /// The first 20 of them: `operation`, `why`, `status` or `error`, `started_at`, `duration_ms`.
+    #[schema(value_type = Vec<Object>)]
+    exchanges: Box<RawValue>,
+    /// How many bytes of body dbt Cloud sent; null for answers that are collected whole.
+    bytes: Option<i64>,
+    /// `dbt`; null where dbt Cloud was not contacted.
+    served_from: Option<String>,
+    /// The process that had it.
+    instance_id: Option<i64>,
+    started_at: DateTime<Utc>,
+    finished_at: Option<DateTime<Utc>>,
+    duration_ms: Option<f64>,
+}
+
+impl From<LogRecord> for RequestLogView {
+    fn from(record: LogRecord) -> Self {
+        Self {
+            request_uuid: record.request_uuid,
+            caller_request_id: record.caller_request_id,
+            face: record.face,
+            client_type: record.client_type,
+            request_type: record.request_type,
+            template: record.template,
+            api_key_id: record.api_key_id.map(Into::into),
+            credential: record.credential,
+            account_id: record.account_id.map(Into::into),
+            job_id: record.job_id.map(Into::into),
+            run_id: record.run_id.map(Into::into),
+            args: record.args,
+            status_code: record.status_code,
+            outcome: record.outcome.unwrap_or_else(|| OutcomeFilter::OPEN.to_owned()),
+            error: record.error,
+            attempts: record.attempts,
+            exchanges: record.exchanges,
+            bytes: record.bytes,
+            served_from: record.served_from,
+            instance_id: record.instance_id.map(Into::into),
+            started_at: record.started_at,
+            finished_at: record.finished_at,
+            duration_ms: record.duration_ms,
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The request log as callers read it: pages, single requests, what each key may see.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use model::Role;
+use reqwest::Method;
+use serde_json::{Value, json};
+use simulator::{Fault, acme, globex};
+
+use crate::support::{Answer, COMPANY, Caller, Setup, TestApp};
+
+/// The names of the requests on a page.
+fn names(page: &Value) -> Vec<String> {
+    let results = page["results"].as_array().unwrap().iter();
+    results
+        .map(|row| row["request_uuid"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// All pages of a list, joined.
+async fn all_pages(caller: &Caller<'_>, first: &str) -> Vec<String> {
+    let (mut found, mut address) = (Vec::new(), first.to_owned());
+    loop {
+        let page = caller.get(&address).await.expect(200);
+        found.extend(names(&page));
+        match page["next"].as_str() {
+            Some(next) => next.clone_into(&mut address),
+            None => return found,
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_asked_is_on_record_for_whoever_asked_it() {
+    let app = TestApp::start().await;
+    let request = app
+        .operator()
+        .request(Method::POST, &format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID));
+    let request = request
+        .header("x-request-id", "order 4711")
+        .json(&json!({"cause": "for the record"}));
+    let answer = app.operator().send(request).await;
+    let run = answer.expect(201);
+
+    let told = app
+        .operator()
+        .get(&format!("/request-logs/{}", answer.request_uuid()))
+        .await
+        .expect(200);
+
+    let row = app.row_of(&answer).await;
+    for (column, value) in row.as_object().unwrap() {
+        match column.as_str() {
+            "company_id" => assert!(told.get(column).is_none(), "it is the caller's own"),
+            "started_at" | "finished_at" => assert!(told[column].is_string()),
+            _ => assert_eq!(&told[column], value, "{column}"),
+        }
+    }
+    assert_eq!(
+        (&told["run_id"], &told["caller_request_id"]),
+        (&run["id"], &json!("order 4711"))
+    );
+    assert_eq!(
+        (&told["outcome"], &told["exchanges"][0]["status"]),
+        (&json!("succeeded"), &json!(200))
+    );
+    let by_run = app
+        .operator()
+        .get(&format!("/request-logs?run_id={}", run["id"]))
+        .await
+        .expect(200);
+    assert_eq!(
+        by_run["results"],
+        json!([told]),
+        "the trigger is found by the run it started"
+    );
+}
+
+#[tokio::test]
+async fn pages_follow_next_to_the_end_while_requests_arrive() {
+    let app = Setup::default().public_url("https://dbt.acme.example").start().await;
+    let admin = app.caller(Role::Admin);
+    let mut asked = Vec::new();
+    for _ in 0..25 {
+        asked.push(app.viewer().get("/projects/1").await.request_uuid());
+        app.clock.advance(TimeDelta::seconds(1));
+    }
+    let path = "/request-logs?request_type=get_project&page_size=10";
+    let (mut found, mut address) = (Vec::new(), path.to_owned());
+    loop {
+        let page = admin.get(&address).await.expect(200);
+        found.extend(names(&page));
+        // Newer than every page to come.
+        app.viewer().get("/projects/1").await;
+        let Some(next) = page["next"].as_str() else { break };
+        let next = next
+            .strip_prefix("https://dbt.acme.example")
+            .expect("an absolute address");
+        assert!(
+            next.contains("request_type=get_project") && next.contains("page_size=10"),
+            "{next}"
+        );
+        next.clone_into(&mut address);
+    }
+    asked.reverse();
+    assert_eq!(found, asked, "the newest first, each once");
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_open_until_it_ends() {
+    let app = TestApp::start().await;
+    let held_up = app.dbt.add_fault(Fault::on("POST", "/").delay_before_ms(600_000));
+    let trigger = format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID);
+    let request = app
+        .operator()
+        .request(Method::POST, &trigger)
+        .json(&json!({"cause": "x"}));
+    let under_way = tokio::spawn(request.send());
+    while app.dbt.requests_to("POST", "/").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let open = app.operator().get("/request-logs?outcome=open").await.expect(200);
+    assert_eq!(names(&open).len(), 1);
+    let told = &open["results"][0];
+    assert_eq!(
+        (&told["outcome"], &told["finished_at"], &told["duration_ms"]),
+        (&json!("open"), &Value::Null, &Value::Null)
+    );
+    assert_eq!(told["args"]["order"]["cause"], "x");
+    assert!(app.dbt.remove_fault(held_up));
+    under_way.abort();
+}
+
+/// The names of company 1's requests by key of each role, about Acme's account and about Globex's, weakest role first.
+async fn requests_of_all(app: &TestApp) -> Vec<[String; 2]> {
+    let mut asked = Vec::new();
+    for role in Role::ALL {
+        let of = async |account: i64| {
+            let answer = app.caller(role).get(&format!("/projects?account_id={account}")).await;
+            assert_eq!(answer.status, 200);
+            answer.request_uuid()
+        };
+        asked.push([of(acme::ACCOUNT_ID).await, of(globex::ACCOUNT_ID).await]);
+    }
+    asked
+}
+
+#[tokio::test]
+async fn an_admin_sees_its_company_others_their_own_requests_and_an_account_list_narrows() {
+    let mut setup = Setup::default();
+    setup
+        .accounts
+        .push((COMPANY, globex::ACCOUNT_ID, globex::TOKEN.to_owned()));
+    let app = setup.start().await;
+    let asked = requests_of_all(&app).await;
+    let limited = app.make_key(COMPANY, Role::Admin).await;
+    let list = format!("accounts = ARRAY[{}]", acme::ACCOUNT_ID);
+    app.alter_key(&limited, &list).await;
+    let limited_asked = app
+        .with_key(&limited)
+        .get(&format!("/projects?account_id={}", globex::ACCOUNT_ID))
+        .await;
+    limited_asked.problem(404, "not-found");
+    let own = limited_asked.request_uuid();
+
+    let [viewers, operators, admins] = [0, 1, 2].map(|place| asked[place].to_vec());
+    let everything = [viewers.clone(), operators.clone(), admins.clone(), vec![own.clone()]].concat();
+    let about_acme: Vec<_> = asked.iter().map(|pair| pair[0].clone()).chain([own]).collect();
+    let cases = [
+        (app.viewer(), viewers),
+        (app.operator(), operators),
+        (app.caller(Role::Admin), everything.clone()),
+        (app.with_key(&limited), about_acme),
+    ];
+    for (caller, expected) in cases {
+        let expected: BTreeSet<_> = expected.into_iter().collect();
+        let listed = all_pages(&caller, "/request-logs?face=rest&page_size=3").await;
+        assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), expected);
+        for name in &everything {
+            let answer = caller.get(&format!("/request-logs/{name}")).await;
+            if expected.contains(name) {
+                assert_eq!(answer.expect(200)["request_uuid"], name.as_str());
+            } else {
+                answer.problem(404, "not-found");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_a_key_may_not_use_is_refused_with_a_row() {
+    let app = TestApp::start().await;
+    let limited = app.make_key(COMPANY, Role::Admin).await;
+    app.alter_key(&limited, "accounts = ARRAY[7]").await;
+    let limited = app.with_key(&limited);
+    let refused = limited.get("/request-logs?account_id=8").await;
+    refused.problem(404, "not-found");
+    let row = app.row_of(&refused).await;
+    assert_eq!(
+        (&row["request_type"], &row["outcome"]),
+        (&json!("list_request_logs"), &json!("refused"))
+    );
+    let allowed = limited.get("/request-logs?account_id=7").await;
+    assert_eq!(allowed.expect(200), json!({"next": null, "results": []}));
+    assert!(
+        !app.has_row(&allowed).await,
+        "reads of our own records are not on record"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_is_told_with_what_can() {
+    let app = TestApp::start().await;
+    let cases = [
+        ("color=red", "`color`, expected one of `from`, `to`, `request_type`"),
+        ("outcome=fine", "`fine` is none of open, succeeded, invalid_request"),
+        ("request_type=drop", "list_request_logs, get_request_log"),
+        ("face=north", "`north` is none of rest"),
+        (
+            "from=yesterday",
+            "`yesterday` is not a time such as 2026-03-19T11:57:15Z",
+        ),
+        ("to=2026-03-19T11:57:15+01:00", "write `+` as `%2B`"),
+        ("from=2026-03-19", "is not a time"),
+        ("status_code=abc", "invalid digit"),
+        ("run_id=x", "an id"),
+        ("page_size=0", "`page_size` goes from 1 to 1000"),
+        ("page_size=1001", "`page_size` goes from 1 to 1000"),
+        ("cursor=abc", "not a cursor that `next` gave"),
+        ("page=2", "`page`"),
+    ];
+    for (query, told) in cases {
+        let answer = app.viewer().get(&format!("/request-logs?{query}")).await;
+        let problem = answer.problem(400, "invalid-request");
+        assert!(answer.detail().contains(told), "{query}: {problem:#}");
+    }
+    let not_a_uuid = app.viewer().get("/request-logs/4711").await;
+    assert_eq!(
+        not_a_uuid.problem(400, "invalid-request")["detail"],
+        "`4711` in the path is not a UUID."
+    );
+    let good = app
+        .viewer()
+        .get("/request-logs?from=2026-01-15T10:00:00%2B01:00&to=2026-01-15T10:00:00Z")
+        .await;
+    assert_eq!(good.status, 200, "{}", good.text);
+}
+
+#[tokio::test]
+async fn a_search_that_takes_too_long_is_given_up_and_says_how_to_narrow_it() {
+    let mut setup = Setup::default();
+    setup.log_reading.statement_timeout = Duration::from_millis(50);
+    let app = setup.start().await;
+    let answer = app.viewer().get("/projects/1").await;
+    let mut lock = app.database.pool().begin().await.unwrap();
+    sqlx::query("LOCK TABLE request_log IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let given_up: [Answer; 2] = [
+        app.viewer().get("/request-logs").await,
+        app.viewer()
+            .get(&format!("/request-logs/{}", answer.request_uuid()))
+            .await,
+    ];
+    for answer in given_up {
+        let problem = answer.problem(422, "search-too-broad");
+        assert!(
+            problem["detail"]
+                .as_str()
+                .unwrap()
+                .contains("Narrow it with `from` and `to`")
+        );
+    }
+}
+
+#[tokio::test]
+async fn searches_take_no_connection_from_requests() {
+    let mut setup = Setup::default();
+    setup.log_reading.connections = 1;
+    let app = setup.start().await;
+    let mut lock = app.database.pool().begin().await.unwrap();
+    sqlx::query("LOCK TABLE request_log IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    // More searches than there are connections of any kind wait for the lock, or for each other.
+    let searches: Vec<_> = (0..20)
+        .map(|_| tokio::spawn(app.viewer().request(Method::GET, "/request-logs").send()))
+        .collect();
+    // Keys that were never looked up before are known or unknown at once.
+    for number in 0..20 {
+        let unknown = format!("dgw_{number:08x}_{}", "0f".repeat(32));
+        let answer = app.with_key(&unknown).get("/request-logs").await;
+        answer.problem(401, "unauthenticated");
+    }
+    lock.rollback().await.unwrap();
+    for search in searches {
+        assert_eq!(search.await.unwrap().unwrap().status(), 200);
+    }
+}
