@@ -1,16 +1,35 @@
 //! Runs.
 
-use model::{RequestType, Run, RunId, Target};
+use model::{Page, PageQuery, RequestType, Run, RunFilter, RunId, RunRelated, Target};
 
 use crate::{ClientError, DbtClient};
 
 impl DbtClient {
-    /// One run.
+    /// A page of an account's runs.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn get_run(self, target: impl Into<Target>, run_id: RunId) -> Result<Run, ClientError> {
+    pub async fn list_runs(
+        self,
+        target: impl Into<Target>,
+        filter: RunFilter,
+        page: PageQuery,
+    ) -> Result<Page<Run>, ClientError> {
+        let (provider, ctx) = self.admit(RequestType::ListRuns, target).await?;
+        Ok(provider.list_runs(ctx, filter, page).await?)
+    }
+
+    /// One run, with what is asked for besides.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn get_run(
+        self,
+        target: impl Into<Target>,
+        run_id: RunId,
+        related: Vec<RunRelated>,
+    ) -> Result<Run, ClientError> {
         let (provider, ctx) = self.admit(RequestType::GetRun, target).await?;
-        Ok(provider.get_run(ctx, run_id).await?)
+        Ok(provider.get_run(ctx, run_id, related).await?)
     }
 }

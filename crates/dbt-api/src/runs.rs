@@ -1,17 +1,85 @@
 //! Runs, by the Administrative API v2.
 
-use model::{Run, RunId, Upstream};
+use chrono::{DateTime, SecondsFormat, Utc};
+use model::{Listed, Period, Run, RunFilter, RunId, RunRelated, Slice, Upstream};
+use serde_json::{Value, json};
 
 use crate::{ApiError, ApiRequest, ApiResponse, WrappedApi};
 
 impl dyn WrappedApi {
-    /// One run: "Retrieve Run", `GET /v2/accounts/{account_id}/runs/{id}/`.
+    /// One of dbt Cloud's pages of runs: "List Runs", `GET /v2/accounts/{account_id}/runs/`.
+    ///
+    /// # Errors
+    /// Every [`ApiError`].
+    pub async fn list_runs(
+        &self,
+        to: &Upstream,
+        filter: &RunFilter,
+        slice: Slice,
+    ) -> Result<ApiResponse<Listed<Run>>, ApiError> {
+        let mut request = ApiRequest::get(format!("/v2/accounts/{}/runs/", to.account_id))
+            .query("limit", &slice.limit)
+            .query("offset", &slice.offset)
+            // Always: by itself dbt Cloud lists the oldest first.
+            .query("order_by", filter.order_by.as_str());
+        if !filter.project_id.is_empty() {
+            request = request.query("project_id__in", &json!(filter.project_id));
+        }
+        if let Some(environment) = filter.environment_id {
+            request = request.query("environment_id", &environment);
+        }
+        if let Some(job) = filter.job_id {
+            request = request.query("job_definition_id", &job);
+        }
+        if !filter.status.is_empty() {
+            request = request.query("status__in", &json!(filter.status));
+        }
+        if !filter.created.is_open() {
+            request = request.query("created_at__range", &range(filter.created));
+        }
+        if !filter.finished.is_open() {
+            request = request.query("finished_at__range", &range(filter.finished));
+        }
+        self.fetch_list(to, with_related(request, &filter.include_related))
+            .await
+    }
+
+    /// One run with what is asked for besides: "Retrieve Run", `GET /v2/accounts/{account_id}/runs/{id}/`.
     ///
     /// # Errors
     /// Every [`ApiError`]; [`ApiError::NotFound`] where there is none, where the token may not see it, and for a
     /// moment after the run was started.
-    pub async fn get_run(&self, to: &Upstream, id: RunId) -> Result<ApiResponse<Run>, ApiError> {
+    pub async fn get_run(
+        &self,
+        to: &Upstream,
+        id: RunId,
+        related: &[RunRelated],
+    ) -> Result<ApiResponse<Run>, ApiError> {
         let request = ApiRequest::get(format!("/v2/accounts/{}/runs/{id}/", to.account_id));
-        self.fetch(to, request).await
+        self.fetch(to, with_related(request, related)).await
     }
+}
+
+/// dbt's clients write it in five ways; this is the one that its specification describes.
+fn with_related(request: ApiRequest, related: &[RunRelated]) -> ApiRequest {
+    if related.is_empty() {
+        return request;
+    }
+    let names: Vec<_> = related.iter().map(|each| each.as_str()).collect();
+    request.query("include_related", &names.join(","))
+}
+
+/// dbt Cloud takes two ends, as one JSON list in one parameter (its specification says repeated keys, its clients do
+/// not). An open end lies before the first and after the last run there can be.
+fn range(period: Period) -> Value {
+    let after = period.after.unwrap_or(DateTime::UNIX_EPOCH);
+    let before = period.before.unwrap_or(FAR);
+    json!([written(after), written(before)])
+}
+
+/// 1 January 2200.
+const FAR: DateTime<Utc> = DateTime::from_timestamp(7_258_118_400, 0).unwrap();
+
+fn written(moment: DateTime<Utc>) -> String {
+    moment.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }

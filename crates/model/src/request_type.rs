@@ -92,6 +92,8 @@ request_types! {
     GetProject "get_project" needs Viewer, Read, ADMINISTRATIVE;
     /// Start a run of a job.
     TriggerJob "trigger_job" needs Operator, Change, ADMINISTRATIVE;
+    /// List the runs of an account.
+    ListRuns "list_runs" needs Viewer, Read, ADMINISTRATIVE;
     /// Read one run.
     GetRun "get_run" needs Viewer, Read, ADMINISTRATIVE;
     /// Check a credential with dbt Cloud.

@@ -26,6 +26,16 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
+    /// Every status that the specification lists.
+    pub const ALL: [Self; 6] = [
+        Self::Queued,
+        Self::Starting,
+        Self::Running,
+        Self::Success,
+        Self::Error,
+        Self::Cancelled,
+    ];
+
     /// Whether the run has ended and will not change any more.
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Success | Self::Error | Self::Cancelled)

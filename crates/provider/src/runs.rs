@@ -1,25 +1,60 @@
 //! Runs: single executions of jobs.
 
-use model::{ClientContext, RequestType, Run, RunId};
+use model::{ClientContext, Page, PageQuery, RequestType, Run, RunFilter, RunId, RunRelated};
 
 use crate::exchanges::Why;
 use crate::request::{Asked, args};
-use crate::{DbtProvider, ProviderError};
+use crate::{DbtProvider, ProviderError, gather};
 
 impl DbtProvider {
-    /// One run.
+    /// The page of the account's runs that was asked for, gathered from dbt's pages of 100.
+    ///
+    /// # Errors
+    /// [`ProviderError`]: the page is whole or an error.
+    pub async fn list_runs(
+        &self,
+        ctx: ClientContext,
+        filter: RunFilter,
+        page: PageQuery,
+    ) -> Result<Page<Run>, ProviderError> {
+        let asked = Asked {
+            args: args!(filter, page),
+            job_id: filter.job_id,
+            ..Asked::default()
+        };
+        self.provider_request(ctx, asked, move |call| async move {
+            let filter = &filter;
+            let fetch = |slice, why| {
+                call.exchange(RequestType::ListRuns, why, move |api, to| {
+                    api.list_runs(to, filter, slice)
+                })
+            };
+            Ok(gather::page(page, call.gather_concurrency, |run: &Run| run.id, fetch).await?)
+        })
+        .await
+    }
+
+    /// One run, with what is asked for besides.
     ///
     /// # Errors
     /// [`ProviderError`].
-    pub async fn get_run(&self, ctx: ClientContext, run_id: RunId) -> Result<Run, ProviderError> {
+    pub async fn get_run(
+        &self,
+        ctx: ClientContext,
+        run_id: RunId,
+        related: Vec<RunRelated>,
+    ) -> Result<Run, ProviderError> {
         let asked = Asked {
-            args: args!(run_id),
+            args: args!(run_id, related),
             run_id: Some(run_id),
             ..Asked::default()
         };
         self.provider_request(ctx, asked, move |call| async move {
+            let related = &related;
             Ok(call
-                .exchange(RequestType::GetRun, Why::Asked, move |api, to| api.get_run(to, run_id))
+                .exchange(RequestType::GetRun, Why::Asked, move |api, to| {
+                    api.get_run(to, run_id, related)
+                })
                 .await?)
         })
         .await

@@ -5,7 +5,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::routes::{accounts, api_keys, credentials, health, jobs, projects, request_logs, runs};
+use crate::routes::{accounts, api_keys, credentials, health, jobs, list_runs, projects, request_logs, runs};
 use crate::state::ServerState;
 
 #[derive(OpenApi)]
@@ -51,6 +51,7 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
         .routes(routes!(projects::list_projects))
         .routes(routes!(projects::get_project))
         .routes(routes!(jobs::trigger_job))
+        .routes(routes!(list_runs::list_runs))
         .routes(routes!(runs::get_run))
         .routes(routes!(credentials::list_credentials, credentials::create_credential))
         .routes(routes!(

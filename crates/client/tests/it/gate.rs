@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use client::{ClientError, ClientSettings, LogError, ProviderError};
-use model::{AccountId, Effect, JobId, PageQuery, ProjectFilter, ProjectId, RequestType, Role, RunId};
+use model::{AccountId, Effect, JobId, PageQuery, ProjectFilter, ProjectId, RequestType, Role, RunFilter, RunId};
 use provider::Outcome;
 
 use crate::support::{Bench, COMPANY, OTHER_COMPANY, caller, order, settings};
@@ -12,11 +12,12 @@ const KNOWN: Option<AccountId> = Some(AccountId(10));
 const UNKNOWN: Option<AccountId> = Some(AccountId(99));
 
 /// What [`ask`] knows how to ask: each role's reads and changes.
-const OPERATIONS: [RequestType; 5] = [
+const OPERATIONS: [RequestType; 6] = [
     RequestType::GetAccount,
     RequestType::ListProjects,
     RequestType::GetProject,
     RequestType::TriggerJob,
+    RequestType::ListRuns,
     RequestType::GetRun,
 ];
 
@@ -45,7 +46,11 @@ async fn ask(
         }
         RequestType::GetProject => client.get_project(account, ProjectId(7)).await.map(drop),
         RequestType::TriggerJob => client.trigger_job(account, JobId(1), order()).await.map(drop),
-        RequestType::GetRun => client.get_run(account, RunId(1)).await.map(drop),
+        RequestType::ListRuns => {
+            let page = PageQuery::new(1, 10).unwrap();
+            client.list_runs(account, RunFilter::default(), page).await.map(drop)
+        }
+        RequestType::GetRun => client.get_run(account, RunId(1), Vec::new()).await.map(drop),
         other => panic!("{other} is not among OPERATIONS"),
     }
 }

@@ -114,7 +114,10 @@ impl FakeDbt {
 impl WrappedApi for FakeDbt {
     async fn send(&self, to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
         self.0.lock().unwrap().push((to.name.clone(), to.account_id));
-        let one_or_list = if request.path().ends_with("/projects/") {
+        let one_or_list = if ["/projects/", "/runs/"]
+            .iter()
+            .any(|list| request.path().ends_with(list))
+        {
             json!({"data": [{"id": 7}], "extra": {"pagination": {"total_count": 1}}})
         } else {
             json!({"data": {"id": 7}})

@@ -90,7 +90,7 @@ async fn ipv6_is_no_way_around() {
         "[64:ff9b::7f00:1]",
     ] {
         let to = stored(&format!("http://{host}:{port}/api"));
-        let error = impatient().get_run(&to, RunId(1)).await.unwrap_err();
+        let error = impatient().get_run(&to, RunId(1), &[]).await.unwrap_err();
         assert!(matches!(error, ApiError::ForbiddenAddress), "{host}: {error:?}");
     }
     if let Some(listener) = listener {

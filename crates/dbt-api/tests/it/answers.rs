@@ -83,7 +83,7 @@ async fn one_thing_without_its_id_is_unreadable(#[case] status: u16, #[case] bod
 async fn a_field_nobody_asked_for_never_makes_a_2xx_an_error() {
     let body = json!({"data": {"id": 5, "status": 77, "job": "soon", "created_at": 1, "of_tomorrow": [{}]}, "new": 1});
     let server = server(ResponseTemplate::new(202).set_body_json(body)).await;
-    let answer = api().get_run(&at(&server), RunId(5)).await.unwrap();
+    let answer = api().get_run(&at(&server), RunId(5), &[]).await.unwrap();
     assert_eq!(answer.status, StatusCode::ACCEPTED);
     assert_eq!(answer.data.status, Some(RunStatus::Unknown(77)));
     assert_eq!(answer.data.created_at, None);

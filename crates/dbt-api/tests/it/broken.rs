@@ -16,7 +16,7 @@ const CUT_404: &str = "HTTP/1.1 404 Not Found\r\ncontent-length: 500\r\n\r\nno s
 async fn error_after(next: Move, settings: HttpSettings) -> ApiError {
     let listener = Listener::start([next]).await;
     let error = api_with(settings)
-        .get_run(&upstream(&listener.url), RunId(1))
+        .get_run(&upstream(&listener.url), RunId(1), &[])
         .await
         .unwrap_err();
     assert!(listener.requests().len() <= 1, "one call is one exchange");

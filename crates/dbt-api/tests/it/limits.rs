@@ -20,7 +20,7 @@ fn never_ending(status: StatusCode, beginning: &'static str) -> ApiAnswer {
 async fn without_limits_of_its_own_an_api_has_the_default_deadline() {
     let started = Instant::now();
     let error = Fake::silent()
-        .get_run(&upstream("https://dbt.test"), RunId(1))
+        .get_run(&upstream("https://dbt.test"), RunId(1), &[])
         .await
         .unwrap_err();
     assert!(matches!(error, ApiError::Timeout { status: None, .. }), "{error:?}");
@@ -31,7 +31,10 @@ async fn without_limits_of_its_own_an_api_has_the_default_deadline() {
 async fn a_success_that_never_ends_meets_the_deadline() {
     let api = Fake::answering(never_ending(StatusCode::OK, "{\"data\":"));
     let started = Instant::now();
-    let error = api.get_run(&upstream("https://dbt.test"), RunId(1)).await.unwrap_err();
+    let error = api
+        .get_run(&upstream("https://dbt.test"), RunId(1), &[])
+        .await
+        .unwrap_err();
     assert!(
         matches!(
             error,
@@ -49,7 +52,10 @@ async fn a_success_that_never_ends_meets_the_deadline() {
 async fn the_rest_of_an_error_is_not_waited_for() {
     let api = Fake::answering(never_ending(StatusCode::NOT_FOUND, "nothing here"));
     let started = Instant::now();
-    let error = api.get_run(&upstream("https://dbt.test"), RunId(1)).await.unwrap_err();
+    let error = api
+        .get_run(&upstream("https://dbt.test"), RunId(1), &[])
+        .await
+        .unwrap_err();
     let ApiError::NotFound { message } = error else {
         panic!("{error:?}")
     };
@@ -66,6 +72,9 @@ async fn an_endless_error_is_read_no_further_than_its_limit() {
         piece
     });
     let api = Fake::answering(ApiAnswer::new(StatusCode::BAD_GATEWAY, HeaderMap::new(), bounded));
-    let error = api.get_run(&upstream("https://dbt.test"), RunId(1)).await.unwrap_err();
+    let error = api
+        .get_run(&upstream("https://dbt.test"), RunId(1), &[])
+        .await
+        .unwrap_err();
     assert_eq!(error.status(), Some(StatusCode::BAD_GATEWAY));
 }

@@ -61,7 +61,7 @@ async fn a_trigger_on_a_fresh_connection_that_breaks_is_sent_once(#[case] then: 
 async fn a_trigger_on_a_used_connection_that_breaks_is_sent_once(#[case] then: Move) {
     let listener = Listener::start([Move::Answer(RUN), then, Move::Answer(RUN)]).await;
     let (api, upstream) = (api(), upstream(&listener.url));
-    api.get_run(&upstream, RunId(1)).await.unwrap();
+    api.get_run(&upstream, RunId(1), &[]).await.unwrap();
     let error = api.trigger_job(&upstream, JobId(1), &order()).await.unwrap_err();
     assert_eq!(error.name(), "disconnected", "{error:?}");
     let posts = listener

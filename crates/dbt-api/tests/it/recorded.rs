@@ -7,7 +7,9 @@ use bytes::Bytes;
 use dbt_api::{ApiAnswer, ApiRequest, WrappedApi};
 use futures::{TryStreamExt as _, stream};
 use http::{HeaderMap, StatusCode};
-use model::{Account, AccountId, JobId, ProjectFilter, ProjectId, RunId, RunStatus, Slice, TriggerJob, Upstream};
+use model::{
+    Account, AccountId, JobId, ProjectFilter, ProjectId, RunFilter, RunId, RunStatus, Slice, TriggerJob, Upstream,
+};
 use serde_json::Value;
 
 use crate::support::{Fake, upstream};
@@ -105,13 +107,30 @@ async fn the_recorded_runs_decode() {
     ];
     for (file, id, status) in expected {
         let Some((api, to)) = recorded(file) else { continue };
-        let run = api.get_run(&to, RunId(id)).await.unwrap().data;
+        let run = api.get_run(&to, RunId(id), &[]).await.unwrap().data;
         assert_eq!((run.id, run.status), (RunId(id), Some(status)), "{file}");
         assert!(
             run.created_at.is_some() && run.finished_at.is_some() && run.job_definition_id.is_some(),
             "{file}"
         );
     }
+}
+
+#[tokio::test]
+async fn the_recorded_list_of_runs_decodes() {
+    let Some((api, to)) = recorded("run_list_response.json") else {
+        return;
+    };
+    let slice = Slice { offset: 0, limit: 100 };
+    let listed = api.list_runs(&to, &RunFilter::default(), slice).await.unwrap().data;
+    assert!(listed.items.len() > 1, "{listed:?}");
+    assert_eq!(listed.items[1].id, RunId(40_538_548));
+    assert!(
+        listed
+            .items
+            .iter()
+            .all(|run| run.status.is_some() && run.created_at.is_some())
+    );
 }
 
 #[tokio::test]

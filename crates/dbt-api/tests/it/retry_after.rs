@@ -37,7 +37,7 @@ async fn a_rate_limit_says_when_to_come_back(#[case] headers: &[(&str, &str)], #
                 template.insert_header(*name, *value)
             });
         Mock::given(any()).respond_with(template).expect(1).mount(&server).await;
-        let error = api().get_run(&at(&server), 1.into()).await.unwrap_err();
+        let error = api().get_run(&at(&server), 1.into(), &[]).await.unwrap_err();
         assert_eq!(error.retry_after(), expected, "{status}");
     }
 }

@@ -31,7 +31,7 @@ async fn errors_hold_neither_token_nor_url() {
     for next in moves {
         let listener = Listener::start([next]).await;
         let to = upstream(&listener.url);
-        let error = api_with(quick.clone()).get_run(&to, RunId(1)).await.unwrap_err();
+        let error = api_with(quick.clone()).get_run(&to, RunId(1), &[]).await.unwrap_err();
         assert_tells_nothing(&error, &to);
     }
 }
@@ -41,7 +41,7 @@ async fn a_token_that_no_header_can_carry_is_named_nowhere() {
     let listener = Listener::start([]).await;
     let mut to = upstream(&listener.url);
     to.token = format!("{TOKEN}\nX-Evil: 1").into();
-    let error = api().get_run(&to, RunId(1)).await.unwrap_err();
+    let error = api().get_run(&to, RunId(1), &[]).await.unwrap_err();
     assert!(matches!(error, ApiError::Unsendable(_)), "{error:?}");
     assert_tells_nothing(&error, &to);
     assert!(listener.requests().is_empty());
@@ -63,7 +63,10 @@ async fn nothing_that_can_be_printed_shows_the_token() {
 #[tokio::test]
 async fn an_error_never_repeats_its_source() {
     let listener = Listener::start([Move::Reset]).await;
-    let error = api().get_run(&upstream(&listener.url), RunId(1)).await.unwrap_err();
+    let error = api()
+        .get_run(&upstream(&listener.url), RunId(1), &[])
+        .await
+        .unwrap_err();
     assert_eq!(error.to_string(), "the connection to dbt Cloud broke");
     assert!(chain(&error).starts_with("the connection to dbt Cloud broke: error sending request: "));
 }

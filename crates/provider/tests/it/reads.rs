@@ -124,7 +124,10 @@ async fn a_row_tells_which_error_the_answer_was() {
     ];
     for (status, outcome) in cases {
         let bench = Bench::with(move |_, _| Reply::status(status));
-        let answer = bench.provider.get_run(bench.ctx(RequestType::GetRun), RunId(11)).await;
+        let answer = bench
+            .provider
+            .get_run(bench.ctx(RequestType::GetRun), RunId(11), Vec::new())
+            .await;
 
         assert!(matches!(answer, Err(ProviderError::Api(_))), "{status}: {answer:?}");
         let row = bench.log.only_row();
@@ -172,7 +175,10 @@ async fn a_row_tells_which_error_stood_in_place_of_an_answer_and_what_caused_it(
     ];
     for (failure, outcome, name) in cases {
         let bench = Bench::with(move |_, _| Reply::Fails(failure()));
-        let answer = bench.provider.get_run(bench.ctx(RequestType::GetRun), RunId(11)).await;
+        let answer = bench
+            .provider
+            .get_run(bench.ctx(RequestType::GetRun), RunId(11), Vec::new())
+            .await;
 
         assert!(answer.is_err());
         let row = bench.log.only_row();

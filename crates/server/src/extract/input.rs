@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::excerpt;
 use crate::problem::{Kind, Problem};
 use crate::state::ServerState;
 
@@ -145,8 +146,4 @@ fn reason(rejection: &dyn std::error::Error) -> String {
         innermost = cause;
     }
     innermost.to_string()
-}
-
-fn excerpt(text: &str) -> String {
-    text.chars().take(40).collect()
 }

@@ -1,7 +1,14 @@
 //! Extractors: what comes in, checked. Bad input becomes a [`crate::Problem`] here, before a handler runs.
 
 mod authenticated;
+mod commas;
 mod input;
 
 pub(crate) use authenticated::Dbt;
+pub(crate) use commas::{OfLists, OfOne, commas};
 pub(crate) use input::{Id, JsonBody, Name, NamedUuid, NoQuery, QueryParams};
+
+/// As much of what came in as an answer repeats.
+fn excerpt(text: &str) -> String {
+    text.chars().take(40).collect()
+}

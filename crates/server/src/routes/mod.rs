@@ -5,6 +5,7 @@ pub(crate) mod api_keys;
 pub(crate) mod credentials;
 pub(crate) mod health;
 pub(crate) mod jobs;
+pub(crate) mod list_runs;
 pub(crate) mod projects;
 pub(crate) mod request_logs;
 pub(crate) mod runs;

@@ -14,6 +14,7 @@ mod explorer;
 mod health;
 mod jobs;
 mod limits;
+mod list_runs;
 mod never_twice;
 mod openapi;
 mod paging;

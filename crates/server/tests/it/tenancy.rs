@@ -128,7 +128,9 @@ async fn whatever_a_foreigner_names_of_ours_is_not_found() {
             }
             // A list of one's own, and something new for oneself: without anything of ours.
             let own = match request_type {
-                RequestType::ListProjects | RequestType::ListAccounts => header.is_none() && address == operation.path,
+                RequestType::ListProjects | RequestType::ListAccounts | RequestType::ListRuns => {
+                    header.is_none() && address == operation.path
+                }
                 RequestType::CreateCredential
                 | RequestType::CreateApiKey
                 | RequestType::ListCredentials
