@@ -8,6 +8,7 @@ use std::time::Duration;
 use model::{Clock, RequestStamp};
 use provider::DbtProvider;
 use storage::{ApiKeys, Credentials, RequestLogs};
+use tokio::sync::Semaphore;
 
 use crate::keys::Keys;
 use crate::{AccessRules, ClientError, DbtClient, KeySource, Upstreams};
@@ -23,6 +24,10 @@ pub struct ClientSettings {
     pub key_capacity: u64,
     /// Which access URLs may come in through the API.
     pub access_rules: AccessRules,
+    /// At most so many exports of the request log at once, from 1.
+    pub max_exports: usize,
+    /// How long the reader of an export may take for a mebibyte before it is cut off.
+    pub export_stall: Duration,
 }
 
 /// What the floor is put together from.
@@ -63,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) records: Records,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: ClientSettings,
+    /// The places of exports.
+    pub(crate) exports: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Clients {
@@ -92,6 +99,7 @@ impl Clients {
                 records,
                 clock,
                 settings,
+                exports: Arc::new(Semaphore::new(settings.max_exports)),
             }),
         }
     }

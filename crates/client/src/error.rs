@@ -46,6 +46,15 @@ pub enum ClientError {
     /// There is no such request on record, or none that this caller may see.
     #[error("request {0} is not known here")]
     UnknownRequest(Uuid),
+    /// The time to sum up is too long, or ends before it begins.
+    #[error("a summary covers at most 24 hours, and `from` is before `to`")]
+    Window,
+    /// As many exports as there may be are under way.
+    #[error("too many exports of the request log are under way")]
+    TooManyExports,
+    /// The reader of an export took no rows for too long.
+    #[error("the export was cut off")]
+    ExportCutOff,
     /// The search of the request log was given up.
     #[error("the search took too long")]
     SearchTooBroad(#[source] StorageError),

@@ -12,6 +12,7 @@ mod error;
 mod gate;
 mod jobs;
 mod keys;
+mod log_export;
 mod projects;
 mod request_logs;
 mod runs;
@@ -25,8 +26,9 @@ pub use dbt_client::DbtClient;
 pub use error::ClientError;
 pub use keys::{KeySource, KeySourceError};
 pub use provider::{ApiError, LogError, ProviderError};
-pub use request_logs::RequestLogDesk;
+pub use request_logs::{LogSummary, RequestLogDesk};
 pub use storage::{
-    ApiKeyInfo, Credential, LogFilter, LogPage, LogPosition, LogRecord, NewKey, OutcomeFilter, RequestLogs,
+    ApiKeyInfo, Credential, LogFilter, LogPage, LogPosition, LogRecord, NewKey, OutcomeFilter, Percentiles,
+    RequestLogs, TypeSummary,
 };
 pub use upstreams::{CredentialSource, Upstreams};

@@ -72,6 +72,8 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
                 allow_private_addresses: settings.upstream.allow_private_addresses,
                 allow_plain_http: settings.upstream.allow_plain_http,
             },
+            max_exports: settings.request_log.max_exports,
+            export_stall: Duration::from_secs(settings.request_log.export_stall_secs),
         },
     );
     let limits = Arc::new(Limits::new(limit_settings(settings)));

@@ -120,6 +120,10 @@ request_types! {
     ListRequestLogs "list_request_logs" needs Viewer, Read, OWN_RECORDS;
     /// Read one request on record.
     GetRequestLog "get_request_log" needs Viewer, Read, OWN_RECORDS;
+    /// Read any number of requests on record.
+    ExportRequestLogs "export_request_logs" needs Viewer, Read, OWN_RECORDS;
+    /// Count requests on record, and how long they took.
+    SummarizeRequestLogs "summarize_request_logs" needs Viewer, Read, OWN_RECORDS;
     /// Make a company; by command only.
     CreateCompany "create_company" needs Admin, Change, OWN_RECORDS;
 }

@@ -63,6 +63,8 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
         .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
         .routes(routes!(api_keys::get_api_key, api_keys::revoke_api_key))
         .routes(routes!(request_logs::list_request_logs))
+        .routes(routes!(request_logs::export_request_logs))
+        .routes(routes!(request_logs::summarize_request_logs))
         .routes(routes!(request_logs::get_request_log))
         .routes(routes!(health::welcome))
         .routes(routes!(health::healthz))

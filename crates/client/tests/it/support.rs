@@ -166,6 +166,8 @@ pub(crate) fn settings() -> ClientSettings {
         key_max_age: Duration::from_hours(1),
         key_capacity: 1000,
         access_rules: AccessRules::default(),
+        max_exports: 1,
+        export_stall: Duration::from_secs(1),
     }
 }
 

@@ -152,6 +152,8 @@ impl Settings {
         within("request_log.json_max_bytes", request_log.json_max_bytes, 1024..=1 << 20)?;
         within("request_log.read_connections", request_log.read_connections, 1..=100)?;
         within("request_log.read_timeout_secs", request_log.read_timeout_secs, 1..=600)?;
+        within("request_log.max_exports", request_log.max_exports, 1..=100)?;
+        within("request_log.export_stall_secs", request_log.export_stall_secs, 1..=3600)?;
 
         within("instance.heartbeat_secs", instance.heartbeat_secs, 1..=60)?;
         within("instance.dead_after_secs", instance.dead_after_secs, 3..=3600)?;

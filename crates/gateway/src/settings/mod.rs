@@ -124,6 +124,8 @@ pub(crate) struct RequestLog {
     pub(crate) json_max_bytes: usize,
     pub(crate) read_connections: u32,
     pub(crate) read_timeout_secs: u64,
+    pub(crate) max_exports: usize,
+    pub(crate) export_stall_secs: u64,
 }
 
 #[derive(Debug, Deserialize)]

@@ -9,6 +9,7 @@ mod list;
 mod project;
 mod request_log;
 mod run;
+mod summary;
 
 pub(crate) use account::AccountView;
 pub(crate) use api_key::{ApiKeyView, NewApiKeyView};
@@ -17,6 +18,7 @@ pub(crate) use list::ListView;
 pub(crate) use project::ProjectView;
 pub(crate) use request_log::RequestLogView;
 pub(crate) use run::RunView;
+pub(crate) use summary::SummaryView;
 
 /// Declares the view of one of dbt's nouns: the id, and fields that are null where dbt Cloud sent nothing usable.
 macro_rules! view {

@@ -15,6 +15,7 @@ mod health;
 mod jobs;
 mod limits;
 mod list_runs;
+mod log_export;
 mod never_twice;
 mod openapi;
 mod paging;

@@ -212,7 +212,9 @@ async fn every_operation_answers_as_documented_when_asked_as_documented() {
                 "{name}"
             );
         } else {
-            assert_valid(&document, documented(operation, &answer), &answer.json());
+            for body in answer.bodies() {
+                assert_valid(&document, documented(operation, &answer), &body);
+            }
         }
         for header in responses[success]["headers"]
             .as_object()

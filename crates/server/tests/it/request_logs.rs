@@ -249,6 +249,57 @@ async fn what_cannot_be_asked_is_told_with_what_can() {
 }
 
 #[tokio::test]
+async fn a_summary_counts_what_the_caller_may_see_of_the_last_hour() {
+    let app = TestApp::start().await;
+    app.viewer().get("/projects").await;
+    app.clock.advance(TimeDelta::hours(1));
+    for path in ["/projects", "/projects", "/projects/4711"] {
+        app.viewer().get(path).await;
+    }
+    app.operator().get("/projects").await;
+    app.clock.advance(TimeDelta::seconds(1));
+
+    let summary = app.viewer().get("/request-logs/summary").await.expect(200);
+    assert_eq!(
+        (&summary["count"], &summary["from"], &summary["to"]),
+        (
+            &json!(3),
+            &json!("2026-01-15T09:00:01Z"),
+            &json!("2026-01-15T10:00:01Z")
+        )
+    );
+    let [list, get] = &summary["results"].as_array().unwrap()[..] else {
+        panic!("{summary:#}")
+    };
+    assert_eq!(
+        (&list["request_type"], &list["outcomes"]),
+        (&json!("list_projects"), &json!({"succeeded": 2}))
+    );
+    assert_eq!(
+        (&get["request_type"], &get["outcomes"]),
+        (&json!("get_project"), &json!({"not_found": 1}))
+    );
+    assert!(list["duration_ms"]["p50"].as_f64().unwrap() <= list["duration_ms"]["p99"].as_f64().unwrap());
+
+    let admin = app.caller(Role::Admin);
+    let day = "/request-logs/summary?from=2026-01-15T00:00:00Z&to=2026-01-16T00:00:00Z&face=rest";
+    assert_eq!(admin.get(day).await.expect(200)["count"], 5);
+    for window in [
+        "from=2026-01-15T00:00:00Z&to=2026-01-16T00:00:01Z",
+        "from=2026-01-15T00:00:01Z&to=2026-01-15T00:00:00Z",
+        "from=2026-01-14T00:00:00Z",
+        "from=2027-01-14T00:00:00Z",
+    ] {
+        let refused = admin.get(&format!("/request-logs/summary?{window}")).await;
+        let problem = refused.problem(400, "invalid-request");
+        assert!(
+            problem["detail"].as_str().unwrap().contains("at most 24 hours"),
+            "{window}: {problem:#}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_search_that_takes_too_long_is_given_up_and_says_how_to_narrow_it() {
     let mut setup = Setup::default();
     setup.log_reading.statement_timeout = Duration::from_millis(50);

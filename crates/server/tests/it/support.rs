@@ -52,6 +52,8 @@ pub(crate) struct Setup {
     pub(crate) read_only: bool,
     pub(crate) log_wait: Duration,
     pub(crate) log_reading: LogReadSettings,
+    pub(crate) max_exports: usize,
+    pub(crate) export_stall: Duration,
     pub(crate) queue_capacity: usize,
 }
 
@@ -97,6 +99,8 @@ impl Default for Setup {
                 acquire_timeout: FOREVER,
                 statement_timeout: FOREVER,
             },
+            max_exports: 2,
+            export_stall: FOREVER,
             queue_capacity: 4096,
         }
     }

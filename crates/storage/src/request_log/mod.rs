@@ -14,7 +14,8 @@ pub(crate) use insert::{ensure_partition, insert_rows};
 pub use pg::PgRequestLog;
 pub use queue::{LogError, LogQueue, LogSlot, QueueSettings, Receipt};
 pub use reading::{
-    LogFilter, LogPage, LogPosition, LogReadSettings, LogRecord, LogSight, OutcomeFilter, PageLimit, RequestLogs,
+    LogFilter, LogPage, LogPosition, LogReadSettings, LogRecord, LogSight, OutcomeFilter, PageLimit, Percentiles,
+    RequestLogs, TypeSummary,
 };
 pub use row::{Closing, FixedPart, LogRow, Outcome};
 pub use writer::{RequestLog, WriteError};

@@ -449,6 +449,62 @@ async fn searches_leave_out_the_days_that_they_need_not_look_at() {
 }
 
 #[tokio::test]
+async fn a_summary_counts_outcomes_and_tells_the_durations_of_what_ended() {
+    let db = Db::new().await;
+    let mut rows = Vec::new();
+    for outcome in [Outcome::Succeeded, Outcome::Succeeded, Outcome::NotFound] {
+        rows.push(row(|plan| plan.outcome = Some(outcome)));
+    }
+    rows.push(row(|plan| plan.outcome = None));
+    rows.push(row(|plan| {
+        plan.request_type = RequestType::TriggerJob;
+        plan.outcome = None;
+    }));
+    rows.push(row(|plan| plan.company = CompanyId(2)));
+    rows.push(row(|plan| plan.key = Some(ApiKeyId(6))));
+    rows.push(row(|plan| plan.at = noon() - TimeDelta::hours(2)));
+    db.log().write(&rows).await.unwrap();
+    // 1, 2, 3, … 100 ms, in no order.
+    db.run(
+        "INSERT INTO request_log (request_uuid, face, request_type, company_id, api_key_id, args, outcome, started_at,
+             finished_at, duration_ms)
+         SELECT gen_random_uuid(), 'rest', 'list_projects', 1, 5, '{}', 'succeeded', '2026-03-04T12:00:00Z', now(),
+             1 + n * 37 % 100
+         FROM generate_series(1, 100) n",
+    )
+    .await;
+    let logs = reader(&db);
+    let hour = asking(|it| it.from = Some(noon() - TimeDelta::hours(1)));
+
+    let types = logs.summary(COMPANY, &LogSight::Own(KEY), &hour).await.unwrap();
+
+    let told: Vec<_> = types
+        .iter()
+        .map(|of_type| (of_type.request_type.as_str(), of_type.count, json!(of_type.outcomes)))
+        .collect();
+    let expected = [
+        ("list_projects", 100, json!({"succeeded": 100})),
+        ("get_run", 4, json!({"succeeded": 2, "not_found": 1, "open": 1})),
+        ("trigger_job", 1, json!({"open": 1})),
+    ];
+    assert_eq!(told, expected);
+    let durations = types[0].durations.unwrap();
+    assert_eq!(
+        [durations.p50, durations.p90, durations.p95, durations.p99],
+        [50.0, 90.0, 95.0, 99.0]
+    );
+    assert_eq!(types[2].durations, None, "nothing has ended");
+    let everybody = logs.summary(COMPANY, &LogSight::All, &hour).await.unwrap();
+    assert_eq!(everybody[1].count, 5);
+    assert!(
+        logs.summary(CompanyId(3), &LogSight::All, &hour)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
 async fn a_uuid_that_tells_no_time_is_no_rows_name() {
     let db = Db::new().await;
     let odd = stamp_at(noon()).request_uuid();

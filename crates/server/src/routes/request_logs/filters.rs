@@ -83,6 +83,11 @@ log_query! {
     }
 }
 
+log_query! {
+    /// Which requests.
+    FilterRequestLogs {}
+}
+
 /// A time by RFC 3339.
 #[derive(Debug, Clone, Copy)]
 struct Moment(DateTime<Utc>);

@@ -2,16 +2,20 @@
 
 mod filters;
 
-use axum::Json;
+use axum::body::Body;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::{BoxError, Json};
 use client::RequestLogDesk;
+use futures::StreamExt as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::extract::{Dbt, NamedUuid, NoQuery, QueryParams};
 use crate::page_links::PageLinks;
 use crate::problem::{Kind, Problem};
-use crate::views::RequestLogView;
-use filters::{ListRequestLogs, cursor_of};
+use crate::views::{RequestLogView, SummaryView};
+use filters::{FilterRequestLogs, ListRequestLogs, cursor_of};
 
 /// A page of the log.
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,6 +54,48 @@ pub(crate) async fn list_request_logs(
         next: page.next.map(|position| links.with("cursor", &cursor_of(position))),
         results: page.records.into_iter().map(RequestLogView::from).collect(),
     }))
+}
+
+/// Export requests on record
+///
+/// As many as there are, the newest first, each a line of JSON (`application/x-ndjson`), whatever their number. An
+/// export that cannot be ended is broken off: the connection is closed before the end of the body.
+#[utoipa::path(get, path = "/request-logs/export", operation_id = "export_request_logs", tag = "request log",
+    params(FilterRequestLogs),
+    responses(
+        (status = 200, body = RequestLogView, content_type = "application/x-ndjson"),
+        (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn export_request_logs(
+    Dbt(client): Dbt,
+    QueryParams(query): QueryParams<FilterRequestLogs>,
+) -> Result<Response, Problem> {
+    let rows = client.request_logs().export(query.filter()).await?;
+    let lines = rows.map(|row| line(&RequestLogView::from(row?)));
+    Ok((
+        [(header::CONTENT_TYPE, "application/x-ndjson")],
+        Body::from_stream(lines),
+    )
+        .into_response())
+}
+
+fn line(view: &RequestLogView) -> Result<Vec<u8>, BoxError> {
+    let mut line = serde_json::to_vec(view)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// Count requests on record, and how long they took
+///
+/// By request type, over at most 24 hours: until `to`, else now; from `from`, else an hour before. Of the same requests as
+/// the list shows.
+#[utoipa::path(get, path = "/request-logs/summary", operation_id = "summarize_request_logs", tag = "request log",
+    params(FilterRequestLogs),
+    responses((status = 200, body = SummaryView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn summarize_request_logs(
+    Dbt(client): Dbt,
+    QueryParams(query): QueryParams<FilterRequestLogs>,
+) -> Result<Json<SummaryView>, Problem> {
+    Ok(Json(client.request_logs().summarize(&query.filter()).await?.into()))
 }
 
 /// Get a request on record

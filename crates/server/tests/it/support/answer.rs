@@ -26,6 +26,16 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 
+    /// The body, or each line of it where it is JSON by lines; one at least.
+    pub(crate) fn bodies(&self) -> Vec<Value> {
+        if self.header(reqwest::header::CONTENT_TYPE) != Some("application/x-ndjson") {
+            return vec![self.json()];
+        }
+        assert!(self.text.ends_with('\n'), "{}", self.text);
+        let lines = self.text.lines().map(serde_json::from_str);
+        lines.map(Result::unwrap).collect()
+    }
+
     /// The body of an answer that has to be a success with that status.
     pub(crate) fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);

@@ -92,6 +92,8 @@ pub(crate) fn state(setup: &Setup, dbt: &Running, database: &TestDatabase, clock
             key_max_age: Duration::from_secs(4),
             key_capacity: 100,
             access_rules: setup.access_rules,
+            max_exports: setup.max_exports,
+            export_stall: setup.export_stall,
         },
     );
     ServerState {

@@ -5,6 +5,7 @@
 
 mod filter;
 mod record;
+mod summary;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 pub use filter::{LogFilter, LogPosition, LogSight, OutcomeFilter};
 pub use record::LogRecord;
+pub use summary::{Percentiles, TypeSummary};
 
 use crate::{Database, StorageError};
 use filter::Search;
