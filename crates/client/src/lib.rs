@@ -5,6 +5,7 @@
 mod access_url;
 mod accounts;
 mod api_keys;
+mod artifacts;
 mod clients;
 mod credentials;
 mod dbt_client;
@@ -25,7 +26,7 @@ pub use credentials::{CredentialDesk, CredentialInfo, CredentialOrder, Credentia
 pub use dbt_client::DbtClient;
 pub use error::ClientError;
 pub use keys::{KeySource, KeySourceError};
-pub use provider::{ApiError, LogError, ProviderError};
+pub use provider::{AnswerBody, ApiError, BrokenOff, LogError, ProviderError, StreamedAnswer};
 pub use request_logs::{LogSummary, RequestLogDesk};
 pub use storage::{
     ApiKeyInfo, Credential, LogFilter, LogPage, LogPosition, LogRecord, NewKey, OutcomeFilter, Percentiles,

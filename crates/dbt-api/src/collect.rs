@@ -29,15 +29,21 @@ pub(crate) async fn exchange(api: &dyn WrappedApi, to: &Upstream, request: ApiRe
     let limits = api.limits();
     let mut deadline = Deadline::starting_now(limits.deadline);
     let answer = deadline.bounds(None, api.send(to, request)).await??;
+    if !answer.status.is_success() {
+        return Ok(error(answer, to).await);
+    }
     let (status, headers) = (answer.status, answer.headers.clone());
-    let body = if status.is_success() {
-        deadline
-            .bounds(Some(status), whole_body(answer, limits.max_body_bytes))
-            .await??
-    } else {
-        without(beginning_of_error(answer.into_body()).await, to.token.expose_secret())
-    };
+    let body = deadline
+        .bounds(Some(status), whole_body(answer, limits.max_body_bytes))
+        .await??;
     Ok(Collected { status, headers, body })
+}
+
+/// The beginning of an answer that is an error.
+pub(crate) async fn error(answer: ApiAnswer, to: &Upstream) -> Collected {
+    let (status, headers) = (answer.status, answer.headers.clone());
+    let body = without(beginning_of_error(answer.into_body()).await, to.token.expose_secret());
+    Collected { status, headers, body }
 }
 
 /// Proxies and firewalls before dbt Cloud like to show the request that they refuse, token and all; its words are passed

@@ -140,7 +140,7 @@ impl ApiError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Connect(_) | Self::Disconnected { status: None, .. } => true,
-            Self::UnexpectedStatus { status, .. } => matches!(status.as_u16(), 408 | 502 | 503 | 504),
+            Self::UnexpectedStatus { status, .. } => is_transient(*status),
             _ => false,
         }
     }
@@ -171,4 +171,9 @@ impl ApiError {
             Self::Unsendable(_) => "unsendable",
         }
     }
+}
+
+/// The statuses after which a read may be sent again.
+pub(crate) fn is_transient(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 502 | 503 | 504)
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
-use model::{Upstream, UpstreamSource};
+use model::{ClientType, Upstream, UpstreamSource};
 use reqwest::redirect;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
@@ -71,11 +71,35 @@ pub struct BuildError(#[source] BoxError);
 /// dbt Cloud itself, over HTTP. One for the whole process: it holds the connections of all credentials.
 #[derive(Debug)]
 pub struct DbtWrappedApi {
-    pub(crate) trusted: reqwest::Client,
-    /// For stored credentials; `None` where they may lead anywhere. A client of its own, so that it never takes up a
+    pub(crate) trusted: Connections,
+    /// For stored credentials; `None` where they may lead anywhere. Clients of their own, so that they never take up a
     /// connection that `trusted` has opened.
-    guarded: Option<reqwest::Client>,
+    guarded: Option<Connections>,
     limits: CollectLimits,
+}
+
+/// Connections for answers that we read ourselves, and for those that are handed on.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    decoding: reqwest::Client,
+    verbatim: reqwest::Client,
+}
+
+impl Connections {
+    pub(crate) fn new(make: impl Fn() -> reqwest::ClientBuilder) -> Result<Self, BuildError> {
+        Ok(Self {
+            decoding: build(make())?,
+            verbatim: build(make().no_gzip())?,
+        })
+    }
+
+    fn of(&self, request: &ApiRequest) -> &reqwest::Client {
+        if request.is_verbatim() {
+            &self.verbatim
+        } else {
+            &self.decoding
+        }
+    }
 }
 
 impl DbtWrappedApi {
@@ -86,11 +110,11 @@ impl DbtWrappedApi {
     ///
     /// # Panics
     /// When the process has installed no rustls crypto provider.
-    pub fn new(settings: HttpSettings) -> Result<Self, BuildError> {
-        Self::guarded_by(Guard::default(), settings)
+    pub fn new(settings: &HttpSettings) -> Result<Self, BuildError> {
+        Self::guarded_by(&Guard::default(), settings)
     }
 
-    pub(crate) fn guarded_by(guard: Guard, settings: HttpSettings) -> Result<Self, BuildError> {
+    pub(crate) fn guarded_by(guard: &Guard, settings: &HttpSettings) -> Result<Self, BuildError> {
         let limits = CollectLimits {
             deadline: settings.deadline,
             max_body_bytes: settings.max_body_bytes,
@@ -98,10 +122,10 @@ impl DbtWrappedApi {
         let guarded = if settings.allow_private_addresses {
             None
         } else {
-            let client = connections(settings.clone()).dns_resolver(guard).no_proxy();
-            Some(build(client)?)
+            let guarded = || connections(settings).dns_resolver(guard.clone()).no_proxy();
+            Some(Connections::new(guarded)?)
         };
-        let trusted = build(connections(settings))?;
+        let trusted = Connections::new(|| connections(settings))?;
         Ok(Self {
             trusted,
             guarded,
@@ -110,7 +134,7 @@ impl DbtWrappedApi {
     }
 
     /// The one place that decides whether the address rule holds for a request.
-    fn client(&self, source: UpstreamSource, address: &Url) -> Result<&reqwest::Client, ApiError> {
+    fn connections(&self, source: UpstreamSource, address: &Url) -> Result<&Connections, ApiError> {
         match (source, &self.guarded) {
             (UpstreamSource::Stored, Some(guarded)) => {
                 guard::check_literal(address)?;
@@ -122,13 +146,13 @@ impl DbtWrappedApi {
 }
 
 /// What holds for every connection.
-fn connections(settings: HttpSettings) -> reqwest::ClientBuilder {
+fn connections(settings: &HttpSettings) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .connect_timeout(settings.connect_timeout)
         .read_timeout(settings.read_timeout)
         .pool_idle_timeout(settings.pool_idle_timeout)
         .pool_max_idle_per_host(settings.pool_max_idle_per_host)
-        .user_agent(settings.user_agent)
+        .user_agent(&*settings.user_agent)
         // A redirect could carry the token to another host, or turn a POST into a GET.
         .redirect(redirect::Policy::none())
         // By default a refused HTTP/2 stream is sent again, a POST too.
@@ -142,15 +166,18 @@ fn build(client: reqwest::ClientBuilder) -> Result<reqwest::Client, BuildError> 
 #[async_trait]
 impl WrappedApi for DbtWrappedApi {
     async fn send(&self, to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
-        let address = address(&to.admin_url, &request)?;
-        let mut call = self
-            .client(to.source, &address)?
-            .request(request.method().clone(), address)
-            .header(AUTHORIZATION, authorization(&to.token)?)
-            .header(ACCEPT, JSON);
-        if let Some(body) = request.into_body() {
-            call = call.header(CONTENT_TYPE, JSON).body(body);
+        let address = address(base(to, request.api()), &request)?;
+        let client = self.connections(to.source, &address)?.of(&request);
+        let mut call = client.request(request.method().clone(), address);
+        let authorization = authorization(request.api(), &to.token)?;
+        let (mut headers, body) = request.into_parts();
+        headers.insert(AUTHORIZATION, authorization);
+        headers.entry(ACCEPT).or_insert(JSON);
+        if let Some(body) = body {
+            headers.entry(CONTENT_TYPE).or_insert(JSON);
+            call = call.body(body);
         }
+        call = call.headers(headers);
         let mut answer = call.send().await.map_err(|error| without_answer(error, None))?;
         let status = answer.status();
         let headers = std::mem::take(answer.headers_mut());
@@ -165,9 +192,23 @@ impl WrappedApi for DbtWrappedApi {
     }
 }
 
-/// `Token` and `Bearer` mean the same to the Administrative API. Marked sensitive, so that no `Debug` shows it.
-fn authorization(token: &SecretString) -> Result<HeaderValue, ApiError> {
-    let mut value = HeaderValue::try_from(format!("Token {}", token.expose_secret()))
+/// Where that API of the account is.
+fn base(to: &Upstream, api: ClientType) -> &Url {
+    match api {
+        ClientType::DbtCloudAdministrative => &to.admin_url,
+        ClientType::DbtCloudMetadata => &to.metadata_url,
+        ClientType::DbtCloudSemanticLayer => &to.semantic_layer_url,
+    }
+}
+
+/// `Token` and `Bearer` mean the same to the Administrative and the Discovery API; the Semantic Layer's documentation
+/// knows `Bearer` alone. Marked sensitive, so that no `Debug` shows it.
+fn authorization(api: ClientType, token: &SecretString) -> Result<HeaderValue, ApiError> {
+    let scheme = match api {
+        ClientType::DbtCloudAdministrative | ClientType::DbtCloudMetadata => "Token",
+        ClientType::DbtCloudSemanticLayer => "Bearer",
+    };
+    let mut value = HeaderValue::try_from(format!("{scheme} {}", token.expose_secret()))
         .map_err(|error| ApiError::Unsendable(error.into()))?;
     value.set_sensitive(true);
     Ok(value)
@@ -188,7 +229,7 @@ fn address(base: &Url, request: &ApiRequest) -> Result<Url, ApiError> {
         return Err(ApiError::Unsendable(PathChanged(request.path().to_owned()).into()));
     }
     address.set_fragment(None);
-    address.set_query(None);
+    address.set_query(request.query_as_it_came());
     if !request.query_pairs().is_empty() {
         address.query_pairs_mut().extend_pairs(request.query_pairs());
     }
@@ -223,7 +264,7 @@ mod tests {
 
     #[test]
     fn the_authorization_header_prints_no_token() {
-        let header = authorization(&"dbtc_sesame".into()).unwrap();
+        let header = authorization(ClientType::DbtCloudAdministrative, &"dbtc_sesame".into()).unwrap();
         assert_eq!(header, "Token dbtc_sesame");
         assert_eq!(format!("{header:?}"), "Sensitive");
     }

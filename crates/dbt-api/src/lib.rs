@@ -5,6 +5,7 @@
 //! paging here: `provider` does all three.
 
 mod accounts;
+mod artifacts;
 mod collect;
 mod error;
 mod guard;

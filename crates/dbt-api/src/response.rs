@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::collect::{self, Collected};
 use crate::message::message;
 use crate::retry_after::retry_after;
-use crate::{ApiError, ApiRequest, WrappedApi};
+use crate::{ApiAnswer, ApiError, ApiRequest, WrappedApi};
 
 /// What dbt Cloud answered, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,19 @@ pub struct ApiResponse<T> {
     pub status: StatusCode,
     /// The envelope's `data`.
     pub data: T,
+    /// How long the body was, in bytes after decompression; 0 for one that is not read yet.
+    pub bytes: u64,
+}
+
+impl<T> ApiResponse<T> {
+    /// The same answer with its data in another form.
+    pub fn map<U>(self, form: impl FnOnce(T) -> U) -> ApiResponse<U> {
+        ApiResponse {
+            status: self.status,
+            data: form(self.data),
+            bytes: self.bytes,
+        }
+    }
 }
 
 impl dyn WrappedApi {
@@ -36,8 +49,11 @@ impl dyn WrappedApi {
     ) -> Result<ApiResponse<T>, ApiError> {
         let answer = successful(collect::exchange(self, to, request).await?)?;
         let OneWire { data } = decode(&answer)?;
-        let status = answer.status;
-        Ok(ApiResponse { status, data })
+        Ok(ApiResponse {
+            status: answer.status,
+            data,
+            bytes: answer.body.len() as u64,
+        })
     }
 
     /// One exchange that answers one page of a list. `data: null` is an empty list.
@@ -56,8 +72,47 @@ impl dyn WrappedApi {
             items: data.unwrap_or_default(),
             total_count: extra.pointer("/pagination/total_count").and_then(Value::as_u64),
         };
-        let status = answer.status;
-        Ok(ApiResponse { status, data })
+        Ok(ApiResponse {
+            status: answer.status,
+            data,
+            bytes: answer.body.len() as u64,
+        })
+    }
+}
+
+impl dyn WrappedApi {
+    /// One exchange that answers a file, whose body is still to be read: 2xx, and the answers to conditions and ranges
+    /// of the request (304, 412, 416).
+    ///
+    /// # Errors
+    /// Every [`ApiError`] but [`ApiError::Decode`] and [`ApiError::TooLarge`].
+    pub async fn fetch_file(&self, to: &Upstream, request: ApiRequest) -> Result<ApiResponse<ApiAnswer>, ApiError> {
+        let answer = self.send(to, request).await?;
+        match answer.status {
+            StatusCode::NOT_MODIFIED | StatusCode::PRECONDITION_FAILED | StatusCode::RANGE_NOT_SATISFIABLE => {
+                Ok(answer.into())
+            }
+            status if status.is_success() => Ok(answer.into()),
+            _ => Err(error_of(&collect::error(answer, to).await)),
+        }
+    }
+
+    /// One exchange whose answer is handed on, whatever its status.
+    ///
+    /// # Errors
+    /// Those of [`Self::send`].
+    pub async fn forward(&self, to: &Upstream, request: ApiRequest) -> Result<ApiResponse<ApiAnswer>, ApiError> {
+        Ok(self.send(to, request).await?.into())
+    }
+}
+
+impl From<ApiAnswer> for ApiResponse<ApiAnswer> {
+    fn from(answer: ApiAnswer) -> Self {
+        Self {
+            status: answer.status,
+            data: answer,
+            bytes: 0,
+        }
     }
 }
 
@@ -90,14 +145,19 @@ fn decode<T: DeserializeOwned>(answer: &Collected) -> Result<T, ApiError> {
 
 /// The one place where a status becomes an error. The status survives any body.
 fn successful(answer: Collected) -> Result<Collected, ApiError> {
-    let status = answer.status;
-    if status.is_success() {
-        return Ok(answer);
+    if answer.status.is_success() {
+        Ok(answer)
+    } else {
+        Err(error_of(&answer))
     }
+}
+
+fn error_of(answer: &Collected) -> ApiError {
+    let status = answer.status;
     let json: Option<Value> = serde_json::from_slice(&answer.body).ok();
     let message = message(&answer.body, json.as_ref());
     let retry_after = retry_after(&answer.headers);
-    Err(match status {
+    match status {
         StatusCode::BAD_REQUEST => ApiError::InvalidRequest {
             message,
             fields: fields(json),
@@ -114,7 +174,7 @@ fn successful(answer: Collected) -> Result<Collected, ApiError> {
             message,
             retry_after,
         },
-    })
+    }
 }
 
 /// dbt Cloud puts what is wrong with which field into `data`: an object by field, or a list by key.

@@ -10,11 +10,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{BoxStream, Stream, StreamExt as _};
-use http::{HeaderMap, Method, StatusCode};
-use model::Upstream;
+use http::header::ACCEPT;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use model::{ClientType, Upstream};
 use serde::Serialize;
 
 use crate::ApiError;
+use crate::error::is_transient;
+use crate::retry_after::retry_after;
 
 /// Sends requests to dbt Cloud.
 #[async_trait]
@@ -52,42 +55,112 @@ impl Default for CollectLimits {
     }
 }
 
-/// A request to the Administrative API. The account's address and token come from the [`Upstream`] it is sent to.
+/// A request to dbt Cloud. The account's addresses and token come from the [`Upstream`] it is sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiRequest {
+    api: ClientType,
     method: Method,
     path: String,
-    query: Vec<(&'static str, String)>,
+    query: Query,
+    headers: HeaderMap,
     body: Option<Bytes>,
+    is_verbatim: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Query {
+    Pairs(Vec<(&'static str, String)>),
+    AsItCame(String),
 }
 
 impl ApiRequest {
-    /// A read. `path` goes below the base address, from its slash to the specification's trailing slash
-    /// (`/v3/accounts/1/projects/`), and is built of ids alone: never of text from a caller.
+    /// A read of the Administrative API. `path` goes below the base address, from its slash to the specification's
+    /// trailing slash (`/v3/accounts/1/projects/`), and is built of ids alone: text from a caller only percent-encoded.
     pub fn get(path: String) -> Self {
         Self::new(Method::GET, path)
     }
 
-    /// A change, without a body until [`Self::json`] gives one. `path` as for [`Self::get`].
+    /// A change by the Administrative API, without a body until [`Self::json`] gives one. `path` as for [`Self::get`].
     pub fn post(path: String) -> Self {
         Self::new(Method::POST, path)
     }
 
-    fn new(method: Method, path: String) -> Self {
-        let query = Vec::new();
-        let body = None;
+    /// A deletion by the Administrative API. `path` as for [`Self::get`].
+    pub fn delete(path: String) -> Self {
+        Self::new(Method::DELETE, path)
+    }
+
+    /// A read of a file, whatever its type. `path` as for [`Self::get`]. Its answer comes [verbatim](Self::is_verbatim).
+    pub fn file(path: String) -> Self {
         Self {
-            method,
-            path,
-            query,
+            is_verbatim: true,
+            ..Self::new(Method::GET, path)
+        }
+        .header(ACCEPT, HeaderValue::from_static("*/*"))
+    }
+
+    /// A caller's own request, sent on as it came: the path below the base address of that API (for Discovery and the
+    /// Semantic Layer: below their origin), the query as it was written, no headers but these and the token's.
+    /// Its answer comes [verbatim](Self::is_verbatim).
+    pub fn forward(
+        api: ClientType,
+        method: Method,
+        path: String,
+        query: Option<String>,
+        headers: HeaderMap,
+        body: Option<Bytes>,
+    ) -> Self {
+        Self {
+            api,
+            query: query.map_or(Query::Pairs(Vec::new()), Query::AsItCame),
+            headers,
             body,
+            is_verbatim: true,
+            ..Self::new(method, path)
         }
     }
 
-    /// Adds a query parameter; the value may be any text and is encoded when sent.
+    fn new(method: Method, path: String) -> Self {
+        Self {
+            api: ClientType::DbtCloudAdministrative,
+            method,
+            path,
+            query: Query::Pairs(Vec::new()),
+            headers: HeaderMap::new(),
+            body: None,
+            is_verbatim: false,
+        }
+    }
+
+    /// The same request to another of dbt Cloud's APIs.
+    #[must_use]
+    pub fn to(self, api: ClientType) -> Self {
+        Self { api, ..self }
+    }
+
+    /// Adds a query parameter; the value may be any text and is encoded when sent. A query that came from a caller is
+    /// replaced.
     #[must_use]
     pub fn query(mut self, name: &'static str, value: &(impl ToString + ?Sized)) -> Self {
-        self.query.push((name, value.to_string()));
+        let pair = (name, value.to_string());
+        match &mut self.query {
+            Query::Pairs(pairs) => pairs.push(pair),
+            Query::AsItCame(_) => self.query = Query::Pairs(vec![pair]),
+        }
+        self
+    }
+
+    /// Sets a header.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// Adds these headers, in place of those of the same name.
+    #[must_use]
+    pub fn with_headers(mut self, headers: &HeaderMap) -> Self {
+        self.headers.extend(headers.clone());
         self
     }
 
@@ -101,7 +174,12 @@ impl ApiRequest {
         Ok(self)
     }
 
-    /// GET for a read, POST for a change.
+    /// Which of dbt Cloud's APIs it is for.
+    pub fn api(&self) -> ClientType {
+        self.api
+    }
+
+    /// The method.
     pub fn method(&self) -> &Method {
         &self.method
     }
@@ -111,19 +189,41 @@ impl ApiRequest {
         &self.path
     }
 
-    /// The query parameters in the order they are sent, not yet encoded.
+    /// The query parameters in the order they are sent, not yet encoded; none where the query came from a caller.
     pub fn query_pairs(&self) -> &[(&'static str, String)] {
-        &self.query
+        match &self.query {
+            Query::Pairs(pairs) => pairs,
+            Query::AsItCame(_) => &[],
+        }
     }
 
-    /// The JSON body, if there is one.
+    /// The query as its caller wrote it, if it came from one.
+    pub fn query_as_it_came(&self) -> Option<&str> {
+        match &self.query {
+            Query::Pairs(_) => None,
+            Query::AsItCame(query) => Some(query),
+        }
+    }
+
+    /// The headers besides the token's. Without `Accept` and `Content-Type` among them, JSON is meant.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Whether the answer's body and headers are handed on as they come: nothing is decompressed, and nothing is
+    /// asked for compressed that the headers do not ask for.
+    pub fn is_verbatim(&self) -> bool {
+        self.is_verbatim
+    }
+
+    /// The body, if there is one.
     pub fn body(&self) -> Option<&Bytes> {
         self.body.as_ref()
     }
 
-    /// The body by value, for the one who sends it.
-    pub(crate) fn into_body(self) -> Option<Bytes> {
-        self.body
+    /// Headers and body by value, for the one who sends them.
+    pub(crate) fn into_parts(self) -> (HeaderMap, Option<Bytes>) {
+        (self.headers, self.body)
     }
 }
 
@@ -148,6 +248,16 @@ impl ApiAnswer {
     ) -> Self {
         let body = body.boxed();
         Self { status, headers, body }
+    }
+
+    /// Whether a *read* so answered may be sent again: 408, 502, 503 or 504.
+    pub fn is_transient(&self) -> bool {
+        is_transient(self.status)
+    }
+
+    /// How long dbt Cloud wants us to stay away, at most a day; `None` where it does not say.
+    pub fn retry_after(&self) -> Option<Duration> {
+        retry_after(&self.headers)
     }
 
     /// The body, to be read or passed on piece by piece.

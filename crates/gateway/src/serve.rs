@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use client::{AccessRules, ClientParts, ClientSettings, Clients, Records, Upstreams};
 use dbt_api::{DbtWrappedApi, HttpSettings};
 use model::{AccountId, Clock, CompanyId, InstanceId, SystemClock, Upstream, UpstreamSource};
-use provider::{DbtProvider, ProviderSettings, RetrySettings, RowLimits};
+use provider::{DbtProvider, ProviderSettings, RetrySettings, RowLimits, StreamSettings};
 use secrecy::ExposeSecret as _;
 use server::{LimitSettings, Limits, ServerSettings, ServerState};
 use storage::{ApiKeys, Instances, LogQueue, LogReadSettings, PgRequestLog, QueueSettings, RequestLogs};
@@ -43,7 +43,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
     let (log, writer) = LogQueue::start(Arc::new(sink), queue_settings(settings));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let provider = DbtProvider::new(
-        Arc::new(DbtWrappedApi::new(http_settings(settings))?),
+        Arc::new(DbtWrappedApi::new(&http_settings(settings))?),
         log.clone(),
         Arc::clone(&clock),
         provider_settings(settings, presence.id()),
@@ -151,6 +151,10 @@ fn provider_settings(settings: &Settings, instance: InstanceId) -> ProviderSetti
         log_wait: millis(log.write_wait_ms),
         close_wait: millis(log.close_wait_ms),
         open_reads: log.open_reads,
+        stream: StreamSettings {
+            buffer_pieces: settings.stream.buffer_pieces,
+            stall: Duration::from_secs(settings.stream.stall_secs),
+        },
         row_limits: RowLimits {
             text_max_bytes: log.text_max_bytes,
             json_max_bytes: log.json_max_bytes,

@@ -5,6 +5,7 @@
 mod access_url;
 mod account;
 mod address;
+mod artifact;
 mod caller;
 mod causes;
 mod clock;
@@ -24,6 +25,7 @@ mod upstream;
 pub use access_url::{is_loopback, metadata_url, semantic_layer_url};
 pub use account::Account;
 pub use address::{is_evidently_private, is_public_address};
+pub use artifact::{ArtifactPath, NoArtifactPath};
 pub use caller::{Caller, Role, UnknownRole};
 pub use causes::with_causes;
 pub use clock::{Clock, FixedClock, SystemClock};

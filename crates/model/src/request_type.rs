@@ -14,6 +14,10 @@ use crate::Role;
 pub enum ClientType {
     /// The Administrative API, v2 and v3.
     DbtCloudAdministrative,
+    /// The Discovery API.
+    DbtCloudMetadata,
+    /// The Semantic Layer API.
+    DbtCloudSemanticLayer,
 }
 
 impl ClientType {
@@ -21,6 +25,8 @@ impl ClientType {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::DbtCloudAdministrative => "dbt_cloud_administrative",
+            Self::DbtCloudMetadata => "dbt_cloud_metadata",
+            Self::DbtCloudSemanticLayer => "dbt_cloud_semantic_layer",
         }
     }
 }
@@ -96,6 +102,12 @@ request_types! {
     ListRuns "list_runs" needs Viewer, Read, ADMINISTRATIVE;
     /// Read one run.
     GetRun "get_run" needs Viewer, Read, ADMINISTRATIVE;
+    /// List the artifacts of a run.
+    ListRunArtifacts "list_run_artifacts" needs Viewer, Read, ADMINISTRATIVE;
+    /// Download an artifact of a run.
+    GetRunArtifact "get_run_artifact" needs Viewer, Read, ADMINISTRATIVE;
+    /// Download the latest artifact of a job.
+    GetJobArtifact "get_job_artifact" needs Viewer, Read, ADMINISTRATIVE;
     /// Check a credential with dbt Cloud.
     VerifyCredential "verify_credential" needs Admin, Read, ADMINISTRATIVE;
     /// List a company's credentials.

@@ -1,5 +1,6 @@
 //! The row of one request: opened where it must be, closed however the request ends.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use model::{Clock, RequestStamp, with_causes};
@@ -18,6 +19,7 @@ pub(crate) struct Bracket {
     clock: Arc<dyn Clock>,
     limits: RowLimits,
     exchanges: Arc<Exchanges>,
+    is_open: bool,
 }
 
 impl Bracket {
@@ -35,6 +37,7 @@ impl Bracket {
             clock,
             limits,
             exchanges: Arc::default(),
+            is_open: false,
         }
     }
 
@@ -45,20 +48,32 @@ impl Bracket {
     /// Queues the open row.
     pub(crate) fn open(&mut self) -> Result<Receipt, ProviderError> {
         let slot = self.slot.as_mut().ok_or(ProviderError::Panicked)?;
+        self.is_open = true;
         Ok(slot.open(self.fixed.open())?)
     }
 
-    /// Queues the whole row.
-    pub(crate) fn end<T>(mut self, result: Result<&T, &ProviderError>) -> Option<Receipt> {
-        let error = result.err();
-        self.close(
-            error.map_or(Outcome::Succeeded, outcome::of),
-            error.map(|error| with_causes(error)).as_deref(),
-        )
+    /// Whether the open row was queued.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open
     }
 
-    fn close(&mut self, outcome: Outcome, error: Option<&str>) -> Option<Receipt> {
-        let slot = self.slot.take()?;
+    /// Queues the whole row.
+    pub(crate) fn end<T>(self, result: Result<&T, &ProviderError>) -> Receipt {
+        match result {
+            Ok(_) => self.end_as(Outcome::Succeeded, None),
+            Err(error) => self.end_as(outcome::of(error), Some(error)),
+        }
+    }
+
+    /// Queues the whole row with that outcome.
+    pub(crate) fn end_as(mut self, outcome: Outcome, error: Option<&dyn Error>) -> Receipt {
+        self.close(outcome, error.map(with_causes).as_deref())
+    }
+
+    fn close(&mut self, outcome: Outcome, error: Option<&str>) -> Receipt {
+        let Some(slot) = self.slot.take() else {
+            return Receipt::of_nothing();
+        };
         let record = self.exchanges.snapshot();
         let mut closing = Closing::new(outcome, &self.stamp, self.clock.now(), error, &self.limits).with_exchanges(
             record.attempts,
@@ -67,13 +82,16 @@ impl Bracket {
         );
         closing.status_code = record.last_status.map(|status| status.as_u16());
         closing.run_id = record.run_id;
-        Some(slot.close(self.fixed.open().close(closing)))
+        closing.bytes = (record.attempts > 0).then(|| i64::try_from(record.bytes).unwrap_or(i64::MAX));
+        slot.close(self.fixed.open().close(closing))
     }
 }
 
 impl Drop for Bracket {
     fn drop(&mut self) {
         // Nobody is left to wait for the receipt; the row is in the queue.
-        drop(self.close(Outcome::CallerGone, None));
+        if self.slot.is_some() {
+            drop(self.close(Outcome::CallerGone, None));
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! One exchange after another for one request: recorded, and reads sent again after a passing failure.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use dbt_api::{ApiError, ApiResponse, WrappedApi};
+use dbt_api::{ApiAnswer, ApiError, ApiResponse, WrappedApi};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use model::{AccountId, Clock, EachAccount, Effect, RequestType, RunId, Upstream};
 
@@ -34,6 +34,26 @@ impl Call {
         Answer: Future<Output = Result<ApiResponse<T>, ApiError>>,
     {
         self.exchange_at(&self.to, None, operation, why, send).await
+    }
+
+    /// As [`Self::exchange`], for an answer that is handed on whatever its status. Sent again only where the *request*
+    /// `may_repeat`: a POST may not, although what it asks for be a read.
+    #[expect(dead_code, reason = "for answers that are handed on whatever their status")]
+    pub(crate) async fn forward<'a, Answer>(
+        &'a self,
+        operation: RequestType,
+        may_repeat: bool,
+        send: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream) -> Answer,
+    ) -> Result<ApiAnswer, ApiError>
+    where
+        Answer: Future<Output = Result<ApiResponse<ApiAnswer>, ApiError>>,
+    {
+        let passes = |result: &Result<ApiAnswer, ApiError>| match result {
+            _ if !may_repeat => None,
+            Ok(answer) => answer.is_transient().then(|| answer.retry_after().unwrap_or_default()),
+            Err(error) => error.is_transient().then(Duration::default),
+        };
+        self.repeated(&self.to, None, operation, Why::Asked, send, passes).await
     }
 }
 
@@ -101,24 +121,40 @@ impl<To> Call<To> {
     where
         Answer: Future<Output = Result<ApiResponse<T>, ApiError>>,
     {
-        let mut pauses = match operation.effect() {
-            Effect::Read => Some(self.retry.pauses()),
-            Effect::Change => None,
+        let may_repeat = operation.effect() == Effect::Read;
+        let passes = |result: &Result<T, ApiError>| {
+            let error = result
+                .as_ref()
+                .err()
+                .filter(|error| may_repeat && error.is_transient())?;
+            Some(error.retry_after().unwrap_or_default())
         };
-        let mut why = why;
+        self.repeated(to, told, operation, why, send, passes).await
+    }
+
+    /// `is_passing` tells of a failure that may pass when the same is sent again, and how long dbt Cloud wants us to stay
+    /// away before that.
+    async fn repeated<'a, T, Answer>(
+        &'a self,
+        to: &'a Upstream,
+        told: Option<AccountId>,
+        operation: RequestType,
+        mut why: Why,
+        send: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream) -> Answer,
+        is_passing: impl Fn(&Result<T, ApiError>) -> Option<Duration>,
+    ) -> Result<T, ApiError>
+    where
+        Answer: Future<Output = Result<ApiResponse<T>, ApiError>>,
+    {
+        let mut pauses = self.retry.pauses();
         loop {
-            let error = match self.once(told, operation, why, send(&*self.api, to)).await {
-                Ok(data) => return Ok(data),
-                Err(error) => error,
+            let result = self.once(told, operation, why, send(&*self.api, to)).await;
+            let Some(asked_for) = is_passing(&result) else {
+                return result;
             };
-            let pause = pauses
-                .as_mut()
-                .filter(|_| error.is_transient())
-                .and_then(Iterator::next);
-            let asked_for = error.retry_after().unwrap_or_default();
-            match pause {
+            match pauses.next() {
                 Some(pause) if asked_for <= self.retry.max_pause => tokio::time::sleep(pause.max(asked_for)).await,
-                _ => return Err(error),
+                _ => return result,
             }
             why = Why::Retry;
         }
@@ -144,6 +180,8 @@ impl<To> Call<To> {
             .map_or_else(ApiError::status, |response| Some(response.status));
         self.exchanges
             .end(place, begun.elapsed(), status, result.as_ref().err());
-        Ok(result?.data)
+        let answer = result?;
+        self.exchanges.came(answer.bytes);
+        Ok(answer.data)
     }
 }

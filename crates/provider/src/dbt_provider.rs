@@ -9,6 +9,7 @@ use dbt_api::WrappedApi;
 use model::{AccountId, Caller, Clock, InstanceId, RequestStamp, RequestType};
 use serde_json::json;
 use storage::{Closing, FixedPart, LogQueue, Outcome, RowLimits};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::ProviderError;
@@ -35,6 +36,16 @@ impl RetrySettings {
     }
 }
 
+/// How answers are handed on piece by piece.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamSettings {
+    /// How many pieces wait for a caller that is slower than dbt Cloud, from 1. A piece is what one read of the
+    /// connection gave, at most some hundred kilobytes.
+    pub buffer_pieces: usize,
+    /// How long a caller may take nothing before it counts as gone.
+    pub stall: Duration,
+}
+
 /// The provider's limits.
 #[derive(Debug, Clone, Copy)]
 pub struct ProviderSettings {
@@ -48,6 +59,8 @@ pub struct ProviderSettings {
     pub close_wait: Duration,
     /// Whether the rows of reads are opened first as well, as those of changes always are.
     pub open_reads: bool,
+    /// How streamed answers are handed on.
+    pub stream: StreamSettings,
     /// How much of a text a row keeps.
     pub row_limits: RowLimits,
     /// The process that writes the rows.
@@ -61,8 +74,10 @@ pub struct DbtProvider {
     pub(crate) log: LogQueue,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: ProviderSettings,
-    /// The changes under way, which outlive their callers.
-    pub(crate) changes: TaskTracker,
+    /// What outlives its caller: the changes under way, and the pumps of streamed answers.
+    pub(crate) tasks: TaskTracker,
+    /// Cancelled: streamed answers break off.
+    pub(crate) cut: CancellationToken,
 }
 
 impl fmt::Debug for DbtProvider {
@@ -81,7 +96,8 @@ impl DbtProvider {
             log,
             clock,
             settings,
-            changes: TaskTracker::new(),
+            tasks: TaskTracker::new(),
+            cut: CancellationToken::new(),
         }
     }
 
@@ -115,9 +131,14 @@ impl DbtProvider {
         self.log.reserve(true).is_ok()
     }
 
-    /// Waits for the changes under way to end. Call it when no new request can come.
+    /// Waits for the changes and the streamed answers under way to end. Call it when no new request can come.
     pub async fn drain(&self) {
-        self.changes.close();
-        self.changes.wait().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Breaks off the streamed answers under way, at the end of a stop's patience; their rows are closed.
+    pub fn cut_streams(&self) {
+        self.cut.cancel();
     }
 }

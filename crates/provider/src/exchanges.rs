@@ -34,6 +34,8 @@ pub(crate) struct Record {
     pub(crate) last_status: Option<StatusCode>,
     /// The run that the request turned out to be about.
     pub(crate) run_id: Option<RunId>,
+    /// How many bytes of body came from dbt Cloud and were read to their end.
+    pub(crate) bytes: u64,
     told: Vec<Exchange>,
 }
 
@@ -59,6 +61,11 @@ pub(crate) struct Place(usize);
 impl Exchanges {
     /// The row tells the first so many exchanges one by one.
     const TOLD: usize = 20;
+
+    /// Notes that so many bytes of body came.
+    pub(crate) fn came(&self, bytes: u64) {
+        self.record().bytes += bytes;
+    }
 
     /// Notes that an exchange begins now.
     pub(crate) fn begin(

@@ -4,6 +4,7 @@
 //! Knows nothing of callers' rights (the gate in `client` has admitted the request) and nothing of HTTP (`dbt-api`).
 
 mod accounts;
+mod artifacts;
 mod bracket;
 mod call;
 mod credentials;
@@ -14,10 +15,14 @@ mod gather;
 mod jobs;
 mod outcome;
 mod projects;
+mod pump;
 mod request;
 mod runs;
+mod streamed;
 
 pub use dbt_api::{ApiError, WrappedApi};
-pub use dbt_provider::{DbtProvider, ProviderSettings, RetrySettings};
+pub use dbt_provider::{DbtProvider, ProviderSettings, RetrySettings, StreamSettings};
 pub use error::ProviderError;
+pub use pump::BrokenOff;
 pub use storage::{LogError, LogQueue, Outcome, RowLimits};
+pub use streamed::{AnswerBody, StreamedAnswer};

@@ -1,6 +1,7 @@
 //! How an error reads in the request log.
 
 use dbt_api::ApiError;
+use http::StatusCode;
 use storage::Outcome;
 
 use crate::ProviderError;
@@ -29,5 +30,19 @@ fn of_exchange(error: &ApiError) -> Outcome {
         ApiError::Decode { .. } => Outcome::Decode,
         ApiError::TooLarge { .. } => Outcome::TooLarge,
         ApiError::Unsendable(_) => Outcome::InternalError,
+    }
+}
+
+/// The outcome of a request whose answer was handed on with that status.
+pub(crate) fn of_status(status: StatusCode) -> Outcome {
+    match status {
+        StatusCode::BAD_REQUEST => Outcome::InvalidRequest,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Credentials,
+        StatusCode::NOT_FOUND => Outcome::NotFound,
+        StatusCode::UNPROCESSABLE_ENTITY => Outcome::UnprocessableEntity,
+        StatusCode::TOO_MANY_REQUESTS => Outcome::TooManyRequests,
+        StatusCode::NOT_MODIFIED => Outcome::Succeeded,
+        status if status.is_success() => Outcome::Succeeded,
+        _ => Outcome::UnexpectedStatus,
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use model::{ClientContext, Destination, Effect, JobId, RunId};
 use serde_json::Value;
-use storage::{FixedPart, LogError};
-use tracing::Instrument as _;
+use storage::{FixedPart, Receipt};
+use tracing::{Instrument as _, Span};
 
 use crate::bracket::Bracket;
 use crate::call::Call;
@@ -20,6 +20,22 @@ pub(crate) struct Asked {
     pub(crate) args: Value,
     pub(crate) job_id: Option<JobId>,
     pub(crate) run_id: Option<RunId>,
+}
+
+/// How many places in the log's queue a request takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Places {
+    /// One, and another where the row is opened before the work.
+    AsNeeded,
+    /// Two: the row may be opened when the work turns out to be long.
+    ForBoth,
+}
+
+/// A request that has its places.
+pub(crate) struct Begun<To> {
+    pub(crate) bracket: Bracket,
+    pub(crate) call: Call<To>,
+    pub(crate) span: Span,
 }
 
 /// `args!(filter, page)`: the arguments of a provider method as a JSON object.
@@ -51,6 +67,25 @@ impl DbtProvider {
         Work: FnOnce(Call<To>) -> Answer + Send + 'static,
         Answer: Future<Output = Result<T, ProviderError>> + Send + 'static,
     {
+        let effect = ctx.request_type().effect();
+        let Begun { bracket, call, span } = self.begin(&ctx, asked, effect, Places::AsNeeded).await?;
+        let guarded = async move {
+            // Boxed, since the futures of large answers are large.
+            let result = caught(Box::pin(work(call))).await;
+            let receipt = bracket.end(result.as_ref());
+            (result, Some(receipt))
+        };
+        self.settled(effect, guarded.instrument(span)).await
+    }
+
+    /// Takes the request's places in the log, and opens its row where that comes first.
+    pub(crate) async fn begin<To: Destination + Clone>(
+        &self,
+        ctx: &ClientContext<To>,
+        asked: Asked,
+        effect: Effect,
+        places: Places,
+    ) -> Result<Begun<To>, ProviderError> {
         let span = tracing::info_span!(
             "dbt.request",
             request.uuid = %ctx.request_uuid(),
@@ -58,24 +93,19 @@ impl DbtProvider {
             company.id = ctx.caller().company_id.0,
             dbt.account_id = ctx.to().only().map(|upstream| upstream.account_id.0),
         );
-        let effect = ctx.request_type().effect();
         let limits = self.settings.row_limits;
         let opens = effect == Effect::Change || self.settings.open_reads;
-        let mut fixed = FixedPart::admitted(&ctx, &asked.args, &limits);
+        let mut fixed = FixedPart::admitted(ctx, &asked.args, &limits);
         fixed.job_id = asked.job_id;
         fixed.run_id = asked.run_id;
         fixed.instance_id = self.settings.instance_id;
-        let slot = self.log.reserve(opens)?;
+        let slot = self.log.reserve(opens || places == Places::ForBoth)?;
         let mut bracket = Bracket::new(slot, fixed, ctx.stamp().clone(), Arc::clone(&self.clock), limits);
-        if opens {
-            let committed = bracket.open()?.committed_within(self.settings.log_wait).await;
-            if let Err(error) = committed.map_err(ProviderError::Log) {
-                // The open row may still be committed later: the close in the queue behind it says what became of it.
-                drop(bracket.end::<T>(Err(&error)));
-                return Err(error);
-            }
+        if opens && let Err(error) = self.opened(&mut bracket).await {
+            // The open row may still be committed later: the close in the queue behind it says what became of it.
+            drop(bracket.end::<()>(Err(&error)));
+            return Err(error);
         }
-
         let call = Call::new(
             Arc::clone(&self.api),
             ctx.to().clone(),
@@ -84,28 +114,32 @@ impl DbtProvider {
             self.settings.gather_concurrency,
             bracket.exchanges(),
         );
-        let guarded = async move {
-            let result = AssertUnwindSafe(work(call))
-                .catch_unwind()
-                .await
-                .unwrap_or(Err(ProviderError::Panicked));
-            let receipt = bracket.end(result.as_ref());
-            (result, receipt)
-        }
-        .instrument(span);
+        Ok(Begun { bracket, call, span })
+    }
 
+    /// Opens the row, and waits for its commit.
+    pub(crate) async fn opened(&self, bracket: &mut Bracket) -> Result<(), ProviderError> {
+        let receipt = bracket.open()?;
+        Ok(receipt.committed_within(self.settings.log_wait).await?)
+    }
+
+    /// Runs a request to its end and waits for the commit of its row; `None`: the row is closed later, by another.
+    pub(crate) async fn settled<T: Send + 'static>(
+        &self,
+        effect: Effect,
+        guarded: impl Future<Output = (Result<T, ProviderError>, Option<Receipt>)> + Send + 'static,
+    ) -> Result<T, ProviderError> {
         match effect {
             Effect::Read => {
                 let (result, receipt) = guarded.await;
-                receipt
-                    .ok_or(LogError::Refused)?
-                    .committed_within(self.settings.log_wait)
-                    .await?;
+                if let Some(receipt) = receipt {
+                    receipt.committed_within(self.settings.log_wait).await?;
+                }
                 result
             }
             Effect::Change => {
                 let (result, receipt) = self
-                    .changes
+                    .tasks
                     .spawn(guarded)
                     .await
                     .map_err(|_stopped| ProviderError::Panicked)?;
@@ -121,4 +155,10 @@ impl DbtProvider {
             }
         }
     }
+}
+
+/// The answer of the work, or that it panicked.
+pub(crate) async fn caught<T>(work: impl Future<Output = Result<T, ProviderError>>) -> Result<T, ProviderError> {
+    let ended = AssertUnwindSafe(work).catch_unwind().await;
+    ended.unwrap_or(Err(ProviderError::Panicked))
 }

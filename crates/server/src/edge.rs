@@ -24,7 +24,8 @@ pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request,
     stamp.template = request
         .extensions()
         .get::<MatchedPath>()
-        .map(|path| path.as_str().into());
+        // The router's `{*path}` is the document's `{path}`.
+        .map(|path| path.as_str().replace("{*", "{").into());
     let request_uuid = stamp.request_uuid();
     let span = tracing::info_span!(
         "http.request",

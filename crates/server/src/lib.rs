@@ -14,6 +14,7 @@ mod problem;
 mod roles;
 mod routes;
 mod state;
+mod streamed;
 mod views;
 
 pub use limits::{LimitSettings, Limits};
@@ -27,7 +28,7 @@ use axum::{Router, middleware};
 
 /// Everything that is served, with the request's edge around it.
 pub fn router(state: ServerState) -> Router {
-    let (routes, document) = openapi::routes().split_for_parts();
+    let (routes, document) = openapi::routes();
     let routes = routes
         .merge(explorer::routes(document))
         .fallback(problem::unknown_route)

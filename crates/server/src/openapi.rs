@@ -1,11 +1,14 @@
 //! The OpenAPI document, made from the handlers.
 
+use axum::Router;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::routes::{accounts, api_keys, credentials, health, jobs, list_runs, projects, request_logs, runs};
+use crate::routes::{
+    accounts, api_keys, artifacts, credentials, health, jobs, list_runs, projects, request_logs, runs,
+};
 use crate::state::ServerState;
 
 #[derive(OpenApi)]
@@ -20,6 +23,7 @@ use crate::state::ServerState;
         (name = "projects", description = "dbt Cloud projects"),
         (name = "jobs", description = "Jobs: the definitions, and what starts a run of one"),
         (name = "runs", description = "Runs: single executions of jobs"),
+        (name = "artifacts", description = "Artifacts: the files that a run leaves behind"),
         (name = "credentials", description = "Named dbt tokens of the company, for its admins"),
         (name = "api keys", description = "Callers' keys of the company, for its admins"),
         (name = "request log", description = "What was asked of the gateway, and what came of it"),
@@ -44,7 +48,18 @@ impl Modify for GatewayKey {
 }
 
 /// All routes, each with its place in the document.
-pub(crate) fn routes() -> OpenApiRouter<ServerState> {
+pub(crate) fn routes() -> (Router<ServerState>, utoipa::openapi::OpenApi) {
+    let (routes, mut document) = documented().split_for_parts();
+    // The router's spelling of "all the rest of the path"; OpenAPI has none.
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths = paths
+        .into_iter()
+        .map(|(path, item)| (path.replace("{*", "{"), item))
+        .collect();
+    (routes, document)
+}
+
+fn documented() -> OpenApiRouter<ServerState> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(accounts::list_accounts))
         .routes(routes!(accounts::get_account))
@@ -53,6 +68,9 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
         .routes(routes!(jobs::trigger_job))
         .routes(routes!(list_runs::list_runs))
         .routes(routes!(runs::get_run))
+        .routes(routes!(artifacts::list_run_artifacts))
+        .routes(routes!(artifacts::get_run_artifact))
+        .routes(routes!(artifacts::get_job_artifact))
         .routes(routes!(credentials::list_credentials, credentials::create_credential))
         .routes(routes!(
             credentials::get_credential,
@@ -73,5 +91,5 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
 
 /// The document, as `/openapi.json` serves it.
 pub fn document() -> utoipa::openapi::OpenApi {
-    routes().into_openapi()
+    routes().1
 }

@@ -3,7 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use client::{ClientError, ClientSettings, LogError, ProviderError};
-use model::{AccountId, Effect, JobId, PageQuery, ProjectFilter, ProjectId, RequestType, Role, RunFilter, RunId};
+use http::HeaderMap;
+use model::{
+    AccountId, ArtifactPath, Effect, JobId, PageQuery, ProjectFilter, ProjectId, RequestType, Role, RunFilter, RunId,
+};
 use provider::Outcome;
 
 use crate::support::{Bench, COMPANY, OTHER_COMPANY, caller, order, settings};
@@ -12,13 +15,16 @@ const KNOWN: Option<AccountId> = Some(AccountId(10));
 const UNKNOWN: Option<AccountId> = Some(AccountId(99));
 
 /// What [`ask`] knows how to ask: each role's reads and changes.
-const OPERATIONS: [RequestType; 6] = [
+const OPERATIONS: [RequestType; 9] = [
     RequestType::GetAccount,
     RequestType::ListProjects,
     RequestType::GetProject,
     RequestType::TriggerJob,
     RequestType::ListRuns,
     RequestType::GetRun,
+    RequestType::ListRunArtifacts,
+    RequestType::GetRunArtifact,
+    RequestType::GetJobArtifact,
 ];
 
 fn read_only() -> Bench {
@@ -51,6 +57,17 @@ async fn ask(
             client.list_runs(account, RunFilter::default(), page).await.map(drop)
         }
         RequestType::GetRun => client.get_run(account, RunId(1), Vec::new()).await.map(drop),
+        RequestType::ListRunArtifacts => client.list_run_artifacts(account, RunId(1), None).await.map(drop),
+        RequestType::GetRunArtifact => {
+            let path = ArtifactPath::new("manifest.json").unwrap();
+            let got = client.get_run_artifact(account, RunId(1), path, None, HeaderMap::new());
+            got.await.map(drop)
+        }
+        RequestType::GetJobArtifact => {
+            let path = ArtifactPath::new("manifest.json").unwrap();
+            let got = client.get_job_artifact(account, JobId(1), path, HeaderMap::new());
+            got.await.map(drop)
+        }
         other => panic!("{other} is not among OPERATIONS"),
     }
 }

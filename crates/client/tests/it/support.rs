@@ -18,7 +18,7 @@ use http::{HeaderMap, StatusCode};
 use model::{
     AccountId, ApiKeyId, Caller, CompanyId, Face, FixedClock, RequestStamp, Role, TriggerJob, Upstream, UpstreamSource,
 };
-use provider::{DbtProvider, LogQueue, ProviderSettings, RetrySettings, RowLimits};
+use provider::{DbtProvider, LogQueue, ProviderSettings, RetrySettings, RowLimits, StreamSettings};
 use serde_json::json;
 use storage::{
     ApiKeys, Credentials, Database, DatabaseSettings, KeyHash, KeyRecord, LogReadSettings, LogRow, QueueSettings,
@@ -119,6 +119,8 @@ impl WrappedApi for FakeDbt {
             .any(|list| request.path().ends_with(list))
         {
             json!({"data": [{"id": 7}], "extra": {"pagination": {"total_count": 1}}})
+        } else if request.path().ends_with("/artifacts/") {
+            json!({"data": ["manifest.json"]})
         } else {
             json!({"data": {"id": 7}})
         };
@@ -267,6 +269,10 @@ fn provider_settings() -> ProviderSettings {
         log_wait: Duration::from_secs(5),
         close_wait: Duration::from_secs(2),
         open_reads: false,
+        stream: StreamSettings {
+            buffer_pieces: 2,
+            stall: Duration::from_mins(1),
+        },
         row_limits: RowLimits::default(),
         instance_id: None,
     }

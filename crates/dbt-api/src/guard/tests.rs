@@ -12,6 +12,7 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
+use crate::http::Connections;
 use crate::{ApiRequest, DbtWrappedApi, HttpSettings, WrappedApi};
 
 const PUBLIC: &str = "127.0.0.1";
@@ -41,7 +42,7 @@ fn plays_public(address: IpAddr) -> bool {
 
 fn api(guard: Guard) -> DbtWrappedApi {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    DbtWrappedApi::guarded_by(guard, HttpSettings::default()).unwrap()
+    DbtWrappedApi::guarded_by(&guard, &HttpSettings::default()).unwrap()
 }
 
 fn upstream(source: UpstreamSource, host: &str, port: u16) -> Upstream {
@@ -160,7 +161,7 @@ async fn a_name_that_turns_private_between_two_requests_is_refused_at_the_second
         ..HttpSettings::default()
     };
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let api = DbtWrappedApi::guarded_by(guard("dbt.test", &[&[PUBLIC], &[PRIVATE]], plays_public), settings).unwrap();
+    let api = DbtWrappedApi::guarded_by(&guard("dbt.test", &[&[PUBLIC], &[PRIVATE]], plays_public), &settings).unwrap();
 
     let to = stored("dbt.test", port);
     assert_eq!(ask(&api, &to).await.unwrap(), 200);
@@ -175,11 +176,8 @@ async fn guarded_and_trusted_connections_are_never_mixed_up() {
     // One authority for both sources. Each look-up is answered once: a request after that has a connection or fails.
     let mut api = api(guard("dbt.test", &[&[PUBLIC]], plays_public));
     let anywhere = guard("dbt.test", &[&[PRIVATE]], |_| true);
-    api.trusted = reqwest::Client::builder()
-        .dns_resolver(anywhere)
-        .no_proxy()
-        .build()
-        .unwrap();
+    let trusted = || reqwest::Client::builder().dns_resolver(anywhere.clone()).no_proxy();
+    api.trusted = Connections::new(trusted).unwrap();
 
     for round in 1..=2 {
         let settings = upstream(UpstreamSource::Settings, "dbt.test", port);

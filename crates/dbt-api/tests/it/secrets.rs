@@ -52,7 +52,7 @@ async fn nothing_that_can_be_printed_shows_the_token() {
     let listener = Listener::start([Move::AnswerAndHang("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{")]).await;
     let to = upstream(&listener.url);
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let api = DbtWrappedApi::new(settings()).unwrap();
+    let api = DbtWrappedApi::new(&settings()).unwrap();
     let request = ApiRequest::get("/v2/x/".to_owned());
     let printed = format!("{to:?} {api:?} {request:?}");
     let answer = dbt_api::WrappedApi::send(&api, &to, request).await.unwrap();
@@ -74,7 +74,7 @@ async fn an_error_never_repeats_its_source() {
 #[tokio::test]
 async fn unusable_settings_are_an_error_and_no_panic() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let error = DbtWrappedApi::new(HttpSettings {
+    let error = DbtWrappedApi::new(&HttpSettings {
         user_agent: "line\nbreak".to_owned(),
         ..settings()
     })

@@ -17,10 +17,11 @@ pub(crate) fn settings() -> HttpSettings {
     HttpSettings::default()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the tests write them down in place")]
 pub(crate) fn api_with(settings: HttpSettings) -> Arc<dyn WrappedApi> {
     // Whoever comes first installs it; the others find the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Arc::new(DbtWrappedApi::new(settings).unwrap())
+    Arc::new(DbtWrappedApi::new(&settings).unwrap())
 }
 
 pub(crate) fn api() -> Arc<dyn WrappedApi> {

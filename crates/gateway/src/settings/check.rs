@@ -78,6 +78,7 @@ impl Settings {
             upstream,
             retry,
             gather,
+            stream,
             ..
         } = self;
         within("upstream.account_id", upstream.account_id, 0..=i64::MAX)?;
@@ -114,6 +115,8 @@ impl Settings {
         within("retry.min_pause_ms", retry.min_pause_ms, 1..=10_000)?;
         within("retry.max_pause_ms", retry.max_pause_ms, 1..=60_000)?;
         within("gather.concurrency", gather.concurrency, 1..=32)?;
+        within("stream.buffer_pieces", stream.buffer_pieces, 1..=64)?;
+        within("stream.stall_secs", stream.stall_secs, 1..=3600)?;
         Ok(())
     }
 

@@ -23,6 +23,7 @@ pub(crate) struct Settings {
     pub(crate) upstream: Upstream,
     pub(crate) retry: Retry,
     pub(crate) gather: Gather,
+    pub(crate) stream: Stream,
     pub(crate) database: Database,
     pub(crate) request_log: RequestLog,
     pub(crate) instance: Instance,
@@ -96,6 +97,13 @@ pub(crate) struct Retry {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Gather {
     pub(crate) concurrency: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Stream {
+    pub(crate) buffer_pieces: usize,
+    pub(crate) stall_secs: u64,
 }
 
 #[derive(Debug, Deserialize)]

@@ -10,4 +10,5 @@ mod never_twice;
 mod queue_full;
 mod reads;
 mod retry;
+mod streamed;
 mod support;

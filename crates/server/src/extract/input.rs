@@ -6,6 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use garde::Validate;
+use model::ArtifactPath;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use uuid::Uuid;
@@ -51,15 +52,35 @@ impl<T: From<i64>> FromRequestParts<ServerState> for Id<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Problem> {
         let Name(id) = Name::from_request_parts(parts, state).await?;
-        match id.parse::<i64>() {
-            Ok(id) if id > 0 => Ok(Self(id.into())),
-            _ => {
-                let detail = format!(
-                    "`{}` in the path is not an id: ids are positive whole numbers.",
-                    excerpt(&id)
-                );
-                Err(Problem::new(Kind::INVALID_REQUEST, detail))
-            }
+        Ok(Self(parse_id(&id)?))
+    }
+}
+
+/// The id in a route's path, and the artifact's path behind it.
+pub(crate) struct IdAndArtifact<T>(pub(crate) T, pub(crate) ArtifactPath);
+
+impl<T: From<i64>> FromRequestParts<ServerState> for IdAndArtifact<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Problem> {
+        let invalid = |why: String| Problem::new(Kind::INVALID_REQUEST, why);
+        let Path((id, path)) = Path::<(String, String)>::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| invalid(rejection.body_text()))?;
+        let path = ArtifactPath::new(&path).map_err(|error| invalid(format!("In the path: {error}.")))?;
+        Ok(Self(parse_id(&id)?, path))
+    }
+}
+
+fn parse_id<T: From<i64>>(id: &str) -> Result<T, Problem> {
+    match id.parse::<i64>() {
+        Ok(id) if id > 0 => Ok(id.into()),
+        _ => {
+            let detail = format!(
+                "`{}` in the path is not an id: ids are positive whole numbers.",
+                excerpt(id)
+            );
+            Err(Problem::new(Kind::INVALID_REQUEST, detail))
         }
     }
 }

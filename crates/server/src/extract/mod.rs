@@ -6,7 +6,7 @@ mod input;
 
 pub(crate) use authenticated::Dbt;
 pub(crate) use commas::{OfLists, OfOne, commas};
-pub(crate) use input::{Id, JsonBody, Name, NamedUuid, NoQuery, QueryParams};
+pub(crate) use input::{Id, IdAndArtifact, JsonBody, Name, NamedUuid, NoQuery, QueryParams};
 
 /// As much of what came in as an answer repeats.
 fn excerpt(text: &str) -> String {

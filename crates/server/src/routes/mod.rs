@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod api_keys;
+pub(crate) mod artifacts;
 pub(crate) mod credentials;
 pub(crate) mod health;
 pub(crate) mod jobs;

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod api_keys;
+mod artifacts;
 mod auth;
 mod browsers;
 mod credentials;

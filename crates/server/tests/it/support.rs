@@ -16,6 +16,7 @@ use chrono::DateTime;
 use client::{AccessRules, Clients};
 use dbt_api::HttpSettings;
 use model::{CompanyId, Face, FixedClock, RequestStamp, Role};
+use provider::StreamSettings;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use server::{LimitSettings, ServerSettings};
@@ -55,6 +56,7 @@ pub(crate) struct Setup {
     pub(crate) max_exports: usize,
     pub(crate) export_stall: Duration,
     pub(crate) queue_capacity: usize,
+    pub(crate) stream: StreamSettings,
 }
 
 impl Default for Setup {
@@ -102,6 +104,10 @@ impl Default for Setup {
             max_exports: 2,
             export_stall: FOREVER,
             queue_capacity: 4096,
+            stream: StreamSettings {
+                buffer_pieces: 2,
+                stall: FOREVER,
+            },
         }
     }
 }
@@ -251,5 +257,22 @@ impl TestApp {
         rows.retain(|row| row["request_uuid"] == name.as_str());
         assert_eq!(rows.len(), 1, "rows of {name}: {rows:#?}");
         rows.remove(0)
+    }
+
+    /// The row of the request of that name, once it is closed: that of a streamed answer is after its last byte.
+    pub(crate) async fn closed_row(&self, request_uuid: &str) -> Value {
+        let closed = async {
+            loop {
+                let rows = self.rows().await;
+                let row = rows.into_iter().find(|row| row["request_uuid"] == request_uuid);
+                if let Some(row) = row.filter(|row| !row["outcome"].is_null()) {
+                    return row;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let patience = Duration::from_mins(1);
+        let closed = tokio::time::timeout(patience, closed).await;
+        closed.unwrap_or_else(|_| panic!("the row of {request_uuid} stays open"))
     }
 }

@@ -145,6 +145,11 @@ fn queue(place: OwnedPermit<Entry>, row: LogRow) -> Receipt {
 pub struct Receipt(oneshot::Receiver<Result<(), LogError>>);
 
 impl Receipt {
+    /// Of a row that is not in the queue: its commit never comes.
+    pub fn of_nothing() -> Self {
+        Self(oneshot::channel().1)
+    }
+
     /// Waits for the commit, at most so long. Giving up does not take the row out of the queue.
     ///
     /// # Errors

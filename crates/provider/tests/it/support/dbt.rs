@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use dbt_api::{ApiAnswer, ApiError, ApiRequest, WrappedApi};
+use dbt_api::{ApiAnswer, ApiBody, ApiError, ApiRequest, WrappedApi};
 use futures::stream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use model::Upstream;
@@ -23,6 +23,8 @@ pub(crate) enum Reply {
         body: Value,
         after: Duration,
     },
+    /// An answer whose body comes piece by piece.
+    Pieces { status: u16, body: ApiBody },
     /// No answer.
     Fails(ApiError),
     /// No answer, and no end.
@@ -189,6 +191,10 @@ impl WrappedApi for FakeDbt {
                 let body = Ok(Bytes::from(body.to_string()));
                 let status = StatusCode::from_u16(status).unwrap();
                 Ok(ApiAnswer::new(status, headers, stream::iter([body])))
+            }
+            Reply::Pieces { status, body } => {
+                let status = StatusCode::from_u16(status).unwrap();
+                Ok(ApiAnswer::new(status, HeaderMap::new(), body))
             }
             Reply::Fails(error) => Err(error),
             Reply::Never => std::future::pending().await,

@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::Value;
 
-/// An answer, whole.
+/// An answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -13,11 +13,16 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(crate) async fn collect(response: reqwest::Response) -> Self {
+    /// The whole answer, or what came of one that broke off.
+    pub(crate) async fn collect(mut response: reqwest::Response) -> Self {
+        let mut body = Vec::new();
+        while let Ok(Some(piece)) = response.chunk().await {
+            body.extend_from_slice(&piece);
+        }
         Self {
             status: response.status(),
             headers: response.headers().clone(),
-            text: response.text().await.unwrap(),
+            text: String::from_utf8_lossy(&body).into_owned(),
         }
     }
 

@@ -78,6 +78,7 @@ impl Operation {
             .replace("{project_id}", &names.project.to_string())
             .replace("{job_id}", &names.job.to_string())
             .replace("{run_id}", &names.run.to_string())
+            .replace("{path}", "run_results.json")
             .replace("{name}", &names.credential)
             .replace("{api_key_id}", &names.api_key.to_string())
             .replace("{request_uuid}", &names.request_uuid);

@@ -14,12 +14,13 @@ use testkit::TestDatabase;
 
 use super::{FOREVER, Setup};
 
-/// A client that follows no redirect. Installs the crypto provider of this process.
+/// A client that follows no redirect and decodes nothing. Installs the crypto provider of this process.
 pub(crate) fn http_client() -> reqwest::Client {
     // Another test of this process may have been first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()
+        .no_gzip()
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .unwrap()
@@ -56,7 +57,7 @@ pub(crate) fn state(setup: &Setup, dbt: &Running, database: &TestDatabase, clock
         },
     );
     let provider = DbtProvider::new(
-        Arc::new(DbtWrappedApi::new(setup.http.clone()).unwrap()),
+        Arc::new(DbtWrappedApi::new(&setup.http).unwrap()),
         log,
         Arc::clone(&clock),
         ProviderSettings {
@@ -69,6 +70,7 @@ pub(crate) fn state(setup: &Setup, dbt: &Running, database: &TestDatabase, clock
             log_wait: setup.log_wait,
             close_wait: FOREVER,
             open_reads: false,
+            stream: setup.stream,
             row_limits: RowLimits::default(),
             instance_id: Some(InstanceId(1)),
         },

@@ -1,0 +1,77 @@
+//! Artifacts, the files that a run leaves behind, by the Administrative API v2.
+
+use http::HeaderMap;
+use model::{ArtifactPath, JobId, RunId, Upstream};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::{ApiAnswer, ApiError, ApiRequest, ApiResponse, WrappedApi};
+
+/// All but RFC 3986's unreserved characters and the slash between segments.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
+
+impl dyn WrappedApi {
+    /// The paths of a run's artifacts: "List Run Artifacts", `GET /v2/accounts/{account_id}/runs/{run_id}/artifacts/`.
+    /// None where dbt Cloud answers null. `step` counts from 1; dbt Cloud's default is the run's last step.
+    ///
+    /// # Errors
+    /// Every [`ApiError`]; [`ApiError::NotFound`] also for a run without artifacts.
+    pub async fn list_run_artifacts(
+        &self,
+        to: &Upstream,
+        run: RunId,
+        step: Option<u32>,
+    ) -> Result<ApiResponse<Vec<String>>, ApiError> {
+        let request = ApiRequest::get(format!("/v2/accounts/{}/runs/{run}/artifacts/", to.account_id));
+        let listed = self.fetch::<Option<Vec<String>>>(to, of_step(request, step)).await?;
+        Ok(listed.map(Option::unwrap_or_default))
+    }
+
+    /// One artifact of a run: "Retrieve Run Artifact", `GET /v2/accounts/{account_id}/runs/{run_id}/artifacts/{path}`.
+    /// `step` as for [`Self::list_run_artifacts`](#method.list_run_artifacts); `headers` are those of the caller that
+    /// ask for a part, for a changed file, or for an encoding.
+    ///
+    /// # Errors
+    /// As [`Self::fetch_file`](#method.fetch_file).
+    pub async fn get_run_artifact(
+        &self,
+        to: &Upstream,
+        run: RunId,
+        path: &ArtifactPath,
+        step: Option<u32>,
+        headers: &HeaderMap,
+    ) -> Result<ApiResponse<ApiAnswer>, ApiError> {
+        let path = utf8_percent_encode(path.as_str(), ENCODED);
+        let path = format!("/v2/accounts/{}/runs/{run}/artifacts/{path}", to.account_id);
+        self.fetch_file(to, of_step(ApiRequest::file(path).with_headers(headers), step))
+            .await
+    }
+
+    /// The latest artifact of that path of a job's runs: "Retrieve Job Artifact",
+    /// `GET /v2/accounts/{account_id}/jobs/{job_id}/artifacts/{path}`. dbt Cloud knows no `step` here.
+    ///
+    /// # Errors
+    /// As [`Self::fetch_file`](#method.fetch_file).
+    pub async fn get_job_artifact(
+        &self,
+        to: &Upstream,
+        job: JobId,
+        path: &ArtifactPath,
+        headers: &HeaderMap,
+    ) -> Result<ApiResponse<ApiAnswer>, ApiError> {
+        let path = utf8_percent_encode(path.as_str(), ENCODED);
+        let path = format!("/v2/accounts/{}/jobs/{job}/artifacts/{path}", to.account_id);
+        self.fetch_file(to, ApiRequest::file(path).with_headers(headers)).await
+    }
+}
+
+fn of_step(request: ApiRequest, step: Option<u32>) -> ApiRequest {
+    match step {
+        Some(step) => request.query("step", &step),
+        None => request,
+    }
+}
