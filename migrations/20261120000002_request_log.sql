@@ -50,22 +50,59 @@ CREATE TABLE request_log (
 -- Finds the rows that a dead process left open.
 CREATE INDEX request_log_open ON request_log (instance_id) WHERE finished_at IS NULL;
 
+-- One for each way to search the log, the newest first: a company's rows, a key's own, what a run or a job was asked,
+-- and what went wrong. A row that succeeds and names no run is in two of them.
+CREATE INDEX request_log_company ON request_log (company_id, started_at);
+CREATE INDEX request_log_api_key ON request_log (api_key_id, started_at);
+CREATE INDEX request_log_run ON request_log (run_id, started_at) WHERE run_id IS NOT NULL;
+CREATE INDEX request_log_job ON request_log (job_id, started_at) WHERE job_id IS NOT NULL;
+CREATE INDEX request_log_failed ON request_log (company_id, outcome, started_at) WHERE outcome <> 'succeeded';
+
 -- Makes the partition of one UTC day if it is missing. Attaching a ready table holds up no reader and no writer, which
--- `CREATE TABLE … PARTITION OF` would; the advisory lock lets replicas race for it.
+-- `CREATE TABLE … PARTITION OF` would; the advisory lock lets replicas race for it. A day's table that was taken out of
+-- the log, half or whole, comes back with its rows; one that does not fit any more is put aside under another name.
 CREATE FUNCTION request_log_ensure_partition(day date) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     partition text := 'request_log_' || to_char(day, 'YYYYMMDD');
-    low timestamptz := day::timestamp AT TIME ZONE 'UTC';
-    high timestamptz := (day + 1)::timestamp AT TIME ZONE 'UTC';
+    attach text := format('ALTER TABLE request_log ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', partition,
+        day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC');
+    state text := request_log_partition_state(partition);
 BEGIN
-    IF to_regclass(partition) IS NOT NULL THEN
+    IF state = 'attached' THEN
         RETURN;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('request_log_ensure_partition'));
-    -- Not by to_regclass again: its cache does not know what another session made while this one waited.
-    IF NOT EXISTS (SELECT FROM pg_class WHERE relname = partition AND relnamespace = current_schema()::regnamespace) THEN
-        EXECUTE format('CREATE TABLE %I (LIKE request_log INCLUDING ALL)', partition);
-        EXECUTE format('ALTER TABLE request_log ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', partition, low, high);
+    -- Another session may have been first.
+    state := request_log_partition_state(partition);
+    IF state = 'attached' THEN
+        RETURN;
+    ELSIF state = 'half detached' THEN
+        EXECUTE format('ALTER TABLE request_log DETACH PARTITION %I FINALIZE', partition);
     END IF;
+    IF state IS NOT NULL THEN
+        BEGIN
+            EXECUTE attach;
+            EXECUTE format('COMMENT ON TABLE %I IS NULL', partition);
+            RETURN;
+        EXCEPTION WHEN datatype_mismatch OR check_violation OR not_null_violation OR wrong_object_type
+            OR invalid_table_definition THEN
+            EXECUTE format('ALTER TABLE %I RENAME TO %I', partition,
+                partition || '_aside_' || partition::regclass::oid);
+        END;
+    END IF;
+    EXECUTE format('CREATE TABLE %I (LIKE request_log INCLUDING ALL)', partition);
+    EXECUTE attach;
+EXCEPTION WHEN invalid_object_definition THEN
+    -- A partition of another name has that day: its rows have a place.
+    NULL;
 END
+$$;
+
+-- What has become of that table: `attached`, `half detached`, `detached`; NULL where there is none. Not by to_regclass,
+-- whose cache does not know what another session made a moment ago.
+CREATE FUNCTION request_log_partition_state(partition text) RETURNS text LANGUAGE sql VOLATILE AS $$
+    SELECT CASE WHEN i.inhrelid IS NULL THEN 'detached' WHEN i.inhdetachpending THEN 'half detached' ELSE 'attached' END
+    FROM pg_class c
+    LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhparent = 'request_log'::regclass
+    WHERE c.relname = partition AND c.relnamespace = current_schema()::regnamespace
 $$;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use client::Clients;
-use model::InstanceId;
+use model::{Clock, InstanceId};
 use provider::{DbtProvider, LogQueue};
 use server::Limits;
-use storage::{Database, Instances};
+use storage::{Database, Instances, Partitions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
@@ -116,6 +116,35 @@ pub(crate) async fn chores(clients: Clients, limits: Arc<Limits>) {
         minutes.tick().await;
         limits.tidy();
         record_key_use(&clients).await;
+    }
+}
+
+/// How long a partition of the log that is to be dropped waits for those who read it, each minute.
+pub(crate) const READERS_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Makes the log's partitions ahead and drops those that have expired, once a minute, until it is aborted.
+pub(crate) async fn keep_log(partitions: Partitions, clock: Arc<dyn Clock>, retention_days: u32) {
+    let mut minutes = ticks(Duration::from_mins(1));
+    loop {
+        minutes.tick().await;
+        let today = clock.now().date_naive();
+        if let Err(error) = partitions.make_ahead(today).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the request log's partitions were not made ahead"
+            );
+        }
+        if retention_days == 0 {
+            continue;
+        }
+        match partitions.drop_expired(today, retention_days).await {
+            Ok(dropped) if dropped.is_empty() => {}
+            Ok(dropped) => tracing::info!(partitions = ?dropped, "dropped expired partitions of the request log"),
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "an expired partition of the request log was not dropped; the next try is in a minute"
+            ),
+        }
     }
 }
 

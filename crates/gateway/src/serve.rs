@@ -11,7 +11,7 @@ use model::{AccountId, Clock, CompanyId, InstanceId, SystemClock, Upstream, Upst
 use provider::{DbtProvider, ProviderSettings, RetrySettings, RowLimits, StreamSettings};
 use secrecy::ExposeSecret as _;
 use server::{LimitSettings, Limits, ServerSettings, ServerState};
-use storage::{ApiKeys, Instances, LogQueue, LogReadSettings, PgRequestLog, QueueSettings, RequestLogs};
+use storage::{ApiKeys, Instances, LogQueue, LogReadSettings, Partitions, PgRequestLog, QueueSettings, RequestLogs};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -77,6 +77,9 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
         },
     );
     let limits = Arc::new(Limits::new(limit_settings(settings)));
+    let partitions = Partitions::new(&database, running::READERS_PATIENCE);
+    let keeping = running::keep_log(partitions, Arc::clone(&clock), settings.request_log.retention_days);
+    let keeping = tokio::spawn(keeping);
     let chores = tokio::spawn(running::chores(clients.clone(), Arc::clone(&limits)));
     let router = server::router(ServerState {
         clients: clients.clone(),
@@ -94,6 +97,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
     let done = running::until_stopped(serving.into_future(), stopping, patience).await;
 
     chores.abort();
+    keeping.abort();
     running::record_key_use(&clients).await;
     running::finish(&provider, &log, writer, patience).await;
     presence.end().await;

@@ -22,7 +22,7 @@ pub use database::{Database, DatabaseSettings, StorageError};
 pub use instances::Instances;
 pub use request_log::{
     Closing, FixedPart, LogError, LogFilter, LogPage, LogPosition, LogQueue, LogReadSettings, LogRecord, LogRow,
-    LogSight, LogSlot, Outcome, OutcomeFilter, PageLimit, Percentiles, PgRequestLog, QueueSettings, Receipt,
-    RequestLog, RequestLogs, RowLimits, TypeSummary, WriteError,
+    LogSight, LogSlot, Outcome, OutcomeFilter, PageLimit, Partitions, Percentiles, PgRequestLog, QueueSettings,
+    Receipt, RequestLog, RequestLogs, RowLimits, TypeSummary, WriteError,
 };
 pub use secrets::{KeyRing, KeyRingError, OpenError};

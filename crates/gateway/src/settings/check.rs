@@ -153,6 +153,7 @@ impl Settings {
         within("request_log.retry_max_ms", request_log.retry_max_ms, 1..=60_000)?;
         within("request_log.text_max_bytes", request_log.text_max_bytes, 256..=8192)?;
         within("request_log.json_max_bytes", request_log.json_max_bytes, 1024..=1 << 20)?;
+        within("request_log.retention_days", request_log.retention_days, 0..=36_500)?;
         within("request_log.read_connections", request_log.read_connections, 1..=100)?;
         within("request_log.read_timeout_secs", request_log.read_timeout_secs, 1..=600)?;
         within("request_log.max_exports", request_log.max_exports, 1..=100)?;

@@ -130,6 +130,7 @@ pub(crate) struct RequestLog {
     pub(crate) retry_max_ms: u64,
     pub(crate) text_max_bytes: usize,
     pub(crate) json_max_bytes: usize,
+    pub(crate) retention_days: u32,
     pub(crate) read_connections: u32,
     pub(crate) read_timeout_secs: u64,
     pub(crate) max_exports: usize,

@@ -2,6 +2,7 @@
 
 mod clean;
 mod insert;
+mod partitions;
 mod pg;
 mod queue;
 mod reading;
@@ -11,6 +12,7 @@ mod writer;
 pub(crate) use clean::CleanText;
 pub use clean::RowLimits;
 pub(crate) use insert::{ensure_partition, insert_rows};
+pub use partitions::Partitions;
 pub use pg::PgRequestLog;
 pub use queue::{LogError, LogQueue, LogSlot, QueueSettings, Receipt};
 pub use reading::{

@@ -10,6 +10,7 @@ mod credentials;
 mod database;
 mod groups;
 mod instances;
+mod keeping;
 mod key_management;
 mod partitions;
 mod poisoned;

@@ -7,7 +7,9 @@ use futures::future;
 use sqlx::AssertSqlSafe;
 use storage::{LogRow, Outcome, RequestLog as _};
 
-use crate::support::{Db, PATIENCE, WatchedSink, closing, commit, fixed, noon, stamp_at, start, whole};
+use crate::support::{
+    Db, PATIENCE, WatchedSink, closing, commit, fixed, half_detach, homes, noon, stamp_at, start, whole,
+};
 
 fn at(moment: DateTime<Utc>) -> LogRow {
     let stamp = stamp_at(moment);
@@ -16,12 +18,6 @@ fn at(moment: DateTime<Utc>) -> LogRow {
 
 fn utc(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
-}
-
-/// The partition of each row, in the order of time.
-async fn homes(db: &Db) -> Vec<String> {
-    let sql = "SELECT tableoid::regclass::text FROM request_log ORDER BY started_at";
-    sqlx::query_scalar(sql).fetch_all(db.test.pool()).await.unwrap()
 }
 
 #[tokio::test]
@@ -103,18 +99,73 @@ async fn a_partition_that_somebody_dropped_is_made_anew_and_the_row_is_whole() {
 }
 
 #[tokio::test]
-async fn a_day_without_a_partition_does_not_hold_up_the_other_days() {
-    let db = Db::new().await;
-    let sink = Arc::new(WatchedSink::on(db.log()));
-    let (queue, _writer) = start(&sink);
-    commit(&queue, whole(Outcome::Succeeded)).await.unwrap();
-    // Somebody put the day aside: its table is still there, so it is not made anew.
-    db.run("ALTER TABLE request_log DETACH PARTITION request_log_20260304")
+async fn a_day_that_was_taken_out_of_the_log_comes_back_with_its_rows_when_one_is_added() {
+    for way in ["CONCURRENTLY", ""] {
+        let db = Db::new().await;
+        let sink = Arc::new(WatchedSink::on(db.log()));
+        let (queue, _writer) = start(&sink);
+        commit(&queue, whole(Outcome::Succeeded)).await.unwrap();
+        db.run(&format!(
+            "ALTER TABLE request_log DETACH PARTITION request_log_20260304 {way}"
+        ))
         .await;
+        assert!(db.rows().await.is_empty());
 
-    assert!(commit(&queue, whole(Outcome::Succeeded)).await.is_err());
-    commit(&queue, at(utc("2026-03-05T00:00:00Z"))).await.unwrap();
-    assert_eq!(homes(&db).await, ["request_log_20260305"]);
+        commit(&queue, whole(Outcome::Succeeded)).await.unwrap();
+
+        assert_eq!(homes(&db).await, ["request_log_20260304"; 2]);
+    }
+}
+
+#[tokio::test]
+async fn a_day_that_is_half_taken_out_comes_back_as_well() {
+    let db = Db::new().await;
+    let log = db.log();
+    log.write(&[whole(Outcome::Succeeded)]).await.unwrap();
+    half_detach(&db, "request_log_20260304").await;
+    assert!(db.rows().await.is_empty());
+
+    log.write(&[whole(Outcome::Succeeded)]).await.unwrap();
+
+    assert_eq!(homes(&db).await, ["request_log_20260304"; 2]);
+}
+
+#[tokio::test]
+async fn a_table_that_does_not_fit_any_more_is_put_aside_and_holds_up_no_row() {
+    for unfit in [
+        "CREATE TABLE request_log_20260304 (something_else int)",
+        "CREATE TABLE request_log_20260304 (LIKE request_log INCLUDING ALL); ALTER TABLE request_log_20260304 DROP face",
+        "CREATE TABLE request_log_20260304 (LIKE request_log INCLUDING ALL);
+         INSERT INTO request_log_20260304 (request_uuid, face, request_type, company_id, args, started_at)
+         VALUES (gen_random_uuid(), 'rest', 'of another day', 1, '{}', '2026-03-05T12:00:00Z')",
+        "CREATE VIEW request_log_20260304 AS SELECT 1",
+    ] {
+        let db = Db::new().await;
+        db.run(unfit).await;
+        db.log()
+            .write(&[whole(Outcome::Succeeded), at(utc("2026-03-05T00:00:00Z"))])
+            .await
+            .unwrap();
+        assert_eq!(
+            homes(&db).await,
+            ["request_log_20260304", "request_log_20260305"],
+            "{unfit}"
+        );
+        let aside = "SELECT count(*) FROM pg_class WHERE relname ~ '^request_log_20260304_aside_[0-9]+$'";
+        assert_eq!(db.number(aside).await, 1, "{unfit}");
+    }
+}
+
+#[tokio::test]
+async fn a_day_that_a_partition_of_another_name_has_is_left_to_it() {
+    let db = Db::new().await;
+    db.run(
+        "CREATE TABLE march PARTITION OF request_log
+         FOR VALUES FROM ('2026-03-01T00:00:00Z') TO ('2026-04-01T00:00:00Z')",
+    )
+    .await;
+    db.log().write(&[whole(Outcome::Succeeded)]).await.unwrap();
+    assert_eq!(homes(&db).await, ["march"]);
 }
 
 #[tokio::test]

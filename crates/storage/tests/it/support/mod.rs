@@ -153,3 +153,30 @@ pub(crate) fn whole_with(outcome: Outcome, args: &Value) -> LogRow {
     let stamp = stamp_at(noon());
     fixed_with(&stamp, args).closed(closing(&stamp, outcome))
 }
+
+/// The partition of each row, in the order of time.
+pub(crate) async fn homes(db: &Db) -> Vec<String> {
+    let sql = "SELECT tableoid::regclass::text FROM request_log ORDER BY started_at";
+    sqlx::query_scalar(sql).fetch_all(db.test.pool()).await.unwrap()
+}
+
+/// Leaves a partition as a process does that dies while it takes it out of the log.
+pub(crate) async fn half_detach(db: &Db, partition: &str) {
+    let mut reader = db.test.pool().begin().await.unwrap();
+    sqlx::query("SELECT count(*) FROM request_log")
+        .execute(&mut *reader)
+        .await
+        .unwrap();
+    let mut dying = db.connect().await;
+    sqlx::raw_sql("SET statement_timeout = 200")
+        .execute(&mut dying)
+        .await
+        .unwrap();
+    let detach = format!("ALTER TABLE request_log DETACH PARTITION {partition} CONCURRENTLY");
+    let detached = sqlx::raw_sql(AssertSqlSafe(detach)).execute(&mut dying).await;
+    assert!(detached.is_err(), "it waits for the reader");
+    reader.rollback().await.unwrap();
+    let pending =
+        format!("SELECT count(*) FROM pg_inherits WHERE inhrelid = '{partition}'::regclass AND inhdetachpending");
+    assert_eq!(db.number(&pending).await, 1);
+}
