@@ -4,9 +4,12 @@
 
 mod floors;
 mod kill;
+mod load;
 mod no_secret;
 mod process;
+mod proxy;
 mod secrets;
 mod sentry;
 mod start;
 mod support;
+mod under_load;

@@ -19,6 +19,22 @@ async fn every_log_line_of_a_request_carries_its_uuid() {
 }
 
 #[tokio::test]
+async fn the_log_has_its_partitions_ahead_when_requests_are_served() {
+    let site = Site::new().await;
+    let gateway = site.serve();
+    let made = eventually("today and the two days ahead", async || {
+        let days = site.rows(
+            "SELECT (now() AT TIME ZONE 'UTC')::date + n AS day FROM generate_series(0, 2) n
+             WHERE to_regclass('request_log_' || to_char((now() AT TIME ZONE 'UTC')::date + n, 'YYYYMMDD')) IS NOT NULL",
+        );
+        (days.len() == 3).then_some(days)
+    })
+    .await;
+    assert!(made[2]["day"].is_string());
+    gateway.stop();
+}
+
+#[tokio::test]
 async fn a_stop_waits_for_the_trigger_under_way_and_its_row() {
     let site = Site::new().await;
     let caller = Caller::new(&site.key("operator"));

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use simulator::{Config, Running, Simulator, acme};
+use simulator::{Config, RateLimit, Running, Simulator, acme};
 use tempfile::TempDir;
 
 /// Far longer than anything here takes; only a hang reaches it.
@@ -38,6 +38,25 @@ impl Site {
             dbt: Simulator::start(Config::frozen()).await.unwrap(),
             directory: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// With a dbt Cloud that takes any number of requests, and remembers them.
+    pub(crate) async fn for_load() -> Self {
+        let config = Config {
+            rate_limit: RateLimit::OFF,
+            recorded_requests: 1_000_000,
+            ..Config::frozen()
+        };
+        Self {
+            dbt: Simulator::start(config).await.unwrap(),
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// The private Postgres, for a process beside the one that runs it.
+    pub(crate) fn database_url(&self) -> String {
+        let socket = self.data_dir().join("run");
+        format!("postgres://postgres@localhost/dbt_gateway?host={}", socket.display())
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {

@@ -18,6 +18,7 @@ mod limits;
 mod list_runs;
 mod log_export;
 mod never_twice;
+mod odd_texts;
 mod openapi;
 mod paging;
 mod problems;

@@ -1,0 +1,111 @@
+//! Texts that Postgres does not take, or takes only in part, from callers and from dbt Cloud: each request has its row, and
+//! costs no other one its row.
+
+use futures::future;
+use serde_json::{Value, json};
+use simulator::{Fault, FaultBody, acme};
+
+use crate::support::{Answer, TestApp};
+
+fn trigger() -> String {
+    format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID)
+}
+
+/// Sends them all at once, with plain ones between them, so that they share commits; returns the answers to the odd ones.
+async fn among_others(app: &TestApp, odd: Vec<Value>) -> Vec<Answer> {
+    let (operator, viewer) = (app.operator(), app.viewer());
+    let path = trigger();
+    let odd = future::join_all(odd.iter().map(|body| operator.post(&path, body)));
+    let plain = future::join_all((0..40).map(|_| viewer.get("/projects/4711")));
+    let (odd, plain) = future::join(odd, plain).await;
+    for answer in &plain {
+        assert_eq!(answer.status, 404);
+        assert_eq!(app.row_of(answer).await["outcome"], "not_found");
+    }
+    odd
+}
+
+#[tokio::test]
+async fn odd_arguments_are_on_record_in_a_clean_form() {
+    let app = TestApp::start().await;
+    let long = "ü".repeat(100_000);
+    let odd = vec![
+        json!({"cause": "NUL \u{0}, \u{0}"}),
+        json!({"cause": "backslashes \\u0000 \\ud800"}),
+        json!({"cause": "not a character \u{ffff} \u{10ffff}"}),
+        json!({"cause": "long", "steps_override": [long]}),
+        json!({"cause": "many", "steps_override": vec!["\u{0}\""; 5_000]}),
+    ];
+    let answers = among_others(&app, odd).await;
+    let mut args = Vec::new();
+    for answer in &answers {
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        let row = app.row_of(answer).await;
+        assert_eq!(row["outcome"], "succeeded");
+        args.push(row["args"].clone());
+    }
+    assert_eq!(args[0]["order"]["cause"], "NUL \u{fffd}, \u{fffd}");
+    assert_eq!(args[1]["order"]["cause"], "backslashes \\u0000 \\ud800");
+    assert_eq!(args[2]["order"]["cause"], "not a character \u{ffff} \u{10ffff}");
+    for cut in &args[3..] {
+        assert_eq!(cut["cut"], true, "{cut:#}");
+        assert!(cut.to_string().len() <= 16 * 1024 && cut["start"].as_str().unwrap().ends_with('…'));
+        assert!(cut["bytes"].as_u64().unwrap() > 16 * 1024);
+    }
+    let sent = app.dbt.requests_to("POST", "/");
+    assert!(
+        sent.iter().any(|request| request.json()["cause"] == "NUL \u{0}, \u{0}"),
+        "dbt Cloud has it as it came"
+    );
+}
+
+#[tokio::test]
+async fn a_lone_surrogate_is_no_json_and_is_refused_before_anything_is_done() {
+    let app = TestApp::start().await;
+    for half in ["\\ud800", "\\udfff and more", "\\ud800\\ud800"] {
+        let body = format!("{{\"cause\": \"{half}\"}}");
+        let answer = app.operator().post_text(&trigger(), "application/json", body).await;
+        answer.problem(400, "invalid-request");
+    }
+    assert!(app.rows().await.is_empty() && app.dbt.requests().is_empty());
+}
+
+#[tokio::test]
+async fn odd_words_of_dbt_cloud_are_on_record_in_a_clean_form() {
+    let message = |text: &str| format!("{{\"status\": {{\"user_message\": \"{text}\"}}}}");
+    let long = "é".repeat(50_000);
+    let cases = [
+        message("NUL \\u0000 inside"),
+        message("half \\ud800 of a character"),
+        message(&long),
+        "NUL \u{0} in plain text".to_owned(),
+        long,
+    ];
+    let app = TestApp::start().await;
+    for body in cases {
+        let content_type = if body.starts_with('{') {
+            "application/json"
+        } else {
+            "text/plain"
+        }
+        .to_owned();
+        app.dbt
+            .add_fault(Fault::on("POST", "/").answer(500, FaultBody::Custom { content_type, body }));
+        let answers = among_others(&app, vec![json!({"cause": "x"}); 3]).await;
+        for answer in &answers {
+            answer.problem(502, "dbt-unavailable");
+            let row = app.row_of(answer).await;
+            assert_eq!(
+                (&row["outcome"], &row["status_code"]),
+                (&json!("unexpected_status"), &json!(500))
+            );
+            let error = row["error"].as_str().unwrap();
+            assert!(
+                error.contains("500") && error.len() <= 2048 && !error.contains('\0'),
+                "{error}"
+            );
+            assert!(!error.contains("row refused"), "cleaned before it was written: {error}");
+        }
+        app.dbt.clear_faults();
+    }
+}
