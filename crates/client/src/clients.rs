@@ -18,6 +18,8 @@ use crate::{AccessRules, ClientError, DbtClient, KeySource, Upstreams};
 pub struct ClientSettings {
     /// Whether every change is refused.
     pub read_only: bool,
+    /// Whether the relay lets through what makes or rotates dbt tokens, for admins.
+    pub allow_token_minting: bool,
     /// How long a key is believed after it was looked up; at most 5 s, so that a revocation holds everywhere by then.
     pub key_max_age: Duration,
     /// How many keys are kept at once.

@@ -25,6 +25,9 @@ pub enum ClientError {
         /// The key's role.
         has: Role,
     },
+    /// Its answer would show a new dbt token, which the settings do not allow.
+    #[error("dbt tokens are not made through the gateway")]
+    MintsToken,
     /// The company has no credential for that account, or the key may not use it.
     #[error("account {0} is not known here")]
     UnknownAccount(AccountId),

@@ -8,7 +8,7 @@ use crate::{ClientError, DbtClient};
 
 impl DbtClient {
     /// Admits a request to dbt Cloud, or refuses it and writes a row that says so. Read-only mode first, then the role,
-    /// the key's account list, and whether the company holds the account.
+    /// whether it makes a dbt token, the key's account list, and whether the company holds the account.
     ///
     /// # Errors
     /// [`ClientError`]; [`ClientError::Provider`] where the refusal could not be logged.
@@ -89,6 +89,8 @@ impl DbtClient {
             Err(ClientError::ReadOnly)
         } else if has < needs {
             Err(ClientError::RoleTooLow { needs, has })
+        } else if request_type.mints_token() && !self.shared.settings.allow_token_minting {
+            Err(ClientError::MintsToken)
         } else {
             Ok(())
         }

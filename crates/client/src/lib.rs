@@ -15,6 +15,7 @@ mod jobs;
 mod keys;
 mod log_export;
 mod projects;
+mod relay;
 mod request_logs;
 mod runs;
 mod upstreams;
@@ -26,7 +27,7 @@ pub use credentials::{CredentialDesk, CredentialInfo, CredentialOrder, Credentia
 pub use dbt_client::DbtClient;
 pub use error::ClientError;
 pub use keys::{KeySource, KeySourceError};
-pub use provider::{AnswerBody, ApiError, BrokenOff, LogError, ProviderError, StreamedAnswer};
+pub use provider::{AnswerBody, ApiError, BrokenOff, LogError, ProviderError, RelayOrder, StreamedAnswer};
 pub use request_logs::{LogSummary, RequestLogDesk};
 pub use storage::{
     ApiKeyInfo, Credential, LogFilter, LogPage, LogPosition, LogRecord, NewKey, OutcomeFilter, Percentiles,

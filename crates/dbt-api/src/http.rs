@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use model::{ClientType, Upstream, UpstreamSource};
 use reqwest::redirect;
@@ -170,11 +170,20 @@ impl WrappedApi for DbtWrappedApi {
         let client = self.connections(to.source, &address)?.of(&request);
         let mut call = client.request(request.method().clone(), address);
         let authorization = authorization(request.api(), &to.token)?;
+        let is_verbatim = request.is_verbatim();
         let (mut headers, body) = request.into_parts();
         headers.insert(AUTHORIZATION, authorization);
-        headers.entry(ACCEPT).or_insert(JSON);
+        if !is_verbatim {
+            headers.entry(ACCEPT).or_insert(JSON);
+        }
         if let Some(body) = body {
-            headers.entry(CONTENT_TYPE).or_insert(JSON);
+            if body.is_empty() {
+                // Otherwise a POST would go without a length, which some proxies refuse.
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
+            }
+            if !is_verbatim {
+                headers.entry(CONTENT_TYPE).or_insert(JSON);
+            }
             call = call.body(body);
         }
         call = call.headers(headers);
@@ -193,7 +202,7 @@ impl WrappedApi for DbtWrappedApi {
 }
 
 /// Where that API of the account is.
-fn base(to: &Upstream, api: ClientType) -> &Url {
+pub(crate) fn base(to: &Upstream, api: ClientType) -> &Url {
     match api {
         ClientType::DbtCloudAdministrative => &to.admin_url,
         ClientType::DbtCloudMetadata => &to.metadata_url,
@@ -219,7 +228,7 @@ fn authorization(api: ClientType, token: &SecretString) -> Result<HeaderValue, A
 struct PathChanged(String);
 
 /// The base address keeps its own path, with or without a slash at its end; nothing else of it is sent.
-fn address(base: &Url, request: &ApiRequest) -> Result<Url, ApiError> {
+pub(crate) fn address(base: &Url, request: &ApiRequest) -> Result<Url, ApiError> {
     let path = format!("{}{}", base.path().trim_end_matches('/'), request.path());
     let mut address = base.clone();
     address.set_path(&path);

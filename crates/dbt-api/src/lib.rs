@@ -13,6 +13,7 @@ mod http;
 mod jobs;
 mod message;
 mod projects;
+mod redirect;
 mod response;
 mod retry_after;
 mod runs;
@@ -20,5 +21,6 @@ mod wrapped_api;
 
 pub use error::{ApiError, BoxError};
 pub use http::{BuildError, DbtWrappedApi, HttpSettings};
+pub use redirect::Redirect;
 pub use response::ApiResponse;
 pub use wrapped_api::{ApiAnswer, ApiBody, ApiRequest, CollectLimits, WrappedApi};

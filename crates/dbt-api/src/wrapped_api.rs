@@ -138,6 +138,11 @@ impl ApiRequest {
         Self { api, ..self }
     }
 
+    /// The same request for another path; for the other spelling of its end.
+    pub(crate) fn at(self, path: String) -> Self {
+        Self { path, ..self }
+    }
+
     /// Adds a query parameter; the value may be any text and is encoded when sent. A query that came from a caller is
     /// replaced.
     #[must_use]
@@ -205,7 +210,8 @@ impl ApiRequest {
         }
     }
 
-    /// The headers besides the token's. Without `Accept` and `Content-Type` among them, JSON is meant.
+    /// The headers besides the token's. Without `Accept` and `Content-Type` among them JSON is meant, unless the answer
+    /// is handed on: then nothing is said.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }

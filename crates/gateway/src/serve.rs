@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use client::{AccessRules, ClientParts, ClientSettings, Clients, Records, Upstreams};
 use dbt_api::{DbtWrappedApi, HttpSettings};
 use model::{AccountId, Clock, CompanyId, InstanceId, SystemClock, Upstream, UpstreamSource};
-use provider::{DbtProvider, ProviderSettings, RetrySettings, RowLimits, StreamSettings};
+use provider::{DbtProvider, ProviderSettings, RelaySettings, RetrySettings, RowLimits, StreamSettings};
 use secrecy::ExposeSecret as _;
 use server::{LimitSettings, Limits, ServerSettings, ServerState};
 use storage::{ApiKeys, Instances, LogQueue, LogReadSettings, Partitions, PgRequestLog, QueueSettings, RequestLogs};
@@ -66,6 +66,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
         },
         ClientSettings {
             read_only: settings.server.read_only,
+            allow_token_minting: settings.compat.allow_token_minting,
             key_max_age: max_age,
             key_capacity: settings.api_keys.capacity,
             access_rules: AccessRules {
@@ -155,6 +156,10 @@ fn provider_settings(settings: &Settings, instance: InstanceId) -> ProviderSetti
         log_wait: millis(log.write_wait_ms),
         close_wait: millis(log.close_wait_ms),
         open_reads: log.open_reads,
+        relay: RelaySettings {
+            collect_max_bytes: settings.relay.collect_max_bytes,
+            keep_static_subdomain: settings.compat.keep_static_subdomain,
+        },
         stream: StreamSettings {
             buffer_pieces: settings.stream.buffer_pieces,
             stall: Duration::from_secs(settings.stream.stall_secs),

@@ -15,6 +15,8 @@ use crate::{AccountId, Caller, ClientType, Clock, RequestType, Upstream};
 pub enum Face {
     /// The REST routes of this gateway.
     Rest,
+    /// dbt Cloud's own routes, relayed.
+    Compat,
     /// No route: a command or background work.
     Internal,
 }
@@ -27,6 +29,7 @@ impl Face {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Rest => "rest",
+            Self::Compat => "compat",
             Self::Internal => "internal",
         }
     }

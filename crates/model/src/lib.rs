@@ -15,6 +15,7 @@ mod job;
 mod lenient;
 mod page;
 mod project;
+mod relay;
 mod request_type;
 mod run;
 mod run_list;
@@ -34,7 +35,8 @@ pub use ids::{AccountId, ApiKeyId, CompanyId, EnvironmentId, InstanceId, JobId, 
 pub use job::{CAUSE_MAX_CHARS, TriggerJob};
 pub use page::{DBT_PAGE_LIMIT, Listed, Page, PageQuery, Slice};
 pub use project::{Project, ProjectFilter, ProjectState};
-pub use request_type::{ClientType, Effect, RequestType};
+pub use relay::{DbtFace, RefusedPath, RelayPath, RelayRequest, RelayTarget, RelayedOperation};
+pub use request_type::{ClientType, Effect, Forwarded, RequestType};
 pub use run::{Run, RunStatus};
 pub use run_list::{Period, RunFilter, RunOrder, RunRelated};
 pub use target::Target;

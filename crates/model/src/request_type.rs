@@ -3,10 +3,11 @@
 //! The same name stands at every floor: handler, operation id, variant here, client, provider and wrapped-API method.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use serde::{Serialize, Serializer};
 
-use crate::Role;
+use crate::{RelayedOperation, Role};
 
 /// Which of dbt Cloud's APIs a request is for: the faces of one credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -40,6 +41,17 @@ pub enum Effect {
     Change,
 }
 
+/// What is known of a request for a path that no specification of dbt Cloud's lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Forwarded {
+    /// By its method it reads.
+    Read,
+    /// By its method it may change something.
+    Change,
+    /// It looks as if it made a dbt token.
+    MintsToken,
+}
+
 /// Declares the request types as one table: a line each, with spelling, role, effect and API.
 macro_rules! request_types {
     ($($(#[$doc:meta])* $name:ident $spelling:literal needs $role:ident, $effect:ident, $client:expr;)*) => {
@@ -47,16 +59,22 @@ macro_rules! request_types {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum RequestType {
             $($(#[$doc])* $name,)*
+            /// An operation of dbt Cloud's that has no route of ours: only relayed.
+            Relayed(RelayedOperation),
+            /// Relayed, and not in dbt Cloud's specifications.
+            Forward(Forwarded),
         }
 
         impl RequestType {
-            /// Every request type, for tests and tables.
+            /// Every request type that is more than relayed, for tests and tables.
             pub const ALL: [Self; [$($spelling),*].len()] = [$(Self::$name,)*];
 
             /// The spelling of the request log, the metrics and the OpenAPI operation ids.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $spelling,)*
+                    Self::Relayed(operation) => operation.as_str(),
+                    Self::Forward(_) => FORWARD,
                 }
             }
 
@@ -64,6 +82,8 @@ macro_rules! request_types {
             pub fn needs(self) -> Role {
                 match self {
                     $(Self::$name => Role::$role,)*
+                    Self::Relayed(operation) => operation.needs(),
+                    Self::Forward(_) => Role::Admin,
                 }
             }
 
@@ -71,6 +91,9 @@ macro_rules! request_types {
             pub fn effect(self) -> Effect {
                 match self {
                     $(Self::$name => Effect::$effect,)*
+                    Self::Relayed(operation) => operation.effect(),
+                    Self::Forward(Forwarded::Read) => Effect::Read,
+                    Self::Forward(_) => Effect::Change,
                 }
             }
 
@@ -78,13 +101,19 @@ macro_rules! request_types {
             pub fn client_type(self) -> Option<ClientType> {
                 match self {
                     $(Self::$name => $client,)*
+                    Self::Relayed(_) | Self::Forward(_) => ADMINISTRATIVE,
                 }
             }
         }
     };
 }
 
+/// The one spelling of all that is relayed without being known.
+const FORWARD: &str = "forward";
+
 const ADMINISTRATIVE: Option<ClientType> = Some(ClientType::DbtCloudAdministrative);
+const METADATA: Option<ClientType> = Some(ClientType::DbtCloudMetadata);
+const SEMANTIC_LAYER: Option<ClientType> = Some(ClientType::DbtCloudSemanticLayer);
 const OWN_RECORDS: Option<ClientType> = None;
 
 request_types! {
@@ -108,6 +137,10 @@ request_types! {
     GetRunArtifact "get_run_artifact" needs Viewer, Read, ADMINISTRATIVE;
     /// Download the latest artifact of a job.
     GetJobArtifact "get_job_artifact" needs Viewer, Read, ADMINISTRATIVE;
+    /// Ask the Discovery API. A query is sent as a POST, so it is never sent again.
+    QueryMetadata "query_metadata" needs Viewer, Read, METADATA;
+    /// Ask the Semantic Layer API. As above.
+    QuerySemanticLayer "query_semantic_layer" needs Viewer, Read, SEMANTIC_LAYER;
     /// Check a credential with dbt Cloud.
     VerifyCredential "verify_credential" needs Admin, Read, ADMINISTRATIVE;
     /// List a company's credentials.
@@ -141,12 +174,33 @@ request_types! {
 }
 
 impl RequestType {
-    /// The request type with that spelling.
+    /// The request type with that spelling; that of [`Self::Forward`] does not tell what is forwarded.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
+        let own = Self::ALL.iter().copied().find(|own| own.as_str() == name);
+        let relayed = || RelayedOperation::named(name).map(Self::Relayed);
+        let forward = || (name == FORWARD).then_some(Self::Forward(Forwarded::Change));
+        own.or_else(relayed).or_else(forward)
+    }
+
+    /// What the gate calls that operation: the same as on a route of ours, where there is one.
+    pub fn relayed(operation: RelayedOperation) -> Self {
+        static RELAYED: LazyLock<Vec<RequestType>> = LazyLock::new(|| {
+            let names = RelayedOperation::all().map(RelayedOperation::as_str);
+            names.filter_map(RequestType::from_name).collect()
+        });
+        RELAYED
+            .get(operation.place())
             .copied()
-            .find(|request_type| request_type.as_str() == name)
+            .unwrap_or(Self::Relayed(operation))
+    }
+
+    /// Whether its answer shows a new dbt token.
+    pub fn mints_token(self) -> bool {
+        match self {
+            Self::Relayed(operation) => operation.mints_token(),
+            Self::Forward(forwarded) => forwarded == Forwarded::MintsToken,
+            _ => false,
+        }
     }
 }
 

@@ -58,7 +58,7 @@ impl DbtProvider {
 }
 
 /// Nobody named the accounts of a list, so one that dbt Cloud does not show is the credential's fault, not the caller's.
-fn of_credential(error: ProviderError) -> ProviderError {
+pub(crate) fn of_credential(error: ProviderError) -> ProviderError {
     match error {
         ProviderError::InAccount {
             account,

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dbt_api::{ApiAnswer, ApiError, ApiResponse, WrappedApi};
+use dbt_api::{ApiAnswer, ApiError, ApiRequest, ApiResponse, CollectLimits, Redirect, WrappedApi};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use model::{AccountId, Clock, EachAccount, Effect, RequestType, RunId, Upstream};
+use secrecy::SecretString;
 
 use crate::exchanges::{Exchanges, Why};
 use crate::{ProviderError, RetrySettings};
@@ -38,10 +39,10 @@ impl Call {
 
     /// As [`Self::exchange`], for an answer that is handed on whatever its status. Sent again only where the *request*
     /// `may_repeat`: a POST may not, although what it asks for be a read.
-    #[expect(dead_code, reason = "for answers that are handed on whatever their status")]
     pub(crate) async fn forward<'a, Answer>(
         &'a self,
         operation: RequestType,
+        why: Why,
         may_repeat: bool,
         send: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream) -> Answer,
     ) -> Result<ApiAnswer, ApiError>
@@ -53,7 +54,17 @@ impl Call {
             Ok(answer) => answer.is_transient().then(|| answer.retry_after().unwrap_or_default()),
             Err(error) => error.is_transient().then(Duration::default),
         };
-        self.repeated(&self.to, None, operation, Why::Asked, send, passes).await
+        self.repeated(&self.to, None, operation, why, send, passes).await
+    }
+
+    /// Where that answer sends the request, if it does.
+    pub(crate) fn redirect(&self, request: &ApiRequest, answer: &ApiAnswer) -> Option<Redirect> {
+        Redirect::of(&self.to, request, answer)
+    }
+
+    /// The token that the requests carry.
+    pub(crate) fn token(&self) -> &SecretString {
+        &self.to.token
     }
 }
 
@@ -158,6 +169,11 @@ impl<To> Call<To> {
             }
             why = Why::Retry;
         }
+    }
+
+    /// What bounds an answer that is collected whole.
+    pub(crate) fn collect_limits(&self) -> CollectLimits {
+        self.api.limits()
     }
 
     /// Notes the run that the request turned out to be about.

@@ -12,7 +12,7 @@ use storage::{Closing, FixedPart, LogQueue, Outcome, RowLimits};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::ProviderError;
+use crate::{ProviderError, RelaySettings};
 
 /// When and how often a read is sent again.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +61,8 @@ pub struct ProviderSettings {
     pub open_reads: bool,
     /// How streamed answers are handed on.
     pub stream: StreamSettings,
+    /// How the relay treats answers.
+    pub relay: RelaySettings,
     /// How much of a text a row keeps.
     pub row_limits: RowLimits,
     /// The process that writes the rows.

@@ -20,6 +20,8 @@ pub(crate) enum Why {
     NextPage,
     /// The same read, sent again after a passing failure.
     Retry,
+    /// dbt Cloud spells the path with another slash at its end.
+    OtherSlash,
 }
 
 /// Shared by the call, which adds to it, and the bracket, which writes it into the row, however the request ends.

@@ -113,12 +113,16 @@ fn declared(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-enum Beginning {
+/// What a body begins with.
+pub(crate) enum Beginning {
+    /// All of it.
     Whole(Bytes),
+    /// More than so many bytes, and the rest.
     Longer(Vec<Bytes>, ApiBody),
 }
 
-async fn beginning(mut body: ApiBody, max_bytes: usize) -> Result<Beginning, ApiError> {
+/// Reads a body until it ends or is longer than so many bytes.
+pub(crate) async fn beginning(mut body: ApiBody, max_bytes: usize) -> Result<Beginning, ApiError> {
     let mut pieces = Vec::new();
     let mut bytes = 0;
     while let Some(piece) = body.try_next().await? {

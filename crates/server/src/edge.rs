@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::browser;
 use crate::problem::Problem;
+use crate::relay::{Arrival, Envelope};
 use crate::state::ServerState;
 
 /// The header that carries a request's name.
@@ -20,12 +21,20 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 
 /// Goes around every route, those that do not exist included, and around what is answered before one is reached.
 pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request, next: Next) -> Response {
-    let mut stamp = RequestStamp::now(&*state.clock, Face::Rest, caller_request_id(request.headers()));
-    stamp.template = request
-        .extensions()
-        .get::<MatchedPath>()
-        // The router's `{*path}` is the document's `{path}`.
-        .map(|path| path.as_str().replace("{*", "{").into());
+    let arrival = Arrival::of(request.method(), request.uri().path());
+    let face = if arrival.is_some() { Face::Compat } else { Face::Rest };
+    let mut stamp = RequestStamp::now(&*state.clock, face, caller_request_id(request.headers()));
+    stamp.template = match &arrival {
+        Some(arrival) => arrival.template().map(Into::into),
+        None => request
+            .extensions()
+            .get::<MatchedPath>()
+            // The router's `{*path}` is the document's `{path}`.
+            .map(|path| path.as_str().replace("{*", "{").into()),
+    };
+    if let Some(arrival) = arrival {
+        request.extensions_mut().insert(arrival);
+    }
     let request_uuid = stamp.request_uuid();
     let span = tracing::info_span!(
         "http.request",
@@ -58,6 +67,7 @@ pub(crate) async fn problems(State(state): State<ServerState>, request: Request,
         .extensions()
         .get::<RequestStamp>()
         .map_or_else(Uuid::nil, RequestStamp::request_uuid);
+    let envelope = Envelope::of(&path, request.extensions().get::<Arrival>().is_some());
     let mut response = match state.limits.fits(&request).and_then(|()| state.limits.enter()) {
         Ok(_place) => AssertUnwindSafe(next.run(request))
             .catch_unwind()
@@ -66,13 +76,13 @@ pub(crate) async fn problems(State(state): State<ServerState>, request: Request,
         Err(refused) => refused.into_response(),
     };
     match response.extensions_mut().remove::<Problem>() {
-        Some(problem) => written(&problem.of_request(&path, request_uuid)),
+        Some(problem) => written(&problem.of_request(&path, request_uuid), envelope),
         None => response,
     }
 }
 
 /// The problem as an answer. What a person must act on is logged here, once: 5xx, refused credentials among them.
-fn written(problem: &Problem) -> Response {
+fn written(problem: &Problem, envelope: Envelope) -> Response {
     let status = problem.status();
     if status.is_server_error() {
         tracing::error!(
@@ -82,12 +92,8 @@ fn written(problem: &Problem) -> Response {
             "{}", problem.title()
         );
     }
-    let mut response = (
-        status,
-        [(header::CONTENT_TYPE, "application/problem+json")],
-        body(problem),
-    )
-        .into_response();
+    let (media_type, body) = envelope.write(problem);
+    let mut response = (status, [(header::CONTENT_TYPE, media_type)], body).into_response();
     if let Some(wait) = problem.retry_after {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -98,11 +104,6 @@ fn written(problem: &Problem) -> Response {
             .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
-}
-
-fn body(problem: &Problem) -> Vec<u8> {
-    // Strings, numbers and JSON values always serialise.
-    serde_json::to_vec(problem).unwrap_or_default()
 }
 
 fn caller_request_id(headers: &HeaderMap) -> Option<CallerRequestId> {

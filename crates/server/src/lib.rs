@@ -11,6 +11,7 @@ mod limits;
 mod openapi;
 mod page_links;
 mod problem;
+mod relay;
 mod roles;
 mod routes;
 mod state;
@@ -31,6 +32,7 @@ pub fn router(state: ServerState) -> Router {
     let (routes, document) = openapi::routes();
     let routes = routes
         .merge(explorer::routes(document))
+        .merge(relay::routes())
         .fallback(problem::unknown_route)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(DefaultBodyLimit::max(state.settings.max_body_bytes))

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use model::{RequestType, Role};
+use model::{RelayedOperation, RequestType, Role};
 use serde_json::Value;
 
 /// `docs/roles.md`, whole.
@@ -14,19 +14,54 @@ pub fn roles_table() -> String {
     );
     for (path, method, operation) in operations() {
         let needs = RequestType::from_name(&operation).map(RequestType::needs);
-        let may = Role::ALL.map(|role| match needs {
-            None => "no key needed",
-            Some(needs) if role >= needs => "yes",
-            Some(_) => "",
-        });
-        let [viewer, operator, admin] = may;
-        // Writing to a `String` always works.
-        let _ = writeln!(
-            page,
-            "| `{operation}` | {method} | `{path}` | {viewer} | {operator} | {admin} |"
+        line(&mut page, &operation, &method, &path, needs);
+    }
+    page.push_str(
+        "\n## Relayed\n\n\
+         The operations of dbt Cloud's own routes, v2 and v3, by the dbt-compatible face. HEAD needs what GET needs. Those \
+         marked * show a new dbt token and are refused to all, unless `compat.allow_token_minting` is set. What is not \
+         listed (`forward`) is for admins.\n\n\
+         | operation | method | path | viewer | operator | admin |\n|---|---|---|---|---|---|\n",
+    );
+    for operation in RelayedOperation::all() {
+        let mark = if operation.mints_token() { " *" } else { "" };
+        let method = format!("{}{mark}", operation.method());
+        line(
+            &mut page,
+            operation.as_str(),
+            &method,
+            operation.template(),
+            Some(operation.needs()),
+        );
+    }
+    for (request_type, path) in [
+        (RequestType::QueryMetadata, "/graphql"),
+        (RequestType::QueryMetadata, "/beta/graphql"),
+        (RequestType::QuerySemanticLayer, "/api/graphql"),
+    ] {
+        line(
+            &mut page,
+            request_type.as_str(),
+            "POST",
+            path,
+            Some(request_type.needs()),
         );
     }
     page
+}
+
+fn line(page: &mut String, operation: &str, method: &str, path: &str, needs: Option<Role>) {
+    let may = Role::ALL.map(|role| match needs {
+        None => "no key needed",
+        Some(needs) if role >= needs => "yes",
+        Some(_) => "",
+    });
+    let [viewer, operator, admin] = may;
+    // Writing to a `String` always works.
+    let _ = writeln!(
+        page,
+        "| `{operation}` | {method} | `{path}` | {viewer} | {operator} | {admin} |"
+    );
 }
 
 /// Path, method and name of every operation, in the document's order.

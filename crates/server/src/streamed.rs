@@ -12,6 +12,8 @@ use axum::http::{HeaderMap, HeaderName};
 use axum::response::Response;
 use client::{AnswerBody, StreamedAnswer};
 
+use crate::relay::is_for_this_connection;
+
 /// Back to the caller, of dbt Cloud's headers: these, and those that begin with `x-rate-limit-`.
 const BACK: [HeaderName; 10] = [
     CONTENT_TYPE,
@@ -36,7 +38,8 @@ pub(crate) fn response(answer: StreamedAnswer) -> Response {
     });
     *response.status_mut() = answer.status;
     for (name, value) in &answer.headers {
-        if BACK.contains(name) || name.as_str().starts_with(BACK_PREFIX) {
+        let listed = BACK.contains(name) || name.as_str().starts_with(BACK_PREFIX);
+        if listed && !is_for_this_connection(&answer.headers, name) {
             response.headers_mut().append(name, value.clone());
         }
     }

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use client::{ClientError, ClientSettings, LogError, ProviderError};
-use http::HeaderMap;
+use client::{ClientError, ClientSettings, DbtClient, LogError, ProviderError, RelayOrder};
+use http::{HeaderMap, Method};
 use model::{
-    AccountId, ArtifactPath, Effect, JobId, PageQuery, ProjectFilter, ProjectId, RequestType, Role, RunFilter, RunId,
+    AccountId, ArtifactPath, Effect, Forwarded, JobId, PageQuery, ProjectFilter, ProjectId, RelayRequest, RequestType,
+    Role, RunFilter, RunId,
 };
 use provider::Outcome;
 
@@ -15,7 +16,10 @@ const KNOWN: Option<AccountId> = Some(AccountId(10));
 const UNKNOWN: Option<AccountId> = Some(AccountId(99));
 
 /// What [`ask`] knows how to ask: each role's reads and changes.
-const OPERATIONS: [RequestType; 9] = [
+const OPERATIONS: [RequestType; 12] = [
+    RequestType::QueryMetadata,
+    RequestType::QuerySemanticLayer,
+    RequestType::Forward(Forwarded::Change),
     RequestType::GetAccount,
     RequestType::ListProjects,
     RequestType::GetProject,
@@ -26,6 +30,16 @@ const OPERATIONS: [RequestType; 9] = [
     RequestType::GetRunArtifact,
     RequestType::GetJobArtifact,
 ];
+
+async fn forward(client: DbtClient, account: Option<AccountId>, method: Method, path: &str) -> Result<(), ClientError> {
+    let order = RelayOrder {
+        request: RelayRequest::new(method, path).unwrap().unwrap(),
+        query: None,
+        headers: HeaderMap::new(),
+        body: None,
+    };
+    client.forward(account.into(), order).await.map(drop)
+}
 
 fn read_only() -> Bench {
     let settings = ClientSettings {
@@ -68,6 +82,9 @@ async fn ask(
             let got = client.get_job_artifact(account, JobId(1), path, HeaderMap::new());
             got.await.map(drop)
         }
+        RequestType::QueryMetadata => forward(client, account, Method::POST, "/graphql").await,
+        RequestType::QuerySemanticLayer => forward(client, account, Method::POST, "/api/graphql").await,
+        RequestType::Forward(Forwarded::Change) => forward(client, account, Method::POST, "/api/v2/odd/").await,
         other => panic!("{other} is not among OPERATIONS"),
     }
 }
@@ -188,4 +205,21 @@ async fn a_refusal_that_cannot_be_logged_is_told_as_such() {
         "{answer:?}"
     );
     assert!(bench.dbt.credentials().is_empty());
+}
+
+#[tokio::test]
+async fn what_makes_a_token_is_refused_to_all_unless_the_settings_allow_it() {
+    let path = "/api/v3/accounts/10/service-tokens/";
+    for allow_token_minting in [false, true] {
+        let settings = ClientSettings {
+            allow_token_minting,
+            ..settings()
+        };
+        let bench = Bench::holding(settings, &[(COMPANY, 10, "production")]);
+        let client = bench.of(caller(Role::Admin)).await;
+        let answer = forward(client, None, Method::POST, path).await;
+        assert_eq!(answer.is_ok(), allow_token_minting, "{answer:?}");
+        assert_eq!(matches!(answer, Err(ClientError::MintsToken)), !allow_token_minting);
+        assert_eq!(bench.log.rows().len(), if allow_token_minting { 2 } else { 1 });
+    }
 }

@@ -18,7 +18,7 @@ use http::{HeaderMap, StatusCode};
 use model::{
     AccountId, ApiKeyId, Caller, CompanyId, Face, FixedClock, RequestStamp, Role, TriggerJob, Upstream, UpstreamSource,
 };
-use provider::{DbtProvider, LogQueue, ProviderSettings, RetrySettings, RowLimits, StreamSettings};
+use provider::{DbtProvider, LogQueue, ProviderSettings, RelaySettings, RetrySettings, RowLimits, StreamSettings};
 use serde_json::json;
 use storage::{
     ApiKeys, Credentials, Database, DatabaseSettings, KeyHash, KeyRecord, LogReadSettings, LogRow, QueueSettings,
@@ -165,6 +165,7 @@ pub(crate) struct Bench {
 pub(crate) fn settings() -> ClientSettings {
     ClientSettings {
         read_only: false,
+        allow_token_minting: false,
         key_max_age: Duration::from_hours(1),
         key_capacity: 1000,
         access_rules: AccessRules::default(),
@@ -272,6 +273,10 @@ fn provider_settings() -> ProviderSettings {
         stream: StreamSettings {
             buffer_pieces: 2,
             stall: Duration::from_mins(1),
+        },
+        relay: RelaySettings {
+            collect_max_bytes: 1 << 10,
+            keep_static_subdomain: false,
         },
         row_limits: RowLimits::default(),
         instance_id: None,

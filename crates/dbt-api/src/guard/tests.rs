@@ -40,9 +40,9 @@ fn plays_public(address: IpAddr) -> bool {
     address == PUBLIC.parse::<IpAddr>().unwrap()
 }
 
-fn api(guard: Guard) -> DbtWrappedApi {
+fn api(guard: &Guard) -> DbtWrappedApi {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    DbtWrappedApi::guarded_by(&guard, &HttpSettings::default()).unwrap()
+    DbtWrappedApi::guarded_by(guard, &HttpSettings::default()).unwrap()
 }
 
 fn upstream(source: UpstreamSource, host: &str, port: u16) -> Upstream {
@@ -117,7 +117,7 @@ async fn of_a_names_addresses_only_public_ones_are_handed_out() {
 #[tokio::test]
 async fn a_name_with_a_private_and_a_public_address_leads_to_the_public_one() {
     let (public, private, port) = public_and_private().await;
-    let api = api(guard("dbt.test", &[&[PRIVATE, PUBLIC, PRIVATE]], plays_public));
+    let api = api(&guard("dbt.test", &[&[PRIVATE, PUBLIC, PRIVATE]], plays_public));
     assert_eq!(ask(&api, &stored("dbt.test", port)).await.unwrap(), 200);
     assert_eq!((requests(&public).await, requests(&private).await), (1, 0));
 }
@@ -125,7 +125,7 @@ async fn a_name_with_a_private_and_a_public_address_leads_to_the_public_one() {
 #[tokio::test]
 async fn a_name_with_private_addresses_alone_is_refused_and_they_are_not_told() {
     let private = server_at(TcpListener::bind((PRIVATE, 0)).await.unwrap()).await;
-    let api = api(guard("dbt.test", &[&[PRIVATE, "10.1.2.3", "fd00::1"]], plays_public));
+    let api = api(&guard("dbt.test", &[&[PRIVATE, "10.1.2.3", "fd00::1"]], plays_public));
     let error = ask(&api, &stored("dbt.test", private.address().port()))
         .await
         .unwrap_err();
@@ -145,7 +145,7 @@ async fn a_name_with_private_addresses_alone_is_refused_and_they_are_not_told() 
 
 #[tokio::test]
 async fn a_name_without_an_address_is_a_failure_to_connect() {
-    let api = api(guard("dbt.test", &[&[]], plays_public));
+    let api = api(&guard("dbt.test", &[&[]], plays_public));
     for name in ["dbt.test", "elsewhere.test"] {
         let error = ask(&api, &stored(name, 9)).await.unwrap_err();
         assert!(matches!(error, ApiError::Connect(_)), "{name}: {error:?}");
@@ -174,7 +174,7 @@ async fn a_name_that_turns_private_between_two_requests_is_refused_at_the_second
 async fn guarded_and_trusted_connections_are_never_mixed_up() {
     let (public, private, port) = public_and_private().await;
     // One authority for both sources. Each look-up is answered once: a request after that has a connection or fails.
-    let mut api = api(guard("dbt.test", &[&[PUBLIC]], plays_public));
+    let mut api = api(&guard("dbt.test", &[&[PUBLIC]], plays_public));
     let anywhere = guard("dbt.test", &[&[PRIVATE]], |_| true);
     let trusted = || reqwest::Client::builder().dns_resolver(anywhere.clone()).no_proxy();
     api.trusted = Connections::new(trusted).unwrap();
@@ -216,7 +216,7 @@ async fn a_proxy_of_the_environment_connects_for_settings_but_not_for_stored_cre
 async fn behind_a_proxy() {
     let public = server_at(TcpListener::bind((PUBLIC, 0)).await.unwrap()).await;
     let port = public.address().port();
-    let api = api(guard("dbt.test", &[&[PUBLIC]], plays_public));
+    let api = api(&guard("dbt.test", &[&[PUBLIC]], plays_public));
     // No resolver knows this name: only the proxy can have answered.
     let settings = upstream(UpstreamSource::Settings, "dbt.test", port);
     assert_eq!(ask(&api, &settings).await.unwrap(), 200);

@@ -79,6 +79,7 @@ impl Settings {
             retry,
             gather,
             stream,
+            relay,
             ..
         } = self;
         within("upstream.account_id", upstream.account_id, 0..=i64::MAX)?;
@@ -115,6 +116,7 @@ impl Settings {
         within("retry.min_pause_ms", retry.min_pause_ms, 1..=10_000)?;
         within("retry.max_pause_ms", retry.max_pause_ms, 1..=60_000)?;
         within("gather.concurrency", gather.concurrency, 1..=32)?;
+        within("relay.collect_max_bytes", relay.collect_max_bytes, 0..=16 << 20)?;
         within("stream.buffer_pieces", stream.buffer_pieces, 1..=64)?;
         within("stream.stall_secs", stream.stall_secs, 1..=3600)?;
         Ok(())

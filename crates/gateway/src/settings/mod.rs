@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) retry: Retry,
     pub(crate) gather: Gather,
     pub(crate) stream: Stream,
+    pub(crate) relay: Relay,
+    pub(crate) compat: Compat,
     pub(crate) database: Database,
     pub(crate) request_log: RequestLog,
     pub(crate) instance: Instance,
@@ -104,6 +106,19 @@ pub(crate) struct Gather {
 pub(crate) struct Stream {
     pub(crate) buffer_pieces: usize,
     pub(crate) stall_secs: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Relay {
+    pub(crate) collect_max_bytes: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Compat {
+    pub(crate) allow_token_minting: bool,
+    pub(crate) keep_static_subdomain: bool,
 }
 
 #[derive(Debug, Deserialize)]

@@ -28,6 +28,11 @@ impl From<ClientError> for Problem {
                 Kind::FORBIDDEN,
                 format!("This needs a key with the role {needs}; yours is {has}."),
             ),
+            ClientError::MintsToken => Self::new(
+                Kind::TOKEN_MINTING,
+                "The answer would show a new dbt token, and tokens stay with the gateway. \
+                 The setting `compat.allow_token_minting` allows it.",
+            ),
             ClientError::UnknownAccount(account) => Self::new(
                 Kind::NOT_FOUND,
                 format!("Account {account} is not known here, or this key may not use it."),

@@ -29,6 +29,7 @@ kinds! {
     AMBIGUOUS_ACCOUNT = BAD_REQUEST "ambiguous-account" "Ambiguous account",
     UNAUTHENTICATED = UNAUTHORIZED "unauthenticated" "Unauthenticated",
     FORBIDDEN = FORBIDDEN "forbidden" "Forbidden",
+    TOKEN_MINTING = FORBIDDEN "token-minting" "Token minting",
     READ_ONLY = FORBIDDEN "read-only" "Read-only",
     NOT_FOUND = NOT_FOUND "not-found" "Not found",
     METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED "method-not-allowed" "Method not allowed",

@@ -103,6 +103,22 @@ impl Problem {
         self.title
     }
 
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    pub(crate) fn errors(&self) -> Option<&Value> {
+        self.errors.as_ref()
+    }
+
+    pub(crate) fn accounts(&self) -> &[AccountId] {
+        self.accounts.as_deref().unwrap_or_default()
+    }
+
     pub(crate) fn request_uuid(&self) -> Uuid {
         self.request_uuid
     }

@@ -156,7 +156,7 @@ async fn a_route_that_does_not_exist_is_a_problem_whoever_asks() {
         "/projects/1/2",
         "/projects/",
         "/Projects",
-        "/api/v2/accounts/",
+        "/apis/v2/accounts/",
         "/docs/nothing.js",
         "//",
     ] {

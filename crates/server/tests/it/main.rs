@@ -23,6 +23,7 @@ mod openapi;
 mod paging;
 mod problems;
 mod projects;
+mod relay;
 mod request_logs;
 mod roles;
 mod rows;

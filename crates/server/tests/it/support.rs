@@ -16,7 +16,7 @@ use chrono::DateTime;
 use client::{AccessRules, Clients};
 use dbt_api::HttpSettings;
 use model::{CompanyId, Face, FixedClock, RequestStamp, Role};
-use provider::StreamSettings;
+use provider::{RelaySettings, StreamSettings};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use server::{LimitSettings, ServerSettings};
@@ -57,6 +57,8 @@ pub(crate) struct Setup {
     pub(crate) export_stall: Duration,
     pub(crate) queue_capacity: usize,
     pub(crate) stream: StreamSettings,
+    pub(crate) relay: RelaySettings,
+    pub(crate) allow_token_minting: bool,
 }
 
 impl Default for Setup {
@@ -104,6 +106,11 @@ impl Default for Setup {
             max_exports: 2,
             export_stall: FOREVER,
             queue_capacity: 4096,
+            relay: RelaySettings {
+                collect_max_bytes: 256 << 10,
+                keep_static_subdomain: false,
+            },
+            allow_token_minting: false,
             stream: StreamSettings {
                 buffer_pieces: 2,
                 stall: FOREVER,
@@ -203,6 +210,11 @@ impl TestApp {
         &self.roles[Role::ALL.into_iter().position(|each| each == role).unwrap()]
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.url.strip_prefix("http://").unwrap().parse().unwrap()
+    }
+
     /// Makes another key.
     pub(crate) async fn make_key(&self, company_id: CompanyId, role: Role) -> String {
         let stamp = RequestStamp::now(&*self.clock, Face::Internal, None);
@@ -244,6 +256,16 @@ impl TestApp {
         .unwrap()
     }
 
+    /// The only row, as soon as it is as wanted.
+    pub(crate) async fn row_when(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            if let Some(row) = self.rows().await.pop().filter(&wanted) {
+                return row;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Whether that answer has a row.
     pub(crate) async fn has_row(&self, answer: &Answer) -> bool {
         let name = answer.request_uuid();
@@ -252,9 +274,13 @@ impl TestApp {
 
     /// The one row of that answer.
     pub(crate) async fn row_of(&self, answer: &Answer) -> Value {
-        let name = answer.request_uuid();
+        self.row_named(&answer.request_uuid()).await
+    }
+
+    /// The one row of that name.
+    pub(crate) async fn row_named(&self, name: &str) -> Value {
         let mut rows = self.rows().await;
-        rows.retain(|row| row["request_uuid"] == name.as_str());
+        rows.retain(|row| row["request_uuid"] == name);
         assert_eq!(rows.len(), 1, "rows of {name}: {rows:#?}");
         rows.remove(0)
     }

@@ -65,7 +65,7 @@ async fn every_request_type_comes_back_from_the_table() {
 async fn every_face_and_the_longest_id_of_a_callers_own_are_taken() {
     let db = Db::new().await;
     let longest = "x".repeat(CallerRequestId::MAX_CHARS);
-    for face in [Face::Rest, Face::Internal] {
+    for face in [Face::Rest, Face::Compat, Face::Internal] {
         let stamp = RequestStamp::now(&FixedClock::at(noon()), face, CallerRequestId::new(&longest));
         let fixed = FixedPart::new(
             &stamp,
@@ -79,6 +79,6 @@ async fn every_face_and_the_longest_id_of_a_callers_own_are_taken() {
     }
     let rows = db.rows().await;
     let faces: BTreeSet<_> = rows.iter().map(|row| row["face"].as_str().unwrap()).collect();
-    assert_eq!(faces, BTreeSet::from(["internal", "rest"]));
+    assert_eq!(faces, BTreeSet::from(["compat", "internal", "rest"]));
     assert!(rows.iter().all(|row| row["caller_request_id"] == longest.as_str()));
 }

@@ -11,7 +11,7 @@ use model::{
     AccountId, ApiKeyId, Caller, ClientContext, CompanyId, Face, FixedClock, InstanceId, RequestStamp, RequestType,
     Role, TriggerJob, Upstream, UpstreamSource,
 };
-use provider::{DbtProvider, LogQueue, ProviderSettings, RetrySettings, RowLimits, StreamSettings};
+use provider::{DbtProvider, LogQueue, ProviderSettings, RelaySettings, RetrySettings, RowLimits, StreamSettings};
 use storage::QueueSettings;
 
 pub(crate) use dbt::{FakeDbt, Reply, query, slice};
@@ -59,6 +59,10 @@ pub(crate) fn settings() -> ProviderSettings {
         log_wait: Duration::from_secs(5),
         close_wait: Duration::from_secs(2),
         open_reads: false,
+        relay: RelaySettings {
+            collect_max_bytes: 1 << 10,
+            keep_static_subdomain: false,
+        },
         stream: StreamSettings {
             buffer_pieces: 2,
             stall: Duration::from_mins(1),

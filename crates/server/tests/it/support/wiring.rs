@@ -70,6 +70,7 @@ pub(crate) fn state(setup: &Setup, dbt: &Running, database: &TestDatabase, clock
             log_wait: setup.log_wait,
             close_wait: FOREVER,
             open_reads: false,
+            relay: setup.relay,
             stream: setup.stream,
             row_limits: RowLimits::default(),
             instance_id: Some(InstanceId(1)),
@@ -91,6 +92,7 @@ pub(crate) fn state(setup: &Setup, dbt: &Running, database: &TestDatabase, clock
         },
         ClientSettings {
             read_only: setup.read_only,
+            allow_token_minting: setup.allow_token_minting,
             key_max_age: Duration::from_secs(4),
             key_capacity: 100,
             access_rules: setup.access_rules,

@@ -1,0 +1,354 @@
+//! `RelayRequest`: a request to one of dbt Cloud's own paths, taken for what it is.
+
+use std::borrow::Cow;
+
+use http::Method;
+
+use super::operation::{RelayedOperation, id};
+use super::path::{RefusedPath, RelayPath};
+use crate::{AccountId, Forwarded, JobId, RequestType, RunId};
+
+/// Which of dbt Cloud's APIs a path belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DbtFace {
+    /// `/api/v2/…` and `/api/v3/…`.
+    Administrative,
+    /// `/graphql` and `/beta/graphql`.
+    Metadata,
+    /// `/api/graphql`.
+    SemanticLayer,
+}
+
+impl DbtFace {
+    /// Whose paths those are; `None` for what dbt Cloud does not serve. Every host is the same: clients make up hosts of
+    /// their own for the GraphQL APIs.
+    pub fn of(path: &str) -> Option<Self> {
+        match path.strip_suffix('/').unwrap_or(path) {
+            "/graphql" | "/beta/graphql" => Some(Self::Metadata),
+            "/api/graphql" => Some(Self::SemanticLayer),
+            _ if path.starts_with("/api/v2/") || path.starts_with("/api/v3/") => Some(Self::Administrative),
+            _ => None,
+        }
+    }
+
+    /// Whether it speaks GraphQL.
+    pub fn is_graphql(self) -> bool {
+        self != Self::Administrative
+    }
+}
+
+/// What a request is about, by its path.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RelayTarget {
+    /// The account, where the path names one.
+    pub account_id: Option<AccountId>,
+    /// The job.
+    pub job_id: Option<JobId>,
+    /// The run.
+    pub run_id: Option<RunId>,
+}
+
+/// A request to a path of dbt Cloud's: what is sent, and what it is taken for, both from one checked path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayRequest {
+    method: Method,
+    face: DbtFace,
+    path: RelayPath,
+    operation: Option<RelayedOperation>,
+    request_type: RequestType,
+    template: &'static str,
+    target: RelayTarget,
+}
+
+impl RelayRequest {
+    /// The template of a path that the specifications do not know.
+    pub const OTHER: &'static str = "other";
+
+    /// Takes a request for what it is. `None` where dbt Cloud serves no such path.
+    ///
+    /// # Errors
+    /// [`RefusedPath`].
+    pub fn new(method: Method, raw_path: &str) -> Result<Option<Self>, RefusedPath> {
+        // The check comes first, so that a path that only seems to be outside is refused as well.
+        let path = RelayPath::check(raw_path)?;
+        match DbtFace::of(path.as_str()) {
+            None => Ok(None),
+            Some(DbtFace::Administrative) => Self::administrative(method, path).map(Some),
+            Some(face) => Ok(Some(Self::graphql(method, path, face))),
+        }
+    }
+
+    fn administrative(method: Method, path: RelayPath) -> Result<Self, RefusedPath> {
+        let account_id = account_in(path.decoded())?;
+        let Some((operation, params)) = RelayedOperation::find(&method, path.decoded()) else {
+            return Ok(Self {
+                request_type: RequestType::Forward(forwarded(&method, path.decoded())),
+                operation: None,
+                template: Self::OTHER,
+                target: RelayTarget {
+                    account_id,
+                    ..RelayTarget::default()
+                },
+                face: DbtFace::Administrative,
+                method,
+                path,
+            });
+        };
+        let template = operation.template();
+        let number = |name: &str, short: &str| {
+            let name = if template.ends_with(short) { "id" } else { name };
+            params.get(name).and_then(id)
+        };
+        let target = RelayTarget {
+            account_id,
+            job_id: number("job_id", "/jobs/{id}/").map(JobId),
+            run_id: number("run_id", "/runs/{id}/").map(RunId),
+        };
+        Ok(Self {
+            request_type: RequestType::relayed(operation),
+            operation: Some(operation),
+            template,
+            target,
+            face: DbtFace::Administrative,
+            method,
+            path: path.with_slash(template.ends_with('/')),
+        })
+    }
+
+    fn graphql(method: Method, path: RelayPath, face: DbtFace) -> Self {
+        let path = path.with_slash(false);
+        let (request_type, template) = match (face, path.as_str()) {
+            (DbtFace::SemanticLayer, _) => (RequestType::QuerySemanticLayer, "/api/graphql"),
+            (_, "/beta/graphql") => (RequestType::QueryMetadata, "/beta/graphql"),
+            _ => (RequestType::QueryMetadata, "/graphql"),
+        };
+        Self {
+            request_type,
+            operation: None,
+            template,
+            target: RelayTarget::default(),
+            method,
+            face,
+            path,
+        }
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The API it goes to.
+    pub fn face(&self) -> DbtFace {
+        self.face
+    }
+
+    /// The path below the base address of its API.
+    pub fn path(&self) -> &str {
+        let path = self.path.as_str();
+        match self.face {
+            DbtFace::Administrative => path.strip_prefix("/api").unwrap_or(path),
+            DbtFace::Metadata | DbtFace::SemanticLayer => path,
+        }
+    }
+
+    /// The operation of the specifications, where it is one.
+    pub fn operation(&self) -> Option<RelayedOperation> {
+        self.operation
+    }
+
+    /// What the gate calls it.
+    pub fn request_type(&self) -> RequestType {
+        self.request_type
+    }
+
+    /// The path without ids, for logs and metrics; [`Self::OTHER`] for what the specifications do not know.
+    pub fn template(&self) -> &'static str {
+        self.template
+    }
+
+    /// What it is about.
+    pub fn target(&self) -> &RelayTarget {
+        &self.target
+    }
+}
+
+/// The account that a path names: what follows `accounts`.
+fn account_in(decoded: &str) -> Result<Option<AccountId>, RefusedPath> {
+    let mut segments = decoded
+        .split('/')
+        .skip_while(|segment| !segment.eq_ignore_ascii_case("accounts"));
+    match segments.nth(1) {
+        None => Ok(None),
+        Some(account) => id(account).map(AccountId).map(Some).ok_or(RefusedPath::Account),
+    }
+}
+
+/// A request that the specifications do not know. One that looks as if it made a token counts as one that does.
+fn forwarded(method: &Method, decoded: &str) -> Forwarded {
+    const TOKENS: [&str; 5] = ["service-tokens", "account-apikeys", "apikeys", "apikey", "tokens"];
+    if [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) {
+        return Forwarded::Read;
+    }
+    let mut segments = decoded
+        .split('/')
+        .map(|segment| Cow::from(segment.to_ascii_lowercase()));
+    let of_tokens = segments.any(|segment| TOKENS.contains(&&*segment));
+    if of_tokens && method != Method::DELETE && !decoded.ends_with("/permissions") {
+        Forwarded::MintsToken
+    } else {
+        Forwarded::Change
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Effect, Role};
+
+    fn request(method: &str, path: &str) -> RelayRequest {
+        RelayRequest::new(method.parse().unwrap(), path).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_known_operation_has_its_name_its_ids_and_the_slash_of_the_specification() {
+        for path in [
+            "/api/v2/accounts/1/jobs/2/run/",
+            "/api/v2/accounts/1/jobs/2/run",
+            "/api/v2/%61ccounts/1/jobs/%32/run",
+        ] {
+            let request = request("POST", path);
+            assert_eq!(request.request_type(), RequestType::TriggerJob);
+            assert_eq!(request.template(), "/api/v2/accounts/{account_id}/jobs/{job_id}/run/");
+            let target = RelayTarget {
+                account_id: Some(AccountId(1)),
+                job_id: Some(JobId(2)),
+                run_id: None,
+            };
+            assert_eq!(request.target(), &target, "{path}");
+            assert!(request.path().ends_with("/run/"), "{}", request.path());
+            assert!(request.path().starts_with("/v2/"));
+        }
+        for path in [
+            "/api/v3/accounts/1/webhooks/subscriptions",
+            "/api/v3/accounts/1/webhooks/subscriptions/",
+        ] {
+            assert_eq!(request("GET", path).path(), "/v3/accounts/1/webhooks/subscriptions");
+        }
+        let run = request("GET", "/api/v2/accounts/1/runs/9");
+        assert_eq!(
+            (run.path(), run.target().run_id),
+            ("/v2/accounts/1/runs/9/", Some(RunId(9)))
+        );
+        let job = request("HEAD", "/api/v2/accounts/1/jobs/7/");
+        assert_eq!(
+            (job.request_type().as_str(), job.target().job_id),
+            ("get_job", Some(JobId(7)))
+        );
+    }
+
+    #[test]
+    fn an_artifact_keeps_its_path_and_has_no_slash() {
+        let file = request("GET", "/api/v2/accounts/1/runs/9/artifacts/compiled/a%20b/x.sql/");
+        assert_eq!(file.path(), "/v2/accounts/1/runs/9/artifacts/compiled/a%20b/x.sql");
+        assert_eq!(file.request_type().as_str(), "get_run_artifact");
+        let list = request("GET", "/api/v2/accounts/1/runs/9/artifacts");
+        assert_eq!(
+            (list.path(), list.request_type().as_str()),
+            ("/v2/accounts/1/runs/9/artifacts/", "list_run_artifacts")
+        );
+    }
+
+    #[test]
+    fn what_the_specifications_do_not_know_goes_as_it_came_for_admins() {
+        for (method, path, account) in [
+            ("GET", "/api/v2/whoami", None),
+            ("GET", "/api/v2/whoami/", None),
+            ("GET", "/api/v3/accounts/5/feature-flag/", Some(AccountId(5))),
+            ("PUT", "/api/v2/accounts/5/jobs/6/", Some(AccountId(5))),
+            ("POST", "/api/v2/accounts/5/jobs/6/run/now", Some(AccountId(5))),
+            ("GET", "/api/v2/accounts/5/jobs/latest/", Some(AccountId(5))),
+            ("GET", "/api/v2/ACCOUNTS/5/jobs/", Some(AccountId(5))),
+            ("OPTIONS", "/api/v2/accounts/5/jobs/", Some(AccountId(5))),
+        ] {
+            let request = request(method, path);
+            assert_eq!(request.request_type().as_str(), "forward", "{path}");
+            assert_eq!(request.request_type().needs(), Role::Admin);
+            assert_eq!(request.template(), RelayRequest::OTHER);
+            assert_eq!(format!("/api{}", request.path()), path);
+            assert_eq!(request.target().account_id, account);
+            let reads = ["GET", "OPTIONS"].contains(&method);
+            assert_eq!(
+                request.request_type().effect() == Effect::Read,
+                reads,
+                "{method} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_account_that_is_no_id_is_refused() {
+        for account in ["x", "0", "01", "+1", "1.0", "%201", "99999999999999999999"] {
+            let refused = RelayRequest::new(Method::GET, &format!("/api/v2/accounts/{account}/jobs/"));
+            assert_eq!(refused, Err(RefusedPath::Account), "{account}");
+        }
+    }
+
+    #[test]
+    fn graphql_is_told_by_its_path() {
+        for (path, sent, name) in [
+            ("/graphql", "/graphql", "query_metadata"),
+            ("/graphql/", "/graphql", "query_metadata"),
+            ("/beta/graphql/", "/beta/graphql", "query_metadata"),
+            ("/api/graphql", "/api/graphql", "query_semantic_layer"),
+            ("/api/graphql/", "/api/graphql", "query_semantic_layer"),
+        ] {
+            let request = request("POST", path);
+            assert_eq!(
+                (request.path(), request.template(), request.request_type().as_str()),
+                (sent, sent, name)
+            );
+            assert!(request.face().is_graphql());
+        }
+    }
+
+    #[test]
+    fn paths_that_dbt_cloud_does_not_serve_are_none() {
+        for path in [
+            "/api",
+            "/api/",
+            "/api/v1/x",
+            "/api/v2",
+            "/api/private/accounts/1/",
+            "/projects",
+            "/graphql/x",
+            "/api/v20/x",
+        ] {
+            assert_eq!(RelayRequest::new(Method::GET, path), Ok(None), "{path}");
+        }
+    }
+
+    #[test]
+    fn unknown_ways_to_make_a_token_count_as_such() {
+        for path in [
+            "/api/v2/accounts/1/service-tokens/",
+            "/api/v3/accounts/1/service-tokens/7/",
+            "/api/v3/accounts/1/Service-Tokens/7/regenerate/",
+            "/api/v2/users/5/apiKey/",
+            "/api/v3/accounts/1/scim-config/tokens/7/rotate/",
+        ] {
+            assert!(request("POST", path).request_type().mints_token(), "{path}");
+            assert!(!request("DELETE", path).request_type().mints_token(), "{path}");
+        }
+        assert!(
+            !request("POST", "/api/v3/accounts/1/service-tokens/7/permissions")
+                .request_type()
+                .mints_token()
+        );
+        assert!(
+            !request("PUT", "/api/v3/accounts/1/service-tokens/7/")
+                .request_type()
+                .mints_token()
+        );
+    }
+}

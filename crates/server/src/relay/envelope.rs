@@ -1,0 +1,74 @@
+//! Refusals of ours as dbt Cloud's clients show them.
+
+use axum::http::HeaderValue;
+use model::DbtFace;
+use serde_json::{Value, json};
+
+use crate::problem::Problem;
+
+/// How an error is written down, by the path that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Envelope {
+    /// `application/problem+json`, on our own routes.
+    Problem,
+    /// `status.user_message`, as the Administrative API has it.
+    Administrative,
+    /// `errors`, as GraphQL has it.
+    Graphql,
+}
+
+impl Envelope {
+    /// That of a path; `relayed`: of the dbt-compatible face.
+    pub(crate) fn of(path: &str, relayed: bool) -> Self {
+        match DbtFace::of(path) {
+            Some(face) if face.is_graphql() => Self::Graphql,
+            _ if relayed => Self::Administrative,
+            _ => Self::Problem,
+        }
+    }
+
+    /// The problem's media type and body.
+    pub(crate) fn write(self, problem: &Problem) -> (HeaderValue, Vec<u8>) {
+        let (media_type, body) = match self {
+            Self::Problem => ("application/problem+json", serde_json::to_vec(problem)),
+            Self::Administrative => ("application/json", serde_json::to_vec(&administrative(problem))),
+            Self::Graphql => {
+                let errors = json!({"errors": [{"message": message(problem)}]});
+                ("application/json", serde_json::to_vec(&errors))
+            }
+        };
+        // Strings, numbers and JSON values always serialise.
+        (HeaderValue::from_static(media_type), body.unwrap_or_default())
+    }
+}
+
+fn administrative(problem: &Problem) -> Value {
+    json!({
+        "status": {
+            "code": problem.status().as_u16(),
+            "is_success": false,
+            "user_message": message(problem),
+            "developer_message": format!(
+                "dbt-gateway, not dbt Cloud: {} ({}), request {}",
+                problem.title(),
+                problem.kind(),
+                problem.request_uuid()
+            ),
+        },
+        "data": problem.errors(),
+    })
+}
+
+/// The words, with the accounts to choose from.
+fn message(problem: &Problem) -> String {
+    match problem.accounts() {
+        [] => problem.detail().to_owned(),
+        accounts => {
+            let accounts: Vec<_> = accounts.iter().map(ToString::to_string).collect();
+            format!(
+                "Several accounts are possible ({}): name one in the header X-Dbt-Account-Id, or give the key a default account.",
+                accounts.join(", ")
+            )
+        }
+    }
+}

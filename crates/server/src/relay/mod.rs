@@ -1,0 +1,120 @@
+//! The dbt-compatible face: dbt Cloud's own routes, for its existing clients. What comes in is checked and taken for what
+//! it is in `arrival.rs`; `headers.rs` says what of it is sent on; refusals of ours wear dbt's envelope (`envelope.rs`).
+
+mod arrival;
+mod envelope;
+mod headers;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use client::RelayOrder;
+use model::{RelayRequest, RequestStamp};
+use uuid::Uuid;
+
+use crate::extract::Dbt;
+use crate::problem::{Kind, Problem};
+use crate::state::ServerState;
+use crate::streamed;
+
+pub(crate) use arrival::Arrival;
+pub(crate) use envelope::Envelope;
+pub(crate) use headers::is_for_this_connection;
+
+/// Everything that dbt Cloud's clients ask for. The paths are told apart in [`Arrival`], before a route is reached.
+pub(crate) fn routes() -> Router<ServerState> {
+    let paths = [
+        "/api",
+        "/api/",
+        "/api/{*rest}",
+        "/graphql",
+        "/graphql/",
+        "/beta/graphql",
+        "/beta/graphql/",
+    ];
+    paths
+        .into_iter()
+        .fold(Router::new(), |routes, path| routes.route(path, any(relay)))
+}
+
+async fn relay(State(state): State<ServerState>, mut request: Request) -> Result<Response, Problem> {
+    let Some(arrival) = request.extensions_mut().remove::<Arrival>() else {
+        return Err(Problem::internal(
+            "a relayed request without the edge around it".to_owned(),
+        ));
+    };
+    let relayed = arrival.relayed()?;
+    check_method(&relayed)?;
+    let (mut parts, body) = request.into_parts();
+    let Dbt(client) = Dbt::from_request_parts(&mut parts, &state).await?;
+    let request_uuid = parts
+        .extensions
+        .get::<RequestStamp>()
+        .map_or_else(Uuid::nil, RequestStamp::request_uuid);
+    let target = arrival::target(&parts, &relayed)?;
+    let order = RelayOrder {
+        query: parts.uri.query().map(str::to_owned),
+        headers: headers::to_dbt(&parts.headers),
+        body: body_of(Request::from_parts(parts, body), &relayed, &state).await?,
+        request: relayed,
+    };
+    let answer = client.forward(target, order).await?;
+    tell_of_failure(request_uuid, answer.status);
+    Ok(streamed::response(answer))
+}
+
+/// TRACE would show the token, and dbt Cloud serves no other methods than these; GraphQL is asked by POST, or by GET.
+fn check_method(relayed: &RelayRequest) -> Result<(), Problem> {
+    const EVERY: [Method; 7] = [
+        Method::GET,
+        Method::HEAD,
+        Method::OPTIONS,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+    ];
+    let served = if relayed.face().is_graphql() {
+        &EVERY[..4]
+    } else {
+        &EVERY[..]
+    };
+    if served.contains(relayed.method()) {
+        return Ok(());
+    }
+    let detail = format!("{} is not relayed to this path.", relayed.method());
+    Err(Problem::new(Kind::METHOD_NOT_ALLOWED, detail))
+}
+
+/// The body, collected whole, however it was framed.
+async fn body_of(request: Request, relayed: &RelayRequest, state: &ServerState) -> Result<Option<Bytes>, Problem> {
+    let body = Bytes::from_request(request, state).await.map_err(|rejection| {
+        if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
+            Problem::new(Kind::TOO_LARGE, "The body is larger than server.max_body_bytes.")
+        } else {
+            Problem::new(Kind::INVALID_REQUEST, "The body could not be read to its end.")
+        }
+    })?;
+    let usual = [Method::POST, Method::PUT, Method::PATCH].contains(relayed.method());
+    Ok((usual || !body.is_empty()).then_some(body))
+}
+
+/// An answer that is handed on says nothing in our log; what a person must act on is told here.
+fn tell_of_failure(request_uuid: Uuid, status: StatusCode) {
+    let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
+    if refused || status.is_server_error() {
+        tracing::error!(
+            request.uuid = %request_uuid,
+            http.response.status_code = status.as_u16(),
+            "{}",
+            if refused {
+                "dbt Cloud refused our credentials; its answer was relayed"
+            } else {
+                "dbt Cloud failed; its answer was relayed"
+            }
+        );
+    }
+}

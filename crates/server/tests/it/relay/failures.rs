@@ -1,0 +1,154 @@
+//! Failures: dbt Cloud's come as they are, and nothing but a read is sent again.
+
+use std::time::Duration;
+
+use model::Role;
+use serde_json::json;
+use simulator::{Effect, Fault, FaultBody, acme};
+
+use super::{refusal, v2, v3};
+use crate::support::{Setup, TestApp};
+
+#[tokio::test]
+async fn dbt_clouds_errors_come_as_they_are_whatever_they_are() {
+    let app = TestApp::start().await;
+    let bodies = [
+        FaultBody::Envelope,
+        FaultBody::Html,
+        FaultBody::Empty,
+        FaultBody::Malformed,
+        FaultBody::Custom {
+            content_type: "text/plain".to_owned(),
+            body: "no".to_owned(),
+        },
+    ];
+    for (status, outcome) in [
+        (400, "invalid_request"),
+        (401, "credentials"),
+        (403, "credentials"),
+        (404, "not_found"),
+        (405, "unexpected_status"),
+        (409, "unexpected_status"),
+        (422, "unprocessable_entity"),
+        (429, "too_many_requests"),
+        (500, "unexpected_status"),
+    ] {
+        for body in &bodies {
+            let effect = Effect::Answer {
+                status,
+                body: body.clone(),
+                headers: Vec::new(),
+                work_done: false,
+            };
+            let fault = app.dbt.add_fault(Fault {
+                effect,
+                ..Fault::default()
+            });
+            let direct = app
+                .http
+                .get(format!("{}{}", app.dbt.base_url(), v2("/jobs/")))
+                .send()
+                .await
+                .unwrap();
+            let (content_type, text) = (
+                direct.headers().get("content-type").cloned(),
+                direct.text().await.unwrap(),
+            );
+            let answer = app.viewer().get(&v2("/jobs/")).await;
+            assert_eq!((answer.status.as_u16(), &answer.text), (status, &text), "{body:?}");
+            assert_eq!(answer.headers.get("content-type"), content_type.as_ref());
+            let row = app.row_of(&answer).await;
+            assert_eq!(
+                (&row["status_code"], &row["outcome"], &row["attempts"]),
+                (&json!(status), &json!(outcome), &json!(1))
+            );
+            app.dbt.remove_fault(fault);
+        }
+    }
+}
+
+#[tokio::test]
+async fn reads_are_sent_again_after_a_passing_failure_and_posts_never() {
+    let app = TestApp::start().await;
+    let answer_with = |status, times| Fault {
+        times,
+        effect: Effect::Answer {
+            status,
+            body: FaultBody::Html,
+            headers: Vec::new(),
+            work_done: false,
+        },
+        ..Fault::default()
+    };
+    for status in [408, 502, 503, 504] {
+        app.dbt.clear_requests();
+        app.dbt.add_fault(answer_with(status, Some(2)));
+        let answer = app.viewer().get(&v2("/jobs/")).await;
+        assert_eq!((answer.status.as_u16(), app.dbt.requests().len()), (200, 3), "{status}");
+
+        // The last answer comes as it is.
+        let fault = app.dbt.add_fault(answer_with(status, None));
+        app.dbt.clear_requests();
+        let answer = app.viewer().get(&v2("/jobs/")).await;
+        assert_eq!((answer.status.as_u16(), app.dbt.requests().len()), (status, 3));
+        assert!(answer.text.contains("<html"), "{}", answer.text);
+
+        app.dbt.clear_requests();
+        let trigger = v2(&format!("/jobs/{}/run/", acme::NIGHTLY_JOB_ID));
+        let admin = app.caller(Role::Admin);
+        let posts = [
+            admin.post(&trigger, &json!({"cause": "x"})).await,
+            admin.post("/graphql", &json!({"query": "{__typename}"})).await,
+            admin.post("/api/graphql", &json!({"query": "{__typename}"})).await,
+            admin.post("/api/v2/unknown/", &json!({})).await,
+            admin.delete(&v2("/jobs/1/")).await,
+            admin.get(&v3("/webhooks/subscription/wsu_1/test")).await,
+        ];
+        for answer in &posts {
+            assert_eq!(answer.status.as_u16(), status);
+        }
+        assert_eq!(app.dbt.requests().len(), posts.len(), "{status}");
+        app.dbt.remove_fault(fault);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_a_502_and_a_post_is_not_sent_again() {
+    let app = TestApp::start().await;
+    for effect in [Effect::ResetBefore, Effect::ResetAfter] {
+        app.dbt.clear_requests();
+        let fault = app.dbt.add_fault(Fault {
+            effect,
+            ..Fault::default()
+        });
+        let trigger = v2(&format!("/jobs/{}/run", acme::NIGHTLY_JOB_ID));
+        let answer = app.operator().post(&trigger, &json!({"cause": "x"})).await;
+        assert!(refusal(&answer, 502).contains("What a change did is unknown"));
+        assert_eq!(app.dbt.requests().len(), 1);
+        let row = app.row_of(&answer).await;
+        assert_eq!(
+            (&row["outcome"], &row["job_id"]),
+            (&json!("disconnected"), &json!(acme::NIGHTLY_JOB_ID))
+        );
+
+        app.dbt.clear_requests();
+        let query = app.viewer().post("/graphql", &json!({"query": "{__typename}"})).await;
+        super::graphql_refusal(&query, 502);
+        assert_eq!(app.dbt.requests().len(), 1);
+        app.dbt.remove_fault(fault);
+    }
+}
+
+#[tokio::test]
+async fn a_slow_dbt_cloud_is_a_504_in_its_own_envelope() {
+    let mut setup = Setup::default();
+    setup.http.read_timeout = Duration::from_millis(300);
+    let app = setup.start().await;
+    app.dbt.add_fault(Fault {
+        delay_before_ms: 60_000,
+        ..Fault::default()
+    });
+    let answer = app.viewer().get(&v2("/jobs/")).await;
+    assert!(refusal(&answer, 504).contains("did not answer in time"));
+    assert_eq!(app.row_of(&answer).await["outcome"], "timeout");
+}

@@ -1,0 +1,187 @@
+//! Refusals of ours: in dbt's envelope, on every kind of path, whatever refuses.
+
+use model::Role;
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use serde_json::json;
+use server::LimitSettings;
+use simulator::acme;
+
+use super::{graphql_refusal, refusal, v2, v3};
+use crate::support::{Setup, TestApp};
+
+fn trigger() -> String {
+    v2(&format!("/jobs/{}/run/", acme::NIGHTLY_JOB_ID))
+}
+
+#[tokio::test]
+async fn every_other_path_below_api_is_a_404() {
+    let app = TestApp::start().await;
+    for path in [
+        "/api",
+        "/api/",
+        "/api/v1/accounts/",
+        "/api/v2",
+        "/api/v4/x",
+        "/api/private/accounts/1/features/",
+        "/api/x",
+    ] {
+        for caller in [app.viewer(), app.stranger()] {
+            let told = refusal(&caller.get(path).await, 404);
+            assert!(told.contains("Nothing is relayed at this path"), "{path}: {told}");
+        }
+    }
+    for path in ["/graphql/x", "/beta", "/beta/graphqlx", "/apiv2", "/metadata"] {
+        app.viewer().get(path).await.problem(404, "not-found");
+    }
+    assert!(app.dbt.requests().is_empty() && app.rows().await.is_empty());
+}
+
+#[tokio::test]
+async fn who_has_no_valid_key_is_told_so() {
+    let app = TestApp::start().await;
+    for caller in [app.stranger(), app.with_key("dgw_1_2")] {
+        let answer = caller.get(&v2("/jobs/")).await;
+        assert!(refusal(&answer, 401).contains("gateway key"));
+        assert_eq!(answer.headers["www-authenticate"], "Bearer");
+        graphql_refusal(&caller.post("/graphql", &json!({})).await, 401);
+        graphql_refusal(&caller.post("/api/graphql/", &json!({})).await, 401);
+        assert!(!app.has_row(&answer).await);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_gate_is_on_record_with_what_was_asked() {
+    let app = TestApp::start().await;
+    let answer = app.viewer().post(&trigger(), &json!({"cause": "x"})).await;
+    assert_eq!(
+        refusal(&answer, 403),
+        "This needs a key with the role operator; yours is viewer."
+    );
+    let row = app.row_of(&answer).await;
+    assert_eq!(
+        (&row["face"], &row["outcome"], &row["attempts"]),
+        (&json!("compat"), &json!("refused"), &json!(0))
+    );
+    assert_eq!(
+        (&row["request_type"], &row["account_id"]),
+        (&json!("trigger_job"), &json!(acme::ACCOUNT_ID))
+    );
+    assert_eq!(row["template"], "/api/v2/accounts/{account_id}/jobs/{job_id}/run/");
+    assert_eq!(row["client_type"], "dbt_cloud_administrative");
+}
+
+#[tokio::test]
+async fn a_gateway_that_only_reads_relays_no_change() {
+    let app = Setup {
+        read_only: true,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let admin = app.caller(Role::Admin);
+    for (method, path) in [
+        (Method::POST, trigger()),
+        (Method::DELETE, v2("/jobs/1/")),
+        (Method::PUT, "/api/v2/odd/".to_owned()),
+        (Method::GET, v3("/webhooks/subscription/wsu_1/test")),
+    ] {
+        let answer = admin.send(admin.request(method, &path)).await;
+        assert!(refusal(&answer, 403).contains("only reads"), "{path}");
+    }
+    assert!(app.dbt.requests().is_empty());
+    assert_eq!(admin.get(&v2("/jobs/")).await.status, 200);
+    assert_eq!(
+        admin.post("/graphql", &json!({"query": "{__typename}"})).await.status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn limits_refuse_in_dbts_envelope_too() {
+    let mut setup = Setup::default();
+    setup.limits = LimitSettings {
+        requests_per_second: 1,
+        burst: 1,
+        max_url_bytes: 300,
+        max_header_bytes: 600,
+        ..setup.limits
+    };
+    let app = setup.start().await;
+    let viewer = app.viewer();
+    let answer = viewer.get(&v2(&format!("/jobs/?name={}", "x".repeat(300)))).await;
+    refusal(&answer, 414);
+    let request = viewer
+        .request(Method::GET, &v2("/jobs/"))
+        .header("x-long", "x".repeat(600));
+    refusal(&viewer.send(request).await, 431);
+    for _ in 0..200 {
+        let answer = viewer.post("/graphql", &json!({"query": "{__typename}"})).await;
+        if answer.status == 429 {
+            assert!(graphql_refusal(&answer, 429).contains("1 requests a second"));
+            assert_eq!(answer.header(RETRY_AFTER), Some("1"));
+            let admin = viewer.get(&v2("/jobs/")).await;
+            refusal(&admin, 429);
+            return;
+        }
+    }
+    panic!("the rate of the key was never reached");
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_a_503_in_dbts_envelope() {
+    let app = Setup {
+        database_url: Some("postgres://nobody@127.0.0.1:1/nothing".to_owned()),
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    refusal(&app.viewer().get(&v2("/jobs/")).await, 503);
+    graphql_refusal(&app.viewer().post("/graphql", &json!({})).await, 503);
+}
+
+#[tokio::test]
+async fn our_own_routes_keep_their_problems() {
+    let app = TestApp::start().await;
+    let answer = app.viewer().get("/projects/4711").await;
+    assert_eq!(answer.header(CONTENT_TYPE), Some("application/problem+json"));
+}
+
+#[tokio::test]
+async fn a_token_is_made_by_nobody_unless_the_settings_allow_it() {
+    let user = acme::USER_ID;
+    let minting = [
+        v3("/service-tokens/"),
+        v3("/service-tokens"),
+        v3(&format!("/users/{user}/account-apikeys/")),
+        v3(&format!("/users/{user}/account-apikeys/1/")),
+        v3("/scim-config/tokens/"),
+        // Not in the specifications, but of the same kind.
+        v2("/service-tokens/"),
+        v3("/service-tokens/1/rotate/"),
+        format!("/api/v2/users/{user}/apiKey/"),
+    ];
+    let app = TestApp::start().await;
+    for path in &minting {
+        let answer = app.caller(Role::Admin).post(path, &json!({"name": "x"})).await;
+        let told = refusal(&answer, 403);
+        assert!(told.contains("compat.allow_token_minting"), "{path}: {told}");
+        assert_eq!(app.row_of(&answer).await["outcome"], "refused");
+        // Whose role is too low learns that first.
+        let operator = app.operator().post(path, &json!({"name": "x"})).await;
+        assert!(refusal(&operator, 403).contains("needs a key with the role admin"));
+    }
+    assert!(app.dbt.requests().is_empty());
+
+    let app = Setup {
+        allow_token_minting: true,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    for path in &minting {
+        refusal(&app.operator().post(path, &json!({"name": "x"})).await, 403);
+        app.caller(Role::Admin).post(path, &json!({"name": "x"})).await;
+    }
+    assert_eq!(app.dbt.requests().len(), minting.len());
+}
