@@ -9,6 +9,7 @@ use model::{Listed, Upstream};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::collect::{self, Collected};
 use crate::message::message;
@@ -70,7 +71,7 @@ impl dyn WrappedApi {
         let ListWire { data, extra } = decode(&answer)?;
         let data = Listed {
             items: data.unwrap_or_default(),
-            total_count: extra.pointer("/pagination/total_count").and_then(Value::as_u64),
+            total_count: extra.and_then(|extra| total_count(&extra)),
         };
         Ok(ApiResponse {
             status: answer.status,
@@ -127,9 +128,24 @@ struct ListWire<T> {
     /// May be null (artifacts of a run that has none), but has to be there: `{}` is no list.
     #[serde(deserialize_with = "nullable")]
     data: Option<Vec<T>>,
-    /// Absent from some envelopes and untyped in others.
-    #[serde(default)]
-    extra: Value,
+    /// Absent from some envelopes and of another type in others.
+    extra: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct ExtraWire {
+    pagination: PaginationWire,
+}
+
+#[derive(Deserialize)]
+struct PaginationWire {
+    total_count: u64,
+}
+
+/// `None` where `extra` says nothing of the kind.
+fn total_count(extra: &RawValue) -> Option<u64> {
+    let extra: ExtraWire = serde_json::from_str(extra.get()).ok()?;
+    Some(extra.pagination.total_count)
 }
 
 fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(data: D) -> Result<Option<T>, D::Error> {

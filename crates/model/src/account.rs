@@ -1,8 +1,6 @@
 //! An account of dbt Cloud, with every field that the specification of `GET /api/v2/accounts/{id}/` lists.
 
-use serde_json::Value;
-
-use crate::{AccountId, JobId, Timestamp, lenient};
+use crate::{AccountId, JobId, Timestamp, Verbatim, lenient};
 
 lenient::noun! {
     /// An account, as the Administrative API v2 answers it. Only `id` is sure to be there.
@@ -46,8 +44,8 @@ lenient::noun! {
         freshness_job_id: JobId,
         copilot_locked_until: Timestamp,
         agent_credit_locked: bool,
-        account_migration_events: Vec<Value>,
-        groups: Vec<Value>,
+        account_migration_events: Vec<Verbatim>,
+        groups: Vec<Verbatim>,
         created_at: Timestamp,
         updated_at: Timestamp,
     }

@@ -3,7 +3,7 @@
 //! A field of an unexpected type reads as absent: a 2xx answer never becomes an error because of it.
 
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Null, missing or of another type: all read as `None`.
 pub(crate) fn field<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
@@ -11,9 +11,11 @@ where
     D: Deserializer<'de>,
     T: DeserializeOwned,
 {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::Null => None,
-        value => serde_json::from_value(value).ok(),
+    // The text is only looked over here, and read once its type is known: no tree is built of what nobody asked for.
+    let text = Box::<RawValue>::deserialize(deserializer)?;
+    Ok(match text.get() {
+        "null" => None,
+        text => serde_json::from_str(text).ok(),
     })
 }
 

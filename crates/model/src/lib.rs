@@ -22,6 +22,7 @@ mod run_list;
 mod target;
 mod timestamp;
 mod upstream;
+mod verbatim;
 
 pub use access_url::{is_loopback, metadata_url, semantic_layer_url};
 pub use account::Account;
@@ -42,3 +43,4 @@ pub use run_list::{Period, RunFilter, RunOrder, RunRelated};
 pub use target::Target;
 pub use timestamp::Timestamp;
 pub use upstream::{Upstream, UpstreamSource};
+pub use verbatim::Verbatim;

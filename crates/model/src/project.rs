@@ -1,9 +1,8 @@
 //! A project of dbt Cloud, with every field that the specification of `GET /api/v3/accounts/{id}/projects/` lists.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::{AccountId, JobId, ProjectId, Timestamp, lenient};
+use crate::{AccountId, JobId, ProjectId, Timestamp, Verbatim, lenient};
 
 lenient::noun! {
     /// A project, as the Administrative API v3 answers it. Only `id` is sure to be there.
@@ -25,13 +24,13 @@ lenient::noun! {
         project_type: i64,
         created_at: Timestamp,
         updated_at: Timestamp,
-        connection: Value,
-        environments: Vec<Value>,
-        repository: Value,
-        group_permissions: Vec<Value>,
-        docs_job: Value,
-        freshness_job: Value,
-        fusion_readiness: Value,
+        connection: Verbatim,
+        environments: Vec<Verbatim>,
+        repository: Verbatim,
+        group_permissions: Vec<Verbatim>,
+        docs_job: Verbatim,
+        freshness_job: Verbatim,
+        fusion_readiness: Verbatim,
         default_version: String,
     }
 }

@@ -1,9 +1,8 @@
 //! A run of dbt Cloud, with every field that the specification of `GET /api/v2/accounts/{id}/runs/{id}/` lists.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::{AccountId, EnvironmentId, JobId, ProjectId, RunId, Timestamp, lenient};
+use crate::{AccountId, EnvironmentId, JobId, ProjectId, RunId, Timestamp, Verbatim, lenient};
 
 /// How far a run is. dbt Cloud writes a number; an unknown one is kept and counts as not finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -114,11 +113,11 @@ lenient::noun! {
         last_checked_at: Timestamp,
         last_heartbeat_at: Timestamp,
         should_start_at: Timestamp,
-        trigger: Value,
-        job: Value,
-        environment: Value,
-        run_steps: Vec<Value>,
-        deprecation: Value,
+        trigger: Verbatim,
+        job: Verbatim,
+        environment: Verbatim,
+        run_steps: Vec<Verbatim>,
+        deprecation: Verbatim,
         status_humanized: String,
         in_progress: bool,
         is_complete: bool,
@@ -141,7 +140,7 @@ lenient::noun! {
         is_running: bool,
         href: String,
         used_repo_cache: bool,
-        audit: Value,
+        audit: Verbatim,
     }
 }
 

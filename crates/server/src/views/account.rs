@@ -1,7 +1,7 @@
 //! Accounts.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use model::Verbatim;
 
 super::view! {
     /// An account of dbt Cloud.
@@ -63,8 +63,8 @@ super::view! {
         copilot_locked_until: DateTime<Utc>,
         agent_credit_locked: bool,
         /// As dbt Cloud sends it, as are `groups`.
-        account_migration_events: Vec<Value>,
-        groups: Vec<Value>,
+        account_migration_events: Vec<Verbatim> as Vec<Value>,
+        groups: Vec<Verbatim> as Vec<Value>,
         created_at: DateTime<Utc>,
         updated_at: DateTime<Utc>,
     }

@@ -21,16 +21,17 @@ pub(crate) use run::RunView;
 pub(crate) use summary::SummaryView;
 
 /// Declares the view of one of dbt's nouns: the id, and fields that are null where dbt Cloud sent nothing usable.
+/// `field: Type as Other` is documented as `Other`.
 macro_rules! view {
     ($(#[$doc:meta])* pub struct $name:ident from $noun:ident {
         id: $id:ty;
-        $($(#[$field_meta:meta])* $field:ident: $type:ty,)*
+        $($(#[$field_meta:meta])* $field:ident: $type:ty $(as $documented:ty)?,)*
     }) => {
         #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
         $(#[$doc])*
         pub(crate) struct $name {
             id: $id,
-            $($(#[$field_meta])* $field: Option<$type>,)*
+            $($(#[$field_meta])* $(#[schema(value_type = Option<$documented>)])? $field: Option<$type>,)*
         }
 
         impl From<model::$noun> for $name {

@@ -1,7 +1,7 @@
 //! Projects.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use model::Verbatim;
 
 super::view! {
     /// A project of dbt Cloud.
@@ -38,13 +38,13 @@ super::view! {
         created_at: DateTime<Utc>,
         updated_at: DateTime<Utc>,
         /// As dbt Cloud sends it, as are all related objects.
-        connection: Value,
-        environments: Vec<Value>,
-        repository: Value,
-        group_permissions: Vec<Value>,
-        docs_job: Value,
-        freshness_job: Value,
-        fusion_readiness: Value,
+        connection: Verbatim as Value,
+        environments: Vec<Verbatim> as Vec<Value>,
+        repository: Verbatim as Value,
+        group_permissions: Vec<Verbatim> as Vec<Value>,
+        docs_job: Verbatim as Value,
+        freshness_job: Verbatim as Value,
+        fusion_readiness: Verbatim as Value,
         /// The dbt version of new environments.
         default_version: String,
     }

@@ -1,7 +1,7 @@
 //! Runs.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use model::Verbatim;
 
 super::view! {
     /// A run of dbt Cloud: one execution of a job.
@@ -48,11 +48,11 @@ super::view! {
         last_heartbeat_at: DateTime<Utc>,
         should_start_at: DateTime<Utc>,
         /// As dbt Cloud sends it, as are all related objects.
-        trigger: Value,
-        job: Value,
-        environment: Value,
-        run_steps: Vec<Value>,
-        deprecation: Value,
+        trigger: Verbatim as Value,
+        job: Verbatim as Value,
+        environment: Verbatim as Value,
+        run_steps: Vec<Verbatim> as Vec<Value>,
+        deprecation: Verbatim as Value,
         status_humanized: String,
         in_progress: bool,
         /// Whether the run has ended, well or not.
@@ -77,6 +77,6 @@ super::view! {
         /// dbt Cloud's own page of the run.
         href: String,
         used_repo_cache: bool,
-        audit: Value,
+        audit: Verbatim as Value,
     }
 }

@@ -1,0 +1,44 @@
+//! Parts of dbt Cloud's answers that we hand on without looking into them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// Any JSON, as dbt Cloud wrote it: never taken apart, so it costs no more than its bytes and keeps its order, its
+/// spelling and its longest numbers. Read it from JSON text or a `serde_json::Value`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Verbatim(Box<RawValue>);
+
+impl Verbatim {
+    /// The JSON text.
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl fmt::Debug for Verbatim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl PartialEq for Verbatim {
+    /// By the text: `1` and `1.0` differ.
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_in_comes_out_letter_by_letter() {
+        let text = r#"{"b":  1.00, "a":[12345678901234567890123, "\u00e9"]}"#;
+        let read: Verbatim = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), text);
+    }
+}
