@@ -43,7 +43,7 @@ pub struct HttpSettings {
 }
 
 impl Default for HttpSettings {
-    /// 5 s to connect, 120 s without a byte, 150 s and 64 MiB in all, 32 unused connections a host for 45 s, no private
+    /// 5 s to connect, 120 s without a byte, 150 s and 64 MiB in all, 256 unused connections a host for 45 s, no private
     /// addresses for stored credentials.
     fn default() -> Self {
         let CollectLimits {
@@ -56,7 +56,7 @@ impl Default for HttpSettings {
             deadline,
             max_body_bytes,
             pool_idle_timeout: Duration::from_secs(45),
-            pool_max_idle_per_host: 32,
+            pool_max_idle_per_host: 256,
             allow_private_addresses: false,
             user_agent: concat!("dbt-gateway/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
