@@ -86,13 +86,15 @@ impl DbtProvider {
         effect: Effect,
         places: Places,
     ) -> Result<Begun<To>, ProviderError> {
-        let span = tracing::info_span!(
+        // Within `http.request`, which has the request's name; more is told only to those who ask for it.
+        let span = tracing::debug_span!(
             "dbt.request",
             request.uuid = %ctx.request_uuid(),
             request.r#type = %ctx.request_type(),
             company.id = ctx.caller().company_id.0,
             dbt.account_id = ctx.to().only().map(|upstream| upstream.account_id.0),
-        );
+        )
+        .or_current();
         let limits = self.settings.row_limits;
         let opens = effect == Effect::Change || self.settings.open_reads;
         let mut fixed = FixedPart::admitted(ctx, &asked.args, &limits);
