@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::serve::ListenerExt as _;
 use client::{AccessRules, ClientParts, ClientSettings, Clients, Records, Upstreams};
 use dbt_api::{DbtWrappedApi, HttpSettings};
 use model::{AccountId, Clock, CompanyId, InstanceId, SystemClock, Upstream, UpstreamSource};
@@ -94,6 +95,8 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
     let stopping = CancellationToken::new();
     let stop = stopping.clone();
     let router = router.into_make_service_with_connect_info::<SocketAddr>();
+    // A streamed answer leaves piece by piece: none waits until the one before it is acknowledged.
+    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     let serving = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
     let done = running::until_stopped(serving.into_future(), stopping, patience).await;
 
