@@ -44,7 +44,11 @@ CREATE TABLE request_log (
     CHECK ((finished_at IS NULL) = (outcome IS NULL)),
     CHECK (finished_at IS NOT NULL OR duration_ms IS NULL),
     CHECK (outcome IS DISTINCT FROM 'succeeded' OR error IS NULL),
-    CHECK (outcome IS DISTINCT FROM 'refused' OR (attempts = 0 AND status_code IS NULL))
+    CHECK (outcome IS DISTINCT FROM 'refused' OR attempts = 0),
+    -- Without an exchange there is nothing to tell of one.
+    CHECK (attempts > 0 OR (status_code IS NULL AND bytes IS NULL AND served_from IS NULL)),
+    -- How long a request took is known of all that ended but those whose process died.
+    CHECK (finished_at IS NULL OR outcome = 'abandoned' OR duration_ms IS NOT NULL)
 ) PARTITION BY RANGE (started_at);
 
 -- Finds the rows that a dead process left open.

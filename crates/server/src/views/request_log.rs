@@ -18,7 +18,7 @@ use uuid::Uuid;
     "attempts": 1,
     "exchanges": [{"operation": "trigger_job", "why": "asked", "status": 200,
         "started_at": "2026-03-19T11:57:15.559Z", "duration_ms": 181.25}],
-    "bytes": null, "served_from": "dbt", "instance_id": 3, "started_at": "2026-03-19T11:57:15.558970Z",
+    "bytes": 2381, "served_from": "dbt", "instance_id": 3, "started_at": "2026-03-19T11:57:15.558970Z",
     "finished_at": "2026-03-19T11:57:15.741023Z", "duration_ms": 182.03
 }))]
 pub(crate) struct RequestLogView {
@@ -36,7 +36,7 @@ pub(crate) struct RequestLogView {
     template: Option<String>,
     /// The key that asked; null for a command.
     api_key_id: Option<i64>,
-    /// The credential by which dbt Cloud was asked.
+    /// The credential by which dbt Cloud was asked; null for a list of several accounts.
     credential: Option<String>,
     account_id: Option<i64>,
     job_id: Option<i64>,
@@ -53,10 +53,11 @@ pub(crate) struct RequestLogView {
     error: Option<String>,
     /// How many HTTP exchanges with dbt Cloud it took.
     attempts: i32,
-    /// The first 20 of them: `operation`, `why`, `status` or `error`, `started_at`, `duration_ms`.
+    /// The first 20 of them: `operation`, `why`, `status` or `error`, `started_at`, `duration_ms`, and `account_id` where
+    /// there are several.
     #[schema(value_type = Vec<Object>)]
     exchanges: Box<RawValue>,
-    /// How many bytes of body dbt Cloud sent; null for answers that are collected whole.
+    /// How many bytes of body came from dbt Cloud; null where it was not contacted.
     bytes: Option<i64>,
     /// `dbt`; null where dbt Cloud was not contacted.
     served_from: Option<String>,

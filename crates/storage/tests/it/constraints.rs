@@ -13,6 +13,7 @@ async fn insert(db: &Db, columns: &[(&str, &str)]) -> Option<String> {
         ("request_type", "'get_run'"),
         ("company_id", "1"),
         ("args", "'{}'"),
+        ("attempts", "1"),
     ];
     row.retain(|(name, _)| columns.iter().all(|(other, _)| other != name));
     row.extend_from_slice(columns);
@@ -66,29 +67,38 @@ async fn values_out_of_range_are_refused_and_their_neighbours_taken() {
 #[tokio::test]
 async fn rows_that_contradict_themselves_are_refused() {
     const ENDED: (&str, &str) = ("finished_at", "'2026-03-04 12:00:01Z'");
+    const TOOK: (&str, &str) = ("duration_ms", "1");
+    const NOT_SENT: (&str, &str) = ("attempts", "0");
     let db = db().await;
-    let bad: [(&str, &[(&str, &str)]); 9] = [
-        ("ended without an outcome", &[ENDED]),
+    let bad: [(&str, &[(&str, &str)]); 13] = [
+        ("ended without an outcome", &[ENDED, TOOK]),
         ("an outcome without an end", &[("outcome", "'succeeded'")]),
-        ("an unknown outcome", &[ENDED, ("outcome", "'won'")]),
-        ("a duration while open", &[("duration_ms", "1")]),
+        ("an unknown outcome", &[ENDED, TOOK, ("outcome", "'won'")]),
+        ("a duration while open", &[TOOK]),
+        ("an end without a duration", &[ENDED, ("outcome", "'succeeded'")]),
+        ("an answer without an exchange", &[NOT_SENT, ("status_code", "200")]),
+        ("bytes without an exchange", &[NOT_SENT, ("bytes", "0")]),
+        (
+            "served by dbt Cloud without an exchange",
+            &[NOT_SENT, ("served_from", "'dbt'")],
+        ),
         (
             "a negative duration",
             &[ENDED, ("outcome", "'succeeded'"), ("duration_ms", "-1")],
         ),
         (
             "a success with an error",
-            &[ENDED, ("outcome", "'succeeded'"), ("error", "'no'")],
+            &[ENDED, TOOK, ("outcome", "'succeeded'"), ("error", "'no'")],
         ),
         (
             "refused after an exchange",
-            &[ENDED, ("outcome", "'refused'"), ("attempts", "1")],
+            &[ENDED, TOOK, ("outcome", "'refused'"), ("attempts", "1")],
         ),
         (
             "refused with an answer",
-            &[ENDED, ("outcome", "'refused'"), ("status_code", "200")],
+            &[ENDED, TOOK, NOT_SENT, ("outcome", "'refused'"), ("status_code", "200")],
         ),
-        ("an outcome of the empty text", &[ENDED, ("outcome", "''")]),
+        ("an outcome of the empty text", &[ENDED, TOOK, ("outcome", "''")]),
     ];
     for (what, columns) in bad {
         assert!(insert(&db, columns).await.is_some(), "{what}");
@@ -97,9 +107,10 @@ async fn rows_that_contradict_themselves_are_refused() {
         &[],
         &[ENDED, ("outcome", "'succeeded'"), ("duration_ms", "0")],
         &[ENDED, ("outcome", "'abandoned'")],
-        &[ENDED, ("outcome", "'refused'"), ("error", "'no'")],
+        &[ENDED, TOOK, NOT_SENT, ("outcome", "'refused'"), ("error", "'no'")],
         &[
             ENDED,
+            TOOK,
             ("outcome", "'not_found'"),
             ("status_code", "404"),
             ("error", "'no'"),

@@ -90,6 +90,7 @@ impl Plan {
         };
         let mut closing = Closing::new(outcome, &stamp, self.at, None, &limits);
         closing.status_code = self.status_code;
+        closing.attempts = i32::from(self.status_code.is_some());
         fixed.closed(closing)
     }
 }
@@ -318,7 +319,7 @@ async fn a_row_is_read_as_it_was_written() {
     assert_eq!((read.request_type.as_str(), read.face.as_str()), ("get_run", "rest"));
     assert_eq!(
         (read.outcome.as_deref(), read.status_code, read.attempts),
-        (Some("not_found"), Some(404), 0)
+        (Some("not_found"), Some(404), 1)
     );
     assert_eq!(
         (read.run_id, read.job_id, read.api_key_id),

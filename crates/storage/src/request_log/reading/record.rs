@@ -50,7 +50,7 @@ pub struct LogRecord {
     pub attempts: i32,
     /// The first of them: a list.
     pub exchanges: Box<RawValue>,
-    /// How many bytes of body dbt Cloud sent.
+    /// How many bytes of body came from dbt Cloud.
     pub bytes: Option<i64>,
     /// Where the answer came from.
     pub served_from: Option<String>,
