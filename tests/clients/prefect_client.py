@@ -27,9 +27,9 @@ async def main():
         slow = (await client.trigger_job_run(job_id=SLOW)).json()["data"]
         cancel = await client.call_endpoint("POST", f"/runs/{slow['id']}/cancel/")
         assert cancel.json()["status"]["is_success"]
-    async with credentials.get_metadata_client() as metadata:
-        answer = await metadata.query("{ environment(id: %s) { applied { models(first: 5) { totalCount } } } }" % os.environ["ENVIRONMENT"])
-        assert answer["data"]["environment"]["applied"]["models"]["totalCount"] > 0, answer
+    query = "{ environment(id: %s) { applied { models(first: 5) { totalCount } } } }" % os.environ["ENVIRONMENT"]
+    answer = credentials.get_metadata_client().query(query)
+    assert answer["data"]["environment"]["applied"]["models"]["totalCount"] > 0, answer
 
 
 asyncio.run(main())

@@ -3,7 +3,7 @@
     tls_front.py LISTEN_PORT GATEWAY_PORT CERTIFICATE KEY LOG
 
 Released clients insist on https and make up hosts of their own (metadata.<host>); by HTTPS_PROXY all of them end here.
-The x-request-id of every answer goes into LOG, a line each.
+LOG gets a line for every answer: its x-request-id, and the target of the request.
 """
 
 import asyncio
@@ -12,19 +12,19 @@ import ssl
 import sys
 
 REQUEST_ID = re.compile(rb"\r\nx-request-id: ([0-9a-f-]{36})\r\n")
+TARGET = re.compile(rb"(?:GET|HEAD|POST|PUT|PATCH|DELETE) (\S+) HTTP/1\.1\r\n")
 
 
-async def pipe(reader, writer, names=None):
+async def pipe(reader, writer, pattern, found):
     seen = b""
     try:
         while data := await reader.read(65536):
-            if names:
-                seen += data
-                for found in REQUEST_ID.finditer(seen):
-                    names.write(found.group(1).decode() + "\n")
-                    names.flush()
-                    seen = seen[found.end() - 2 :]
-                seen = seen[-64:]
+            seen += data
+            end = 0
+            for match in pattern.finditer(seen):
+                found(match.group(1).decode())
+                end = match.end() - 2
+            seen = seen[end:][-4096:]
             writer.write(data)
             await writer.drain()
     except (ConnectionError, ssl.SSLError):
@@ -50,7 +50,15 @@ async def main(listen, gateway, certificate, key, log):
         await writer.drain()
         await writer.start_tls(tls)
         from_gateway, to_gateway = await asyncio.open_connection("127.0.0.1", gateway)
-        await asyncio.gather(pipe(reader, to_gateway), pipe(from_gateway, writer, names))
+        targets = []
+
+        def answered(name):
+            print(name, targets.pop(0), file=names, flush=True)
+
+        await asyncio.gather(
+            pipe(reader, to_gateway, TARGET, targets.append),
+            pipe(from_gateway, writer, REQUEST_ID, answered),
+        )
 
     async with await asyncio.start_server(serve, "127.0.0.1", listen) as server:
         await server.serve_forever()
