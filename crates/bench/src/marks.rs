@@ -107,8 +107,10 @@ pub(crate) fn number(number: f64) -> String {
         grouped(number)
     } else if number.abs() >= 10.0 {
         format!("{number:.1}")
-    } else {
+    } else if number.abs() >= 0.1 {
         format!("{number:.2}")
+    } else {
+        format!("{number:.3}")
     }
 }
 
@@ -180,7 +182,10 @@ mod tests {
 
     #[test]
     fn numbers_are_short_and_readable() {
-        let shown = [0.0, 0.456, 12.34, 345.6, 1234.0, 1_234_567.8, -1500.0].map(number);
-        assert_eq!(shown, ["0", "0.46", "12.3", "346", "1,234", "1,234,568", "-1,500"]);
+        let shown = [0.0, 0.0192, 0.456, 12.34, 345.6, 1234.0, 1_234_567.8, -1500.0].map(number);
+        assert_eq!(
+            shown,
+            ["0", "0.019", "0.46", "12.3", "346", "1,234", "1,234,568", "-1,500"]
+        );
     }
 }
