@@ -1,7 +1,5 @@
 //! `RelayRequest`: a request to one of dbt Cloud's own paths, taken for what it is.
 
-use std::borrow::Cow;
-
 use http::Method;
 
 use super::operation::{RelayedOperation, id};
@@ -190,10 +188,8 @@ fn forwarded(method: &Method, decoded: &str) -> Forwarded {
     if [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) {
         return Forwarded::Read;
     }
-    let mut segments = decoded
-        .split('/')
-        .map(|segment| Cow::from(segment.to_ascii_lowercase()));
-    let of_tokens = segments.any(|segment| TOKENS.contains(&&*segment));
+    let names_tokens = |segment: &str| TOKENS.iter().any(|token| segment.eq_ignore_ascii_case(token));
+    let of_tokens = decoded.split('/').any(names_tokens);
     if of_tokens && method != Method::DELETE && !decoded.ends_with("/permissions") {
         Forwarded::MintsToken
     } else {
