@@ -9,6 +9,7 @@ mod artifacts;
 mod clients;
 mod credentials;
 mod dbt_client;
+mod environments;
 mod error;
 mod gate;
 mod jobs;

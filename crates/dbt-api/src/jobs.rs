@@ -1,10 +1,119 @@
 //! Jobs (definitions, not their executions), by the Administrative API v2.
 
-use model::{JobId, Run, TriggerJob, Upstream};
+use model::{Job, JobFields, JobFilter, JobId, JobRelated, Listed, Run, Slice, TriggerJob, Upstream};
+use serde_json::{Value, json};
 
 use crate::{ApiError, ApiRequest, ApiResponse, WrappedApi};
 
 impl dyn WrappedApi {
+    /// One of dbt Cloud's pages of jobs: "List Jobs", `GET /v2/accounts/{account_id}/jobs/`.
+    ///
+    /// dbt Cloud has no filter for an exact name: `filter.name` only narrows the list, as part of the name in any
+    /// case, unless `filter.name_contains` does already. Who wants the exact name compares it in the answer.
+    ///
+    /// # Errors
+    /// Every [`ApiError`].
+    pub async fn list_jobs(
+        &self,
+        to: &Upstream,
+        filter: &JobFilter,
+        slice: Slice,
+    ) -> Result<ApiResponse<Listed<Job>>, ApiError> {
+        let mut request = ApiRequest::get(format!("/v2/accounts/{}/jobs/", to.account_id))
+            .query("limit", &slice.limit)
+            .query("offset", &slice.offset);
+        match filter.project_id[..] {
+            [] => {}
+            [project] => request = request.query("project_id", &project),
+            _ => request = request.query("project_id__in", &json!(filter.project_id)),
+        }
+        if let Some(environment) = filter.environment_id {
+            request = request.query("environment_id", &environment);
+        }
+        if let Some(part) = filter.name_contains.as_ref().or(filter.name.as_ref()) {
+            request = request.query("name__icontains", part);
+        }
+        if !filter.dbt_version.is_empty() {
+            request = request.query("dbt_version__in", &json!(filter.dbt_version));
+        }
+        for (name, flag) in [
+            ("triggers_schedule", filter.scheduled),
+            ("is_system", filter.is_system),
+            ("is_fusion_ready", filter.is_fusion_ready),
+        ] {
+            if let Some(flag) = flag {
+                request = request.query(name, &flag);
+            }
+        }
+        if let Some(state) = filter.state {
+            request = request.query("state", state.as_str());
+        }
+        if let Some(order) = &filter.order_by {
+            request = request.query("order_by", order);
+        }
+        self.fetch_list(to, with_related(request, &filter.include_related))
+            .await
+    }
+
+    /// One job with what is asked for besides: "Retrieve Job", `GET /v2/accounts/{account_id}/jobs/{id}/`.
+    ///
+    /// # Errors
+    /// Every [`ApiError`]; [`ApiError::NotFound`] where there is none, or the token may not see it.
+    pub async fn get_job(
+        &self,
+        to: &Upstream,
+        id: JobId,
+        related: &[JobRelated],
+    ) -> Result<ApiResponse<Job>, ApiError> {
+        let request = ApiRequest::get(format!("/v2/accounts/{}/jobs/{id}/", to.account_id));
+        self.fetch(to, with_related(request, related)).await
+    }
+
+    /// As [`Self::get_job`], with whatever fields dbt Cloud sends: to be changed and written back whole.
+    ///
+    /// # Errors
+    /// As [`Self::get_job`]; [`ApiError::Decode`] when it is no object.
+    pub async fn get_job_fields(&self, to: &Upstream, id: JobId) -> Result<ApiResponse<JobFields>, ApiError> {
+        let request = ApiRequest::get(format!("/v2/accounts/{}/jobs/{id}/", to.account_id));
+        Ok(self.fetch(to, request).await?.map(JobFields))
+    }
+
+    /// Defines a job: "Create Job", `POST /v2/accounts/{account_id}/jobs/`. `fields` is the whole definition; the account
+    /// and the `id: null` that dbt's own clients send are added here.
+    ///
+    /// # Errors
+    /// Every [`ApiError`]. After [`ApiError::Timeout`], [`ApiError::Disconnected`], [`ApiError::Decode`],
+    /// [`ApiError::TooLarge`] or a 5xx the job may be there all the same.
+    pub async fn create_job(&self, to: &Upstream, fields: &JobFields) -> Result<ApiResponse<Job>, ApiError> {
+        let mut whole = fields.0.clone();
+        whole.insert("id".to_owned(), Value::Null);
+        whole.insert("account_id".to_owned(), json!(to.account_id));
+        let request = ApiRequest::post(format!("/v2/accounts/{}/jobs/", to.account_id)).json(&whole)?;
+        self.fetch(to, request).await
+    }
+
+    /// Replaces a job's definition: "Update Job", `POST /v2/accounts/{account_id}/jobs/{id}/`. `fields` is the whole
+    /// definition: what dbt Cloud does with a field that is left out is not documented.
+    ///
+    /// # Errors
+    /// As [`Self::create_job`]: the job may have changed all the same.
+    pub async fn update_job(&self, to: &Upstream, id: JobId, fields: &JobFields) -> Result<ApiResponse<Job>, ApiError> {
+        let mut whole = fields.0.clone();
+        whole.insert("account_id".to_owned(), json!(to.account_id));
+        let request = ApiRequest::post(format!("/v2/accounts/{}/jobs/{id}/", to.account_id)).json(&whole)?;
+        self.fetch(to, request).await
+    }
+
+    /// Deletes a job: "Delete Job", `DELETE /v2/accounts/{account_id}/jobs/{id}/`. Any 2xx will do: the specification
+    /// says 204, and some have seen a body.
+    ///
+    /// # Errors
+    /// Every [`ApiError`]; [`ApiError::NotFound`] where there is none, or the token may not see it.
+    pub async fn delete_job(&self, to: &Upstream, id: JobId) -> Result<ApiResponse<()>, ApiError> {
+        let request = ApiRequest::delete(format!("/v2/accounts/{}/jobs/{id}/", to.account_id));
+        self.fetch_nothing(to, request).await
+    }
+
     /// Starts a run: "Trigger Job Run", `POST /v2/accounts/{account_id}/jobs/{job_id}/run/`. Answers the new run,
     /// queued. `GET` of that run may answer 404 for a moment.
     ///
@@ -22,4 +131,13 @@ impl dyn WrappedApi {
         let request = ApiRequest::post(format!("/v2/accounts/{}/jobs/{job}/run/", to.account_id)).json(order)?;
         self.fetch(to, request).await
     }
+}
+
+/// dbt's clients write it in five ways; this is the one that its specification describes.
+fn with_related(request: ApiRequest, related: &[JobRelated]) -> ApiRequest {
+    if related.is_empty() {
+        return request;
+    }
+    let names: Vec<_> = related.iter().map(|each| each.as_str()).collect();
+    request.query("include_related", &names.join(","))
 }

@@ -7,6 +7,7 @@
 mod accounts;
 mod artifacts;
 mod collect;
+mod environments;
 mod error;
 mod guard;
 mod http;

@@ -1,6 +1,6 @@
 //! Projects, by the Administrative API v3 (v2's own are deprecated).
 
-use model::{Listed, Project, ProjectFilter, ProjectId, ProjectState, Slice, Upstream};
+use model::{Listed, Project, ProjectFilter, ProjectId, Slice, Upstream};
 
 use crate::{ApiError, ApiRequest, ApiResponse, WrappedApi};
 
@@ -25,7 +25,7 @@ impl dyn WrappedApi {
             request = request.query("name__icontains", part);
         }
         if let Some(state) = filter.state {
-            request = request.query("state", state_on_the_wire(state));
+            request = request.query("state", state.as_str());
         }
         if let Some(order) = &filter.order_by {
             request = request.query("order_by", order);
@@ -40,13 +40,5 @@ impl dyn WrappedApi {
     pub async fn get_project(&self, to: &Upstream, id: ProjectId) -> Result<ApiResponse<Project>, ApiError> {
         let request = ApiRequest::get(format!("/v3/accounts/{}/projects/{id}/", to.account_id));
         self.fetch(to, request).await
-    }
-}
-
-fn state_on_the_wire(state: ProjectState) -> &'static str {
-    match state {
-        ProjectState::Active => "active",
-        ProjectState::Deleted => "deleted",
-        ProjectState::All => "all",
     }
 }

@@ -79,6 +79,19 @@ impl dyn WrappedApi {
             bytes: answer.body.len() as u64,
         })
     }
+
+    /// One exchange whose answer says nothing beyond its status: whatever body comes with a 2xx is passed over.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`](#method.fetch), except [`ApiError::Decode`].
+    pub async fn fetch_nothing(&self, to: &Upstream, request: ApiRequest) -> Result<ApiResponse<()>, ApiError> {
+        let answer = successful(collect::exchange(self, to, request).await?)?;
+        Ok(ApiResponse {
+            status: answer.status,
+            data: (),
+            bytes: answer.body.len() as u64,
+        })
+    }
 }
 
 impl dyn WrappedApi {

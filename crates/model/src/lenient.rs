@@ -38,4 +38,22 @@ macro_rules! noun {
         }
     };
 }
-pub(crate) use noun;
+
+/// Declares a part of one of dbt Cloud's nouns: fields that are all `Option`s read by [`field`], and no id.
+macro_rules! part {
+    ($(#[$doc:meta])* pub struct $name:ident {
+        $($(#[$field_meta:meta])* $field:ident: $type:ty,)*
+    }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+        #[expect(missing_docs, reason = "the fields are dbt Cloud's, spelled and meant as its specification says")]
+        pub struct $name {
+            $(
+                $(#[$field_meta])*
+                #[serde(default, deserialize_with = "crate::lenient::field")]
+                pub $field: Option<$type>,
+            )*
+        }
+    };
+}
+pub(crate) use {noun, part};

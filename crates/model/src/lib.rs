@@ -10,6 +10,7 @@ mod caller;
 mod causes;
 mod clock;
 mod context;
+mod environment;
 mod ids;
 mod job;
 mod lenient;
@@ -19,8 +20,10 @@ mod relay;
 mod request_type;
 mod run;
 mod run_list;
+mod state_filter;
 mod target;
 mod timestamp;
+mod trigger;
 mod upstream;
 mod verbatim;
 
@@ -32,15 +35,21 @@ pub use caller::{Caller, Role, UnknownRole};
 pub use causes::with_causes;
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use context::{CallerRequestId, ClientContext, Destination, EachAccount, Face, RequestStamp};
+pub use environment::{Environment, EnvironmentFilter};
 pub use ids::{AccountId, ApiKeyId, CompanyId, EnvironmentId, InstanceId, JobId, ProjectId, RunId};
-pub use job::{CAUSE_MAX_CHARS, TriggerJob};
+pub use job::{
+    Job, JobExecution, JobFields, JobFilter, JobRelated, JobSchedule, JobScheduleDate, JobScheduleTime, JobSettings,
+    JobTriggers,
+};
 pub use page::{DBT_PAGE_LIMIT, Listed, Page, PageQuery, Slice};
-pub use project::{Project, ProjectFilter, ProjectState};
+pub use project::{Project, ProjectFilter};
 pub use relay::{DbtFace, RefusedPath, RelayPath, RelayRequest, RelayTarget, RelayedOperation};
 pub use request_type::{ClientType, Effect, Forwarded, RequestType};
 pub use run::{Run, RunStatus};
 pub use run_list::{Period, RunFilter, RunOrder, RunRelated};
+pub use state_filter::StateFilter;
 pub use target::Target;
 pub use timestamp::Timestamp;
+pub use trigger::{CAUSE_MAX_CHARS, TriggerJob};
 pub use upstream::{Upstream, UpstreamSource};
 pub use verbatim::Verbatim;

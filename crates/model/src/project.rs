@@ -1,8 +1,8 @@
 //! A project of dbt Cloud, with every field that the specification of `GET /api/v3/accounts/{id}/projects/` lists.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::{AccountId, JobId, ProjectId, Timestamp, Verbatim, lenient};
+use crate::{AccountId, JobId, ProjectId, StateFilter, Timestamp, Verbatim, lenient};
 
 lenient::noun! {
     /// A project, as the Administrative API v3 answers it. Only `id` is sure to be there.
@@ -35,18 +35,6 @@ lenient::noun! {
     }
 }
 
-/// Which projects by soft deletion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ProjectState {
-    /// Only active ones; dbt Cloud's default.
-    Active,
-    /// Only deleted ones.
-    Deleted,
-    /// Both.
-    All,
-}
-
 /// Which projects to list, and in which order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ProjectFilter {
@@ -58,7 +46,7 @@ pub struct ProjectFilter {
     pub name_contains: Option<String>,
     /// By soft deletion; absent means active.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<ProjectState>,
+    pub state: Option<StateFilter>,
     /// A field to order by, with `-` in front for descending; dbt Cloud's default is `id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_by: Option<String>,

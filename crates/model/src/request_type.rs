@@ -125,6 +125,20 @@ request_types! {
     ListProjects "list_projects" needs Viewer, Read, ADMINISTRATIVE;
     /// Read one project.
     GetProject "get_project" needs Viewer, Read, ADMINISTRATIVE;
+    /// List the environments of an account or a project.
+    ListEnvironments "list_environments" needs Viewer, Read, ADMINISTRATIVE;
+    /// Read one environment.
+    GetEnvironment "get_environment" needs Viewer, Read, ADMINISTRATIVE;
+    /// List the jobs of an account.
+    ListJobs "list_jobs" needs Viewer, Read, ADMINISTRATIVE;
+    /// Read one job.
+    GetJob "get_job" needs Viewer, Read, ADMINISTRATIVE;
+    /// Define a job.
+    CreateJob "create_job" needs Admin, Change, ADMINISTRATIVE;
+    /// Change a job's definition.
+    UpdateJob "update_job" needs Admin, Change, ADMINISTRATIVE;
+    /// Delete a job.
+    DeleteJob "delete_job" needs Admin, Change, ADMINISTRATIVE;
     /// Start a run of a job.
     TriggerJob "trigger_job" needs Operator, Change, ADMINISTRATIVE;
     /// List the runs of an account.

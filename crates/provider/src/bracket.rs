@@ -81,6 +81,7 @@ impl Bracket {
             &self.limits,
         );
         closing.status_code = record.last_status.map(|status| status.as_u16());
+        closing.job_id = record.job_id;
         closing.run_id = record.run_id;
         closing.bytes = (record.attempts > 0).then(|| i64::try_from(record.bytes).unwrap_or(i64::MAX));
         slot.close(self.fixed.open().close(closing))

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use dbt_api::{ApiAnswer, ApiError, ApiRequest, ApiResponse, CollectLimits, Redirect, WrappedApi};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use model::{AccountId, Clock, EachAccount, Effect, RequestType, RunId, Upstream};
+use model::{AccountId, Clock, EachAccount, Effect, JobId, RequestType, RunId, Upstream};
 use secrecy::SecretString;
 
 use crate::exchanges::{Exchanges, Why};
@@ -174,6 +174,11 @@ impl<To> Call<To> {
     /// What bounds an answer that is collected whole.
     pub(crate) fn collect_limits(&self) -> CollectLimits {
         self.api.limits()
+    }
+
+    /// Notes the job that the request turned out to be about.
+    pub(crate) fn about_job(&self, id: JobId) {
+        self.exchanges.about_job(id);
     }
 
     /// Notes the run that the request turned out to be about.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use dbt_api::ApiError;
 use http::StatusCode;
-use model::{AccountId, RequestType, RunId};
+use model::{AccountId, JobId, RequestType, RunId};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -18,6 +18,8 @@ pub(crate) enum Why {
     Asked,
     /// The asked page covers more than one of dbt's pages.
     NextPage,
+    /// dbt Cloud takes changes of this as a whole, so the whole is read first.
+    ReadBeforeWrite,
     /// The same read, sent again after a passing failure.
     Retry,
     /// dbt Cloud spells the path with another slash at its end.
@@ -34,6 +36,8 @@ pub(crate) struct Record {
     pub(crate) attempts: i32,
     /// dbt Cloud's last status.
     pub(crate) last_status: Option<StatusCode>,
+    /// The job that the request turned out to be about.
+    pub(crate) job_id: Option<JobId>,
     /// The run that the request turned out to be about.
     pub(crate) run_id: Option<RunId>,
     /// How many bytes of body came from dbt Cloud and were read to their end.
@@ -105,6 +109,11 @@ impl Exchanges {
             exchange.error = error.map(ApiError::name);
             exchange.duration_ms = Some((took.as_secs_f64() * 1e6).round() / 1e3);
         }
+    }
+
+    /// Notes the job that the request turned out to be about.
+    pub(crate) fn about_job(&self, id: JobId) {
+        self.record().job_id = Some(id);
     }
 
     /// Notes the run that the request turned out to be about.

@@ -64,8 +64,23 @@ where
     Ok(page.start() + results.len() as u64 + u64::from(full))
 }
 
-/// Fetches a whole list, for a filter that dbt Cloud does not have.
-pub(crate) async fn whole_list<T, Id: Eq + Hash, Answer>(
+/// The page of those entries that match, for a filter that dbt Cloud does not have: fetches the whole list.
+pub(crate) async fn matching<T, Id: Eq + Hash, Answer>(
+    query: PageQuery,
+    concurrency: usize,
+    id: impl Fn(&T) -> Id,
+    matches: impl Fn(&T) -> bool,
+    fetch: impl Fn(Slice, Why) -> Answer,
+) -> Result<Page<T>, ApiError>
+where
+    Answer: Future<Output = Result<Listed<T>, ApiError>>,
+{
+    let mut entries = whole_list(concurrency, id, fetch).await?;
+    entries.retain(matches);
+    Ok(Page::of_whole(query, entries))
+}
+
+async fn whole_list<T, Id: Eq + Hash, Answer>(
     concurrency: usize,
     id: impl Fn(&T) -> Id,
     fetch: impl Fn(Slice, Why) -> Answer,

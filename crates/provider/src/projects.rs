@@ -34,9 +34,8 @@ impl DbtProvider {
             let Some(name) = &filter.name else {
                 return Ok(gather::page(page, call.gather_concurrency, id, fetch).await?);
             };
-            let mut projects = gather::whole_list(call.gather_concurrency, id, fetch).await?;
-            projects.retain(|project| project.name.as_ref() == Some(name));
-            Ok(Page::of_whole(page, projects))
+            let named = |project: &Project| project.name.as_ref() == Some(name);
+            Ok(gather::matching(page, call.gather_concurrency, id, named, fetch).await?)
         })
         .await
     }

@@ -2,7 +2,11 @@
 //!
 //! Handlers talk to `DbtClient` alone: no SQL, no calls to dbt Cloud, no rights are decided here.
 
+// The examples of the larger views are long.
+#![recursion_limit = "256"]
+
 mod browser;
+mod documented_answers;
 mod edge;
 mod explorer;
 mod extract;

@@ -6,8 +6,10 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::documented_answers;
 use crate::routes::{
-    accounts, api_keys, artifacts, credentials, health, jobs, list_runs, projects, request_logs, runs,
+    accounts, api_keys, artifacts, credentials, environments, health, job_definitions, jobs, list_runs, projects,
+    request_logs, runs,
 };
 use crate::state::ServerState;
 
@@ -21,6 +23,7 @@ use crate::state::ServerState;
     tags(
         (name = "accounts", description = "dbt Cloud accounts that the company holds"),
         (name = "projects", description = "dbt Cloud projects"),
+        (name = "environments", description = "dbt Cloud environments"),
         (name = "jobs", description = "Jobs: the definitions, and what starts a run of one"),
         (name = "runs", description = "Runs: single executions of jobs"),
         (name = "artifacts", description = "Artifacts: the files that a run leaves behind"),
@@ -56,7 +59,7 @@ pub(crate) fn routes() -> (Router<ServerState>, utoipa::openapi::OpenApi) {
         .into_iter()
         .map(|(path, item)| (path.replace("{*", "{"), item))
         .collect();
-    (routes, document)
+    (routes, documented_answers::complete(document))
 }
 
 fn documented() -> OpenApiRouter<ServerState> {
@@ -65,6 +68,14 @@ fn documented() -> OpenApiRouter<ServerState> {
         .routes(routes!(accounts::get_account))
         .routes(routes!(projects::list_projects))
         .routes(routes!(projects::get_project))
+        .routes(routes!(environments::list_environments))
+        .routes(routes!(environments::get_environment))
+        .routes(routes!(job_definitions::list_jobs, job_definitions::create_job))
+        .routes(routes!(
+            job_definitions::get_job,
+            job_definitions::update_job,
+            job_definitions::delete_job
+        ))
         .routes(routes!(jobs::trigger_job))
         .routes(routes!(list_runs::list_runs))
         .routes(routes!(runs::get_run))

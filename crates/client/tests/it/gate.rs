@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use client::{ClientError, ClientSettings, DbtClient, LogError, ProviderError, RelayOrder};
 use http::{HeaderMap, Method};
 use model::{
-    AccountId, ArtifactPath, Effect, Forwarded, JobId, PageQuery, ProjectFilter, ProjectId, RelayRequest, RequestType,
-    Role, RunFilter, RunId,
+    AccountId, ArtifactPath, Effect, EnvironmentFilter, EnvironmentId, Forwarded, JobFields, JobFilter, JobId,
+    PageQuery, ProjectFilter, ProjectId, RelayRequest, RequestType, Role, RunFilter, RunId,
 };
 use provider::Outcome;
 
@@ -16,13 +16,20 @@ const KNOWN: Option<AccountId> = Some(AccountId(10));
 const UNKNOWN: Option<AccountId> = Some(AccountId(99));
 
 /// What [`ask`] knows how to ask: each role's reads and changes.
-const OPERATIONS: [RequestType; 12] = [
+const OPERATIONS: [RequestType; 19] = [
     RequestType::QueryMetadata,
     RequestType::QuerySemanticLayer,
     RequestType::Forward(Forwarded::Change),
     RequestType::GetAccount,
     RequestType::ListProjects,
     RequestType::GetProject,
+    RequestType::ListEnvironments,
+    RequestType::GetEnvironment,
+    RequestType::ListJobs,
+    RequestType::GetJob,
+    RequestType::CreateJob,
+    RequestType::UpdateJob,
+    RequestType::DeleteJob,
     RequestType::TriggerJob,
     RequestType::ListRuns,
     RequestType::GetRun,
@@ -65,6 +72,25 @@ async fn ask(
             listed.map(drop)
         }
         RequestType::GetProject => client.get_project(account, ProjectId(7)).await.map(drop),
+        RequestType::ListEnvironments => {
+            let filter = EnvironmentFilter::default();
+            client
+                .list_environments(account, filter, PageQuery::LARGEST)
+                .await
+                .map(drop)
+        }
+        RequestType::GetEnvironment => client.get_environment(account, EnvironmentId(1), None).await.map(drop),
+        RequestType::ListJobs => {
+            let filter = JobFilter::default();
+            client.list_jobs(account, filter, PageQuery::LARGEST).await.map(drop)
+        }
+        RequestType::GetJob => client.get_job(account, JobId(1), Vec::new()).await.map(drop),
+        RequestType::CreateJob => client.create_job(account, JobFields::default()).await.map(drop),
+        RequestType::UpdateJob => client
+            .update_job(account, JobId(1), JobFields::default())
+            .await
+            .map(drop),
+        RequestType::DeleteJob => client.delete_job(account, JobId(1)).await,
         RequestType::TriggerJob => client.trigger_job(account, JobId(1), order()).await.map(drop),
         RequestType::ListRuns => {
             let page = PageQuery::new(1, 10).unwrap();
@@ -109,7 +135,9 @@ async fn each_role_may_do_what_it_includes_and_no_more() {
             let answer = ask(&bench, role, request_type, KNOWN).await;
             if role >= request_type.needs() {
                 assert!(answer.is_ok(), "{role} {request_type}: {answer:?}");
-                assert_eq!(bench.dbt.credentials().len(), 1);
+                // A change of a whole is read first.
+                let exchanges = if request_type == RequestType::UpdateJob { 2 } else { 1 };
+                assert_eq!(bench.dbt.credentials().len(), exchanges);
             } else {
                 assert!(
                     matches!(answer, Err(ClientError::RoleTooLow { needs, has })

@@ -14,7 +14,7 @@ use client::{
 };
 use dbt_api::{ApiAnswer, ApiRequest, WrappedApi};
 use futures::stream;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use model::{
     AccountId, ApiKeyId, Caller, CompanyId, Face, FixedClock, RequestStamp, Role, TriggerJob, Upstream, UpstreamSource,
 };
@@ -114,10 +114,9 @@ impl FakeDbt {
 impl WrappedApi for FakeDbt {
     async fn send(&self, to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
         self.0.lock().unwrap().push((to.name.clone(), to.account_id));
-        let one_or_list = if ["/projects/", "/runs/"]
-            .iter()
-            .any(|list| request.path().ends_with(list))
-        {
+        let lists = ["/projects/", "/runs/", "/environments/", "/jobs/"];
+        let is_list = request.method() == Method::GET && lists.iter().any(|list| request.path().ends_with(list));
+        let one_or_list = if is_list {
             json!({"data": [{"id": 7}], "extra": {"pagination": {"total_count": 1}}})
         } else if request.path().ends_with("/artifacts/") {
             json!({"data": ["manifest.json"]})

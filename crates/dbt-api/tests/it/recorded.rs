@@ -8,7 +8,8 @@ use dbt_api::{ApiAnswer, ApiRequest, WrappedApi};
 use futures::{TryStreamExt as _, stream};
 use http::{HeaderMap, StatusCode};
 use model::{
-    Account, AccountId, JobId, ProjectFilter, ProjectId, RunFilter, RunId, RunStatus, Slice, TriggerJob, Upstream,
+    Account, AccountId, JobFilter, JobId, ProjectFilter, ProjectId, RunFilter, RunId, RunStatus, Slice, TriggerJob,
+    Upstream,
 };
 use serde_json::Value;
 
@@ -190,4 +191,34 @@ async fn the_recorded_artifact_is_handed_on_as_it_came() {
     let pieces: Vec<Bytes> = answer.into_body().try_collect().await.unwrap();
     let artifact: Value = serde_json::from_slice(&pieces.concat()).unwrap();
     assert_eq!(artifact["results"][0]["status"], "success");
+}
+
+#[tokio::test]
+async fn the_recorded_jobs_decode() {
+    let Some((api, to)) = recorded("job_list_response.json") else {
+        return;
+    };
+    let slice = Slice { offset: 0, limit: 100 };
+    let listed = api.list_jobs(&to, &JobFilter::default(), slice).await.unwrap().data;
+    assert_eq!((listed.items.len(), listed.total_count), (1, None), "without `extra`");
+    let Some((api, to)) = recorded("job_get_response.json") else {
+        return;
+    };
+    let job = api.get_job(&to, JobId(43_167), &[]).await.unwrap().data;
+    assert_eq!((job.id, job.name.as_deref()), (JobId(43_167), Some("Do nothing!")));
+    assert_eq!(listed.items[0].id, job.id);
+    let settings = job.settings.unwrap();
+    assert_eq!(
+        (settings.threads, settings.target_name.as_deref()),
+        (Some(4), Some("default"))
+    );
+    let schedule = job.schedule.unwrap();
+    assert_eq!(
+        (schedule.cron.as_deref(), schedule.time.unwrap().interval),
+        (Some("0 * * * *"), Some(1))
+    );
+    assert_eq!(
+        job.created_at.unwrap().0.to_rfc3339(),
+        "2021-11-18T15:19:03.185668+00:00"
+    );
 }

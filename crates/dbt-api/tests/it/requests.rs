@@ -3,8 +3,8 @@
 use dbt_api::{ApiError, ApiRequest};
 use http::{HeaderMap, Method};
 use model::{
-    EnvironmentId, JobId, Period, ProjectFilter, ProjectId, ProjectState, RunFilter, RunId, RunOrder, RunRelated,
-    RunStatus, Slice, TriggerJob,
+    EnvironmentId, JobId, Period, ProjectFilter, ProjectId, RunFilter, RunId, RunOrder, RunRelated, RunStatus, Slice,
+    StateFilter, TriggerJob,
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -94,7 +94,7 @@ async fn list_projects_passes_every_filter(
     let filter = ProjectFilter {
         name: name.map(str::to_owned),
         name_contains: name_contains.map(str::to_owned),
-        state: Some(ProjectState::All),
+        state: Some(StateFilter::All),
         order_by: Some("-id".to_owned()),
     };
     api()
@@ -113,11 +113,11 @@ async fn list_projects_passes_every_filter(
 }
 
 #[rstest]
-#[case(ProjectState::Active, "active")]
-#[case(ProjectState::Deleted, "deleted")]
-#[case(ProjectState::All, "all")]
+#[case(StateFilter::Active, "active")]
+#[case(StateFilter::Deleted, "deleted")]
+#[case(StateFilter::All, "all")]
 #[tokio::test]
-async fn a_state_is_sent_as_dbt_spells_it(#[case] state: ProjectState, #[case] spelling: &str) {
+async fn a_state_is_sent_as_dbt_spells_it(#[case] state: StateFilter, #[case] spelling: &str) {
     let server = answering(json!([])).await;
     let filter = ProjectFilter {
         state: Some(state),

@@ -1,6 +1,6 @@
 //! Parameters that hold several values, with commas between them: `status=error,cancelled`.
 
-use model::{ProjectId, RunRelated, RunStatus};
+use model::{JobRelated, ProjectId, RunRelated, RunStatus};
 use serde::{Deserialize as _, Deserializer, de::Error as _};
 
 /// One of the values.
@@ -70,6 +70,48 @@ impl OneOf for OfOne {
 
     fn valid() -> String {
         names(&RunRelated::OF_ONE)
+    }
+}
+
+impl OneOf for JobRelated {
+    fn read(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|each| each.as_str() == text)
+    }
+
+    fn valid() -> String {
+        Self::ALL.map(Self::as_str).join(", ")
+    }
+}
+
+/// Any text but none.
+#[derive(Debug)]
+pub(crate) struct Text(pub(crate) String);
+
+impl OneOf for Text {
+    fn read(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self(text.to_owned()))
+    }
+
+    fn valid() -> String {
+        "the texts that are not empty".to_owned()
+    }
+}
+
+/// What an environment is deployed for.
+#[derive(Debug)]
+pub(crate) struct DeploymentType(pub(crate) &'static str);
+
+impl DeploymentType {
+    const ALL: [&str; 2] = ["production", "staging"];
+}
+
+impl OneOf for DeploymentType {
+    fn read(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|each| *each == text).map(Self)
+    }
+
+    fn valid() -> String {
+        Self::ALL.join(", ")
     }
 }
 

@@ -5,7 +5,7 @@ mod commas;
 mod input;
 
 pub(crate) use authenticated::Dbt;
-pub(crate) use commas::{OfLists, OfOne, commas};
+pub(crate) use commas::{DeploymentType, OfLists, OfOne, Text, commas};
 pub(crate) use input::{Id, IdAndArtifact, JsonBody, Name, NamedUuid, NoQuery, QueryParams};
 
 /// As much of what came in as an answer repeats.

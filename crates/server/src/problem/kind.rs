@@ -20,6 +20,21 @@ macro_rules! kinds {
                 path: concat!("/problems/", $path),
                 title: $title,
             };)*
+
+            /// Every kind.
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
+
+            pub(crate) fn status(self) -> StatusCode {
+                self.status
+            }
+
+            pub(crate) fn path(self) -> &'static str {
+                self.path
+            }
+
+            pub(crate) fn title(self) -> &'static str {
+                self.title
+            }
         }
     };
 }

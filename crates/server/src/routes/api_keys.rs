@@ -72,6 +72,7 @@ pub(crate) async fn list_api_keys(Dbt(client): Dbt, _: NoQuery) -> Result<Json<A
     request_body = CreateApiKeyBody,
     responses(
         (status = 201, body = NewApiKeyView, headers(("location" = String, description = "Where it can be read."))),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "An account that this key may not use."),
         (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn create_api_key(
     Dbt(client): Dbt,

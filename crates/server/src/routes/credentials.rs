@@ -127,6 +127,8 @@ pub(crate) async fn list_credentials(Dbt(client): Dbt, _: NoQuery) -> Result<Jso
     request_body = CreateCredentialBody,
     responses(
         (status = 201, body = CredentialView, headers(("location" = String, description = "Where it can be read."))),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "An account that this key may not use."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The name is taken."),
         (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn create_credential(
     Dbt(client): Dbt,
@@ -164,7 +166,9 @@ pub(crate) async fn get_credential(
 /// Another address needs the token as well: the stored one is sent only where it was meant for.
 #[utoipa::path(patch, path = "/credentials/{name}", operation_id = "update_credential", tag = "credentials",
     params(("name" = String, Path, description = "The credential's name.")), request_body = UpdateCredentialBody,
-    responses((status = 200, body = CredentialView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = CredentialView),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The name is taken, or it comes from the settings."),
+        (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn update_credential(
     Dbt(client): Dbt,
     Name(name): Name,
@@ -188,7 +192,9 @@ pub(crate) async fn update_credential(
 /// Where it was its account's default, the oldest other one becomes it.
 #[utoipa::path(delete, path = "/credentials/{name}", operation_id = "delete_credential", tag = "credentials",
     params(("name" = String, Path, description = "The credential's name.")),
-    responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 204),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "It comes from the settings."),
+        (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn delete_credential(Dbt(client): Dbt, Name(name): Name, _: NoQuery) -> Result<StatusCode, Problem> {
     client.credentials().delete(&name).await?;
     Ok(StatusCode::NO_CONTENT)

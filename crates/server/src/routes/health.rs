@@ -51,7 +51,7 @@ pub(crate) async fn healthz() -> Json<Health> {
 ///
 /// Asks the database. Dbt Cloud is not asked: an outage there is no reason to take the gateway out of service.
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "service", security(()),
-    responses((status = 200, body = Health), (status = 503, body = Health)))]
+    responses((status = 200, body = Health), (status = 503, body = Health, description = "Not now.")))]
 pub(crate) async fn readyz(State(state): State<ServerState>) -> (StatusCode, Json<Health>) {
     if state.clients.is_ready().await {
         (StatusCode::OK, Json(Health { status: "ok" }))

@@ -1,7 +1,7 @@
 //! Projects.
 
 use axum::Json;
-use model::{AccountId, PageQuery, ProjectFilter, ProjectState, Target};
+use model::{AccountId, PageQuery, ProjectFilter, StateFilter, Target};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -33,7 +33,7 @@ pub(crate) struct ListProjects {
     name_contains: Option<String>,
     /// `active` (the default), `deleted` or `all`.
     #[param(value_type = Option<String>)]
-    state: Option<ProjectState>,
+    state: Option<StateFilter>,
     /// A field of dbt Cloud to order by, `id` by default; `-id` for the newest first.
     #[param(example = "-id")]
     order_by: Option<String>,

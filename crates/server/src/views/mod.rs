@@ -5,6 +5,8 @@
 mod account;
 mod api_key;
 mod credential;
+mod environment;
+mod job;
 mod list;
 mod project;
 mod request_log;
@@ -14,6 +16,8 @@ mod summary;
 pub(crate) use account::AccountView;
 pub(crate) use api_key::{ApiKeyView, NewApiKeyView};
 pub(crate) use credential::{CredentialView, VerificationView};
+pub(crate) use environment::EnvironmentView;
+pub(crate) use job::JobView;
 pub(crate) use list::ListView;
 pub(crate) use project::ProjectView;
 pub(crate) use request_log::RequestLogView;
@@ -41,4 +45,23 @@ macro_rules! view {
         }
     };
 }
-use view;
+
+/// Declares the view of a part of one of dbt's nouns, which has no id.
+macro_rules! part {
+    ($(#[$doc:meta])* pub struct $name:ident from $part:ident {
+        $($(#[$field_meta:meta])* $field:ident: $type:ty,)*
+    }) => {
+        #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+        $(#[$doc])*
+        pub(crate) struct $name {
+            $($(#[$field_meta])* $field: Option<$type>,)*
+        }
+
+        impl From<model::$part> for $name {
+            fn from(part: model::$part) -> Self {
+                Self { $($field: part.$field.map(Into::into),)* }
+            }
+        }
+    };
+}
+use {part, view};

@@ -126,11 +126,18 @@ async fn whatever_a_foreigner_names_of_ours_is_not_found() {
             if only_the_foreigners_log(&app, request_type, &answer).await {
                 continue;
             }
+            if request_type == RequestType::CreateJob && header.is_none() && address == operation.path {
+                // In the foreigner's own account, where the project is none.
+                answer.problem(400, "invalid-request");
+                continue;
+            }
             // A list of one's own, and something new for oneself: without anything of ours.
             let own = match request_type {
-                RequestType::ListProjects | RequestType::ListAccounts | RequestType::ListRuns => {
-                    header.is_none() && address == operation.path
-                }
+                RequestType::ListProjects
+                | RequestType::ListEnvironments
+                | RequestType::ListJobs
+                | RequestType::ListAccounts
+                | RequestType::ListRuns => header.is_none() && address == operation.path,
                 RequestType::CreateCredential
                 | RequestType::CreateApiKey
                 | RequestType::ListCredentials

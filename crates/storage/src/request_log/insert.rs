@@ -32,6 +32,7 @@ pub(crate) async fn insert_rows(executor: impl PgExecutor<'_>, rows: &[LogRow]) 
             api_key_id, credential, account_id, job_id, run_id, args, instance_id, status_code, outcome, error,
             attempts, exchanges, bytes, finished_at, duration_ms)
         ON CONFLICT (started_at, request_uuid) DO UPDATE SET
+            job_id = EXCLUDED.job_id,
             run_id = EXCLUDED.run_id,
             status_code = EXCLUDED.status_code,
             outcome = EXCLUDED.outcome,
@@ -59,7 +60,12 @@ pub(crate) async fn insert_rows(executor: impl PgExecutor<'_>, rows: &[LogRow]) 
         &column(rows, |row| row.fixed.api_key_id.map(i64::from)) as _,
         &column(rows, |row| row.fixed.credential.as_ref().map(CleanText::as_str)) as _,
         &column(rows, |row| row.fixed.account_id.map(i64::from)) as _,
-        &column(rows, |row| row.fixed.job_id.map(i64::from)) as _,
+        &column(rows, |row| row
+            .closing
+            .as_ref()
+            .and_then(|end| end.job_id)
+            .or(row.fixed.job_id)
+            .map(i64::from)) as _,
         &column(rows, |row| row
             .closing
             .as_ref()

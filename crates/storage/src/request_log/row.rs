@@ -206,6 +206,8 @@ pub struct Closing {
     pub status_code: Option<u16>,
     /// How many HTTP exchanges it took.
     pub attempts: i32,
+    /// The job it turned out to be about.
+    pub job_id: Option<JobId>,
     /// The run it turned out to be about.
     pub run_id: Option<RunId>,
     /// How many bytes of body dbt Cloud sent.
@@ -229,6 +231,7 @@ impl Closing {
             exchanges: CleanJson::empty_list(),
             status_code: None,
             attempts: 0,
+            job_id: None,
             run_id: None,
             bytes: None,
         }

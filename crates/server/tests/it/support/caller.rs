@@ -4,6 +4,7 @@ use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
+use super::operations::assert_documented;
 use super::{Answer, TestApp};
 
 /// A caller of a [`TestApp`].
@@ -31,8 +32,14 @@ impl<'a> Caller<'a> {
         }
     }
 
+    /// Sends it. Whatever any test asks for, the OpenAPI document has to list the answer's status.
     pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
-        Answer::collect(request.send().await.unwrap()).await
+        let (http, request) = request.build_split();
+        let request = request.unwrap();
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let answer = Answer::collect(http.execute(request).await.unwrap()).await;
+        assert_documented(&method, &path, answer.status);
+        answer
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -1,11 +1,18 @@
 //! The operations of the OpenAPI document, each of which can be asked for real: what walks over all of them covers a
 //! new one on the day it is added, or fails because nobody told here how to ask for it.
 
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use model::RequestType;
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use simulator::acme;
 
 use super::{Answer, Caller};
+
+/// How many of the jobs of Acme's big project have been deleted.
+static SPARE_JOBS: AtomicI64 = AtomicI64::new(0);
 
 /// Operations that need no key.
 pub(crate) const SERVICE: [&str; 3] = ["welcome", "healthz", "readyz"];
@@ -52,7 +59,42 @@ pub(crate) fn operations() -> Vec<Operation> {
     all
 }
 
+/// Fails where the document has an operation for that request, but not an answer with that status.
+pub(crate) fn assert_documented(method: &Method, path: &str, status: StatusCode) {
+    static ALL: LazyLock<Vec<Operation>> = LazyLock::new(operations);
+    let fitting = ALL
+        .iter()
+        .filter(|operation| operation.method == *method && operation.fits(path));
+    // `/things/summary` goes before `/things/{id}`.
+    let Some(operation) = fitting.min_by_key(|operation| operation.path.matches('{').count()) else {
+        return;
+    };
+    let listed = !operation.spec["responses"][status.as_str()].is_null();
+    assert!(listed, "{} does not document the answer {status}", operation.id);
+}
+
 impl Operation {
+    /// Whether its template has that path.
+    fn fits(&self, path: &str) -> bool {
+        let (mut template, mut parts) = (self.path.split('/'), path.split('/'));
+        loop {
+            match (template.next(), parts.next()) {
+                (None, None) => return true,
+                (Some(parameter), Some(part)) if parameter.starts_with('{') => {
+                    // What may hold slashes is called `path`, and ends the template.
+                    if part.is_empty() {
+                        return false;
+                    }
+                    if parameter == "{path}" {
+                        return true;
+                    }
+                }
+                (Some(fixed), Some(part)) if fixed == part => {}
+                _ => return false,
+            }
+        }
+    }
+
     /// What the gate calls it; `None` for what needs no key.
     pub(crate) fn request_type(&self) -> Option<RequestType> {
         let found = RequestType::from_name(&self.id);
@@ -72,11 +114,17 @@ impl Operation {
     ///
     /// Panics where a parameter of the path is not known here.
     pub(crate) fn address(&self, names: &Names) -> String {
+        // Deleted once and for all, so each time another one.
+        let job = match self.id.as_str() {
+            "delete_job" => acme::FIRST_STORE_JOB_ID + SPARE_JOBS.fetch_add(1, Ordering::Relaxed),
+            _ => names.job,
+        };
         let filled = self
             .path
             .replace("{account_id}", &names.account.to_string())
             .replace("{project_id}", &names.project.to_string())
-            .replace("{job_id}", &names.job.to_string())
+            .replace("{environment_id}", &acme::PRODUCTION_ENVIRONMENT_ID.to_string())
+            .replace("{job_id}", &job.to_string())
             .replace("{run_id}", &names.run.to_string())
             .replace("{path}", "run_results.json")
             .replace("{name}", &names.credential)
@@ -94,6 +142,10 @@ impl Operation {
             return None;
         }
         Some(match self.id.as_str() {
+            "create_job" => json!({
+                "name": names.free_name, "project_id": names.project, "environment_id": acme::PRODUCTION_ENVIRONMENT_ID,
+            }),
+            "update_job" => json!({"description": "every operation"}),
             "trigger_job" => json!({"cause": "every operation"}),
             "create_credential" => json!({
                 "name": names.free_name, "account_id": names.account, "token": "dbtc_of_every_operation",

@@ -1,0 +1,188 @@
+//! Whole job definitions, which is what dbt Cloud wants at each write.
+
+use model::JobFields;
+use serde_json::{Map, Value, json};
+
+/// What dbt Cloud answers with a job and does not take back.
+const READ_ONLY: [&str; 17] = [
+    "id",
+    "account",
+    "created_at",
+    "cron_humanized",
+    "custom_environment_variables",
+    "environment",
+    "fusion_readiness",
+    "is_deferrable",
+    "is_system",
+    "lifecycle_webhooks_url",
+    "most_recent_completed_run",
+    "most_recent_run",
+    "next_run",
+    "next_run_humanized",
+    "project",
+    "raw_dbt_version",
+    "run_failure_count",
+];
+
+/// What dbt Cloud derives from the triggers; a type that it cannot derive is kept.
+const DERIVED_TYPES: [&str; 4] = ["ci", "merge", "other", "scheduled"];
+
+/// A new definition: what the caller gives, and the specification's defaults for what it requires besides.
+pub(crate) fn new(given: &JobFields) -> JobFields {
+    let defaults = json!({
+        "errors_on_lint_failure": true,
+        "execution": {"timeout_seconds": 0},
+        "generate_docs": false,
+        "lifecycle_webhooks": false,
+        "run_compare_changes": false,
+        "run_generate_sources": false,
+        "run_lint": false,
+        "settings": {"threads": 1, "target_name": "default"},
+        "state": 1,
+        "triggers": {"github_webhook": false, "schedule": false},
+    });
+    let mut whole = match defaults {
+        Value::Object(defaults) => defaults,
+        _ => Map::new(),
+    };
+    merge(&mut whole, &given.0);
+    JobFields(whole)
+}
+
+/// The definition that dbt Cloud answered, changed: as a JSON merge patch (RFC 7396), except that `null` for a field is
+/// written as `null`, since dbt Cloud may keep a field that is left out.
+///
+/// Fields of dbt Cloud that nobody here knows are written back as they came.
+pub(crate) fn changed(current: JobFields, changes: &JobFields) -> JobFields {
+    let JobFields(mut whole) = current;
+    whole.retain(|name, value| {
+        // An empty field may be refused (strings are not to be empty), and left out it stays as empty as it is.
+        let empty = value.is_null() || value == "";
+        let derived = name == "job_type" && value.as_str().is_some_and(|name| DERIVED_TYPES.contains(&name));
+        !empty && !derived && name != "updated_at" && !READ_ONLY.contains(&name.as_str())
+    });
+    merge(&mut whole, &changes.0);
+    JobFields(whole)
+}
+
+fn merge(whole: &mut Map<String, Value>, changes: &Map<String, Value>) {
+    for (name, change) in changes {
+        match (whole.get_mut(name), change) {
+            (Some(Value::Object(old)), Value::Object(new)) => merge_part(old, new),
+            (_, Value::Object(new)) => {
+                let mut part = Map::new();
+                merge_part(&mut part, new);
+                whole.insert(name.clone(), Value::Object(part));
+            }
+            _ => {
+                whole.insert(name.clone(), change.clone());
+            }
+        }
+    }
+}
+
+/// Within an object `null` removes.
+fn merge_part(part: &mut Map<String, Value>, changes: &Map<String, Value>) {
+    for (name, change) in changes {
+        match (part.get_mut(name), change) {
+            (_, Value::Null) => {
+                part.remove(name);
+            }
+            (Some(Value::Object(old)), Value::Object(new)) => merge_part(old, new),
+            (_, Value::Object(new)) => {
+                let mut inner = Map::new();
+                merge_part(&mut inner, new);
+                part.insert(name.clone(), Value::Object(inner));
+            }
+            _ => {
+                part.insert(name.clone(), change.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(value: Value) -> JobFields {
+        let Value::Object(map) = value else {
+            panic!("no object: {value}")
+        };
+        JobFields(map)
+    }
+
+    #[test]
+    fn a_new_definition_is_whole_and_what_is_given_goes_before_the_defaults() {
+        let given = fields(json!({"name": "n", "run_lint": true, "settings": {"threads": 8}, "dbt_version": null}));
+        let JobFields(whole) = new(&given);
+        assert_eq!(whole["settings"], json!({"threads": 8, "target_name": "default"}));
+        assert_eq!(
+            (
+                &whole["name"],
+                &whole["run_lint"],
+                &whole["state"],
+                &whole["dbt_version"]
+            ),
+            (&json!("n"), &json!(true), &json!(1), &Value::Null)
+        );
+        assert_eq!(whole["triggers"], json!({"github_webhook": false, "schedule": false}));
+    }
+
+    #[test]
+    fn a_change_keeps_what_it_does_not_name_also_what_nobody_here_knows() {
+        let current = fields(json!({
+            "id": 7, "name": "old", "is_deferrable": true, "updated_at": "x", "raw_dbt_version": "1.9", "account": {},
+            "settings": {"threads": 4, "target_name": "prod"}, "tomorrow": {"x": 1}, "generate_docs": true,
+        }));
+        let changes = fields(json!({"name": "new", "settings": {"threads": 8}}));
+        let expected = json!({
+            "name": "new", "settings": {"threads": 8, "target_name": "prod"}, "tomorrow": {"x": 1}, "generate_docs": true,
+        });
+        assert_eq!(changed(current, &changes), fields(expected));
+    }
+
+    #[test]
+    fn null_is_written_for_a_field_and_removes_within_one() {
+        let current = fields(json!({
+            "deferring_environment_id": 5, "dbt_version": null, "description": "",
+            "schedule": {"date": {"type": "days_of_week", "days": [1]}, "time": {"type": "every_hour", "interval": 1}},
+        }));
+        let changes = fields(json!({
+            "deferring_environment_id": null, "schedule": {"date": {"type": "every_day", "days": null}},
+        }));
+        let expected = json!({
+            "deferring_environment_id": null,
+            "schedule": {"date": {"type": "every_day"}, "time": {"type": "every_hour", "interval": 1}},
+        });
+        assert_eq!(changed(current, &changes), fields(expected));
+    }
+
+    #[test]
+    fn a_list_is_replaced_and_an_object_may_become_null_or_come_anew() {
+        let current = fields(json!({"execute_steps": ["a", "b"], "schedule": {"cron": "x"}}));
+        let changes =
+            fields(json!({"execute_steps": ["c"], "schedule": null, "triggers": {"on_merge": null, "schedule": true}}));
+        let expected = json!({"execute_steps": ["c"], "schedule": null, "triggers": {"schedule": true}});
+        assert_eq!(changed(current, &changes), fields(expected));
+    }
+
+    #[test]
+    fn the_type_is_left_to_dbt_cloud_unless_it_cannot_be_derived_or_is_given() {
+        for (current, changes, written) in [
+            (json!({"job_type": "other"}), json!({}), json!({})),
+            (
+                json!({"job_type": "adaptive"}),
+                json!({}),
+                json!({"job_type": "adaptive"}),
+            ),
+            (
+                json!({"job_type": "other"}),
+                json!({"job_type": "ci"}),
+                json!({"job_type": "ci"}),
+            ),
+        ] {
+            assert_eq!(changed(fields(current), &fields(changes)), fields(written));
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! What callers send to define a job or to change one: dbt Cloud's fields, as its specification lists them.
+
+use garde::Validate;
+use model::JobFields;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// A field that is there, `null` only where its type has it: absent and `null` are told apart.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(field).map(Some)
+}
+
+/// Declares a body whose fields may be left out, except those that it `needs`.
+macro_rules! optional {
+    ($(#[$doc:meta])* pub struct $name:ident $(needs {
+        $($(#[$must_meta:meta])* $must:ident: $must_type:ty,)*
+    })? {
+        $($(#[$meta:meta])* $field:ident: $type:ty,)*
+    }) => {
+        #[derive(Debug, Deserialize, Serialize, Validate, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        $(#[$doc])*
+        pub(crate) struct $name {
+            $($($(#[$must_meta])* $must: $must_type,)*)?
+            $(
+                #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+                $(#[$meta])*
+                $field: Option<$type>,
+            )*
+        }
+    };
+}
+
+optional! {
+    /// How a job is executed.
+    pub struct JobExecutionBody {
+        /// After how many seconds a run is cancelled; 0: never.
+        #[garde(inner(range(min = 0)))]
+        #[schema(minimum = 0, nullable = false)]
+        timeout_seconds: i64,
+    }
+}
+
+optional! {
+    /// How dbt is called.
+    pub struct JobSettingsBody {
+        /// How many models are built at once, from 1.
+        #[garde(inner(range(min = 1)))]
+        #[schema(minimum = 1, nullable = false)]
+        threads: i64,
+        /// What `{{ target.name }}` says.
+        #[garde(inner(length(chars, min = 1)))]
+        #[schema(min_length = 1, nullable = false)]
+        target_name: String,
+    }
+}
+
+optional! {
+    /// What starts a run by itself.
+    pub struct JobTriggersBody {
+        #[garde(skip)]
+        #[schema(nullable = false)]
+        github_webhook: bool,
+        #[garde(skip)]
+        git_provider_webhook: Option<bool>,
+        /// Whether the schedule is on.
+        #[garde(skip)]
+        #[schema(nullable = false)]
+        schedule: bool,
+        /// Whether a merge starts a run.
+        #[garde(skip)]
+        on_merge: Option<bool>,
+        /// Deprecated by dbt Cloud.
+        #[garde(skip)]
+        custom_branch_only: Option<bool>,
+    }
+}
+
+optional! {
+    /// When a job runs, where `triggers.schedule` is on.
+    pub struct JobScheduleBody {
+        /// The schedule in cron's words, UTC.
+        #[garde(inner(inner(length(chars, min = 1))))]
+        #[schema(min_length = 1)]
+        cron: Option<String>,
+        #[garde(dive)]
+        #[schema(nullable = false)]
+        date: JobScheduleDateBody,
+        #[garde(dive)]
+        #[schema(nullable = false)]
+        time: JobScheduleTimeBody,
+    }
+}
+
+optional! {
+    /// On which days a job runs.
+    pub struct JobScheduleDateBody {
+        /// `every_day`, `days_of_week`, `custom_cron` or `interval_cron`.
+        #[serde(rename = "type")]
+        #[garde(inner(length(chars, min = 1)))]
+        #[schema(min_length = 1, nullable = false)]
+        kind: String,
+        /// 0 (Sunday) to 6, for `days_of_week`.
+        #[garde(inner(inner(inner(range(min = 0, max = 6)))))]
+        #[schema(value_type = Option<Vec<i64>>)]
+        days: Option<Vec<i64>>,
+        /// For `custom_cron` and `interval_cron`.
+        #[garde(inner(inner(length(chars, min = 1))))]
+        #[schema(min_length = 1)]
+        cron: Option<String>,
+    }
+}
+
+optional! {
+    /// At which hours a job runs.
+    pub struct JobScheduleTimeBody {
+        /// `every_hour` or `at_exact_hours`.
+        #[serde(rename = "type")]
+        #[garde(inner(length(chars, min = 1)))]
+        #[schema(min_length = 1, nullable = false)]
+        kind: String,
+        /// 0 to 23, UTC, for `at_exact_hours`.
+        #[garde(inner(inner(inner(range(min = 0, max = 23)))))]
+        #[schema(value_type = Option<Vec<i64>>)]
+        hours: Option<Vec<i64>>,
+        /// Hours between two runs, from 1, for `every_hour`.
+        #[garde(inner(inner(range(min = 1))))]
+        #[schema(minimum = 1)]
+        interval: Option<i64>,
+    }
+}
+
+/// Declares both bodies: one in which `name`, `project_id` and `environment_id` must be, and one in which all may be left
+/// out.
+macro_rules! job_bodies {
+    ($($(#[$meta:meta])* $field:ident: $type:ty,)*) => {
+        optional! {
+            /// A job to define. What is left out has the default that its description names, or dbt Cloud's. The account
+            /// stands in the query.
+            #[schema(example = json!({
+                "name": "Nightly build", "project_id": 70_403_103_000_001_i64,
+                "environment_id": 70_403_106_000_001_i64, "execute_steps": ["dbt build"], "generate_docs": true,
+                "settings": {"threads": 8}, "triggers": {"schedule": true},
+                "schedule": {"date": {"type": "every_day"}, "time": {"type": "at_exact_hours", "hours": [2]}}
+            }))]
+            pub struct CreateJobBody needs {
+                #[garde(length(chars, min = 1))]
+                #[schema(min_length = 1)]
+                name: String,
+                #[garde(range(min = 1))]
+                #[schema(minimum = 1)]
+                project_id: i64,
+                #[garde(range(min = 1))]
+                #[schema(minimum = 1)]
+                environment_id: i64,
+            } {
+                $($(#[$meta])* $field: $type,)*
+            }
+        }
+        optional! {
+            /// What to change of a job, as a JSON merge patch: a field that is left out stays as it is; within `execution`,
+            /// `settings`, `triggers` and `schedule` likewise, and `null` removes there. Lists are replaced.
+            #[schema(example = json!({
+                "description": "Moved to three o'clock", "dbt_version": null, "settings": {"threads": 8},
+                "schedule": {"time": {"type": "at_exact_hours", "hours": [3]}}
+            }))]
+            pub struct UpdateJobBody {
+                #[garde(inner(length(chars, min = 1)))]
+                #[schema(min_length = 1, nullable = false)]
+                name: String,
+                #[garde(inner(range(min = 1)))]
+                #[schema(minimum = 1, nullable = false)]
+                project_id: i64,
+                #[garde(inner(range(min = 1)))]
+                #[schema(minimum = 1, nullable = false)]
+                environment_id: i64,
+                $($(#[$meta])* $field: $type,)*
+            }
+        }
+    };
+}
+
+job_bodies! {
+    #[garde(skip)]
+    #[schema(nullable = false)]
+    description: String,
+    /// Where set, goes before the environment's version of dbt.
+    #[garde(inner(inner(length(chars, min = 1))))]
+    #[schema(min_length = 1)]
+    dbt_version: Option<String>,
+    /// The environment that runs defer to.
+    #[garde(inner(inner(range(min = 1))))]
+    #[schema(minimum = 1)]
+    deferring_environment_id: Option<i64>,
+    /// The job that runs defer to.
+    #[garde(inner(inner(range(min = 1))))]
+    #[schema(minimum = 1)]
+    deferring_job_definition_id: Option<i64>,
+    /// The commands to run.
+    #[garde(inner(inner(length(chars, min = 1))))]
+    #[schema(nullable = false)]
+    execute_steps: Vec<String>,
+    #[garde(dive)]
+    #[schema(nullable = false)]
+    execution: JobExecutionBody,
+    /// Whether each run ends with `dbt docs generate`. `false` by default.
+    #[garde(skip)]
+    #[schema(nullable = false)]
+    generate_docs: bool,
+    #[garde(skip)]
+    #[schema(nullable = false)]
+    generate_sources: bool,
+    /// Whether each run begins with `dbt source freshness`. `false` by default.
+    #[garde(skip)]
+    #[schema(nullable = false)]
+    run_generate_sources: bool,
+    /// `ci`, `scheduled`, `other`, `merge`, …; dbt Cloud derives it from the triggers where it is left out, and may
+    /// overrule it.
+    #[garde(inner(length(chars, min = 1)))]
+    #[schema(min_length = 1, nullable = false)]
+    job_type: String,
+    /// `false` by default.
+    #[garde(skip)]
+    #[schema(nullable = false)]
+    lifecycle_webhooks: bool,
+    /// `false` by default.
+    #[garde(skip)]
+    #[schema(nullable = false)]
+    run_compare_changes: bool,
+    /// What changes are compared, in dbt's syntax.
+    #[garde(inner(length(chars, min = 1)))]
+    #[schema(min_length = 1, nullable = false)]
+    compare_changes_flags: String,
+    /// `false` by default.
+    #[garde(skip)]
+    #[schema(nullable = false)]
+    run_lint: bool,
+    /// `true` by default.
+    #[garde(skip)]
+    #[schema(nullable = false)]
+    errors_on_lint_failure: bool,
+    /// Of `state_aware_orchestration`, `efficient_testing`, `dbt_state`; dbt Cloud may rewrite it.
+    #[garde(inner(inner(length(chars, min = 1))))]
+    #[schema(nullable = false)]
+    cost_optimization_features: Vec<String>,
+    #[garde(dive)]
+    #[schema(nullable = false)]
+    settings: JobSettingsBody,
+    /// 1 (the default): active, 2: deleted.
+    #[garde(inner(range(min = 1, max = 2)))]
+    #[schema(minimum = 1, maximum = 2, nullable = false)]
+    state: i64,
+    #[garde(skip)]
+    #[schema(nullable = false)]
+    triggers_on_draft_pr: bool,
+    #[garde(dive)]
+    #[schema(nullable = false)]
+    triggers: JobTriggersBody,
+    #[garde(dive)]
+    schedule: Option<JobScheduleBody>,
+    /// What other job's end starts a run: `{"condition": {"job_id": …, "project_id": …, "statuses": [10]}}`. The
+    /// specification calls it read-only; dbt's own Terraform provider writes it.
+    #[garde(skip)]
+    #[schema(value_type = Option<Object>)]
+    job_completion_trigger_condition: Option<Map<String, Value>>,
+}
+
+impl From<CreateJobBody> for JobFields {
+    fn from(body: CreateJobBody) -> Self {
+        fields(&body)
+    }
+}
+
+impl From<UpdateJobBody> for JobFields {
+    fn from(body: UpdateJobBody) -> Self {
+        fields(&body)
+    }
+}
+
+fn fields(body: &impl Serialize) -> JobFields {
+    // A struct of texts, numbers and JSON values always serialises, to an object.
+    match serde_json::to_value(body) {
+        Ok(Value::Object(fields)) => JobFields(fields),
+        _ => JobFields::default(),
+    }
+}

@@ -1,0 +1,422 @@
+//! Jobs: list, get, define, change, delete.
+
+use model::Role;
+use reqwest::header::LOCATION;
+use serde_json::{Value, json};
+use simulator::{Effect, Fault, FaultBody, PartialJobUpdate, acme};
+
+use crate::support::{Setup, TestApp};
+
+/// Method, target below the account, and body of each request that dbt Cloud has seen since the last call.
+fn asked(app: &TestApp) -> Vec<(String, Value)> {
+    let account = format!("/api/v2/accounts/{}", acme::ACCOUNT_ID);
+    let requests = app.dbt.requests();
+    app.dbt.clear_requests();
+    let read = |request: &simulator::RecordedRequest| {
+        let what = format!("{} {}", request.method, request.target.replace(&account, ""));
+        (what, serde_json::from_slice(&request.body).unwrap_or_default())
+    };
+    requests.iter().map(read).collect()
+}
+
+fn only_query(app: &TestApp) -> String {
+    let asked = asked(app);
+    assert_eq!(asked.len(), 1, "{asked:#?}");
+    asked[0].0.replace("GET /jobs/?limit=100&offset=0", "")
+}
+
+fn nightly() -> String {
+    format!("/jobs/{}", acme::NIGHTLY_JOB_ID)
+}
+
+#[tokio::test]
+async fn jobs_are_listed_with_the_filters_of_dbt_under_readable_names() {
+    let app = TestApp::start().await;
+    let (one, other, environment) = (acme::PROJECT_ID, acme::FINANCE_PROJECT_ID, acme::FINANCE_ENVIRONMENT_ID);
+    for (query, sent) in [
+        (String::new(), String::new()),
+        (format!("project_id={one}"), format!("&project_id={one}")),
+        (
+            format!("project_id={one},{other}"),
+            format!("&project_id__in=%5B{one}%2C{other}%5D"),
+        ),
+        (
+            format!("environment_id={environment}"),
+            format!("&environment_id={environment}"),
+        ),
+        ("name_contains=NIGHT".to_owned(), "&name__icontains=NIGHT".to_owned()),
+        (
+            "dbt_version=1.9,latest".to_owned(),
+            "&dbt_version__in=%5B%221.9%22%2C%22latest%22%5D".to_owned(),
+        ),
+        (
+            "scheduled=true&is_system=false".to_owned(),
+            "&triggers_schedule=true&is_system=false".to_owned(),
+        ),
+        (
+            "state=all&order_by=-id".to_owned(),
+            "&state=all&order_by=-id".to_owned(),
+        ),
+        (
+            "include_related=environment,most_recent_run".to_owned(),
+            "&include_related=environment%2Cmost_recent_run".to_owned(),
+        ),
+    ] {
+        let answer = app.viewer().get(&format!("/jobs?page_size=100&{query}")).await;
+        answer.expect(200);
+        assert_eq!(only_query(&app), sent, "{query}");
+    }
+    let scheduled = app.viewer().get("/jobs?scheduled=true").await.expect(200);
+    let results = scheduled["results"].as_array().unwrap();
+    assert!(!results.is_empty() && results.iter().all(|job| job["triggers"]["schedule"] == true));
+    let related = app
+        .viewer()
+        .get(&format!("{}?include_related=environment", nightly()))
+        .await;
+    assert_eq!(
+        related.expect(200)["environment"]["id"],
+        acme::PRODUCTION_ENVIRONMENT_ID
+    );
+}
+
+#[tokio::test]
+async fn a_filter_that_is_none_is_answered_with_those_there_are() {
+    let app = TestApp::start().await;
+    let answer = app.viewer().get("/jobs?job_name=x").await;
+    answer.problem(400, "invalid-request");
+    let valid = "expected one of `account_id`, `credential`, `page`, `page_size`, `project_id`, `environment_id`, `name`, \
+                 `name_contains`, `dbt_version`, `scheduled`, `is_system`, `is_fusion_ready`, `state`, `order_by`, \
+                 `include_related`";
+    assert!(answer.detail().contains(valid), "{}", answer.detail());
+    let answer = app.viewer().get("/jobs?include_related=runs").await;
+    answer.problem(400, "invalid-request");
+    assert!(
+        answer.detail().contains("`runs` is none of environment, "),
+        "{}",
+        answer.detail()
+    );
+}
+
+#[tokio::test]
+async fn an_exact_name_finds_none_one_or_several_jobs() {
+    let app = TestApp::start().await;
+    let job = app.viewer().get(&nightly()).await.expect(200);
+    let name = job["name"].as_str().unwrap();
+    let query: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
+    let found = app.viewer().get(&format!("/jobs?name={query}")).await;
+    assert_eq!(found.ids(), [acme::NIGHTLY_JOB_ID]);
+    assert_eq!(found.json()["results"][0], job, "the list has the same view");
+    assert_eq!(app.viewer().get("/jobs?name=night").await.ids(), [0_i64; 0]);
+    let order = json!({"name": name, "project_id": job["project_id"], "environment_id": job["environment_id"]});
+    let twin = app.caller(Role::Admin).post("/jobs", &order).await.expect(201);
+    let found = app.viewer().get(&format!("/jobs?name={query}")).await;
+    assert_eq!(found.ids(), [acme::NIGHTLY_JOB_ID, twin["id"].as_i64().unwrap()]);
+}
+
+#[tokio::test]
+async fn a_job_of_three_fields_is_sent_whole_and_can_be_read_where_location_says() {
+    let app = TestApp::start().await;
+    let order = json!({
+        "name": "Made here", "project_id": acme::PROJECT_ID, "environment_id": acme::PRODUCTION_ENVIRONMENT_ID,
+        "settings": {"threads": 8},
+    });
+    let path = format!("/jobs?account_id={}", acme::ACCOUNT_ID);
+    let answer = app.caller(Role::Admin).post(&path, &order).await;
+    let job = answer.expect(201);
+    let (what, body) = asked(&app).remove(0);
+    assert_eq!(what, "POST /jobs/");
+    let expected = json!({
+        "id": null, "account_id": acme::ACCOUNT_ID, "name": "Made here", "project_id": acme::PROJECT_ID,
+        "environment_id": acme::PRODUCTION_ENVIRONMENT_ID, "errors_on_lint_failure": true,
+        "execution": {"timeout_seconds": 0}, "generate_docs": false, "lifecycle_webhooks": false,
+        "run_compare_changes": false, "run_generate_sources": false, "run_lint": false,
+        "settings": {"threads": 8, "target_name": "default"}, "state": 1,
+        "triggers": {"github_webhook": false, "schedule": false},
+    });
+    assert_eq!(body, expected);
+    let location = answer.header(LOCATION).unwrap();
+    assert_eq!(location, format!("/jobs/{}?account_id={}", job["id"], acme::ACCOUNT_ID));
+    assert_eq!(app.viewer().get(location).await.expect(200), job);
+    let row = app.row_of(&answer).await;
+    assert_eq!(
+        (
+            &row["request_type"],
+            &row["outcome"],
+            &row["job_id"],
+            &row["args"]["fields"]["name"]
+        ),
+        (
+            &json!("create_job"),
+            &json!("succeeded"),
+            &job["id"],
+            &json!("Made here")
+        )
+    );
+}
+
+#[tokio::test]
+async fn what_a_definition_cannot_hold_is_refused_and_named_before_dbt_is_asked() {
+    let app = TestApp::start().await;
+    let admin = app.caller(Role::Admin);
+    let whole = json!({"name": "n", "project_id": 1, "environment_id": 2});
+    let with = |field: &str, value: Value| {
+        let mut body = whole.clone();
+        body[field] = value;
+        body
+    };
+    for (body, told) in [
+        (json!({"project_id": 1, "environment_id": 2}), "missing field `name`"),
+        (with("name", json!("")), "`name`: "),
+        (with("project_id", json!(0)), "`project_id`: "),
+        (
+            with("is_deferrable", json!(true)),
+            "unknown field `is_deferrable`, expected one of `name`",
+        ),
+        (with("account_id", json!(1)), "unknown field `account_id`"),
+        (with("generate_docs", Value::Null), "null"),
+        (with("settings", json!({"threads": 0})), "`settings"),
+        (with("settings", json!({"threads": null})), "null"),
+        (
+            with("schedule", json!({"date": {"type": "days_of_week", "days": [7]}})),
+            "`schedule",
+        ),
+        (with("state", json!(3)), "`state`: "),
+        (with("execute_steps", json!([""])), "`execute_steps"),
+    ] {
+        let answer = admin.post("/jobs", &body).await;
+        answer.problem(400, "invalid-request");
+        assert!(answer.detail().contains(told), "{body}: {}", answer.detail());
+    }
+    for (body, told) in [
+        (json!({}), "name at least one field"),
+        (json!({"name": null}), "null"),
+        (json!({"id": 5}), "unknown field `id`"),
+        (json!({"timeout": 5}), "unknown field `timeout`, expected one of `name`"),
+    ] {
+        let answer = admin.patch(&nightly(), &body).await;
+        answer.problem(400, "invalid-request");
+        assert!(answer.detail().contains(told), "{body}: {}", answer.detail());
+    }
+    assert!(app.dbt.requests().is_empty());
+}
+
+/// The simulator can be strict about the whole definition, or forget what is left out: a change of one field is the same
+/// in all cases.
+#[tokio::test]
+async fn a_change_reads_merges_and_writes_the_whole_whatever_dbt_does_with_what_is_left_out() {
+    for mode in [
+        PartialJobUpdate::Keep,
+        PartialJobUpdate::Refuse,
+        PartialJobUpdate::ResetToDefaults,
+    ] {
+        let app = TestApp::start().await;
+        app.dbt.change_switches(|switches| switches.partial_job_update = mode);
+        let before = app.viewer().get(&nightly()).await.expect(200);
+        app.dbt.clear_requests();
+        let change = json!({"description": "Changed", "settings": {"threads": 13}});
+        let answer = app.caller(Role::Admin).patch(&nightly(), &change).await;
+        let after = answer.expect(200);
+
+        let asked = asked(&app);
+        let place = format!("/jobs/{}/", acme::NIGHTLY_JOB_ID);
+        assert_eq!(
+            asked.iter().map(|(what, _)| what.clone()).collect::<Vec<_>>(),
+            [format!("GET {place}"), format!("POST {place}")]
+        );
+        let body = asked[1].1.as_object().unwrap();
+        for read_only in [
+            "id",
+            "created_at",
+            "updated_at",
+            "is_deferrable",
+            "raw_dbt_version",
+            "job_type",
+            "next_run",
+        ] {
+            assert!(!body.contains_key(read_only), "{read_only}");
+        }
+        let mut expected = before.clone();
+        expected["description"] = json!("Changed");
+        expected["settings"]["threads"] = json!(13);
+        expected["updated_at"] = after["updated_at"].clone();
+        assert_eq!(after, expected, "nothing else is changed");
+
+        let row = app.row_of(&answer).await;
+        assert_eq!(
+            (&row["request_type"], &row["outcome"], &row["attempts"], &row["job_id"]),
+            (
+                &json!("update_job"),
+                &json!("succeeded"),
+                &json!(2),
+                &json!(acme::NIGHTLY_JOB_ID)
+            )
+        );
+        let told: Vec<_> = row["exchanges"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|each| (&each["operation"], &each["why"]))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (&json!("get_job"), &json!("read_before_write")),
+                (&json!("update_job"), &json!("asked"))
+            ]
+        );
+    }
+}
+
+#[tokio::test]
+async fn null_clears_a_field_and_turning_the_schedule_on_changes_the_type() {
+    let app = TestApp::start().await;
+    let admin = app.caller(Role::Admin);
+    let job = admin.get(&nightly()).await.expect(200);
+    let order = json!({
+        "name": "Pinned", "project_id": job["project_id"], "environment_id": job["environment_id"],
+        "dbt_version": "1.9.0-latest",
+    });
+    let pinned = admin.post("/jobs", &order).await.expect(201);
+    assert_eq!(
+        (&pinned["dbt_version"], &pinned["job_type"]),
+        (&json!("1.9.0-latest"), &json!("other"))
+    );
+    let path = format!("/jobs/{}", pinned["id"]);
+    let change = json!({"dbt_version": null, "triggers": {"schedule": true}});
+    let changed = admin.patch(&path, &change).await.expect(200);
+    assert_eq!(
+        (&changed["dbt_version"], &changed["job_type"]),
+        (&Value::Null, &json!("scheduled"))
+    );
+    assert_eq!(changed["triggers"]["github_webhook"], false);
+}
+
+#[tokio::test]
+async fn fields_of_tomorrow_survive_a_change() {
+    let app = TestApp::start().await;
+    app.dbt
+        .add_fault(Fault::on("GET", "/api/v2/").effect(Effect::UnknownFields));
+    let read = app
+        .caller(Role::Admin)
+        .patch(&nightly(), &json!({"name": "Renamed"}))
+        .await;
+    read.expect(200);
+    let asked = asked(&app);
+    let written = &asked[1].1["a_field_of_next_year"];
+    assert_eq!(written["nested"], json!([1, "two", null]), "{:#}", asked[1].1);
+}
+
+#[tokio::test]
+async fn the_write_of_a_change_is_never_sent_again_and_its_reading_is() {
+    let app = TestApp::start().await;
+    let place = format!("/api/v2/accounts/{}/jobs/", acme::ACCOUNT_ID);
+    app.dbt.add_fault(Fault::on("GET", &place).status(503).once());
+    app.dbt.add_fault(Fault::on("POST", &place).status(503));
+    let answer = app
+        .caller(Role::Admin)
+        .patch(&nightly(), &json!({"name": "Renamed"}))
+        .await;
+    answer.problem(502, "dbt-unavailable");
+    assert!(
+        answer
+            .detail()
+            .ends_with("What a change did is unknown: look before you repeat it.")
+    );
+    let asked: Vec<_> = asked(&app)
+        .into_iter()
+        .map(|(what, _)| what.split(' ').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(asked, ["GET", "GET", "POST"]);
+    app.dbt.clear_requests();
+    let order = json!({"name": "n", "project_id": acme::PROJECT_ID, "environment_id": acme::PRODUCTION_ENVIRONMENT_ID});
+    app.caller(Role::Admin)
+        .post("/jobs", &order)
+        .await
+        .problem(502, "dbt-unavailable");
+    assert_eq!(app.dbt.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn what_dbt_finds_wrong_with_a_definition_is_told_by_field() {
+    let app = TestApp::start().await;
+    let order = json!({"name": "n", "project_id": acme::PROJECT_ID, "environment_id": 4711});
+    let answer = app.caller(Role::Admin).post("/jobs", &order).await;
+    let problem = answer.problem(400, "invalid-request");
+    assert!(
+        problem["errors"]["environment_id"].is_array() || problem["errors"]["environment_id"].is_string(),
+        "{problem:#}"
+    );
+}
+
+#[tokio::test]
+async fn a_deleted_job_is_gone_however_dbt_spells_it() {
+    for body in [None, Some(FaultBody::Empty), Some(FaultBody::Html)] {
+        let app = TestApp::start().await;
+        let place = format!("/api/v2/accounts/{}/jobs/", acme::ACCOUNT_ID);
+        let really = body.is_none();
+        if let Some(body) = body {
+            app.dbt.add_fault(Fault::on("DELETE", &place).answer(200, body));
+        }
+        let answer = app.caller(Role::Admin).delete(&nightly()).await;
+        assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
+        assert_eq!(asked(&app)[0].0, format!("DELETE /jobs/{}/", acme::NIGHTLY_JOB_ID));
+        let row = app.row_of(&answer).await;
+        assert_eq!(
+            (&row["outcome"], &row["job_id"]),
+            (&json!("succeeded"), &json!(acme::NIGHTLY_JOB_ID))
+        );
+        if really {
+            app.viewer().get(&nightly()).await.problem(404, "not-found");
+            let again = app.caller(Role::Admin).delete(&nightly()).await;
+            again.problem(404, "not-found");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_an_admin_defines_jobs_and_not_while_the_gateway_only_reads() {
+    let app = TestApp::start().await;
+    app.operator().delete(&nightly()).await.problem(403, "forbidden");
+    let setup = Setup {
+        read_only: true,
+        ..Setup::default()
+    };
+    let app = setup.start().await;
+    let answer = app.caller(Role::Admin).patch(&nightly(), &json!({"name": "n"})).await;
+    answer.problem(403, "read-only");
+    assert!(app.dbt.requests().is_empty());
+}
+
+#[tokio::test]
+async fn odd_fields_read_as_null_and_never_fail_the_answer() {
+    let app = TestApp::start().await;
+    let odd = json!({"data": {
+        "id": "70403103940001", "name": 5, "execute_steps": "dbt build", "settings": "many", "schedule": {"date": "daily", "cron": "x"},
+        "triggers": {"schedule": "yes", "on_merge": true}, "created_at": "2025-03-27 20:37:19.996618+00:00", "next_run": "soon",
+        "execution": null, "job_type": "of_tomorrow", "tomorrow": {},
+    }});
+    let body = FaultBody::Custom {
+        content_type: "application/json".to_owned(),
+        body: odd.to_string(),
+    };
+    app.dbt.add_fault(Fault::everywhere().answer(200, body));
+    let job = app.viewer().get(&nightly()).await.expect(200);
+    assert_eq!(
+        (&job["id"], &job["name"], &job["execute_steps"]),
+        (&json!(acme::NIGHTLY_JOB_ID), &Value::Null, &Value::Null)
+    );
+    assert_eq!((&job["settings"], &job["execution"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&job["schedule"]["date"], &job["schedule"]["cron"]),
+        (&Value::Null, &json!("x"))
+    );
+    assert_eq!(
+        (&job["triggers"]["schedule"], &job["triggers"]["on_merge"]),
+        (&Value::Null, &json!(true))
+    );
+    assert_eq!(
+        (&job["created_at"], &job["next_run"]),
+        (&json!("2025-03-27T20:37:19.996618Z"), &Value::Null)
+    );
+    assert_eq!((&job["job_type"], job.get("tomorrow")), (&json!("of_tomorrow"), None));
+}
