@@ -12,6 +12,7 @@ mod dbt_client;
 mod environments;
 mod error;
 mod gate;
+mod graphql;
 mod jobs;
 mod keys;
 mod log_export;

@@ -111,6 +111,18 @@ pub enum ApiError {
         /// The limit, in bytes after decompression.
         limit_bytes: usize,
     },
+    /// A GraphQL answer with errors in it; its status says nothing.
+    #[error("dbt Cloud did not answer the GraphQL query: {message}")]
+    Graphql {
+        /// dbt's status, mostly 200.
+        status: StatusCode,
+        /// The first error's message.
+        message: String,
+        /// All errors, as dbt tells them.
+        errors: Vec<Value>,
+        /// What was answered all the same; mostly null.
+        data: Value,
+    },
     /// The request could not even be written down (a token with a line break, an address that is no HTTP address).
     /// Nothing was sent.
     #[error("the request to dbt Cloud cannot be sent")]
@@ -128,7 +140,8 @@ impl ApiError {
             Self::Credentials { status, .. }
             | Self::UnexpectedStatus { status, .. }
             | Self::Decode { status, .. }
-            | Self::TooLarge { status, .. } => Some(*status),
+            | Self::TooLarge { status, .. }
+            | Self::Graphql { status, .. } => Some(*status),
             Self::Timeout { status, .. } | Self::Disconnected { status, .. } => *status,
             Self::Connect(_) | Self::ForbiddenAddress | Self::Unsendable(_) => None,
         }
@@ -168,6 +181,7 @@ impl ApiError {
             Self::Disconnected { .. } => "disconnected",
             Self::Decode { .. } => "decode",
             Self::TooLarge { .. } => "too_large",
+            Self::Graphql { .. } => "graphql",
             Self::Unsendable(_) => "unsendable",
         }
     }

@@ -9,6 +9,7 @@ mod artifacts;
 mod collect;
 mod environments;
 mod error;
+mod graphql;
 mod guard;
 mod http;
 mod jobs;

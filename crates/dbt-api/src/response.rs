@@ -165,7 +165,7 @@ fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(data: D) -> Result<O
     Option::deserialize(data)
 }
 
-fn decode<T: DeserializeOwned>(answer: &Collected) -> Result<T, ApiError> {
+pub(crate) fn decode<T: DeserializeOwned>(answer: &Collected) -> Result<T, ApiError> {
     serde_json::from_slice(&answer.body).map_err(|error| ApiError::Decode {
         status: answer.status,
         source: error.into(),
@@ -173,7 +173,7 @@ fn decode<T: DeserializeOwned>(answer: &Collected) -> Result<T, ApiError> {
 }
 
 /// The one place where a status becomes an error. The status survives any body.
-fn successful(answer: Collected) -> Result<Collected, ApiError> {
+pub(crate) fn successful(answer: Collected) -> Result<Collected, ApiError> {
     if answer.status.is_success() {
         Ok(answer)
     } else {

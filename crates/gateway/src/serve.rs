@@ -9,9 +9,11 @@ use axum::serve::ListenerExt as _;
 use client::{AccessRules, ClientParts, ClientSettings, Clients, Records, Upstreams};
 use dbt_api::{DbtWrappedApi, HttpSettings};
 use model::{AccountId, Clock, CompanyId, InstanceId, SystemClock, Upstream, UpstreamSource};
-use provider::{DbtProvider, ProviderSettings, RelaySettings, RetrySettings, RowLimits, StreamSettings};
+use provider::{
+    DbtProvider, GraphqlSettings, ProviderSettings, RelaySettings, RetrySettings, RowLimits, StreamSettings,
+};
 use secrecy::ExposeSecret as _;
-use server::{LimitSettings, Limits, ServerSettings, ServerState};
+use server::{GraphqlLimits, LimitSettings, Limits, ServerSettings, ServerState};
 use storage::{ApiKeys, Instances, LogQueue, LogReadSettings, Partitions, PgRequestLog, QueueSettings, RequestLogs};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -167,6 +169,12 @@ fn provider_settings(settings: &Settings, instance: InstanceId) -> ProviderSetti
             buffer_pieces: settings.stream.buffer_pieces,
             stall: Duration::from_secs(settings.stream.stall_secs),
         },
+        graphql: GraphqlSettings {
+            max_pages: settings.graphql.max_pages,
+            poll_min: millis(settings.graphql.poll_min_ms),
+            poll_max: millis(settings.graphql.poll_max_ms),
+            deadline: Duration::from_secs(settings.graphql.deadline_secs),
+        },
         row_limits: RowLimits {
             text_max_bytes: log.text_max_bytes,
             json_max_bytes: log.json_max_bytes,
@@ -184,6 +192,10 @@ fn server_settings(settings: &Settings) -> anyhow::Result<ServerSettings> {
     Ok(ServerSettings {
         public_url,
         max_body_bytes: settings.server.max_body_bytes,
+        graphql: GraphqlLimits {
+            max_depth: settings.graphql.max_depth,
+            max_tokens: settings.graphql.max_tokens,
+        },
         trusted_proxies: proxies.into_iter().map(|network| network.0).collect(),
         cors_origins: list(&settings.cors.origins).context("cors.origins")?,
     })

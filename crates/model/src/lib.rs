@@ -11,6 +11,7 @@ mod causes;
 mod clock;
 mod context;
 mod environment;
+mod graphql;
 mod ids;
 mod job;
 mod lenient;
@@ -36,6 +37,7 @@ pub use causes::with_causes;
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use context::{CallerRequestId, ClientContext, Destination, EachAccount, Face, RequestStamp};
 pub use environment::{Environment, EnvironmentFilter};
+pub use graphql::{Column, GraphqlQuery, GroupBy, OrderBy, SemanticQuery, Table};
 pub use ids::{AccountId, ApiKeyId, CompanyId, EnvironmentId, InstanceId, JobId, ProjectId, RunId};
 pub use job::{
     Job, JobExecution, JobFields, JobFilter, JobRelated, JobSchedule, JobScheduleDate, JobScheduleTime, JobSettings,

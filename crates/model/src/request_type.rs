@@ -188,6 +188,12 @@ request_types! {
 }
 
 impl RequestType {
+    /// Whether it may be sent to dbt Cloud again after a passing failure: a read may, but for those of GraphQL, which
+    /// are POSTs.
+    pub fn may_be_sent_again(self) -> bool {
+        self.effect() == Effect::Read && self.client_type() == ADMINISTRATIVE
+    }
+
     /// The request type with that spelling; that of [`Self::Forward`] does not tell what is forwarded.
     pub fn from_name(name: &str) -> Option<Self> {
         let own = Self::ALL.iter().copied().find(|own| own.as_str() == name);

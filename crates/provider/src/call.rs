@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use dbt_api::{ApiAnswer, ApiError, ApiRequest, ApiResponse, CollectLimits, Redirect, WrappedApi};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use model::{AccountId, Clock, EachAccount, Effect, JobId, RequestType, RunId, Upstream};
+use model::{AccountId, Clock, EachAccount, JobId, RequestType, RunId, Upstream};
 use secrecy::SecretString;
 
 use crate::exchanges::{Exchanges, Why};
@@ -132,7 +132,7 @@ impl<To> Call<To> {
     where
         Answer: Future<Output = Result<ApiResponse<T>, ApiError>>,
     {
-        let may_repeat = operation.effect() == Effect::Read;
+        let may_repeat = operation.may_be_sent_again();
         let passes = |result: &Result<T, ApiError>| {
             let error = result
                 .as_ref()

@@ -12,7 +12,7 @@ use storage::{Closing, FixedPart, LogQueue, Outcome, RowLimits};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{ProviderError, RelaySettings};
+use crate::{GraphqlSettings, ProviderError, RelaySettings};
 
 /// When and how often a read is sent again.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +63,8 @@ pub struct ProviderSettings {
     pub stream: StreamSettings,
     /// How the relay treats answers.
     pub relay: RelaySettings,
+    /// What bounds GraphQL questions that take several exchanges.
+    pub graphql: GraphqlSettings,
     /// How much of a text a row keeps.
     pub row_limits: RowLimits,
     /// The process that writes the rows.

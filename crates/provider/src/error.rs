@@ -21,6 +21,12 @@ pub enum ProviderError {
     /// The request's row could not be committed: for a change, dbt Cloud was not contacted.
     #[error("the request could not be logged")]
     Log(#[from] LogError),
+    /// A GraphQL query whose pages cannot be gathered; the text says what it lacks.
+    #[error("the pages cannot be gathered: {0}")]
+    Gathering(&'static str),
+    /// The answer is longer than a limit of the settings; the text names it.
+    #[error("the answer is longer than {0}")]
+    TooMuch(&'static str),
     /// The request's own code panicked; the row says so.
     #[error("the request failed inside the gateway")]
     Panicked,

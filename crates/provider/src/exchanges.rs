@@ -20,6 +20,8 @@ pub(crate) enum Why {
     NextPage,
     /// dbt Cloud takes changes of this as a whole, so the whole is read first.
     ReadBeforeWrite,
+    /// To see whether what was begun is done.
+    Poll,
     /// The same read, sent again after a passing failure.
     Retry,
     /// dbt Cloud spells the path with another slash at its end.

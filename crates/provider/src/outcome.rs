@@ -11,6 +11,8 @@ pub(crate) fn of(error: &ProviderError) -> Outcome {
     match error {
         ProviderError::Api(error) | ProviderError::InAccount { source: error, .. } => of_exchange(error),
         ProviderError::Log(_) => Outcome::Refused,
+        ProviderError::Gathering(_) => Outcome::InvalidRequest,
+        ProviderError::TooMuch(_) => Outcome::TooLarge,
         ProviderError::Panicked => Outcome::InternalError,
     }
 }
@@ -20,7 +22,7 @@ fn of_exchange(error: &ApiError) -> Outcome {
         ApiError::InvalidRequest { .. } => Outcome::InvalidRequest,
         ApiError::Credentials { .. } => Outcome::Credentials,
         ApiError::NotFound { .. } => Outcome::NotFound,
-        ApiError::UnprocessableEntity { .. } => Outcome::UnprocessableEntity,
+        ApiError::UnprocessableEntity { .. } | ApiError::Graphql { .. } => Outcome::UnprocessableEntity,
         ApiError::TooManyRequests { .. } => Outcome::TooManyRequests,
         ApiError::UnexpectedStatus { .. } => Outcome::UnexpectedStatus,
         ApiError::Timeout { .. } => Outcome::Timeout,

@@ -11,6 +11,7 @@ mod edge;
 mod explorer;
 mod extract;
 mod forwarded;
+mod graphql_document;
 mod limits;
 mod openapi;
 mod page_links;
@@ -22,6 +23,7 @@ mod state;
 mod streamed;
 mod views;
 
+pub use graphql_document::GraphqlLimits;
 pub use limits::{LimitSettings, Limits};
 pub use openapi::document;
 pub use problem::Problem;

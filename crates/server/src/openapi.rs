@@ -8,8 +8,8 @@ use utoipa_axum::routes;
 
 use crate::documented_answers;
 use crate::routes::{
-    accounts, api_keys, artifacts, credentials, environments, health, job_definitions, jobs, list_runs, projects,
-    request_logs, runs,
+    accounts, api_keys, artifacts, credentials, environments, graphql, health, job_definitions, jobs, list_runs,
+    projects, request_logs, runs,
 };
 use crate::state::ServerState;
 
@@ -27,6 +27,7 @@ use crate::state::ServerState;
         (name = "jobs", description = "Jobs: the definitions, and what starts a run of one"),
         (name = "runs", description = "Runs: single executions of jobs"),
         (name = "artifacts", description = "Artifacts: the files that a run leaves behind"),
+        (name = "graphql", description = "dbt Cloud's GraphQL APIs: Discovery and the Semantic Layer"),
         (name = "credentials", description = "Named dbt tokens of the company, for its admins"),
         (name = "api keys", description = "Callers' keys of the company, for its admins"),
         (name = "request log", description = "What was asked of the gateway, and what came of it"),
@@ -82,6 +83,8 @@ fn documented() -> OpenApiRouter<ServerState> {
         .routes(routes!(artifacts::list_run_artifacts))
         .routes(routes!(artifacts::get_run_artifact))
         .routes(routes!(artifacts::get_job_artifact))
+        .routes(routes!(graphql::query_metadata))
+        .routes(routes!(graphql::query_semantic_layer))
         .routes(routes!(credentials::list_credentials, credentials::create_credential))
         .routes(routes!(
             credentials::get_credential,

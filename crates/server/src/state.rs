@@ -7,6 +7,7 @@ use client::Clients;
 use ipnet::IpNet;
 use model::Clock;
 
+use crate::graphql_document::GraphqlLimits;
 use crate::limits::Limits;
 
 /// The server's settings.
@@ -16,6 +17,8 @@ pub struct ServerSettings {
     pub public_url: Option<Uri>,
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
+    /// What bounds GraphQL documents.
+    pub graphql: GraphqlLimits,
     /// The proxies in front whose `X-Forwarded-Proto` and `X-Forwarded-Host` are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// The origins whose pages may call us; `*` for all.

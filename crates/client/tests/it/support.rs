@@ -18,7 +18,9 @@ use http::{HeaderMap, Method, StatusCode};
 use model::{
     AccountId, ApiKeyId, Caller, CompanyId, Face, FixedClock, RequestStamp, Role, TriggerJob, Upstream, UpstreamSource,
 };
-use provider::{DbtProvider, LogQueue, ProviderSettings, RelaySettings, RetrySettings, RowLimits, StreamSettings};
+use provider::{
+    DbtProvider, GraphqlSettings, LogQueue, ProviderSettings, RelaySettings, RetrySettings, RowLimits, StreamSettings,
+};
 use serde_json::json;
 use storage::{
     ApiKeys, Credentials, Database, DatabaseSettings, KeyHash, KeyRecord, LogReadSettings, LogRow, QueueSettings,
@@ -276,6 +278,12 @@ fn provider_settings() -> ProviderSettings {
         relay: RelaySettings {
             collect_max_bytes: 1 << 10,
             keep_static_subdomain: false,
+        },
+        graphql: GraphqlSettings {
+            max_pages: 5,
+            poll_min: Duration::from_millis(200),
+            poll_max: Duration::from_secs(5),
+            deadline: Duration::from_mins(2),
         },
         row_limits: RowLimits::default(),
         instance_id: None,

@@ -80,6 +80,7 @@ impl Settings {
             gather,
             stream,
             relay,
+            graphql,
             ..
         } = self;
         within("upstream.account_id", upstream.account_id, 0..=i64::MAX)?;
@@ -119,6 +120,12 @@ impl Settings {
         within("relay.collect_max_bytes", relay.collect_max_bytes, 0..=16 << 20)?;
         within("stream.buffer_pieces", stream.buffer_pieces, 1..=64)?;
         within("stream.stall_secs", stream.stall_secs, 1..=3600)?;
+        within("graphql.max_depth", graphql.max_depth, 4..=256)?;
+        within("graphql.max_tokens", graphql.max_tokens, 100..=1_000_000)?;
+        within("graphql.max_pages", graphql.max_pages, 1..=1000)?;
+        within("graphql.poll_min_ms", graphql.poll_min_ms, 10..=10_000)?;
+        within("graphql.poll_max_ms", graphql.poll_max_ms, 10..=60_000)?;
+        within("graphql.deadline_secs", graphql.deadline_secs, 1..=3600)?;
         Ok(())
     }
 

@@ -26,6 +26,7 @@ pub(crate) struct Settings {
     pub(crate) stream: Stream,
     pub(crate) relay: Relay,
     pub(crate) compat: Compat,
+    pub(crate) graphql: Graphql,
     pub(crate) database: Database,
     pub(crate) request_log: RequestLog,
     pub(crate) instance: Instance,
@@ -119,6 +120,17 @@ pub(crate) struct Relay {
 pub(crate) struct Compat {
     pub(crate) allow_token_minting: bool,
     pub(crate) keep_static_subdomain: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Graphql {
+    pub(crate) max_depth: usize,
+    pub(crate) max_tokens: usize,
+    pub(crate) max_pages: usize,
+    pub(crate) poll_min_ms: u64,
+    pub(crate) poll_max_ms: u64,
+    pub(crate) deadline_secs: u64,
 }
 
 #[derive(Debug, Deserialize)]

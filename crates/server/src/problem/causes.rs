@@ -119,6 +119,11 @@ impl From<ProviderError> for Problem {
             )
             .caused_by(log)
             .retry_after(SOON),
+            ProviderError::Gathering(_) => Self::new(Kind::INVALID_REQUEST, format!("In the body: {error}.")),
+            ProviderError::TooMuch(setting) => Self::new(
+                Kind::TOO_MUCH,
+                format!("There is more to read than the gateway is set to ({setting}). Ask for less."),
+            ),
             ProviderError::Panicked => Self::internal(error.to_string()),
         }
     }
@@ -162,6 +167,12 @@ impl From<ApiError> for Problem {
             | ApiError::TooLarge { .. } => Self::new(Kind::BAD_GATEWAY, with_advice(&error))
                 .caused_by(&error)
                 .retry_after(retry_after),
+            ApiError::Graphql {
+                message, errors, data, ..
+            } => Self {
+                data: Some(data).filter(|data| !data.is_null()),
+                ..Self::new(Kind::GRAPHQL, format!("dbt Cloud: {message}")).with_errors(Some(errors.into()))
+            },
             ApiError::ForbiddenAddress => Self::new(
                 Kind::BAD_GATEWAY,
                 "The credential's access URL points to an address that is not public, so dbt Cloud was not contacted. \

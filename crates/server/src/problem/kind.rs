@@ -54,6 +54,8 @@ kinds! {
     HEADERS_TOO_LARGE = REQUEST_HEADER_FIELDS_TOO_LARGE "headers-too-large" "Headers too large",
     UNPROCESSABLE = UNPROCESSABLE_ENTITY "unprocessable-entity" "Unprocessable entity",
     SEARCH_TOO_BROAD = UNPROCESSABLE_ENTITY "search-too-broad" "Search too broad",
+    GRAPHQL = UNPROCESSABLE_ENTITY "graphql-errors" "GraphQL errors",
+    TOO_MUCH = UNPROCESSABLE_ENTITY "answer-too-long" "Answer too long",
     RATE_LIMIT = TOO_MANY_REQUESTS "rate-limit" "Rate limit reached",
     CONFLICT = CONFLICT "conflict" "Conflict",
     NO_ENCRYPTION_KEY = SERVICE_UNAVAILABLE "no-encryption-key" "No encryption key",

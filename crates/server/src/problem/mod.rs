@@ -40,6 +40,10 @@ pub struct Problem {
     /// What is wrong with which field, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<Value>,
+    /// What dbt Cloud answered beside its errors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    data: Option<Value>,
     /// The accounts to choose from.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<i64>>)]
@@ -62,6 +66,7 @@ impl Problem {
             instance: String::new(),
             request_uuid: Uuid::nil(),
             errors: None,
+            data: None,
             accounts: None,
             retry_after: None,
             cause: None,

@@ -5,6 +5,7 @@ pub(crate) mod api_keys;
 pub(crate) mod artifacts;
 pub(crate) mod credentials;
 pub(crate) mod environments;
+pub(crate) mod graphql;
 pub(crate) mod health;
 pub(crate) mod job_bodies;
 pub(crate) mod job_definitions;

@@ -12,6 +12,7 @@ mod project;
 mod request_log;
 mod run;
 mod summary;
+mod table;
 
 pub(crate) use account::AccountView;
 pub(crate) use api_key::{ApiKeyView, NewApiKeyView};
@@ -23,6 +24,7 @@ pub(crate) use project::ProjectView;
 pub(crate) use request_log::RequestLogView;
 pub(crate) use run::RunView;
 pub(crate) use summary::SummaryView;
+pub(crate) use table::TableView;
 
 /// Declares the view of one of dbt's nouns: the id, and fields that are null where dbt Cloud sent nothing usable.
 /// `field: Type as Other` is documented as `Other`.

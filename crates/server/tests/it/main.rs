@@ -14,6 +14,7 @@ mod browsers;
 mod credentials;
 mod environments;
 mod explorer;
+mod graphql;
 mod health;
 mod job_definitions;
 mod jobs;

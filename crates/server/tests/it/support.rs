@@ -16,10 +16,10 @@ use chrono::DateTime;
 use client::{AccessRules, Clients};
 use dbt_api::HttpSettings;
 use model::{CompanyId, Face, FixedClock, RequestStamp, Role};
-use provider::{RelaySettings, StreamSettings};
+use provider::{GraphqlSettings, RelaySettings, StreamSettings};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
-use server::{LimitSettings, ServerSettings};
+use server::{GraphqlLimits, LimitSettings, ServerSettings};
 use simulator::{Config, Running, Simulator, acme};
 use storage::{ApiKeys, Database, KeyOrder, KeyRing, LogReadSettings};
 use testkit::TestDatabase;
@@ -59,6 +59,7 @@ pub(crate) struct Setup {
     pub(crate) stream: StreamSettings,
     pub(crate) relay: RelaySettings,
     pub(crate) allow_token_minting: bool,
+    pub(crate) graphql: GraphqlSettings,
 }
 
 impl Default for Setup {
@@ -76,6 +77,10 @@ impl Default for Setup {
             server: ServerSettings {
                 public_url: None,
                 max_body_bytes: 1 << 20,
+                graphql: GraphqlLimits {
+                    max_depth: 32,
+                    max_tokens: 10_000,
+                },
                 trusted_proxies: Vec::new(),
                 cors_origins: Vec::new(),
             },
@@ -114,6 +119,12 @@ impl Default for Setup {
             stream: StreamSettings {
                 buffer_pieces: 2,
                 stall: FOREVER,
+            },
+            graphql: GraphqlSettings {
+                max_pages: 10,
+                poll_min: Duration::from_millis(1),
+                poll_max: Duration::from_millis(20),
+                deadline: FOREVER,
             },
         }
     }

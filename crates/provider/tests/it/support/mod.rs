@@ -11,7 +11,9 @@ use model::{
     AccountId, ApiKeyId, Caller, ClientContext, CompanyId, Face, FixedClock, InstanceId, RequestStamp, RequestType,
     Role, TriggerJob, Upstream, UpstreamSource,
 };
-use provider::{DbtProvider, LogQueue, ProviderSettings, RelaySettings, RetrySettings, RowLimits, StreamSettings};
+use provider::{
+    DbtProvider, GraphqlSettings, LogQueue, ProviderSettings, RelaySettings, RetrySettings, RowLimits, StreamSettings,
+};
 use storage::QueueSettings;
 
 pub(crate) use dbt::{FakeDbt, Reply, query, slice};
@@ -66,6 +68,12 @@ pub(crate) fn settings() -> ProviderSettings {
         stream: StreamSettings {
             buffer_pieces: 2,
             stall: Duration::from_mins(1),
+        },
+        graphql: GraphqlSettings {
+            max_pages: 5,
+            poll_min: Duration::from_millis(200),
+            poll_max: Duration::from_secs(5),
+            deadline: Duration::from_mins(2),
         },
         row_limits: RowLimits::default(),
         instance_id: Some(InstanceId(9)),

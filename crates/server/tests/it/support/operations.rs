@@ -147,6 +147,10 @@ impl Operation {
             }),
             "update_job" => json!({"description": "every operation"}),
             "trigger_job" => json!({"cause": "every operation"}),
+            "query_metadata" => json!({"query": "query ($id: BigInt!) { job(id: $id) { models { name } } }",
+                "variables": {"id": names.job}}),
+            "query_semantic_layer" => json!({"query": "query ($id: BigInt!) { metrics(environmentId: $id) { name } }",
+                "variables": {"id": simulator::acme::PRODUCTION_ENVIRONMENT_ID}}),
             "create_credential" => json!({
                 "name": names.free_name, "account_id": names.account, "token": "dbtc_of_every_operation",
                 "access_url": "dbt.acme.example",

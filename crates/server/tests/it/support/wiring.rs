@@ -72,6 +72,7 @@ pub(crate) fn state(setup: &Setup, dbt: &Running, database: &TestDatabase, clock
             open_reads: false,
             relay: setup.relay,
             stream: setup.stream,
+            graphql: setup.graphql,
             row_limits: RowLimits::default(),
             instance_id: Some(InstanceId(1)),
         },

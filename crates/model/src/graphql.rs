@@ -1,0 +1,80 @@
+//! Questions to dbt Cloud's GraphQL APIs: Discovery and the Semantic Layer.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::EnvironmentId;
+
+/// A GraphQL request, spelled as it is sent.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GraphqlQuery {
+    /// The document.
+    pub query: String,
+    /// Values for its variables, by name.
+    pub variables: Map<String, Value>,
+    /// Which of the document's operations, where it has several.
+    #[serde(rename = "operationName", skip_serializing_if = "Option::is_none")]
+    pub operation_name: Option<String>,
+}
+
+/// A question to the Semantic Layer, answered by a table. Without metrics there is a saved query.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SemanticQuery {
+    /// The environment whose metrics are asked for.
+    pub environment_id: EnvironmentId,
+    /// Names of metrics.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<String>,
+    /// Dimensions and entities.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub group_by: Vec<GroupBy>,
+    /// Conditions in the Semantic Layer's SQL, all of which must hold.
+    #[serde(skip_serializing_if = "Vec::is_empty", rename = "where")]
+    pub conditions: Vec<String>,
+    /// In which order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub order_by: Vec<OrderBy>,
+    /// At most so many rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// The name of a saved query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saved_query: Option<String>,
+}
+
+/// A dimension or entity to group by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GroupBy {
+    /// Its name: `metric_time`, `order__status`.
+    pub name: String,
+    /// The grain of a time dimension: `DAY`, `WEEK`, `MONTH`, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grain: Option<String>,
+}
+
+/// A metric or dimension to order by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OrderBy {
+    /// The name of one of the question's metrics or dimensions.
+    pub name: String,
+    /// The largest first.
+    pub descending: bool,
+}
+
+/// What a question to the Semantic Layer found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Table {
+    /// The columns, in order.
+    pub columns: Vec<Column>,
+    /// The rows; each has a value for each column.
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// A column of a [`Table`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// As the Semantic Layer spells it, mostly in capitals.
+    pub name: String,
+    /// `string`, `integer`, `number`, `datetime`, `boolean`.
+    pub kind: String,
+}

@@ -1,0 +1,281 @@
+//! dbt Cloud's GraphQL APIs: Discovery and the Semantic Layer.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse as _, Response};
+use garde::Validate;
+use model::{EnvironmentId, GraphqlQuery, GroupBy, OrderBy, SemanticQuery};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::extract::{Dbt, JsonBody, QueryParams};
+use crate::problem::{Kind, Problem};
+use crate::routes::AccountQuery;
+use crate::state::ServerState;
+use crate::views::TableView;
+
+const CSV: &str = "text/csv";
+const MAX_NAMES: usize = 100;
+
+/// A question to the Discovery API.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "query": "query ($environmentId: BigInt!, $first: Int!, $after: String) { environment(id: $environmentId) { applied { models(first: $first, after: $after) { edges { node { name } } pageInfo { hasNextPage endCursor } } } } }",
+    "variables": {"environmentId": 70_403_103_930_001_i64, "first": 500},
+    "gather": "environment.applied.models"
+}))]
+pub(crate) struct QueryMetadata {
+    /// The GraphQL document.
+    #[garde(length(min = 1))]
+    query: String,
+    /// Values for its variables, by name.
+    #[serde(default)]
+    #[garde(skip)]
+    variables: Map<String, Value>,
+    /// Which of the document's operations, where it has several.
+    #[serde(default)]
+    #[garde(skip)]
+    operation_name: Option<String>,
+    /// A list in the answer, by its names with dots between: all its pages are read, by the query's variables `$first`
+    /// (100 unless you give it; lists of an environment serve 500) and `$after`, and the answer holds the whole list.
+    #[serde(default)]
+    #[garde(inner(custom(is_place)))]
+    gather: Option<String>,
+}
+
+/// Names of GraphQL with dots between.
+fn is_place(place: &str, (): &()) -> garde::Result {
+    let is_name = |name: &str| {
+        let letters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        name.bytes().all(letters) && name.starts_with(|first: char| !first.is_ascii_digit())
+    };
+    if place.split('.').all(is_name) {
+        Ok(())
+    } else {
+        Err(garde::Error::new(
+            "names with dots between, such as environment.applied.models",
+        ))
+    }
+}
+
+/// What GraphQL answered.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"data": {"environment": {"applied": {"models": {"edges": [{"node": {"name": "customers"}}]}}}}}))]
+pub(crate) struct GraphqlView {
+    /// As the query selects it.
+    #[schema(value_type = Object)]
+    data: Value,
+}
+
+/// A question to the Semantic Layer API: a GraphQL `query`, or what a table should show.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "environment_id": 70_403_103_930_001_i64, "metrics": ["revenue"],
+    "group_by": [{"name": "metric_time", "grain": "DAY"}], "order_by": [{"name": "metric_time"}], "limit": 100
+}))]
+pub(crate) struct QuerySemanticLayer {
+    /// A GraphQL document, sent as it is; the answer is its `data`.
+    #[serde(default)]
+    #[garde(inner(length(min = 1)))]
+    query: Option<String>,
+    /// Values for the document's variables, by name.
+    #[serde(default)]
+    #[garde(skip)]
+    variables: Map<String, Value>,
+    /// Which of the document's operations, where it has several.
+    #[serde(default)]
+    #[garde(skip)]
+    operation_name: Option<String>,
+    /// The environment whose metrics are asked for, instead of a document.
+    #[serde(default)]
+    #[garde(inner(range(min = 1)))]
+    environment_id: Option<i64>,
+    /// Names of metrics, at most 100.
+    #[serde(default)]
+    #[garde(length(max = MAX_NAMES))]
+    metrics: Vec<String>,
+    /// Dimensions and entities, at most 100.
+    #[serde(default)]
+    #[garde(length(max = MAX_NAMES))]
+    group_by: Vec<GroupByInput>,
+    /// Conditions, at most 100, all of which must hold: `{{ Dimension('order__status') }} = 'completed'`.
+    #[serde(default, rename = "where")]
+    #[garde(length(max = MAX_NAMES))]
+    conditions: Vec<String>,
+    /// In which order.
+    #[serde(default)]
+    #[garde(length(max = MAX_NAMES))]
+    order_by: Vec<OrderByInput>,
+    /// At most so many rows.
+    #[serde(default)]
+    #[garde(inner(range(min = 1)))]
+    #[schema(minimum = 1)]
+    limit: Option<u32>,
+    /// The name of a saved query, instead of metrics.
+    #[serde(default)]
+    #[garde(inner(length(min = 1)))]
+    saved_query: Option<String>,
+}
+
+/// A dimension or entity to group by.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "metric_time", "grain": "DAY"}))]
+pub(crate) struct GroupByInput {
+    /// Its name.
+    name: String,
+    /// The grain of a time dimension: `DAY`, `WEEK`, `MONTH`, `QUARTER`, `YEAR`.
+    #[serde(default)]
+    grain: Option<String>,
+}
+
+/// A metric or dimension to order by.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "metric_time", "descending": true}))]
+pub(crate) struct OrderByInput {
+    /// The name of one of the question's metrics or dimensions.
+    name: String,
+    /// The largest first.
+    #[serde(default)]
+    descending: bool,
+}
+
+/// What the Semantic Layer answered: the `data` of a document, or a table.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(example = json!({"columns": [{"name": "REVENUE", "type": "integer"}], "rows": [[101]]}))]
+pub(crate) enum SemanticLayerView {
+    /// Of a document.
+    Data(GraphqlView),
+    /// Of a question without one.
+    Table(TableView),
+}
+
+/// Ask the Discovery API
+///
+/// GraphQL. Errors in the answer are a problem `graphql-errors` with dbt's errors and whatever data came all the same.
+/// With `gather` all pages of one list are read and joined; the list is whole or an error.
+#[utoipa::path(post, path = "/metadata/query", operation_id = "query_metadata", tag = "graphql", params(AccountQuery),
+    request_body = QueryMetadata,
+    responses((status = 200, body = GraphqlView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn query_metadata(
+    State(state): State<ServerState>,
+    Dbt(client): Dbt,
+    QueryParams(account): QueryParams<AccountQuery>,
+    JsonBody(body): JsonBody<QueryMetadata>,
+) -> Result<Json<GraphqlView>, Problem> {
+    state.settings.graphql.check(&body.query)?;
+    let query = GraphqlQuery {
+        query: body.query,
+        variables: body.variables,
+        operation_name: body.operation_name,
+    };
+    let data = client.query_metadata(account, query, body.gather).await?;
+    Ok(Json(GraphqlView { data }))
+}
+
+/// Ask the Semantic Layer API
+///
+/// A GraphQL document, answered by its `data`; or an environment with metrics, or with a saved query, answered by a
+/// table: the gateway makes the query, waits until it is done (`graphql.deadline_secs`), and reads all its pages. The
+/// table is JSON, or CSV with `Accept: text/csv`.
+#[utoipa::path(post, path = "/semantic-layer/query", operation_id = "query_semantic_layer", tag = "graphql", params(AccountQuery),
+    request_body = QuerySemanticLayer,
+    responses((status = 200, content((SemanticLayerView = "application/json"), (String = "text/csv"))),
+        (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn query_semantic_layer(
+    State(state): State<ServerState>,
+    Dbt(client): Dbt,
+    headers: HeaderMap,
+    QueryParams(account): QueryParams<AccountQuery>,
+    JsonBody(body): JsonBody<QuerySemanticLayer>,
+) -> Result<Response, Problem> {
+    match body.split()? {
+        Question::Document(query) => {
+            state.settings.graphql.check(&query.query)?;
+            let data = client.query_semantic_layer(account, query).await?;
+            Ok(Json(SemanticLayerView::Data(GraphqlView { data })).into_response())
+        }
+        Question::Table(query) => {
+            let table = TableView::from(client.query_semantic_layer_table(account, query).await?);
+            if wants_csv(&headers) {
+                let csv = table.csv().map_err(|error| Problem::internal(error.to_string()))?;
+                return Ok(([(header::CONTENT_TYPE, CSV)], csv).into_response());
+            }
+            Ok(Json(SemanticLayerView::Table(table)).into_response())
+        }
+    }
+}
+
+enum Question {
+    Document(GraphqlQuery),
+    Table(SemanticQuery),
+}
+
+impl QuerySemanticLayer {
+    fn split(self) -> Result<Question, Problem> {
+        let invalid = |why: &str| Err(Problem::new(Kind::INVALID_REQUEST, format!("In the body: {why}.")));
+        let (asks_table, has_variables) = (
+            self.asks_table(),
+            !self.variables.is_empty() || self.operation_name.is_some(),
+        );
+        match (self.query, self.environment_id) {
+            (Some(_), Some(_)) => invalid("give `query` or `environment_id`, not both"),
+            (Some(_), None) if asks_table => invalid("beside `query` there are only `variables` and `operation_name`"),
+            (Some(query), None) => Ok(Question::Document(GraphqlQuery {
+                query,
+                variables: self.variables,
+                operation_name: self.operation_name,
+            })),
+            (None, None) => invalid("give `query`, or `environment_id` with `metrics` or `saved_query`"),
+            (None, Some(_)) if has_variables => invalid("`variables` and `operation_name` go with `query`"),
+            (None, Some(_)) if self.metrics.is_empty() == self.saved_query.is_none() => {
+                invalid("beside `environment_id` give `metrics` or `saved_query`, not both")
+            }
+            (None, Some(environment)) => Ok(Question::Table(SemanticQuery {
+                environment_id: EnvironmentId(environment),
+                metrics: self.metrics,
+                group_by: self
+                    .group_by
+                    .into_iter()
+                    .map(|GroupByInput { name, grain }| GroupBy { name, grain })
+                    .collect(),
+                conditions: self.conditions,
+                order_by: self
+                    .order_by
+                    .into_iter()
+                    .map(|OrderByInput { name, descending }| OrderBy { name, descending })
+                    .collect(),
+                limit: self.limit,
+                saved_query: self.saved_query,
+            })),
+        }
+    }
+
+    fn asks_table(&self) -> bool {
+        let lists = [
+            self.metrics.is_empty(),
+            self.group_by.is_empty(),
+            self.conditions.is_empty(),
+            self.order_by.is_empty(),
+        ];
+        lists.contains(&false) || self.limit.is_some() || self.saved_query.is_some()
+    }
+}
+
+fn wants_csv(headers: &HeaderMap) -> bool {
+    let accepted = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|list| list.split(',')).any(|kind| {
+        kind.split(';')
+            .next()
+            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case(CSV))
+    })
+}
