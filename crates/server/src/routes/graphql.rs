@@ -156,6 +156,12 @@ pub(crate) enum SemanticLayerView {
     Table(TableView),
 }
 
+/// A table as CSV, with a head.
+#[derive(ToSchema)]
+#[schema(example = "METRIC_TIME,REVENUE\r\n2025-01-01T00:00:00.000,101\r\n")]
+#[expect(dead_code, reason = "for the document alone")]
+pub(crate) struct CsvTable(String);
+
 /// Ask the Discovery API
 ///
 /// GraphQL. Errors in the answer are a problem `graphql-errors` with dbt's errors and whatever data came all the same.
@@ -186,7 +192,7 @@ pub(crate) async fn query_metadata(
 /// table is JSON, or CSV with `Accept: text/csv`.
 #[utoipa::path(post, path = "/semantic-layer/query", operation_id = "query_semantic_layer", tag = "graphql", params(AccountQuery),
     request_body = QuerySemanticLayer,
-    responses((status = 200, content((SemanticLayerView = "application/json"), (String = "text/csv"))),
+    responses((status = 200, content((SemanticLayerView = "application/json"), (CsvTable = "text/csv"))),
         (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn query_semantic_layer(
     State(state): State<ServerState>,
