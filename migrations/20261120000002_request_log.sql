@@ -29,7 +29,7 @@ CREATE TABLE request_log (
     status_code       integer CHECK (status_code BETWEEN 100 AND 599),
     outcome           text CHECK (outcome IN (
         'succeeded', 'invalid_request', 'credentials', 'not_found', 'unprocessable_entity', 'too_many_requests',
-        'unexpected_status', 'timeout', 'connect', 'disconnected', 'decode', 'too_large', 'internal_error',
+        'conflict', 'unexpected_status', 'timeout', 'connect', 'disconnected', 'decode', 'too_large', 'internal_error',
         'refused', 'truncated', 'caller_gone', 'abandoned')),
     error             text CHECK (octet_length(error) <= 8192),
     attempts          integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),

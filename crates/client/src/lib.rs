@@ -19,6 +19,7 @@ mod log_export;
 mod projects;
 mod relay;
 mod request_logs;
+mod retries;
 mod runs;
 mod upstreams;
 

@@ -32,4 +32,13 @@ impl DbtClient {
         let (provider, ctx) = self.admit(RequestType::GetRun, target).await?;
         Ok(provider.get_run(ctx, run_id, related).await?)
     }
+
+    /// Cancels a run; one that is being cancelled already, or was, stays so.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn cancel_run(self, target: impl Into<Target>, run_id: RunId) -> Result<Run, ClientError> {
+        let (provider, ctx) = self.admit(RequestType::CancelRun, target).await?;
+        Ok(provider.cancel_run(ctx, run_id).await?)
+    }
 }

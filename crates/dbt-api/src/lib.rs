@@ -17,6 +17,7 @@ mod message;
 mod projects;
 mod redirect;
 mod response;
+mod retries;
 mod retry_after;
 mod runs;
 mod wrapped_api;

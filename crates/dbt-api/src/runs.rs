@@ -58,6 +58,16 @@ impl dyn WrappedApi {
         let request = ApiRequest::get(format!("/v2/accounts/{}/runs/{id}/", to.account_id));
         self.fetch(to, with_related(request, related)).await
     }
+
+    /// Cancels a run: "Cancel Run", `POST /v2/accounts/{account_id}/runs/{run_id}/cancel/`. Answers the run, which may
+    /// still be going. What it does to a run that is over is documented nowhere.
+    ///
+    /// # Errors
+    /// Every [`ApiError`].
+    pub async fn cancel_run(&self, to: &Upstream, id: RunId) -> Result<ApiResponse<Run>, ApiError> {
+        let request = ApiRequest::post(format!("/v2/accounts/{}/runs/{id}/cancel/", to.account_id));
+        self.fetch(to, request).await
+    }
 }
 
 /// dbt's clients write it in five ways; this is the one that its specification describes.

@@ -10,11 +10,14 @@ use client::{AccessRules, ClientParts, ClientSettings, Clients, Records, Upstrea
 use dbt_api::{DbtWrappedApi, HttpSettings};
 use model::{AccountId, Clock, CompanyId, InstanceId, SystemClock, Upstream, UpstreamSource};
 use provider::{
-    DbtProvider, GraphqlSettings, ProviderSettings, RelaySettings, RetrySettings, RowLimits, StreamSettings,
+    DbtProvider, GraphqlSettings, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings, RowLimits,
+    StreamSettings,
 };
 use secrecy::ExposeSecret as _;
 use server::{GraphqlLimits, LimitSettings, Limits, ServerSettings, ServerState};
-use storage::{ApiKeys, Instances, LogQueue, LogReadSettings, Partitions, PgRequestLog, QueueSettings, RequestLogs};
+use storage::{
+    ApiKeys, Instances, LogQueue, LogReadSettings, Partitions, PgRequestLog, PgStartedRuns, QueueSettings, RequestLogs,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -48,6 +51,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
     let provider = DbtProvider::new(
         Arc::new(DbtWrappedApi::new(&http_settings(settings))?),
         log.clone(),
+        Arc::new(PgStartedRuns::new(&database)),
         Arc::clone(&clock),
         provider_settings(settings, presence.id()),
     );
@@ -158,6 +162,11 @@ fn provider_settings(settings: &Settings, instance: InstanceId) -> ProviderSetti
             max_pause: millis(settings.retry.max_pause_ms),
         },
         gather_concurrency: settings.gather.concurrency,
+        new_runs: NewRunSettings {
+            young: Duration::from_secs(settings.new_runs.young_secs),
+            wait: millis(settings.new_runs.wait_ms),
+            pause: millis(settings.new_runs.pause_ms),
+        },
         log_wait: millis(log.write_wait_ms),
         close_wait: millis(log.close_wait_ms),
         open_reads: log.open_reads,

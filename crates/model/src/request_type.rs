@@ -145,6 +145,14 @@ request_types! {
     ListRuns "list_runs" needs Viewer, Read, ADMINISTRATIVE;
     /// Read one run.
     GetRun "get_run" needs Viewer, Read, ADMINISTRATIVE;
+    /// Cancel a run.
+    CancelRun "cancel_run" needs Operator, Change, ADMINISTRATIVE;
+    /// Read what a retry of a run would run.
+    GetRetryPreview "get_retry_preview" needs Viewer, Read, ADMINISTRATIVE;
+    /// Start a run from where another failed.
+    RetryRun "retry_run" needs Operator, Change, ADMINISTRATIVE;
+    /// Start a run of a job from where its latest one failed.
+    RerunJob "rerun_job" needs Operator, Change, ADMINISTRATIVE;
     /// List the artifacts of a run.
     ListRunArtifacts "list_run_artifacts" needs Viewer, Read, ADMINISTRATIVE;
     /// Download an artifact of a run.
@@ -188,6 +196,9 @@ request_types! {
 }
 
 impl RequestType {
+    /// What starts a run: the `run_id` of such a request's row is the run that it started.
+    pub const STARTS_RUN: [Self; 3] = [Self::TriggerJob, Self::RetryRun, Self::RerunJob];
+
     /// Whether it may be sent to dbt Cloud again after a passing failure: a read may, but for those of GraphQL, which
     /// are POSTs.
     pub fn may_be_sent_again(self) -> bool {

@@ -9,17 +9,19 @@ use model::{AccountId, Clock, EachAccount, JobId, RequestType, RunId, Upstream};
 use secrecy::SecretString;
 
 use crate::exchanges::{Exchanges, Why};
+use crate::just_started::JustStarted;
 use crate::{ProviderError, RetrySettings};
 
 /// What the work of a request is given: the way to dbt Cloud.
 pub(crate) struct Call<To = Arc<Upstream>> {
     api: Arc<dyn WrappedApi>,
     to: To,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     retry: RetrySettings,
     /// How many of dbt's pages are fetched at once, from 1.
     pub(crate) gather_concurrency: usize,
     exchanges: Arc<Exchanges>,
+    pub(crate) just_started: JustStarted,
 }
 
 impl Call {
@@ -66,6 +68,11 @@ impl Call {
     pub(crate) fn token(&self) -> &SecretString {
         &self.to.token
     }
+
+    /// The account that is asked.
+    pub(crate) fn account_id(&self) -> AccountId {
+        self.to.account_id
+    }
 }
 
 impl Call<EachAccount> {
@@ -109,6 +116,7 @@ impl<To> Call<To> {
         retry: RetrySettings,
         gather_concurrency: usize,
         exchanges: Arc<Exchanges>,
+        just_started: JustStarted,
     ) -> Self {
         Self {
             api,
@@ -117,6 +125,7 @@ impl<To> Call<To> {
             retry,
             gather_concurrency,
             exchanges,
+            just_started,
         }
     }
 

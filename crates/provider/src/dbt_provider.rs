@@ -8,11 +8,11 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use dbt_api::WrappedApi;
 use model::{AccountId, Caller, Clock, InstanceId, RequestStamp, RequestType};
 use serde_json::json;
-use storage::{Closing, FixedPart, LogQueue, Outcome, RowLimits};
+use storage::{Closing, FixedPart, LogQueue, Outcome, RowLimits, StartedRuns};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{GraphqlSettings, ProviderError, RelaySettings};
+use crate::{GraphqlSettings, NewRunSettings, ProviderError, RelaySettings};
 
 /// When and how often a read is sent again.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +53,8 @@ pub struct ProviderSettings {
     pub retry: RetrySettings,
     /// How many of dbt's pages one request fetches at once, from 1.
     pub gather_concurrency: usize,
+    /// How a 404 for a run that was started just now is met.
+    pub new_runs: NewRunSettings,
     /// How long a request waits for the commit of its row before it is refused.
     pub log_wait: Duration,
     /// How long the answer of a change waits for the close of its row.
@@ -76,6 +78,7 @@ pub struct ProviderSettings {
 pub struct DbtProvider {
     pub(crate) api: Arc<dyn WrappedApi>,
     pub(crate) log: LogQueue,
+    pub(crate) started_runs: Arc<dyn StartedRuns>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: ProviderSettings,
     /// What outlives its caller: the changes under way, and the pumps of streamed answers.
@@ -93,11 +96,18 @@ impl fmt::Debug for DbtProvider {
 }
 
 impl DbtProvider {
-    /// A provider that sends by `api` and logs into `log`.
-    pub fn new(api: Arc<dyn WrappedApi>, log: LogQueue, clock: Arc<dyn Clock>, settings: ProviderSettings) -> Self {
+    /// A provider that sends by `api`, logs into `log`, and learns from `started_runs` which runs are new.
+    pub fn new(
+        api: Arc<dyn WrappedApi>,
+        log: LogQueue,
+        started_runs: Arc<dyn StartedRuns>,
+        clock: Arc<dyn Clock>,
+        settings: ProviderSettings,
+    ) -> Self {
         Self {
             api,
             log,
+            started_runs,
             clock,
             settings,
             tasks: TaskTracker::new(),

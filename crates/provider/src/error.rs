@@ -1,7 +1,7 @@
 //! What can go wrong between the gate and the answer.
 
 use dbt_api::ApiError;
-use model::AccountId;
+use model::{AccountId, RunId, RunStatus};
 use storage::LogError;
 
 /// Why a request has no answer from dbt Cloud, or must not have one.
@@ -17,6 +17,25 @@ pub enum ProviderError {
         account: AccountId,
         /// What failed.
         source: ApiError,
+    },
+    /// The run was started just now, and dbt Cloud does not show it yet.
+    #[error("run {0} was started just now, and dbt Cloud does not show it yet")]
+    RunNotVisibleYet(RunId),
+    /// The run is over, so it cannot be cancelled.
+    #[error("run {run} is over ({})", status.name())]
+    RunFinished {
+        /// Which one.
+        run: RunId,
+        /// How it ended.
+        status: RunStatus,
+    },
+    /// The run cannot be retried; nothing was started.
+    #[error("run {run} cannot be retried: {}", reason.as_deref().unwrap_or("dbt Cloud does not say why"))]
+    CannotRetry {
+        /// Which one.
+        run: RunId,
+        /// dbt Cloud's word for it (`RETRY_NOT_LATEST_RUN`), else its text.
+        reason: Option<String>,
     },
     /// The request's row could not be committed: for a change, dbt Cloud was not contacted.
     #[error("the request could not be logged")]

@@ -18,14 +18,18 @@ pub(crate) enum Why {
     Asked,
     /// The asked page covers more than one of dbt's pages.
     NextPage,
-    /// dbt Cloud takes changes of this as a whole, so the whole is read first.
-    ReadBeforeWrite,
     /// To see whether what was begun is done.
     Poll,
     /// The same read, sent again after a passing failure.
     Retry,
     /// dbt Cloud spells the path with another slash at its end.
     OtherSlash,
+    /// dbt Cloud did not show a run that was started just now.
+    NotVisibleYet,
+    /// To see whether the change is possible, or what is changed: dbt Cloud takes some things only as a whole.
+    BeforeChange,
+    /// To see why dbt Cloud refused the change.
+    AfterRefusal,
 }
 
 /// Shared by the call, which adds to it, and the bracket, which writes it into the row, however the request ends.

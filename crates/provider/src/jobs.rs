@@ -109,7 +109,7 @@ impl DbtProvider {
         };
         self.provider_request(ctx, asked, move |call| async move {
             let current = call
-                .exchange(RequestType::GetJob, Why::ReadBeforeWrite, move |api, to| {
+                .exchange(RequestType::GetJob, Why::BeforeChange, move |api, to| {
                     api.get_job_fields(to, job_id)
                 })
                 .await?;

@@ -11,6 +11,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::bracket::Bracket;
 use crate::call::Call;
+use crate::just_started::JustStarted;
 use crate::{DbtProvider, ProviderError};
 
 /// What a request is about, for its row.
@@ -115,6 +116,11 @@ impl DbtProvider {
             self.settings.retry,
             self.settings.gather_concurrency,
             bracket.exchanges(),
+            JustStarted {
+                runs: Arc::clone(&self.started_runs),
+                settings: self.settings.new_runs,
+                company: ctx.caller().company_id,
+            },
         );
         Ok(Begun { bracket, call, span })
     }

@@ -51,11 +51,10 @@ impl DbtProvider {
         };
         self.provider_request(ctx, asked, move |call| async move {
             let related = &related;
-            Ok(call
-                .exchange(RequestType::GetRun, Why::Asked, move |api, to| {
-                    api.get_run(to, run_id, related)
-                })
-                .await?)
+            call.exchange_about(run_id, RequestType::GetRun, Why::Asked, move |api, to| {
+                api.get_run(to, run_id, related)
+            })
+            .await
         })
         .await
     }

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 use crate::documented_answers;
 use crate::routes::{
     accounts, api_keys, artifacts, credentials, environments, graphql, health, job_definitions, jobs, list_runs,
-    projects, request_logs, runs,
+    projects, request_logs, retries, runs,
 };
 use crate::state::ServerState;
 
@@ -80,6 +80,9 @@ fn documented() -> OpenApiRouter<ServerState> {
         .routes(routes!(jobs::trigger_job))
         .routes(routes!(list_runs::list_runs))
         .routes(routes!(runs::get_run))
+        .routes(routes!(runs::cancel_run))
+        .routes(routes!(retries::get_retry_preview, retries::retry_run))
+        .routes(routes!(retries::rerun_job))
         .routes(routes!(artifacts::list_run_artifacts))
         .routes(routes!(artifacts::get_run_artifact))
         .routes(routes!(artifacts::get_job_artifact))

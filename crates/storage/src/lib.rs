@@ -12,6 +12,7 @@ mod instances;
 mod own_records;
 mod request_log;
 mod secrets;
+mod started_runs;
 
 pub use api_keys::{ApiKeyInfo, ApiKeys, KeyHash, KeyOrder, KeyRecord, NewKey};
 pub use companies::{Companies, Company};
@@ -26,3 +27,4 @@ pub use request_log::{
     Receipt, RequestLog, RequestLogs, RowLimits, TypeSummary, WriteError,
 };
 pub use secrets::{KeyRing, KeyRingError, OpenError};
+pub use started_runs::{PgStartedRuns, StartedRuns};

@@ -16,10 +16,12 @@ use dbt_api::{ApiAnswer, ApiRequest, WrappedApi};
 use futures::stream;
 use http::{HeaderMap, Method, StatusCode};
 use model::{
-    AccountId, ApiKeyId, Caller, CompanyId, Face, FixedClock, RequestStamp, Role, TriggerJob, Upstream, UpstreamSource,
+    AccountId, ApiKeyId, Caller, CompanyId, Face, FixedClock, RequestStamp, Role, RunId, TriggerJob, Upstream,
+    UpstreamSource,
 };
 use provider::{
-    DbtProvider, GraphqlSettings, LogQueue, ProviderSettings, RelaySettings, RetrySettings, RowLimits, StreamSettings,
+    DbtProvider, GraphqlSettings, LogQueue, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings, RowLimits,
+    StartedRuns, StreamSettings,
 };
 use serde_json::json;
 use storage::{
@@ -130,6 +132,16 @@ impl WrappedApi for FakeDbt {
     }
 }
 
+/// No run was started just now.
+struct NoneStarted;
+
+#[async_trait]
+impl StartedRuns for NoneStarted {
+    async fn was_started(&self, _: CompanyId, _: AccountId, _: RunId, _: DateTime<Utc>) -> Result<bool, StorageError> {
+        Ok(false)
+    }
+}
+
 /// A log that keeps every row it is given.
 #[derive(Default)]
 pub(crate) struct MemoryLog {
@@ -211,7 +223,13 @@ impl Bench {
         };
         let (queue, _writer) = LogQueue::start(sink, queue);
         let api: Arc<FakeDbt> = Arc::clone(&dbt);
-        let provider = DbtProvider::new(api, queue, Arc::<FixedClock>::clone(&clock), provider_settings());
+        let provider = DbtProvider::new(
+            api,
+            queue,
+            Arc::new(NoneStarted),
+            Arc::<FixedClock>::clone(&clock),
+            provider_settings(),
+        );
         let upstreams = held
             .iter()
             .fold(Upstreams::default(), |upstreams, (company, account, name)| {
@@ -268,6 +286,11 @@ fn provider_settings() -> ProviderSettings {
             max_pause: Duration::from_millis(1),
         },
         gather_concurrency: 1,
+        new_runs: NewRunSettings {
+            young: Duration::ZERO,
+            wait: Duration::ZERO,
+            pause: Duration::ZERO,
+        },
         log_wait: Duration::from_secs(5),
         close_wait: Duration::from_secs(2),
         open_reads: false,

@@ -245,6 +245,53 @@ async fn get_account_asks_v2_for_the_upstreams_own_account() {
     assert_eq!(request.url.query(), None);
 }
 
+async fn assert_is_a_change_without_a_body(server: &MockServer, path: &str) {
+    let request = only_request(server).await;
+    assert_eq!((&request.method, request.url.path()), (&Method::POST, path));
+    assert_eq!((request.url.query(), request.body.len()), (None, 0));
+    assert_common_headers(&request);
+}
+
+#[tokio::test]
+async fn the_changes_of_a_run_are_sent_without_a_body() {
+    let account = "/api/v2/accounts/70403103932111";
+    let server = answering(json!({"id": 7})).await;
+    api().cancel_run(&at(&server), RunId(7)).await.unwrap();
+    assert_is_a_change_without_a_body(&server, &format!("{account}/runs/7/cancel/")).await;
+
+    let server = answering(json!({"id": 8})).await;
+    assert_eq!(api().retry_run(&at(&server), RunId(7)).await.unwrap().data.id, RunId(8));
+    assert_is_a_change_without_a_body(&server, &format!("{account}/runs/7/retry/")).await;
+
+    let server = answering(json!({"id": 9})).await;
+    assert_eq!(
+        api().rerun_job(&at(&server), JobId(42)).await.unwrap().data.id,
+        RunId(9)
+    );
+    assert_is_a_change_without_a_body(&server, &format!("{account}/jobs/42/rerun/")).await;
+}
+
+#[tokio::test]
+async fn the_preview_of_a_retry_is_read_whatever_dbt_cloud_knows() {
+    for (data, failed, skipped) in [
+        (json!({"failed_step": "a", "skipped_steps": ["b"]}), Some("a"), Some(1)),
+        (json!({"failed_step": null, "skipped_steps": {"0": "b"}}), None, None),
+        (json!(null), None, None),
+    ] {
+        let server = answering(data).await;
+        let plan = api().get_retry_preview(&at(&server), RunId(7)).await.unwrap().data;
+        assert_eq!(plan.as_ref().and_then(|plan| plan.failed_step.as_deref()), failed);
+        assert_eq!(
+            plan.and_then(|plan| plan.skipped_steps).map(|steps| steps.len()),
+            skipped
+        );
+        assert_is_a_read(
+            &only_request(&server).await,
+            "/api/v2/accounts/70403103932111/runs/7/retry/",
+        );
+    }
+}
+
 async fn body_of_trigger(order: &TriggerJob) -> Value {
     let server = answering(json!({"id": 1})).await;
     api().trigger_job(&at(&server), JobId(42), order).await.unwrap();

@@ -81,6 +81,7 @@ impl Settings {
             stream,
             relay,
             graphql,
+            new_runs,
             ..
         } = self;
         within("upstream.account_id", upstream.account_id, 0..=i64::MAX)?;
@@ -126,6 +127,9 @@ impl Settings {
         within("graphql.poll_min_ms", graphql.poll_min_ms, 10..=10_000)?;
         within("graphql.poll_max_ms", graphql.poll_max_ms, 10..=60_000)?;
         within("graphql.deadline_secs", graphql.deadline_secs, 1..=3600)?;
+        within("new_runs.young_secs", new_runs.young_secs, 0..=600)?;
+        within("new_runs.wait_ms", new_runs.wait_ms, 0..=30_000)?;
+        within("new_runs.pause_ms", new_runs.pause_ms, 50..=5_000)?;
         Ok(())
     }
 

@@ -27,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) relay: Relay,
     pub(crate) compat: Compat,
     pub(crate) graphql: Graphql,
+    pub(crate) new_runs: NewRuns,
     pub(crate) database: Database,
     pub(crate) request_log: RequestLog,
     pub(crate) instance: Instance,
@@ -131,6 +132,14 @@ pub(crate) struct Graphql {
     pub(crate) poll_min_ms: u64,
     pub(crate) poll_max_ms: u64,
     pub(crate) deadline_secs: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewRuns {
+    pub(crate) young_secs: u64,
+    pub(crate) wait_ms: u64,
+    pub(crate) pause_ms: u64,
 }
 
 #[derive(Debug, Deserialize)]

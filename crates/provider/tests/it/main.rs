@@ -3,12 +3,15 @@
 
 mod accounts;
 mod caller_gone;
+mod cancel;
 mod changes;
 mod exact_name;
 mod gather;
+mod just_started;
 mod never_twice;
 mod queue_full;
 mod reads;
+mod retries;
 mod retry;
 mod streamed;
 mod support;

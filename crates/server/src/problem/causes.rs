@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use client::{ApiError, ClientError, LogError, ProviderError};
+use model::RunId;
 
 use super::{Kind, Problem};
 
@@ -105,6 +106,16 @@ impl From<ProviderError> for Problem {
         match error {
             ProviderError::Api(error) => error.into(),
             ProviderError::InAccount { account, source } => Self::from(source).in_account(account),
+            ProviderError::RunNotVisibleYet(run) => Self::new(
+                Kind::RUN_NOT_VISIBLE_YET,
+                format!("Run {run} was started just now, and dbt Cloud does not show it yet. Ask again in a moment."),
+            )
+            .retry_after(SOON),
+            ProviderError::RunFinished { run, status } => Self::new(
+                Kind::RUN_FINISHED,
+                format!("Run {run} is over ({}), so there is nothing to cancel.", status.name()),
+            ),
+            ProviderError::CannotRetry { run, reason } => cannot_retry(run, reason),
             ProviderError::Log(LogError::QueueFull) => Self::new(
                 Kind::BUSY,
                 "Too many requests are under way. dbt Cloud was not contacted.",
@@ -183,6 +194,25 @@ impl From<ApiError> for Problem {
             ApiError::Unsendable(_) => Self::internal(String::new()).caused_by(&error),
         }
     }
+}
+
+/// dbt Cloud's word for it goes to programs as it is, and is told to people where it is one of the documented ones.
+fn cannot_retry(run: RunId, reason: Option<String>) -> Problem {
+    let reason = reason.unwrap_or_else(|| "it does not say why".to_owned());
+    let words = match reason.as_str() {
+        "RETRY_NOT_LATEST_RUN" => "a later run of the job exists",
+        "RETRY_NOT_FAILED_RUN" => "it has not failed",
+        "RETRY_NO_RUN_RESULTS" => "it failed before there were results to go on from",
+        "RETRY_UNSUPPORTED_CMD" => "its command cannot be retried",
+        "RETRY_UNSUPPORTED_VERSION" => "its dbt version is too old",
+        other => other,
+    };
+    let detail = format!(
+        "dbt Cloud cannot retry run {run}: {}. Nothing was started.",
+        words.trim_end_matches('.')
+    );
+    let errors = serde_json::json!({ "retry_not_supported_reason": reason });
+    Problem::new(Kind::CANNOT_RETRY, detail).with_errors(Some(errors))
 }
 
 /// The error as a sentence, and what to do where dbt Cloud may have done its work all the same.

@@ -40,7 +40,7 @@ pub(crate) struct CredentialQuery {
 /// Those of the company's credentials, by id; each is read from dbt Cloud with its own credential. The page is whole or
 /// an error, which names the account that it is about. A company without credentials has an empty list.
 #[utoipa::path(get, path = "/accounts", operation_id = "list_accounts", tag = "accounts", params(ListAccounts),
-    responses((status = 200, body = ListView<AccountView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = ListView<AccountView>)))]
 pub(crate) async fn list_accounts(
     Dbt(client): Dbt,
     links: PageLinks,
@@ -54,7 +54,7 @@ pub(crate) async fn list_accounts(
 /// Get an account
 #[utoipa::path(get, path = "/accounts/{account_id}", operation_id = "get_account", tag = "accounts",
     params(("account_id" = i64, Path, description = "The account's id."), CredentialQuery),
-    responses((status = 200, body = AccountView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = AccountView)))]
 pub(crate) async fn get_account(
     Dbt(client): Dbt,
     Id(account): Id<AccountId>,

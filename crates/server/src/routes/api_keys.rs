@@ -52,7 +52,7 @@ pub(crate) struct ApiKeyList {
 
 /// List the company's keys
 #[utoipa::path(get, path = "/api-keys", operation_id = "list_api_keys", tag = "api keys",
-    responses((status = 200, body = ApiKeyList), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = ApiKeyList)))]
 pub(crate) async fn list_api_keys(Dbt(client): Dbt, _: NoQuery) -> Result<Json<ApiKeyList>, Problem> {
     let results: Vec<_> = client
         .api_keys()
@@ -72,8 +72,7 @@ pub(crate) async fn list_api_keys(Dbt(client): Dbt, _: NoQuery) -> Result<Json<A
     request_body = CreateApiKeyBody,
     responses(
         (status = 201, body = NewApiKeyView, headers(("location" = String, description = "Where it can be read."))),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "An account that this key may not use."),
-        (status = "default", body = Problem, content_type = "application/problem+json")))]
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "An account that this key may not use.")))]
 pub(crate) async fn create_api_key(
     Dbt(client): Dbt,
     _: NoQuery,
@@ -101,7 +100,7 @@ pub(crate) async fn create_api_key(
 /// Get a key, without its text
 #[utoipa::path(get, path = "/api-keys/{api_key_id}", operation_id = "get_api_key", tag = "api keys",
     params(("api_key_id" = i64, Path, description = "The key's id.")),
-    responses((status = 200, body = ApiKeyView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = ApiKeyView)))]
 pub(crate) async fn get_api_key(
     Dbt(client): Dbt,
     Id(id): Id<ApiKeyId>,
@@ -115,7 +114,7 @@ pub(crate) async fn get_api_key(
 /// Holds within 5 seconds in every replica. Revoking again is fine.
 #[utoipa::path(delete, path = "/api-keys/{api_key_id}", operation_id = "revoke_api_key", tag = "api keys",
     params(("api_key_id" = i64, Path, description = "The key's id.")),
-    responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 204)))]
 pub(crate) async fn revoke_api_key(Dbt(client): Dbt, Id(id): Id<ApiKeyId>, _: NoQuery) -> Result<StatusCode, Problem> {
     client.api_keys().revoke(id).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -58,8 +58,7 @@ impl ArtifactQuery {
 /// Their paths below `target/`. An empty list where the run has none.
 #[utoipa::path(get, path = "/runs/{run_id}/artifacts", operation_id = "list_run_artifacts", tag = "artifacts",
     params(("run_id" = i64, Path, description = "The run's id."), ArtifactQuery),
-    responses((status = 200, body = ArtifactPaths),
-        (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = ArtifactPaths)))]
 pub(crate) async fn list_run_artifacts(
     Dbt(client): Dbt,
     Id(run): Id<RunId>,
@@ -81,8 +80,7 @@ pub(crate) async fn list_run_artifacts(
         (status = 206, description = "The part that `Range` asked for.", body = ArtifactFile, content_type = "*/*"),
         (status = 304, description = "The caller has the file already, by `If-None-Match` or `If-Modified-Since`."),
         (status = 412, description = "The file has changed, by `If-Match` or `If-Unmodified-Since`."),
-        (status = 416, description = "The file has no such part."),
-        (status = "default", body = Problem, content_type = "application/problem+json")))]
+        (status = 416, description = "The file has no such part.")))]
 pub(crate) async fn get_run_artifact(
     Dbt(client): Dbt,
     IdAndArtifact(run, path): IdAndArtifact<RunId>,
@@ -105,8 +103,7 @@ pub(crate) async fn get_run_artifact(
         (status = 206, description = "The part that `Range` asked for.", body = ArtifactFile, content_type = "*/*"),
         (status = 304, description = "The caller has the file already, by `If-None-Match` or `If-Modified-Since`."),
         (status = 412, description = "The file has changed, by `If-Match` or `If-Unmodified-Since`."),
-        (status = 416, description = "The file has no such part."),
-        (status = "default", body = Problem, content_type = "application/problem+json")))]
+        (status = 416, description = "The file has no such part.")))]
 pub(crate) async fn get_job_artifact(
     Dbt(client): Dbt,
     IdAndArtifact(job, path): IdAndArtifact<JobId>,

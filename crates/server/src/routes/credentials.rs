@@ -107,7 +107,7 @@ pub(crate) struct CredentialList {
 
 /// List the company's credentials
 #[utoipa::path(get, path = "/credentials", operation_id = "list_credentials", tag = "credentials",
-    responses((status = 200, body = CredentialList), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = CredentialList)))]
 pub(crate) async fn list_credentials(Dbt(client): Dbt, _: NoQuery) -> Result<Json<CredentialList>, Problem> {
     let results: Vec<_> = client
         .credentials()
@@ -128,8 +128,7 @@ pub(crate) async fn list_credentials(Dbt(client): Dbt, _: NoQuery) -> Result<Jso
     responses(
         (status = 201, body = CredentialView, headers(("location" = String, description = "Where it can be read."))),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "An account that this key may not use."),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The name is taken."),
-        (status = "default", body = Problem, content_type = "application/problem+json")))]
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The name is taken.")))]
 pub(crate) async fn create_credential(
     Dbt(client): Dbt,
     _: NoQuery,
@@ -152,7 +151,7 @@ pub(crate) async fn create_credential(
 /// Get a credential, without its token
 #[utoipa::path(get, path = "/credentials/{name}", operation_id = "get_credential", tag = "credentials",
     params(("name" = String, Path, description = "The credential's name.")),
-    responses((status = 200, body = CredentialView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = CredentialView)))]
 pub(crate) async fn get_credential(
     Dbt(client): Dbt,
     Name(name): Name,
@@ -167,8 +166,7 @@ pub(crate) async fn get_credential(
 #[utoipa::path(patch, path = "/credentials/{name}", operation_id = "update_credential", tag = "credentials",
     params(("name" = String, Path, description = "The credential's name.")), request_body = UpdateCredentialBody,
     responses((status = 200, body = CredentialView),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The name is taken, or it comes from the settings."),
-        (status = "default", body = Problem, content_type = "application/problem+json")))]
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The name is taken, or it comes from the settings.")))]
 pub(crate) async fn update_credential(
     Dbt(client): Dbt,
     Name(name): Name,
@@ -193,8 +191,7 @@ pub(crate) async fn update_credential(
 #[utoipa::path(delete, path = "/credentials/{name}", operation_id = "delete_credential", tag = "credentials",
     params(("name" = String, Path, description = "The credential's name.")),
     responses((status = 204),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "It comes from the settings."),
-        (status = "default", body = Problem, content_type = "application/problem+json")))]
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "It comes from the settings.")))]
 pub(crate) async fn delete_credential(Dbt(client): Dbt, Name(name): Name, _: NoQuery) -> Result<StatusCode, Problem> {
     client.credentials().delete(&name).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -206,7 +203,7 @@ pub(crate) async fn delete_credential(Dbt(client): Dbt, Name(name): Name, _: NoQ
 /// host, an IP allow-list, another account.
 #[utoipa::path(post, path = "/credentials/{name}/verify", operation_id = "verify_credential", tag = "credentials",
     params(("name" = String, Path, description = "The credential's name.")),
-    responses((status = 200, body = VerificationView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = VerificationView)))]
 pub(crate) async fn verify_credential(
     Dbt(client): Dbt,
     Name(name): Name,

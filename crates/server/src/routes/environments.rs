@@ -124,7 +124,7 @@ pub(crate) struct GetEnvironment {
 /// is then read and compared here.
 #[utoipa::path(get, path = "/environments", operation_id = "list_environments", tag = "environments",
     params(ListEnvironments),
-    responses((status = 200, body = ListView<EnvironmentView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = ListView<EnvironmentView>)))]
 pub(crate) async fn list_environments(
     Dbt(client): Dbt,
     links: PageLinks,
@@ -138,7 +138,7 @@ pub(crate) async fn list_environments(
 /// Get an environment
 #[utoipa::path(get, path = "/environments/{environment_id}", operation_id = "get_environment", tag = "environments",
     params(("environment_id" = i64, Path, description = "The environment's id."), GetEnvironment),
-    responses((status = 200, body = EnvironmentView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = EnvironmentView)))]
 pub(crate) async fn get_environment(
     Dbt(client): Dbt,
     Id(environment): Id<EnvironmentId>,

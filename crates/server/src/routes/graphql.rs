@@ -47,6 +47,7 @@ pub(crate) struct QueryMetadata {
 }
 
 /// Names of GraphQL with dots between.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde calls it so")]
 fn is_place(place: &str, (): &()) -> garde::Result {
     let is_name = |name: &str| {
         let letters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -168,7 +169,7 @@ pub(crate) struct CsvTable(String);
 /// With `gather` all pages of one list are read and joined; the list is whole or an error.
 #[utoipa::path(post, path = "/metadata/query", operation_id = "query_metadata", tag = "graphql", params(AccountQuery),
     request_body = QueryMetadata,
-    responses((status = 200, body = GraphqlView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = GraphqlView)))]
 pub(crate) async fn query_metadata(
     State(state): State<ServerState>,
     Dbt(client): Dbt,
@@ -192,8 +193,7 @@ pub(crate) async fn query_metadata(
 /// table is JSON, or CSV with `Accept: text/csv`.
 #[utoipa::path(post, path = "/semantic-layer/query", operation_id = "query_semantic_layer", tag = "graphql", params(AccountQuery),
     request_body = QuerySemanticLayer,
-    responses((status = 200, content((SemanticLayerView = "application/json"), (CsvTable = "text/csv"))),
-        (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, content((SemanticLayerView = "application/json"), (CsvTable = "text/csv")))))]
 pub(crate) async fn query_semantic_layer(
     State(state): State<ServerState>,
     Dbt(client): Dbt,

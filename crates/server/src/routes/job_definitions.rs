@@ -111,7 +111,7 @@ pub(crate) struct GetJob {
 ///
 /// Gathers as many of dbt Cloud's pages of 100 as the asked page covers. The page is whole or an error.
 #[utoipa::path(get, path = "/jobs", operation_id = "list_jobs", tag = "jobs", params(ListJobs),
-    responses((status = 200, body = ListView<JobView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = ListView<JobView>)))]
 pub(crate) async fn list_jobs(
     Dbt(client): Dbt,
     links: PageLinks,
@@ -125,7 +125,7 @@ pub(crate) async fn list_jobs(
 /// Get a job
 #[utoipa::path(get, path = "/jobs/{job_id}", operation_id = "get_job", tag = "jobs",
     params(("job_id" = i64, Path, description = "The job's id."), GetJob),
-    responses((status = 200, body = JobView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = JobView)))]
 pub(crate) async fn get_job(
     Dbt(client): Dbt,
     Id(job): Id<JobId>,
@@ -145,8 +145,7 @@ pub(crate) async fn get_job(
 #[utoipa::path(post, path = "/jobs", operation_id = "create_job", tag = "jobs",
     params(AccountQuery), request_body = CreateJobBody,
     responses(
-        (status = 201, body = JobView, headers(("location" = String, description = "Where the job can be read."))),
-        (status = "default", body = Problem, content_type = "application/problem+json")))]
+        (status = 201, body = JobView, headers(("location" = String, description = "Where the job can be read.")))))]
 pub(crate) async fn create_job(
     Dbt(client): Dbt,
     QueryParams(account): QueryParams<AccountQuery>,
@@ -173,7 +172,7 @@ pub(crate) async fn create_job(
 /// the job may have changed; the same body can be sent again.
 #[utoipa::path(patch, path = "/jobs/{job_id}", operation_id = "update_job", tag = "jobs",
     params(("job_id" = i64, Path, description = "The job's id."), AccountQuery), request_body = UpdateJobBody,
-    responses((status = 200, body = JobView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = JobView)))]
 pub(crate) async fn update_job(
     Dbt(client): Dbt,
     Id(job): Id<JobId>,
@@ -191,7 +190,7 @@ pub(crate) async fn update_job(
 /// Delete a job
 #[utoipa::path(delete, path = "/jobs/{job_id}", operation_id = "delete_job", tag = "jobs",
     params(("job_id" = i64, Path, description = "The job's id."), AccountQuery),
-    responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 204)))]
 pub(crate) async fn delete_job(
     Dbt(client): Dbt,
     Id(job): Id<JobId>,

@@ -1,8 +1,5 @@
 //! Jobs, and the runs they start.
 
-use axum::Json;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use garde::Validate;
 use model::{CAUSE_MAX_CHARS, JobId, TriggerJob};
 use serde::Deserialize;
@@ -10,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::extract::{Dbt, Id, JsonBody, QueryParams};
 use crate::problem::Problem;
-use crate::routes::AccountQuery;
+use crate::routes::{AccountQuery, Started};
 use crate::views::RunView;
 
 /// What to run, and why. Fields left out stay as the job defines them.
@@ -103,24 +100,16 @@ impl From<TriggerJobBody> for TriggerJob {
 #[utoipa::path(post, path = "/jobs/{job_id}/runs", operation_id = "trigger_job", tag = "jobs",
     params(("job_id" = i64, Path, description = "The job's id."), AccountQuery), request_body = TriggerJobBody,
     responses(
-        (status = 201, body = RunView, headers(("location" = String, description = "Where the run can be read."))),
-        (status = "default", body = Problem, content_type = "application/problem+json")))]
+        (status = 201, body = RunView, headers(("location" = String, description = "Where the run can be read.")))))]
 pub(crate) async fn trigger_job(
     Dbt(client): Dbt,
     Id(job): Id<JobId>,
     QueryParams(account): QueryParams<AccountQuery>,
     JsonBody(order): JsonBody<TriggerJobBody>,
-) -> Result<Response, Problem> {
-    let asked = account.account_id;
-    let run = client.trigger_job(account, job, order.into()).await?;
-    let mut location = format!("/runs/{}", run.id);
-    if let Some(account) = asked {
-        location = format!("{location}?account_id={account}");
-    }
-    Ok((
-        StatusCode::CREATED,
-        [(header::LOCATION, location)],
-        Json(RunView::from(run)),
-    )
-        .into_response())
+) -> Result<Started, Problem> {
+    let query = account.clone();
+    Ok(Started::new(
+        client.trigger_job(account, job, order.into()).await?,
+        &query,
+    ))
 }

@@ -112,7 +112,7 @@ fn period(name: &str, after: Option<DateTime<Utc>>, before: Option<DateTime<Utc>
 /// The newest first, unless `order_by` says otherwise. Gathers as many of dbt Cloud's pages of 100 as the asked page
 /// covers; the page is whole or an error.
 #[utoipa::path(get, path = "/runs", operation_id = "list_runs", tag = "runs", params(ListRuns),
-    responses((status = 200, body = ListView<RunView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = ListView<RunView>)))]
 pub(crate) async fn list_runs(
     Dbt(client): Dbt,
     links: PageLinks,

@@ -13,16 +13,19 @@ pub(crate) mod jobs;
 pub(crate) mod list_runs;
 pub(crate) mod projects;
 pub(crate) mod request_logs;
+pub(crate) mod retries;
 pub(crate) mod runs;
+mod started;
 
 use model::{AccountId, PageQuery, Target};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::problem::{Kind, Problem};
+pub(crate) use started::Started;
 
 /// The account of a request about one thing.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct AccountQuery {

@@ -63,7 +63,7 @@ impl ListProjects {
 ///
 /// Gathers as many of dbt Cloud's pages of 100 as the asked page covers. The page is whole or an error.
 #[utoipa::path(get, path = "/projects", operation_id = "list_projects", tag = "projects", params(ListProjects),
-    responses((status = 200, body = ListView<ProjectView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = ListView<ProjectView>)))]
 pub(crate) async fn list_projects(
     Dbt(client): Dbt,
     links: PageLinks,
@@ -77,7 +77,7 @@ pub(crate) async fn list_projects(
 /// Get a project
 #[utoipa::path(get, path = "/projects/{project_id}", operation_id = "get_project", tag = "projects",
     params(("project_id" = i64, Path, description = "The project's id."), AccountQuery),
-    responses((status = 200, body = ProjectView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = ProjectView)))]
 pub(crate) async fn get_project(
     Dbt(client): Dbt,
     Id(project): Id<model::ProjectId>,

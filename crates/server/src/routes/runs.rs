@@ -1,12 +1,14 @@
 //! Runs, one at a time.
 
 use axum::Json;
+use axum::http::StatusCode;
 use model::{AccountId, RunId, RunRelated, Target};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::extract::{Dbt, Id, OfOne, QueryParams, commas};
 use crate::problem::Problem;
+use crate::routes::AccountQuery;
 use crate::views::RunView;
 
 /// The account of the run, and what to send with it.
@@ -42,7 +44,7 @@ impl GetRun {
 /// Get a run
 #[utoipa::path(get, path = "/runs/{run_id}", operation_id = "get_run", tag = "runs",
     params(("run_id" = i64, Path, description = "The run's id."), GetRun),
-    responses((status = 200, body = RunView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = RunView)))]
 pub(crate) async fn get_run(
     Dbt(client): Dbt,
     Id(run): Id<RunId>,
@@ -50,4 +52,20 @@ pub(crate) async fn get_run(
 ) -> Result<Json<RunView>, Problem> {
     let (target, related) = query.split();
     Ok(Json(client.get_run(target, run, related).await?.into()))
+}
+
+/// Cancel a run
+///
+/// Answers the run, which may go on for a moment: poll it until `is_complete`. May be repeated: a run that is being
+/// cancelled, or was, stays so. A run that ended by itself is left alone: 409 `run-finished`.
+#[utoipa::path(post, path = "/runs/{run_id}/cancel", operation_id = "cancel_run", tag = "runs",
+    params(("run_id" = i64, Path, description = "The run's id."), AccountQuery),
+    responses((status = 202, body = RunView), (status = 409, body = Problem, content_type = "application/problem+json", description = "The run has ended by itself.")))]
+pub(crate) async fn cancel_run(
+    Dbt(client): Dbt,
+    Id(run): Id<RunId>,
+    QueryParams(account): QueryParams<AccountQuery>,
+) -> Result<(StatusCode, Json<RunView>), Problem> {
+    let run = client.cancel_run(account, run).await?;
+    Ok((StatusCode::ACCEPTED, Json(run.into())))
 }

@@ -53,7 +53,7 @@ impl TableView {
                 other => other.to_string(),
             }))?;
         }
-        Ok(csv.into_inner().map_err(|error| error.into_error())?)
+        Ok(csv.into_inner().map_err(csv::IntoInnerError::into_error)?)
     }
 }
 

@@ -308,6 +308,8 @@ async fn who_is_no_admin_is_refused_with_a_row_on_every_route_for_admins() {
             project: 1,
             job: 1,
             run: 1,
+            going_run: 1,
+            failed_run: 1,
             credential: "nobody".to_owned(),
             api_key: 4711,
             request_uuid: String::new(),

@@ -260,7 +260,7 @@ async fn a_change_reads_merges_and_writes_the_whole_whatever_dbt_does_with_what_
         assert_eq!(
             told,
             [
-                (&json!("get_job"), &json!("read_before_write")),
+                (&json!("get_job"), &json!("before_change")),
                 (&json!("update_job"), &json!("asked"))
             ]
         );

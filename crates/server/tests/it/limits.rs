@@ -160,6 +160,8 @@ async fn a_gateway_that_only_reads_refuses_every_change_and_reads_on() {
         project: acme::PROJECT_ID,
         job: acme::NIGHTLY_JOB_ID,
         run: acme::SUCCEEDED_RUN_ID,
+        going_run: acme::SUCCEEDED_RUN_ID,
+        failed_run: acme::SUCCEEDED_RUN_ID,
         credential: format!("account%20{}", acme::ACCOUNT_ID),
         api_key: keys["results"][0]["id"].as_i64().unwrap(),
         request_uuid: admin.get("/projects").await.request_uuid(),

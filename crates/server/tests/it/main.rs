@@ -33,6 +33,7 @@ mod roles;
 mod rows;
 mod runs;
 mod secrets;
+mod stop_and_retry;
 mod support;
 mod tenancy;
 mod which_account;

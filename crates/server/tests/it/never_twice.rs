@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 use simulator::{Effect, Fault, FaultBody, acme};
 
-use crate::support::{Setup, TestApp};
+use crate::support::{Setup, TestApp, going_and_failed_run};
 
 fn path() -> String {
     format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID)
@@ -58,6 +58,39 @@ async fn a_trigger_is_sent_once_whatever_comes_back() {
             assert_eq!(sent.len(), 1, "{fault:?}: {sent:#?}");
             assert_eq!(sent[0].method, "POST");
             assert_eq!(app.row_of(&answer).await["attempts"], 1, "{fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cancellation_a_retry_and_a_rerun_are_sent_once_whatever_comes_back() {
+    let app = TestApp::start().await;
+    // As dbt Cloud shows them, so that they are not looked at in vain.
+    let (going, failed) = going_and_failed_run(&app).await;
+    for path in [
+        format!("/runs/{going}/cancel"),
+        format!("/runs/{failed}/retry"),
+        format!("/jobs/{}/rerun", acme::NIGHTLY_JOB_ID),
+    ] {
+        for mut fault in ambiguous() {
+            if matches!(
+                &fault.effect,
+                Effect::ResetAfter | Effect::Truncate { .. } | Effect::MalformedJson
+            ) || matches!(&fault.effect, Effect::Answer { work_done: true, .. })
+            {
+                // Carried out, it could not be asked for again.
+                continue;
+            }
+            fault.method = Some("POST".to_owned());
+            let on = app.dbt.add_fault(fault.clone());
+            app.dbt.clear_requests();
+            let answer = app.operator().post(&path, &json!(null)).await;
+            app.dbt.remove_fault(on);
+            assert!(
+                answer.status.is_server_error() || answer.status == 429,
+                "{path} {fault:?}: {answer:#?}"
+            );
+            assert_eq!(app.dbt.requests_to("POST", "/").len(), 1, "{path} {fault:?}");
         }
     }
 }

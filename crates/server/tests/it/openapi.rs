@@ -7,7 +7,7 @@ use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use simulator::acme;
 
-use crate::support::{Answer, Names, Operation, SERVICE, TestApp, operations};
+use crate::support::{Answer, Names, Operation, SERVICE, TestApp, going_and_failed_run, operations};
 
 fn document() -> Value {
     serde_json::to_value(server::document()).unwrap()
@@ -239,11 +239,14 @@ async fn names(app: &TestApp, round: usize) -> Names {
     let key = json!({"name": "to be revoked", "role": "viewer"});
     let key = admin.post("/api-keys", &key).await.expect(201);
     let request_uuid = admin.get("/projects").await.request_uuid();
+    let (going_run, failed_run) = going_and_failed_run(app).await;
     Names {
         account: acme::ACCOUNT_ID,
         project: acme::PROJECT_ID,
         job: acme::NIGHTLY_JOB_ID,
         run: acme::FAILED_RUN_ID,
+        going_run,
+        failed_run,
         credential,
         api_key: key["id"].as_i64().unwrap(),
         request_uuid,

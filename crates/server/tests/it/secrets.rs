@@ -157,6 +157,8 @@ impl Stage {
                         project: self.plan.project_id(0),
                         job: self.plan.job_id(0, 0),
                         run: self.plan.run_id(0),
+                        going_run: self.plan.run_id(0),
+                        failed_run: self.plan.run_id(0),
                         credential: credential.clone(),
                         // There is none: those in use are not to be revoked.
                         api_key: 4711,

@@ -16,7 +16,7 @@ use chrono::DateTime;
 use client::{AccessRules, Clients};
 use dbt_api::HttpSettings;
 use model::{CompanyId, Face, FixedClock, RequestStamp, Role};
-use provider::{GraphqlSettings, RelaySettings, StreamSettings};
+use provider::{GraphqlSettings, NewRunSettings, RelaySettings, StreamSettings};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use server::{GraphqlLimits, LimitSettings, ServerSettings};
@@ -28,12 +28,12 @@ use url::Url;
 
 pub(crate) use answer::Answer;
 pub(crate) use caller::Caller;
-pub(crate) use operations::{Names, Operation, SERVICE, operations};
+pub(crate) use operations::{Names, Operation, SERVICE, going_and_failed_run, operations};
 
 /// The company that the migrations make.
 pub(crate) const COMPANY: CompanyId = CompanyId(1);
 /// Longer than any test takes: what is bounded by it never decides how a test ends.
-const FOREVER: Duration = Duration::from_mins(10);
+pub(crate) const FOREVER: Duration = Duration::from_mins(10);
 
 /// What is different from a plain gateway.
 pub(crate) struct Setup {
@@ -52,6 +52,8 @@ pub(crate) struct Setup {
     pub(crate) database_url: Option<String>,
     pub(crate) read_only: bool,
     pub(crate) log_wait: Duration,
+    /// How a 404 for a run that was started just now is met.
+    pub(crate) new_runs: NewRunSettings,
     pub(crate) log_reading: LogReadSettings,
     pub(crate) max_exports: usize,
     pub(crate) export_stall: Duration,
@@ -103,6 +105,11 @@ impl Default for Setup {
             database_url: None,
             read_only: false,
             log_wait: FOREVER,
+            new_runs: NewRunSettings {
+                young: Duration::from_mins(1),
+                wait: Duration::from_millis(5),
+                pause: Duration::from_millis(1),
+            },
             log_reading: LogReadSettings {
                 connections: 3,
                 acquire_timeout: FOREVER,

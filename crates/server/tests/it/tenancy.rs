@@ -48,6 +48,8 @@ async fn neighbours() -> (TestApp, Names, String) {
         project: acme::PROJECT_ID,
         job: acme::NIGHTLY_JOB_ID,
         run: acme::SUCCEEDED_RUN_ID,
+        going_run: acme::FAILED_RUN_ID,
+        failed_run: acme::FAILED_RUN_ID,
         credential: MARK.to_owned(),
         api_key: key["id"].as_i64().unwrap(),
         request_uuid: on_record.request_uuid(),
@@ -70,6 +72,7 @@ async fn stored(app: &TestApp) -> Vec<Value> {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one walk over all operations")]
 async fn whatever_a_foreigner_names_of_ours_is_not_found() {
     let (app, names, foreigner) = neighbours().await;
     let foreigner = app.with_key(&foreigner);

@@ -27,6 +27,8 @@ pub enum Outcome {
     UnprocessableEntity,
     /// dbt Cloud answered 429.
     TooManyRequests,
+    /// What was asked is not possible in the state that the run is in.
+    Conflict,
     /// dbt Cloud answered another status that is not 2xx.
     UnexpectedStatus,
     /// dbt Cloud did not answer in time.
@@ -53,13 +55,14 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, for tests and tables.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Succeeded,
         Self::InvalidRequest,
         Self::Credentials,
         Self::NotFound,
         Self::UnprocessableEntity,
         Self::TooManyRequests,
+        Self::Conflict,
         Self::UnexpectedStatus,
         Self::Timeout,
         Self::Connect,
@@ -82,6 +85,7 @@ impl Outcome {
             Self::NotFound => "not_found",
             Self::UnprocessableEntity => "unprocessable_entity",
             Self::TooManyRequests => "too_many_requests",
+            Self::Conflict => "conflict",
             Self::UnexpectedStatus => "unexpected_status",
             Self::Timeout => "timeout",
             Self::Connect => "connect",

@@ -6,15 +6,17 @@ mod log;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::{TimeZone as _, Utc};
+use async_trait::async_trait;
+use chrono::{DateTime, TimeZone as _, Utc};
 use model::{
     AccountId, ApiKeyId, Caller, ClientContext, CompanyId, Face, FixedClock, InstanceId, RequestStamp, RequestType,
-    Role, TriggerJob, Upstream, UpstreamSource,
+    Role, RunId, TriggerJob, Upstream, UpstreamSource,
 };
 use provider::{
-    DbtProvider, GraphqlSettings, LogQueue, ProviderSettings, RelaySettings, RetrySettings, RowLimits, StreamSettings,
+    DbtProvider, GraphqlSettings, LogQueue, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings, RowLimits,
+    StartedRuns, StreamSettings,
 };
-use storage::QueueSettings;
+use storage::{QueueSettings, StorageError};
 
 pub(crate) use dbt::{FakeDbt, Reply, query, slice};
 pub(crate) use log::{MemoryLog, Mood, exchanges, whys};
@@ -41,9 +43,53 @@ pub(super) async fn soon<T>(event: impl Future<Output = T>) -> T {
     waited.unwrap_or_else(|_| panic!("it never came"))
 }
 
+/// What the log knows of runs that were started, and what it was asked.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Started(Arc<Mutex<StartedState>>);
+
+#[derive(Debug, Default)]
+struct StartedState {
+    runs: Vec<RunId>,
+    is_away: bool,
+    asked: Vec<(CompanyId, AccountId, RunId, DateTime<Utc>)>,
+}
+
+impl Started {
+    pub(crate) fn add(&self, run: RunId) {
+        self.0.lock().unwrap().runs.push(run);
+    }
+
+    pub(crate) fn is_away(&self) {
+        self.0.lock().unwrap().is_away = true;
+    }
+
+    pub(crate) fn asked(&self) -> Vec<(CompanyId, AccountId, RunId, DateTime<Utc>)> {
+        self.0.lock().unwrap().asked.clone()
+    }
+}
+
+#[async_trait]
+impl StartedRuns for Started {
+    async fn was_started(
+        &self,
+        company: CompanyId,
+        account: AccountId,
+        run: RunId,
+        since: DateTime<Utc>,
+    ) -> Result<bool, StorageError> {
+        let mut state = self.0.lock().unwrap();
+        state.asked.push((company, account, run, since));
+        if state.is_away {
+            return Err(StorageError::Query(sqlx::Error::PoolTimedOut));
+        }
+        Ok(state.runs.contains(&run))
+    }
+}
+
 /// A provider with both its neighbours.
 pub(crate) struct Bench {
     pub(crate) provider: DbtProvider,
+    pub(crate) started: Started,
     pub(crate) dbt: Arc<FakeDbt>,
     pub(crate) log: Arc<MemoryLog>,
     pub(crate) journal: Journal,
@@ -58,6 +104,11 @@ pub(crate) fn settings() -> ProviderSettings {
             max_pause: Duration::from_secs(10),
         },
         gather_concurrency: 3,
+        new_runs: NewRunSettings {
+            young: Duration::from_mins(1),
+            wait: Duration::from_secs(3),
+            pause: Duration::from_millis(500),
+        },
         log_wait: Duration::from_secs(5),
         close_wait: Duration::from_secs(2),
         open_reads: false,
@@ -86,6 +137,7 @@ impl Bench {
         Self::with_settings(settings(), 64, script)
     }
 
+    #[expect(clippy::large_types_passed_by_value, reason = "once a test")]
     pub(crate) fn with_settings(
         settings: ProviderSettings,
         capacity: usize,
@@ -104,9 +156,17 @@ impl Bench {
         let (queue, _writer) = LogQueue::start(sink, queue);
         let clock = Arc::new(FixedClock::at(Utc.with_ymd_and_hms(2026, 3, 4, 5, 6, 7).unwrap()));
         let api: Arc<FakeDbt> = Arc::clone(&dbt);
-        let provider = DbtProvider::new(api, queue, Arc::<FixedClock>::clone(&clock), settings);
+        let started = Started::default();
+        let provider = DbtProvider::new(
+            api,
+            queue,
+            Arc::new(started.clone()),
+            Arc::<FixedClock>::clone(&clock),
+            settings,
+        );
         Self {
             provider,
+            started,
             dbt,
             log,
             journal,

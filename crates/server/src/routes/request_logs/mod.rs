@@ -35,8 +35,7 @@ pub(crate) struct RequestLogPage {
 #[utoipa::path(get, path = "/request-logs", operation_id = "list_request_logs", tag = "request log",
     params(ListRequestLogs),
     responses((status = 200, body = RequestLogPage),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The search took too long: narrow it."),
-        (status = "default", body = Problem, content_type = "application/problem+json")))]
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "The search took too long: narrow it.")))]
 pub(crate) async fn list_request_logs(
     Dbt(client): Dbt,
     links: PageLinks,
@@ -66,8 +65,7 @@ pub(crate) async fn list_request_logs(
     params(FilterRequestLogs),
     responses(
         (status = 200, body = RequestLogView, content_type = "application/x-ndjson"),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The search took too long: narrow it."),
-        (status = "default", body = Problem, content_type = "application/problem+json")))]
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "The search took too long: narrow it.")))]
 pub(crate) async fn export_request_logs(
     Dbt(client): Dbt,
     QueryParams(query): QueryParams<FilterRequestLogs>,
@@ -94,8 +92,7 @@ fn line(view: &RequestLogView) -> Result<Vec<u8>, BoxError> {
 #[utoipa::path(get, path = "/request-logs/summary", operation_id = "summarize_request_logs", tag = "request log",
     params(FilterRequestLogs),
     responses((status = 200, body = SummaryView),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The search took too long: narrow it."),
-        (status = "default", body = Problem, content_type = "application/problem+json")))]
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "The search took too long: narrow it.")))]
 pub(crate) async fn summarize_request_logs(
     Dbt(client): Dbt,
     QueryParams(query): QueryParams<FilterRequestLogs>,
@@ -109,8 +106,7 @@ pub(crate) async fn summarize_request_logs(
 #[utoipa::path(get, path = "/request-logs/{request_uuid}", operation_id = "get_request_log", tag = "request log",
     params(("request_uuid" = Uuid, Path, description = "The request's name: the `x-request-id` of its answer.")),
     responses((status = 200, body = RequestLogView),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The search took too long: narrow it."),
-        (status = "default", body = Problem, content_type = "application/problem+json")))]
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "The search took too long: narrow it.")))]
 pub(crate) async fn get_request_log(
     Dbt(client): Dbt,
     NamedUuid(request_uuid): NamedUuid,

@@ -3,13 +3,14 @@
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use model::RequestType;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use simulator::acme;
 
-use super::{Answer, Caller};
+use super::{Answer, Caller, TestApp};
 
 /// How many of the jobs of Acme's big project have been deleted.
 static SPARE_JOBS: AtomicI64 = AtomicI64::new(0);
@@ -33,6 +34,10 @@ pub(crate) struct Names {
     pub(crate) project: i64,
     pub(crate) job: i64,
     pub(crate) run: i64,
+    /// A run that can be cancelled.
+    pub(crate) going_run: i64,
+    /// A run that can be retried.
+    pub(crate) failed_run: i64,
     /// A credential that there is.
     pub(crate) credential: String,
     pub(crate) api_key: i64,
@@ -40,6 +45,20 @@ pub(crate) struct Names {
     pub(crate) request_uuid: String,
     /// A name that nothing has yet.
     pub(crate) free_name: String,
+}
+
+/// Two new runs of the simulator's first account: one that goes on, and one that has failed and can be retried.
+pub(crate) async fn going_and_failed_run(app: &TestApp) -> (i64, i64) {
+    let start = async |job: i64, order: Value| {
+        let path = format!("/jobs/{job}/runs?account_id={}", acme::ACCOUNT_ID);
+        let run = app.operator().post(&path, &order).await;
+        run.expect(201)["id"].as_i64().unwrap()
+    };
+    let failed = start(acme::FAILING_JOB_ID, json!({"cause": "fails"})).await;
+    app.dbt.advance(Duration::from_mins(2));
+    // A CI run takes no other's turn.
+    let going = json!({"cause": "goes on", "github_pull_request_id": 1});
+    (start(acme::SLOW_JOB_ID, going).await, failed)
 }
 
 /// Every operation, in the document's order.
@@ -119,13 +138,18 @@ impl Operation {
             "delete_job" => acme::FIRST_STORE_JOB_ID + SPARE_JOBS.fetch_add(1, Ordering::Relaxed),
             _ => names.job,
         };
+        let run = match self.id.as_str() {
+            "cancel_run" => names.going_run,
+            "retry_run" => names.failed_run,
+            _ => names.run,
+        };
         let filled = self
             .path
             .replace("{account_id}", &names.account.to_string())
             .replace("{project_id}", &names.project.to_string())
             .replace("{environment_id}", &acme::PRODUCTION_ENVIRONMENT_ID.to_string())
             .replace("{job_id}", &job.to_string())
-            .replace("{run_id}", &names.run.to_string())
+            .replace("{run_id}", &run.to_string())
             .replace("{path}", "run_results.json")
             .replace("{name}", &names.credential)
             .replace("{api_key_id}", &names.api_key.to_string())

@@ -9,7 +9,9 @@ use model::{AccountId, Clock, FixedClock, InstanceId, Upstream, UpstreamSource};
 use provider::{DbtProvider, ProviderSettings, RetrySettings, RowLimits};
 use server::{Limits, ServerState};
 use simulator::Running;
-use storage::{ApiKeys, Credentials, Database, DatabaseSettings, LogQueue, PgRequestLog, QueueSettings, RequestLogs};
+use storage::{
+    ApiKeys, Credentials, Database, DatabaseSettings, LogQueue, PgRequestLog, PgStartedRuns, QueueSettings, RequestLogs,
+};
 use testkit::TestDatabase;
 
 use super::{FOREVER, Setup};
@@ -59,6 +61,7 @@ pub(crate) fn state(setup: &Setup, dbt: &Running, database: &TestDatabase, clock
     let provider = DbtProvider::new(
         Arc::new(DbtWrappedApi::new(&setup.http).unwrap()),
         log,
+        Arc::new(PgStartedRuns::new(&database)),
         Arc::clone(&clock),
         ProviderSettings {
             retry: RetrySettings {
@@ -67,6 +70,7 @@ pub(crate) fn state(setup: &Setup, dbt: &Running, database: &TestDatabase, clock
                 max_pause: Duration::from_millis(2),
             },
             gather_concurrency: 8,
+            new_runs: setup.new_runs,
             log_wait: setup.log_wait,
             close_wait: FOREVER,
             open_reads: false,

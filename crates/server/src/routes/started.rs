@@ -1,0 +1,40 @@
+//! The answer to whatever starts a run.
+
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use model::Run;
+use url::form_urlencoded;
+
+use crate::routes::AccountQuery;
+use crate::views::RunView;
+
+/// 201, the new run, and where it can be read: in the account and by the credential that the request named.
+#[derive(Debug)]
+pub(crate) struct Started {
+    run: Run,
+    location: String,
+}
+
+impl Started {
+    pub(crate) fn new(run: Run, asked: &AccountQuery) -> Self {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        if let Some(account) = asked.account_id {
+            query.append_pair("account_id", &account.to_string());
+        }
+        if let Some(credential) = &asked.credential {
+            query.append_pair("credential", credential);
+        }
+        let query = query.finish();
+        let mark = if query.is_empty() { "" } else { "?" };
+        let location = format!("/runs/{}{mark}{query}", run.id);
+        Self { run, location }
+    }
+}
+
+impl IntoResponse for Started {
+    fn into_response(self) -> Response {
+        let location = [(header::LOCATION, self.location)];
+        (StatusCode::CREATED, location, Json(RunView::from(self.run))).into_response()
+    }
+}
