@@ -134,6 +134,15 @@ async fn whatever_a_foreigner_names_of_ours_is_not_found() {
                 answer.problem(400, "invalid-request");
                 continue;
             }
+            let is_graphql = matches!(
+                request_type,
+                RequestType::QueryMetadata | RequestType::QuerySemanticLayer
+            );
+            if is_graphql && header.is_none() && address == operation.path {
+                // In the foreigner's own account dbt Cloud finds nothing of ours.
+                answer.problem(422, "graphql-errors");
+                continue;
+            }
             // A list of one's own, and something new for oneself: without anything of ours.
             let own = match request_type {
                 RequestType::ListProjects
