@@ -533,5 +533,8 @@ async fn readers_have_connections_of_their_own_which_close() {
         }
     };
     let patience = std::time::Duration::from_mins(1);
-    assert!(tokio::time::timeout(patience, gone).await.is_ok(), "a reader is still connected");
+    assert!(
+        tokio::time::timeout(patience, gone).await.is_ok(),
+        "a reader is still connected"
+    );
 }
