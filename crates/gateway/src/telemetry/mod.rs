@@ -1,0 +1,50 @@
+//! Log lines and Sentry. Both are process-wide, so they are set up here and nowhere below.
+
+mod sentry;
+
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt};
+
+use self::sentry::Sentry;
+use crate::settings::{LogFormat, Settings};
+
+/// Keeps telemetry alive; dropped, it sends what has not been sent yet.
+pub(crate) struct Telemetry {
+    _sentry: Option<Sentry>,
+}
+
+/// Starts all of it. Call it once, before the runtime.
+pub(crate) fn start(settings: &Settings) -> anyhow::Result<Telemetry> {
+    let sentry = Sentry::start(&settings.sentry);
+    let filter = EnvFilter::try_new(&settings.log.filter)?;
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match settings.log.format {
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
+        LogFormat::Pretty => lines
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(sentry.is_some().then(sentry::layer))
+        .try_init()?;
+    Ok(Telemetry { _sentry: sentry })
+}
+
+/// The last word of a command that failed: the error and its causes, one line each.
+#[expect(
+    clippy::print_stderr,
+    reason = "a command that fails before there is a log still says why"
+)]
+pub(crate) fn complain(error: &anyhow::Error) {
+    let mut said = error.to_string();
+    eprintln!("dbt-gateway: {said}");
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Some libraries repeat their cause.
+        if !said.contains(&cause) {
+            eprintln!("  because: {cause}");
+        }
+        said = cause;
+    }
+}
