@@ -2,6 +2,7 @@
 
 use model::{AccountId, Caller, ClientContext, EachAccount, Effect, RequestStamp, RequestType, Target};
 use provider::DbtProvider;
+use tracing::Span;
 
 use crate::clients::Shared;
 use crate::{ClientError, DbtClient};
@@ -84,6 +85,10 @@ impl DbtClient {
     }
 
     fn allowed(&self, request_type: RequestType) -> Result<(), ClientError> {
+        // The edge opened the span before anybody knew who asks for what.
+        Span::current()
+            .record("request.type", request_type.as_str())
+            .record("company.id", self.caller.company_id.0);
         let (needs, has) = (request_type.needs(), self.caller.role);
         if self.shared.settings.read_only && request_type.effect() == Effect::Change {
             Err(ClientError::ReadOnly)

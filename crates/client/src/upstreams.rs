@@ -180,7 +180,7 @@ impl Upstreams {
             Ok::<Arc<[Held]>, StorageError>(held.into())
         };
         self.recent.try_get_with(company, look_up).await.map_err(|error| {
-            tracing::error!(
+            tracing::warn!(
                 error = &*error as &dyn std::error::Error,
                 "credentials cannot be looked up"
             );

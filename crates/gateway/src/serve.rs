@@ -121,7 +121,7 @@ fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-fn queue_settings(settings: &Settings) -> QueueSettings {
+pub(crate) fn queue_settings(settings: &Settings) -> QueueSettings {
     let log = &settings.request_log;
     QueueSettings {
         capacity: log.queue_capacity,
@@ -131,7 +131,7 @@ fn queue_settings(settings: &Settings) -> QueueSettings {
     }
 }
 
-fn log_read_settings(settings: &Settings) -> LogReadSettings {
+pub(crate) fn log_read_settings(settings: &Settings) -> LogReadSettings {
     LogReadSettings {
         connections: settings.request_log.read_connections,
         acquire_timeout: Duration::from_secs(settings.database.acquire_timeout_secs),
@@ -153,7 +153,7 @@ fn http_settings(settings: &Settings) -> HttpSettings {
     }
 }
 
-fn provider_settings(settings: &Settings, instance: InstanceId) -> ProviderSettings {
+pub(crate) fn provider_settings(settings: &Settings, instance: InstanceId) -> ProviderSettings {
     let log = &settings.request_log;
     ProviderSettings {
         retry: RetrySettings {
@@ -192,7 +192,7 @@ fn provider_settings(settings: &Settings, instance: InstanceId) -> ProviderSetti
     }
 }
 
-fn server_settings(settings: &Settings) -> anyhow::Result<ServerSettings> {
+pub(crate) fn server_settings(settings: &Settings) -> anyhow::Result<ServerSettings> {
     let public_url = set(&settings.server.public_url)
         .map(str::parse)
         .transpose()
@@ -210,7 +210,7 @@ fn server_settings(settings: &Settings) -> anyhow::Result<ServerSettings> {
     })
 }
 
-fn limit_settings(settings: &Settings) -> LimitSettings {
+pub(crate) fn limit_settings(settings: &Settings) -> LimitSettings {
     let limits = &settings.limits;
     LimitSettings {
         requests_per_second: limits.requests_per_second,
@@ -223,7 +223,7 @@ fn limit_settings(settings: &Settings) -> LimitSettings {
 }
 
 /// The credential that settings make, in memory alone: `default` of company 1.
-fn upstreams(settings: &Settings) -> anyhow::Result<Upstreams> {
+pub(crate) fn upstreams(settings: &Settings) -> anyhow::Result<Upstreams> {
     let from = &settings.upstream;
     if set(from.token.expose_secret()).is_none() {
         tracing::warn!("no dbt Cloud account: set DBT_TOKEN and DBT_ACCOUNT_ID");

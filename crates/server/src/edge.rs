@@ -41,6 +41,9 @@ pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request,
         request.uuid = %request_uuid,
         http.request.method = %request.method(),
         http.route = stamp.template.as_deref().unwrap_or("none"),
+        // The gate fills these in.
+        request.r#type = tracing::field::Empty,
+        company.id = tracing::field::Empty,
     );
     request.extensions_mut().insert(stamp.clone());
 
@@ -72,7 +75,7 @@ pub(crate) async fn problems(State(state): State<ServerState>, request: Request,
         Ok(_place) => AssertUnwindSafe(next.run(request))
             .catch_unwind()
             .await
-            .unwrap_or_else(|_| Problem::internal("a handler panicked".to_owned()).into_response()),
+            .unwrap_or_else(|_| Problem::panicked().into_response()),
         Err(refused) => refused.into_response(),
     };
     match response.extensions_mut().remove::<Problem>() {
@@ -81,10 +84,11 @@ pub(crate) async fn problems(State(state): State<ServerState>, request: Request,
     }
 }
 
-/// The problem as an answer. What a person must act on is logged here, once: 5xx, refused credentials among them.
+/// The problem as an answer. What a person must act on is logged here, once: 5xx, refused credentials among them. A
+/// panic has been logged where it happened.
 fn written(problem: &Problem, envelope: Envelope) -> Response {
     let status = problem.status();
-    if status.is_server_error() {
+    if status.is_server_error() && !problem.is_logged {
         tracing::error!(
             request.uuid = %problem.request_uuid(),
             http.response.status_code = status.as_u16(),

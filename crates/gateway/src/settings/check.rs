@@ -65,6 +65,8 @@ impl Settings {
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&log.filter) {
             return Err(wrong("log.filter", error));
         }
+        within("sentry.max_events_per_minute", sentry.max_events_per_minute, 1..=10_000)?;
+        within("sentry.sample_percent", sentry.sample_percent, 1..=100)?;
         if let Some(dsn) = set(sentry.dsn.expose_secret())
             && sentry::types::Dsn::from_str(dsn).is_err()
         {

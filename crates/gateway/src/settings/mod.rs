@@ -208,6 +208,8 @@ pub(crate) enum LogFormat {
 pub(crate) struct Sentry {
     pub(crate) dsn: SecretString,
     pub(crate) environment: String,
+    pub(crate) max_events_per_minute: u32,
+    pub(crate) sample_percent: u8,
 }
 
 /// A comma-separated list, each part read as a `T`.

@@ -1,6 +1,10 @@
 //! Log lines and Sentry. Both are process-wide, so they are set up here and nowhere below.
 
+mod budget;
+mod panics;
 mod sentry;
+#[cfg(test)]
+mod tests;
 
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -27,8 +31,9 @@ pub(crate) fn start(settings: &Settings) -> anyhow::Result<Telemetry> {
     };
     tracing_subscriber::registry()
         .with(lines.with_filter(filter))
-        .with(sentry.is_some().then(sentry::layer))
+        .with(sentry.as_ref().map(Sentry::layer))
         .try_init()?;
+    panics::log_panics();
     Ok(Telemetry { _sentry: sentry })
 }
 

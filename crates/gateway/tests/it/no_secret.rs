@@ -3,7 +3,7 @@
 use serde_json::json;
 use simulator::{Fault, FaultBody, acme};
 
-use crate::sentry::FakeSentry;
+use crate::fake_sentry::FakeSentry;
 use crate::support::{Caller, Gateway, Site, eventually};
 
 const DATABASE_PASSWORD: &str = "planted-database-password";

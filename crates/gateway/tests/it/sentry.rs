@@ -1,53 +1,12 @@
 //! Sentry hears what a person must act on, once, and no secret; proven at a fake endpoint that receives real envelopes.
+//!
+//! Each test prints what it received: `cargo nextest run -p gateway sentry --no-capture`.
 
-use std::sync::{Arc, Mutex};
-
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use serde_json::Value;
 use simulator::{Fault, acme};
 
+use crate::fake_sentry::FakeSentry;
+use crate::proxy::Proxy;
 use crate::support::{Caller, Gateway, Site, eventually};
-
-#[derive(Clone, Default)]
-pub(crate) struct FakeSentry(Arc<Mutex<Vec<String>>>);
-
-impl FakeSentry {
-    /// Starts it; returns its DSN.
-    pub(crate) async fn start(&self) -> String {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let router = Router::new()
-            .fallback(async |State(sentry): State<Self>, envelope: Bytes| sentry.receive(&envelope))
-            .with_state(self.clone());
-        tokio::spawn(axum::serve(listener, router).into_future());
-        format!("http://dsn_s3cret@{address}/1")
-    }
-
-    fn receive(&self, envelope: &[u8]) {
-        self.0
-            .lock()
-            .unwrap()
-            .push(String::from_utf8_lossy(envelope).into_owned());
-    }
-
-    /// Every envelope received so far.
-    pub(crate) fn received(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
-    }
-
-    /// The error events received so far.
-    pub(crate) fn events(&self) -> Vec<Value> {
-        let envelopes = self.0.lock().unwrap();
-        envelopes
-            .iter()
-            .flat_map(|envelope| envelope.lines())
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .filter(|item| item.get("event_id").is_some() && item.get("platform").is_some())
-            .collect()
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_credential_is_reported_once_and_an_upstream_404_never() {
@@ -77,7 +36,12 @@ async fn a_refused_credential_is_reported_once_and_an_upstream_404_never() {
         event["release"].as_str().unwrap().starts_with("dbt-gateway@"),
         "{event}"
     );
+    assert_eq!(
+        (&event["tags"]["request.type"], &event["tags"]["company.id"]),
+        (&"list_projects".into(), &"1".into())
+    );
     let everything = sentry.received().join("\n");
+    println!("a 404 of dbt Cloud: no envelope; a refused credential:\n{everything}");
     for secret in [acme::TOKEN, key.as_str()] {
         assert!(!everything.contains(secret), "{secret} is in {everything}");
     }
@@ -95,4 +59,52 @@ async fn a_sentry_that_never_answers_does_not_hold_up_a_stop() {
     site.dbt.add_fault(Fault::everywhere().status(401));
     assert_eq!(caller.get(&gateway, "/projects").await.unwrap().status, 502);
     gateway.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_is_told_by_its_first_events_and_the_others_are_counted() {
+    let site = Site::new().await;
+    let caller = Caller::new(&site.key("viewer"));
+    let sentry = FakeSentry::default();
+    let mut serve = site.command(&["serve"]);
+    serve
+        .env("SENTRY_DSN", sentry.start().await)
+        .env("DBT_GATEWAY__SENTRY__MAX_EVENTS_PER_MINUTE", "3");
+    let mut gateway = Gateway::start(serve);
+    site.dbt.add_fault(Fault::everywhere().status(401));
+    for _ in 0..10 {
+        assert_eq!(caller.get(&gateway, "/projects").await.unwrap().status, 502);
+    }
+    gateway.signal("TERM");
+    assert!(gateway.wait().success());
+    assert_eq!(sentry.events().len(), 3, "sent before the process ended");
+    let line = gateway.wait_for_line("were not sent to Sentry");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["events"], 7, "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_is_one_event_for_each_request_that_failed_of_it() {
+    let site = Site::new().await;
+    let key = site.key("viewer");
+    let caller = Caller::new(&key);
+    let sentry = FakeSentry::default();
+    // It runs the Postgres, and nothing else.
+    let keeper = site.serve();
+    let proxy = Proxy::to(site.data_dir().join("run/.s.PGSQL.5432")).await;
+    let mut serve = site.command(&["serve"]);
+    serve.env("SENTRY_DSN", sentry.start().await).env(
+        "DATABASE_URL",
+        format!("postgres://postgres@127.0.0.1:{}/dbt_gateway", proxy.port()),
+    );
+    let gateway = Gateway::start(serve);
+    proxy.cut(true);
+    let refused = caller.get(&gateway, "/projects").await.unwrap();
+    assert_eq!(refused.status, 503);
+    proxy.cut(false);
+    gateway.stop();
+    keeper.stop();
+    let events = sentry.events();
+    assert_eq!(events.len(), 1, "{events:#?}");
+    assert_eq!(events[0]["tags"]["request.uuid"], refused.request_id);
 }

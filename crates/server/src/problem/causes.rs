@@ -135,7 +135,7 @@ impl From<ProviderError> for Problem {
                 Kind::TOO_MUCH,
                 format!("There is more to read than the gateway is set to ({setting}). Ask for less."),
             ),
-            ProviderError::Panicked => Self::internal(error.to_string()),
+            ProviderError::Panicked => Self::panicked(),
         }
     }
 }

@@ -54,6 +54,9 @@ pub struct Problem {
     /// The chain of causes, for our log alone.
     #[serde(skip)]
     pub(crate) cause: Option<String>,
+    /// Whether our log has it already.
+    #[serde(skip)]
+    pub(crate) is_logged: bool,
 }
 
 impl Problem {
@@ -70,6 +73,7 @@ impl Problem {
             accounts: None,
             retry_after: None,
             cause: None,
+            is_logged: false,
         }
     }
 
@@ -78,6 +82,14 @@ impl Problem {
         Self {
             cause: Some(cause),
             ..Self::new(Kind::INTERNAL, detail)
+        }
+    }
+
+    /// Our own code panicked, which the panic itself has logged.
+    pub(crate) fn panicked() -> Self {
+        Self {
+            is_logged: true,
+            ..Self::internal("a panic".to_owned())
         }
     }
 

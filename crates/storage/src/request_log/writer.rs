@@ -82,7 +82,7 @@ impl Writer {
     /// what came from outside.
     async fn write(&self, group: &mut Group) -> usize {
         let mut pause = self.settings.retry_min;
-        let mut is_reduced = false;
+        let (mut is_reduced, mut is_away) = (false, false);
         loop {
             let error = match self.sink.write(&group.rows).await {
                 Ok(()) => {
@@ -108,11 +108,7 @@ impl Writer {
                 }
                 Err(error) => error,
             };
-            tracing::error!(
-                rows = group.rows.len(),
-                error = &error as &dyn std::error::Error,
-                "request log not written, trying again"
-            );
+            tell_of_outage(&error, group.rows.len(), std::mem::replace(&mut is_away, true));
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(self.settings.retry_max),
                 () = self.give_up.cancelled() => {
@@ -121,6 +117,16 @@ impl Writer {
                 }
             }
         }
+    }
+}
+
+/// A person is told once an outage.
+fn tell_of_outage(error: &WriteError, rows: usize, is_known: bool) {
+    let error = error as &dyn std::error::Error;
+    if is_known {
+        tracing::warn!(rows, error, "request log still not written");
+    } else {
+        tracing::error!(rows, error, "request log not written, trying again");
     }
 }
 
