@@ -20,6 +20,9 @@ pub(crate) enum Command {
     Serve(SettingsOptions),
     /// Bring the database's tables up to date, and exit
     Migrate(SettingsOptions),
+    /// The settings: are they usable, and which ones hold
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Callers' keys
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -38,6 +41,14 @@ pub(crate) struct SettingsOptions {
     /// A file of settings that override the defaults
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check the settings, without starting anything
+    Check(SettingsOptions),
+    /// Print every setting as TOML, with where it is from; secrets are masked
+    Show(SettingsOptions),
 }
 
 #[derive(Debug, Subcommand)]

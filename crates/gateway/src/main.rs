@@ -11,12 +11,13 @@ mod settings;
 mod simulate;
 mod telemetry;
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::{Cli, Command, CompaniesCommand, KeysCommand, SecretsCommand};
+use crate::cli::{Cli, Command, CompaniesCommand, ConfigCommand, KeysCommand, SecretsCommand};
 use crate::settings::Settings;
 
 fn main() -> ExitCode {
@@ -36,6 +37,12 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Simulator(options) => simulate::run(&options),
         Command::Serve(options) => prepared(options.config.as_deref(), serve::run),
         Command::Migrate(options) => prepared(options.config.as_deref(), database::migrate),
+        Command::Config(ConfigCommand::Check(options)) => {
+            let settings = Settings::load(options.config.as_deref())?;
+            secrets::given(&settings)?;
+            say("the settings are usable\n")
+        }
+        Command::Config(ConfigCommand::Show(options)) => say(&settings::show(options.config.as_deref())?),
         Command::Keys(KeysCommand::Create(options)) => {
             prepared(options.config.as_deref(), |settings| keys::create(settings, &options))
         }
@@ -44,6 +51,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         }),
         Command::Secrets(SecretsCommand::Rotate(options)) => prepared(options.config.as_deref(), secrets::rotate),
     }
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
 /// Runs a command that needs settings, with telemetry around it.

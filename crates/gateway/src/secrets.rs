@@ -60,18 +60,22 @@ pub(crate) fn rotate(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// From the environment, else from the file, else from the private Postgres's directory, where one is made.
+/// From the settings, else from the private Postgres's directory, where one is made.
 fn key_ring(settings: &Settings, postgres: &Postgres) -> anyhow::Result<Option<KeyRing>> {
+    match (given(settings)?, postgres) {
+        (None, Postgres::Private(_)) => made_once(&data_dir(settings)?.join(FILE)).map(Some),
+        (given, _) => Ok(given),
+    }
+}
+
+/// The keys that the settings give: in the environment, else in a file.
+pub(crate) fn given(settings: &Settings) -> anyhow::Result<Option<KeyRing>> {
     if let Some(keys) = set(settings.secrets.keys.expose_secret()) {
         return Ok(Some(KeyRing::parse(keys).context("DBT_GATEWAY_SECRET_KEYS")?));
     }
-    if let Some(file) = set(&settings.secrets.keys_file) {
-        return read(Path::new(file)).map(Some);
-    }
-    match postgres {
-        Postgres::Given(_) => Ok(None),
-        Postgres::Private(_) => made_once(&data_dir(settings)?.join(FILE)).map(Some),
-    }
+    set(&settings.secrets.keys_file)
+        .map(|file| read(Path::new(file)))
+        .transpose()
 }
 
 fn read(file: &Path) -> anyhow::Result<KeyRing> {

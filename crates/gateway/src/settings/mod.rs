@@ -1,8 +1,11 @@
 //! Settings: `config/default.toml`, then a file, then the environment. The only place that reads the environment.
 
 mod check;
+mod layers;
 mod load;
 mod network;
+mod ranges;
+mod show;
 
 use std::net::SocketAddr;
 
@@ -11,6 +14,7 @@ use serde::Deserialize;
 
 pub(crate) use load::{SettingsError, default_data_dir};
 pub(crate) use network::IpNetwork;
+pub(crate) use show::show;
 
 /// All settings, as `config/default.toml` documents them.
 #[derive(Debug, Deserialize)]

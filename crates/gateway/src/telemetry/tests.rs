@@ -131,7 +131,7 @@ async fn a_panic_is_one_event_with_its_place_and_its_request_and_without_its_tex
         ("DBT_ACCOUNT_ID", "7".to_owned()),
     ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value));
-    let settings = Settings::of(None, HashMap::from(environment)).unwrap();
+    let settings = Settings::of(None, &HashMap::from(environment)).unwrap();
     drop(rustls::crypto::ring::default_provider().install_default());
     let telemetry = super::start(&settings).unwrap();
 

@@ -71,13 +71,52 @@ fn bad_settings_stop_the_start_with_the_keys_name() {
             "99",
             "gather.concurrency: 99 is not in 1 to 32",
         ),
-        ("DBT_GATEWAY__GATHER__CONCURENCY", "9", "concurency"),
+        ("DBT_GATEWAY__GATHER__CONCURENCY", "9", "is gather.concurrency meant?"),
         ("DBT_ACCOUNT_ID", "1", "DBT_TOKEN"),
     ] {
         let mut command = program(data.path());
         command.arg("serve").env(name, value);
         refused(command, &[expected]);
     }
+}
+
+#[test]
+fn the_settings_can_be_checked_and_shown_without_starting_anything() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("gateway.toml");
+    fs::write(&file, "[retry]\nmax_retries = 1\n").unwrap();
+    let config = |arguments: [&str; 2]| {
+        let mut command = program(&data.path().join("data"));
+        command.args(["config", arguments[0], "--config"]).arg(&file);
+        command.env("DATABASE_URL", arguments[1]);
+        command
+    };
+    let checked = config(["check", "postgres://u:s3cret@h/d"]).output().unwrap();
+    assert!(checked.status.success(), "{}", text(&checked));
+    assert_eq!(text(&checked), "the settings are usable\n");
+    let shown = config(["show", "postgres://u:s3cret@h/d"]).output().unwrap();
+    assert!(shown.status.success(), "{}", text(&shown));
+    for line in [
+        format!("max_retries = 1 # {}", file.display()),
+        "url = \"postgres://u:********@h/d\" # DATABASE_URL".to_owned(),
+    ] {
+        assert!(text(&shown).contains(&line), "{line} is not in {}", text(&shown));
+    }
+    assert!(!text(&shown).contains("s3cret"));
+    for command in ["check", "show"] {
+        refused(
+            config([command, "mysql://u:s3cret@h/d"]),
+            &["unusable setting database.url"],
+        );
+    }
+    fs::write(&file, "[retry]\nmax_retries = 3\n").unwrap();
+    let expected = ["unusable setting retry.max_retries: 3 is not in 0 to 2", "gateway.toml"];
+    refused(config(["check", ""]), &expected);
+    let mut keys = program(data.path());
+    keys.args(["config", "check"])
+        .env("DBT_GATEWAY_SECRET_KEYS", "2026:short");
+    refused(keys, &["DBT_GATEWAY_SECRET_KEYS"]);
+    assert!(!data.path().join("data").exists(), "nothing was started");
 }
 
 #[test]
