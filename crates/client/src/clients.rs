@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Clock, RequestStamp};
+use prometheus_client::registry::Registry;
 use provider::DbtProvider;
 use storage::{ApiKeys, Credentials, RequestLogs};
 use tokio::sync::Semaphore;
@@ -44,6 +45,8 @@ pub struct ClientParts {
     pub records: Records,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where every floor counts.
+    pub metrics: Arc<Registry>,
 }
 
 /// Where the gateway's own records are kept.
@@ -69,6 +72,7 @@ pub(crate) struct Shared {
     pub(crate) provider: DbtProvider,
     pub(crate) records: Records,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Arc<Registry>,
     pub(crate) settings: ClientSettings,
     /// The places of exports.
     pub(crate) exports: Arc<Semaphore>,
@@ -91,6 +95,7 @@ impl Clients {
             provider,
             records,
             clock,
+            metrics,
         } = parts;
         let keys = Keys::new(keys, Arc::clone(&clock), settings.key_max_age, settings.key_capacity);
         Self {
@@ -100,6 +105,7 @@ impl Clients {
                 provider,
                 records,
                 clock,
+                metrics,
                 settings,
                 exports: Arc::new(Semaphore::new(settings.max_exports)),
             }),

@@ -25,6 +25,9 @@ pub enum ClientError {
         /// The key's role.
         has: Role,
     },
+    /// It is about the whole process, and the key is of a company that only uses it.
+    #[error("this is for admins of company 1, which runs the gateway")]
+    OtherCompany,
     /// Its answer would show a new dbt token, which the settings do not allow.
     #[error("dbt tokens are not made through the gateway")]
     MintsToken,

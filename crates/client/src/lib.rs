@@ -16,6 +16,7 @@ mod graphql;
 mod jobs;
 mod keys;
 mod log_export;
+mod metrics;
 mod projects;
 mod relay;
 mod request_logs;

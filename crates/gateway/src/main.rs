@@ -4,6 +4,7 @@ mod cli;
 mod companies;
 mod database;
 mod keys;
+mod metrics;
 mod running;
 mod secrets;
 mod serve;

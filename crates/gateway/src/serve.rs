@@ -19,10 +19,12 @@ use storage::{
     ApiKeys, Instances, LogQueue, LogReadSettings, Partitions, PgRequestLog, PgStartedRuns, QueueSettings, RequestLogs,
 };
 use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::database::Postgres;
+use crate::metrics::{self, Metrics};
 use crate::running::{self, Presence};
 use crate::secrets;
 use crate::settings::{IpNetwork, Settings, list, set};
@@ -41,12 +43,13 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
     let listener = TcpListener::bind(settings.server.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.server.listen))?;
-    let database = postgres.connect(settings)?;
+    let metrics = Metrics::new();
+    let database = postgres.connect(settings)?.counted_by(Arc::clone(&metrics.storage));
     running::migrate_when_up(&database, Duration::from_secs(settings.database.start_wait_secs)).await?;
     let presence = Presence::announce(Instances::new(&database), &settings.instance, postgres.is_ours_alone()).await?;
 
     let sink = PgRequestLog::new(&database, millis(settings.request_log.commit_timeout_ms));
-    let (log, writer) = LogQueue::start(Arc::new(sink), queue_settings(settings));
+    let (log, writer) = LogQueue::start(Arc::new(sink), queue_settings(settings), Arc::clone(&metrics.storage));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let provider = DbtProvider::new(
         Arc::new(DbtWrappedApi::new(&http_settings(settings))?),
@@ -54,10 +57,14 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
         Arc::new(PgStartedRuns::new(&database)),
         Arc::clone(&clock),
         provider_settings(settings, presence.id()),
+        Arc::clone(&metrics.provider),
     );
     let credentials = secrets::credentials(settings, postgres, &database).await?;
     let api_keys = ApiKeys::new(&database);
     let request_logs = RequestLogs::new(&database, &log_read_settings(settings));
+    let limits = Arc::new(Limits::new(limit_settings(settings)));
+    let (server_metrics, registry) = metrics.complete(&database, &request_logs, &log, &limits);
+    let metrics = metrics::serve(settings, Arc::clone(&registry)).await?;
     let max_age = millis(settings.api_keys.max_age_ms);
     let clients = Clients::new(
         ClientParts {
@@ -70,6 +77,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
                 request_logs: request_logs.clone(),
             },
             clock: Arc::clone(&clock),
+            metrics: Arc::clone(&registry),
         },
         ClientSettings {
             read_only: settings.server.read_only,
@@ -84,7 +92,6 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
             export_stall: Duration::from_secs(settings.request_log.export_stall_secs),
         },
     );
-    let limits = Arc::new(Limits::new(limit_settings(settings)));
     let partitions = Partitions::new(&database, running::READERS_PATIENCE);
     let keeping = running::keep_log(partitions, Arc::clone(&clock), settings.request_log.retention_days);
     let keeping = tokio::spawn(keeping);
@@ -93,6 +100,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
         clients: clients.clone(),
         clock,
         limits,
+        metrics: server_metrics,
         settings: Arc::new(server_settings(settings)?),
     });
 
@@ -110,6 +118,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
     keeping.abort();
     running::record_key_use(&clients).await;
     running::finish(&provider, &log, writer, patience).await;
+    metrics.inspect(AbortHandle::abort);
     presence.end().await;
     request_logs.close().await;
     database.close().await;

@@ -15,6 +15,7 @@ mod graphql;
 mod ids;
 mod job;
 mod lenient;
+pub mod metrics;
 mod page;
 mod project;
 mod relay;

@@ -191,6 +191,8 @@ request_types! {
     ExportRequestLogs "export_request_logs" needs Viewer, Read, OWN_RECORDS;
     /// Count requests on record, and how long they took.
     SummarizeRequestLogs "summarize_request_logs" needs Viewer, Read, OWN_RECORDS;
+    /// Read the metrics of the process.
+    GetMetrics "get_metrics" needs Admin, Read, OWN_RECORDS;
     /// Make a company; by command only.
     CreateCompany "create_company" needs Admin, Change, OWN_RECORDS;
 }

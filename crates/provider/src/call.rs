@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use crate::exchanges::{Exchanges, Why};
 use crate::just_started::JustStarted;
-use crate::{ProviderError, RetrySettings};
+use crate::{DbtProvider, ProviderError, ProviderMetrics, RetrySettings};
 
 /// What the work of a request is given: the way to dbt Cloud.
 pub(crate) struct Call<To = Arc<Upstream>> {
@@ -21,6 +21,7 @@ pub(crate) struct Call<To = Arc<Upstream>> {
     /// How many of dbt's pages are fetched at once, from 1.
     pub(crate) gather_concurrency: usize,
     exchanges: Arc<Exchanges>,
+    metrics: Arc<ProviderMetrics>,
     pub(crate) just_started: JustStarted,
 }
 
@@ -109,22 +110,15 @@ impl Call<EachAccount> {
 }
 
 impl<To> Call<To> {
-    pub(crate) fn new(
-        api: Arc<dyn WrappedApi>,
-        to: To,
-        clock: Arc<dyn Clock>,
-        retry: RetrySettings,
-        gather_concurrency: usize,
-        exchanges: Arc<Exchanges>,
-        just_started: JustStarted,
-    ) -> Self {
+    pub(crate) fn new(provider: &DbtProvider, to: To, exchanges: Arc<Exchanges>, just_started: JustStarted) -> Self {
         Self {
-            api,
+            api: Arc::clone(&provider.api),
             to,
-            clock,
-            retry,
-            gather_concurrency,
+            clock: Arc::clone(&provider.clock),
+            retry: provider.settings.retry,
+            gather_concurrency: provider.settings.gather_concurrency,
             exchanges,
+            metrics: Arc::clone(&provider.metrics),
             just_started,
         }
     }
@@ -208,8 +202,9 @@ impl<To> Call<To> {
         let status = result
             .as_ref()
             .map_or_else(ApiError::status, |response| Some(response.status));
-        self.exchanges
-            .end(place, begun.elapsed(), status, result.as_ref().err());
+        let (took, error) = (begun.elapsed(), result.as_ref().err());
+        self.exchanges.end(place, took, status, error);
+        self.metrics.exchanged(operation, why, took, status, error);
         let answer = result?;
         self.exchanges.came(answer.bytes);
         Ok(answer.data)

@@ -12,7 +12,7 @@ use storage::{Closing, FixedPart, LogQueue, Outcome, RowLimits, StartedRuns};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{GraphqlSettings, NewRunSettings, ProviderError, RelaySettings};
+use crate::{GraphqlSettings, NewRunSettings, ProviderError, ProviderMetrics, RelaySettings};
 
 /// When and how often a read is sent again.
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +81,7 @@ pub struct DbtProvider {
     pub(crate) started_runs: Arc<dyn StartedRuns>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: ProviderSettings,
+    pub(crate) metrics: Arc<ProviderMetrics>,
     /// What outlives its caller: the changes under way, and the pumps of streamed answers.
     pub(crate) tasks: TaskTracker,
     /// Cancelled: streamed answers break off.
@@ -103,6 +104,7 @@ impl DbtProvider {
         started_runs: Arc<dyn StartedRuns>,
         clock: Arc<dyn Clock>,
         settings: ProviderSettings,
+        metrics: Arc<ProviderMetrics>,
     ) -> Self {
         Self {
             api,
@@ -110,6 +112,7 @@ impl DbtProvider {
             started_runs,
             clock,
             settings,
+            metrics,
             tasks: TaskTracker::new(),
             cut: CancellationToken::new(),
         }

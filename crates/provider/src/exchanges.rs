@@ -7,12 +7,11 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use dbt_api::ApiError;
 use http::StatusCode;
 use model::{AccountId, JobId, RequestType, RunId};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 /// Why an exchange was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Why {
     /// It is what the caller asked for.
     Asked,
@@ -30,6 +29,28 @@ pub(crate) enum Why {
     BeforeChange,
     /// To see why dbt Cloud refused the change.
     AfterRefusal,
+}
+
+impl Why {
+    /// The spelling of the row and of the metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::NextPage => "next_page",
+            Self::Poll => "poll",
+            Self::Retry => "retry",
+            Self::OtherSlash => "other_slash",
+            Self::NotVisibleYet => "not_visible_yet",
+            Self::BeforeChange => "before_change",
+            Self::AfterRefusal => "after_refusal",
+        }
+    }
+}
+
+impl Serialize for Why {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 /// Shared by the call, which adds to it, and the bracket, which writes it into the row, however the request ends.

@@ -18,6 +18,7 @@ mod graphql;
 mod job_definition;
 mod jobs;
 mod just_started;
+mod metrics;
 mod outcome;
 mod projects;
 mod pump;
@@ -32,6 +33,7 @@ pub use dbt_provider::{DbtProvider, ProviderSettings, RetrySettings, StreamSetti
 pub use error::ProviderError;
 pub use graphql::GraphqlSettings;
 pub use just_started::NewRunSettings;
+pub use metrics::ProviderMetrics;
 pub use pump::BrokenOff;
 pub use relay::{RelayOrder, RelaySettings, lists_accounts};
 pub use storage::{LogError, LogQueue, Outcome, RowLimits, StartedRuns};

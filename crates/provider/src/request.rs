@@ -110,11 +110,8 @@ impl DbtProvider {
             return Err(error);
         }
         let call = Call::new(
-            Arc::clone(&self.api),
+            self,
             ctx.to().clone(),
-            Arc::clone(&self.clock),
-            self.settings.retry,
-            self.settings.gather_concurrency,
             bracket.exchanges(),
             JustStarted {
                 runs: Arc::clone(&self.started_runs),

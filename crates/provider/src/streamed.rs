@@ -95,7 +95,12 @@ impl DbtProvider {
                     self.settings.stream,
                     self.cut.clone(),
                 );
-                self.tasks.spawn(pump.run(begun, rest).in_current_span());
+                let streaming = self.metrics.stream();
+                let run = async move {
+                    let _until_it_ends = streaming;
+                    pump.run(begun, rest).await;
+                };
+                self.tasks.spawn(run.in_current_span());
                 (AnswerBody::Pieces(pieces), None)
             }
         };

@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::browser;
+use crate::metrics;
 use crate::problem::Problem;
 use crate::relay::{Arrival, Envelope};
 use crate::state::ServerState;
@@ -36,6 +37,7 @@ pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request,
         request.extensions_mut().insert(arrival);
     }
     let request_uuid = stamp.request_uuid();
+    let method = metrics::method(request.method());
     let span = tracing::info_span!(
         "http.request",
         request.uuid = %request_uuid,
@@ -51,9 +53,11 @@ pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request,
         let mut response = next.run(request).await;
         response.headers_mut().insert(REQUEST_ID, header_value(&request_uuid));
         browser::harden(response.headers_mut());
+        let (status, took) = (response.status(), stamp.elapsed());
+        state.metrics.answered(stamp.template.as_ref(), method, status, took);
         tracing::info!(
-            http.response.status_code = response.status().as_u16(),
-            duration_ms = stamp.elapsed().as_secs_f64() * 1000.0,
+            http.response.status_code = status.as_u16(),
+            duration_ms = took.as_secs_f64() * 1000.0,
             "answered"
         );
         response
@@ -79,7 +83,10 @@ pub(crate) async fn problems(State(state): State<ServerState>, request: Request,
         Err(refused) => refused.into_response(),
     };
     match response.extensions_mut().remove::<Problem>() {
-        Some(problem) => written(&problem.of_request(&path, request_uuid), envelope),
+        Some(problem) => {
+            state.metrics.problem(&problem);
+            written(&problem.of_request(&path, request_uuid), envelope)
+        }
         None => response,
     }
 }

@@ -13,6 +13,7 @@ mod extract;
 mod forwarded;
 mod graphql_document;
 mod limits;
+mod metrics;
 mod openapi;
 mod page_links;
 mod problem;
@@ -25,9 +26,11 @@ mod views;
 
 pub use graphql_document::GraphqlLimits;
 pub use limits::{LimitSettings, Limits};
+pub use metrics::ServerMetrics;
 pub use openapi::document;
 pub use problem::Problem;
 pub use roles::roles_table;
+pub use routes::metrics::metrics_router;
 pub use state::{ServerSettings, ServerState};
 
 use axum::extract::DefaultBodyLimit;

@@ -74,6 +74,12 @@ impl Limits {
         })
     }
 
+    /// How many requests are under way, and how many may be.
+    pub(crate) fn places(&self) -> (usize, usize) {
+        let limit = self.settings.max_concurrent_requests;
+        (limit.saturating_sub(self.places.available_permits()), limit)
+    }
+
     /// Whether the request's head is of a reasonable length.
     pub(crate) fn fits(&self, request: &Request) -> Result<(), Problem> {
         let url = request.uri().path_and_query().map_or(0, |path| path.as_str().len());

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 use crate::documented_answers;
 use crate::routes::{
     accounts, api_keys, artifacts, credentials, environments, graphql, health, job_definitions, jobs, list_runs,
-    projects, request_logs, retries, runs,
+    metrics, projects, request_logs, retries, runs,
 };
 use crate::state::ServerState;
 
@@ -31,7 +31,7 @@ use crate::state::ServerState;
         (name = "credentials", description = "Named dbt tokens of the company, for its admins"),
         (name = "api keys", description = "Callers' keys of the company, for its admins"),
         (name = "request log", description = "What was asked of the gateway, and what came of it"),
-        (name = "service", description = "The gateway itself; no key needed"),
+        (name = "service", description = "The gateway itself; no key needed but for its metrics"),
     ),
     security(("gateway_key" = [])),
     modifiers(&GatewayKey),
@@ -101,6 +101,7 @@ fn documented() -> OpenApiRouter<ServerState> {
         .routes(routes!(request_logs::export_request_logs))
         .routes(routes!(request_logs::summarize_request_logs))
         .routes(routes!(request_logs::get_request_log))
+        .routes(routes!(metrics::get_metrics))
         .routes(routes!(health::welcome))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))

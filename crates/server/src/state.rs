@@ -9,6 +9,7 @@ use model::Clock;
 
 use crate::graphql_document::GraphqlLimits;
 use crate::limits::Limits;
+use crate::metrics::ServerMetrics;
 
 /// The server's settings.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct ServerState {
     pub clock: Arc<dyn Clock>,
     /// How much callers may ask.
     pub limits: Arc<Limits>,
+    /// What is counted.
+    pub metrics: Arc<ServerMetrics>,
     /// The settings.
     pub settings: Arc<ServerSettings>,
 }

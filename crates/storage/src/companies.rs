@@ -1,12 +1,14 @@
 //! The companies (tenants). Made by command only; company 1 comes with the migrations.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use model::{CompanyId, RequestStamp, RequestType};
 use serde_json::json;
 use sqlx::PgPool;
 
 use crate::own_records::{Change, check_display_name};
-use crate::{Database, StorageError};
+use crate::{Database, StorageError, StorageMetrics};
 
 /// A tenant of this gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,7 @@ pub struct Company {
 #[derive(Debug, Clone)]
 pub struct Companies {
     pool: PgPool,
+    metrics: Arc<StorageMetrics>,
 }
 
 impl Companies {
@@ -30,6 +33,7 @@ impl Companies {
     pub fn new(database: &Database) -> Self {
         Self {
             pool: database.pool().clone(),
+            metrics: Arc::clone(database.metrics()),
         }
     }
 
@@ -46,7 +50,7 @@ impl Companies {
             .map_err(|error| StorageError::taken_or(error, "company_name_key"))?;
         let id = CompanyId(row.id);
         Change::new(stamp, RequestType::CreateCompany, id, None)
-            .commit(transaction, &json!({"company_id": id, "name": name}))
+            .commit(transaction, &self.metrics, &json!({"company_id": id, "name": name}))
             .await?;
         Ok(id)
     }

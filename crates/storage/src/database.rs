@@ -1,5 +1,6 @@
 //! The connection pool and the migrations.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -7,7 +8,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgPool};
 
-use crate::OpenError;
+use crate::{OpenError, StorageMetrics};
 
 /// How to reach Postgres.
 #[derive(Debug, Clone)]
@@ -119,6 +120,7 @@ impl StorageError {
 pub struct Database {
     pool: PgPool,
     connect_timeout: Duration,
+    metrics: Arc<StorageMetrics>,
 }
 
 impl Database {
@@ -135,7 +137,14 @@ impl Database {
         Ok(Self {
             pool,
             connect_timeout: settings.acquire_timeout,
+            metrics: Arc::default(),
         })
+    }
+
+    /// The same database, whose changes are counted there.
+    #[must_use]
+    pub fn counted_by(self, metrics: Arc<StorageMetrics>) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Brings the tables up to date. Replicas that start together take turns.
@@ -159,12 +168,20 @@ impl Database {
     pub(crate) fn pool(&self) -> &PgPool {
         &self.pool
     }
+
+    pub(crate) fn metrics(&self) -> &Arc<StorageMetrics> {
+        &self.metrics
+    }
 }
 
 impl From<PgPool> for Database {
     /// For tests, which bring a pool of their own.
     fn from(pool: PgPool) -> Self {
         let connect_timeout = pool.options().get_acquire_timeout();
-        Self { pool, connect_timeout }
+        Self {
+            pool,
+            connect_timeout,
+            metrics: Arc::default(),
+        }
     }
 }

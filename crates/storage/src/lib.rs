@@ -9,6 +9,7 @@ mod companies;
 mod credentials;
 mod database;
 mod instances;
+mod metrics;
 mod own_records;
 mod request_log;
 mod secrets;
@@ -21,6 +22,7 @@ pub use credentials::{
 };
 pub use database::{Database, DatabaseSettings, StorageError};
 pub use instances::Instances;
+pub use metrics::StorageMetrics;
 pub use request_log::{
     Closing, FixedPart, LogError, LogFilter, LogPage, LogPosition, LogQueue, LogReadSettings, LogRecord, LogRow,
     LogSight, LogSlot, Outcome, OutcomeFilter, PageLimit, Partitions, Percentiles, PgRequestLog, QueueSettings,

@@ -4,8 +4,8 @@ use model::{AccountId, ApiKeyId, CompanyId, RequestStamp, RequestType};
 use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 
-use crate::StorageError;
 use crate::request_log::{CleanText, Closing, FixedPart, Outcome, RowLimits, ensure_partition, insert_rows};
+use crate::{StorageError, StorageMetrics};
 
 /// A change of our own records, as its row will tell it.
 pub(crate) struct Change<'s> {
@@ -40,10 +40,11 @@ impl<'s> Change<'s> {
         }
     }
 
-    /// Writes the row and commits both. `args` is an object and holds no secret.
+    /// Writes the row, commits both, and counts the request. `args` is an object and holds no secret.
     pub(crate) async fn commit(
         self,
         mut transaction: Transaction<'_, Postgres>,
+        metrics: &StorageMetrics,
         args: &Value,
     ) -> Result<(), StorageError> {
         let limits = RowLimits::default();
@@ -58,8 +59,10 @@ impl<'s> Change<'s> {
         let finished_at = stamp.started_at() + stamp.elapsed();
         let row = fixed.closed(Closing::new(Outcome::Succeeded, stamp, finished_at, None, &limits));
         ensure_partition(&mut transaction, stamp.started_at().date_naive()).await?;
-        insert_rows(&mut *transaction, &[row]).await?;
-        Ok(transaction.commit().await?)
+        insert_rows(&mut *transaction, std::slice::from_ref(&row)).await?;
+        transaction.commit().await?;
+        metrics.ended(&row);
+        Ok(())
     }
 }
 

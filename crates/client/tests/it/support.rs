@@ -221,7 +221,7 @@ impl Bench {
             retry_min: Duration::from_millis(50),
             retry_max: Duration::from_millis(500),
         };
-        let (queue, _writer) = LogQueue::start(sink, queue);
+        let (queue, _writer) = LogQueue::start(sink, queue, Arc::default());
         let api: Arc<FakeDbt> = Arc::clone(&dbt);
         let provider = DbtProvider::new(
             api,
@@ -229,6 +229,7 @@ impl Bench {
             Arc::new(NoneStarted),
             Arc::<FixedClock>::clone(&clock),
             provider_settings(),
+            Arc::default(),
         );
         let upstreams = held
             .iter()
@@ -248,6 +249,7 @@ impl Bench {
             provider,
             records,
             clock: clock_too,
+            metrics: Arc::default(),
         };
         let clients = Clients::new(parts, settings);
         Self {

@@ -1,6 +1,7 @@
 //! What the settings are checked for beside types and ranges: addresses, lists, and what goes together.
 
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::str::FromStr as _;
 
 use axum::http::HeaderValue;
@@ -24,6 +25,7 @@ impl Settings {
             cors,
             secrets,
             log,
+            metrics,
             sentry,
             ..
         } = self;
@@ -46,6 +48,9 @@ impl Settings {
         }
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&log.filter) {
             return Err(wrong("log.filter", error));
+        }
+        if set(&metrics.listen).is_some_and(|address| address.parse::<SocketAddr>().is_err()) {
+            return Err(wrong("metrics.listen", "it is an address and a port: 127.0.0.1:9090"));
         }
         if let Some(dsn) = set(sentry.dsn.expose_secret())
             && sentry::types::Dsn::from_str(dsn).is_err()

@@ -37,6 +37,7 @@ pub(crate) struct Settings {
     pub(crate) instance: Instance,
     pub(crate) api_keys: ApiKeys,
     pub(crate) log: Log,
+    pub(crate) metrics: Metrics,
     pub(crate) sentry: Sentry,
 }
 
@@ -205,6 +206,12 @@ pub(crate) struct Log {
 pub(crate) enum LogFormat {
     Pretty,
     Json,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Metrics {
+    pub(crate) listen: String,
 }
 
 #[derive(Debug, Deserialize)]

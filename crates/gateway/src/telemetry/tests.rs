@@ -84,13 +84,14 @@ fn state(settings: &Settings) -> ServerState {
     });
     let database = database.unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (log, _writer) = LogQueue::start(Arc::new(TakesAll), serve::queue_settings(settings));
+    let (log, _writer) = LogQueue::start(Arc::new(TakesAll), serve::queue_settings(settings), Arc::default());
     let provider = DbtProvider::new(
         Arc::new(Panics),
         log,
         Arc::new(PgStartedRuns::new(&database)),
         Arc::clone(&clock),
         serve::provider_settings(settings, InstanceId(1)),
+        Arc::default(),
     );
     let clients = Clients::new(
         ClientParts {
@@ -103,6 +104,7 @@ fn state(settings: &Settings) -> ServerState {
                 request_logs: RequestLogs::new(&database, &serve::log_read_settings(settings)),
             },
             clock: Arc::clone(&clock),
+            metrics: Arc::default(),
         },
         ClientSettings {
             read_only: false,
@@ -118,6 +120,7 @@ fn state(settings: &Settings) -> ServerState {
         clients,
         clock,
         limits: Arc::new(Limits::new(serve::limit_settings(settings))),
+        metrics: Arc::default(),
         settings: Arc::new(serve::server_settings(settings).unwrap()),
     }
 }

@@ -6,6 +6,7 @@ mod fake_sentry;
 mod floors;
 mod kill;
 mod load;
+mod metrics;
 mod no_secret;
 mod process;
 mod proxy;

@@ -64,6 +64,7 @@ async fn no_planted_secret_is_found_in_lines_rows_reports_or_answers() {
         "/credentials",
         "/api-keys",
         "/nothing",
+        "/metrics",
     ];
     let faults = [
         None,

@@ -29,6 +29,10 @@ impl From<ClientError> for Problem {
                 Kind::FORBIDDEN,
                 format!("This needs a key with the role {needs}; yours is {has}."),
             ),
+            ClientError::OtherCompany => Self::new(
+                Kind::FORBIDDEN,
+                "This is about the whole gateway: it needs an admin key of company 1.",
+            ),
             ClientError::MintsToken => Self::new(
                 Kind::TOKEN_MINTING,
                 "The answer would show a new dbt token, and tokens stay with the gateway. \

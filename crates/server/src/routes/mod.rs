@@ -11,6 +11,7 @@ pub(crate) mod job_bodies;
 pub(crate) mod job_definitions;
 pub(crate) mod jobs;
 pub(crate) mod list_runs;
+pub(crate) mod metrics;
 pub(crate) mod projects;
 pub(crate) mod request_logs;
 pub(crate) mod retries;

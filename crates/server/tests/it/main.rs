@@ -21,6 +21,7 @@ mod jobs;
 mod limits;
 mod list_runs;
 mod log_export;
+mod metrics;
 mod never_twice;
 mod odd_texts;
 mod openapi;

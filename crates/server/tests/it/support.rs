@@ -15,7 +15,9 @@ use axum::http::Uri;
 use chrono::DateTime;
 use client::{AccessRules, Clients};
 use dbt_api::HttpSettings;
+use model::metrics::exposition;
 use model::{CompanyId, Face, FixedClock, RequestStamp, Role};
+use prometheus_client::registry::Registry;
 use provider::{GraphqlSettings, NewRunSettings, RelaySettings, StreamSettings};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
@@ -161,6 +163,7 @@ pub(crate) struct TestApp {
     pub(crate) http: reqwest::Client,
     /// What authenticates callers.
     pub(crate) clients: Clients,
+    registry: Arc<Registry>,
     keys: ApiKeys,
     /// One for each role, weakest first.
     roles: [String; 3],
@@ -177,7 +180,7 @@ impl TestApp {
         let clock = Arc::new(FixedClock::at(DateTime::from_timestamp(1_768_467_600, 0).unwrap()));
         let database = wiring::migrated_database().await;
         let keys = ApiKeys::new(&Database::from(database.pool().clone()));
-        let state = wiring::state(&setup, &dbt, &database, &clock);
+        let (state, registry) = wiring::state(&setup, &dbt, &database, &clock);
         let clients = state.clients.clone();
         let router = server::router(state).into_make_service_with_connect_info::<SocketAddr>();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -190,6 +193,7 @@ impl TestApp {
             url,
             http,
             clients,
+            registry,
             keys,
             roles: Default::default(),
         };
@@ -231,6 +235,11 @@ impl TestApp {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.url.strip_prefix("http://").unwrap().parse().unwrap()
+    }
+
+    /// What `/metrics` would answer, without a request that is counted itself.
+    pub(crate) fn metrics(&self) -> String {
+        exposition(&self.registry)
     }
 
     /// Makes another key.

@@ -129,6 +129,11 @@ async fn whatever_a_foreigner_names_of_ours_is_not_found() {
             if only_the_foreigners_log(&app, request_type, &answer).await {
                 continue;
             }
+            if request_type == RequestType::GetMetrics {
+                // They are of the whole process, and told to company 1 alone.
+                answer.problem(403, "forbidden");
+                continue;
+            }
             if request_type == RequestType::CreateJob && header.is_none() && address == operation.path {
                 // In the foreigner's own account, where the project is none.
                 answer.problem(400, "invalid-request");

@@ -109,7 +109,7 @@ impl ApiKeys {
             args["expires_at"] = json!(end);
         }
         Change::new(stamp, RequestType::CreateApiKey, order.company_id, order.by)
-            .commit(transaction, &args)
+            .commit(transaction, &self.metrics, &args)
             .await?;
         Ok(NewKey {
             id: ApiKeyId(row.id),

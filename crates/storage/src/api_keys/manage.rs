@@ -140,7 +140,7 @@ impl ApiKeys {
             args["already_revoked"] = json!(true);
         }
         Change::new(stamp, RequestType::RevokeApiKey, company, by)
-            .commit(transaction, &args)
+            .commit(transaction, &self.metrics, &args)
             .await?;
         ApiKeyInfo::try_from(row).map(Some)
     }

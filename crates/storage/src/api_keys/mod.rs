@@ -8,6 +8,8 @@ mod find;
 mod key_hash;
 mod manage;
 
+use std::sync::Arc;
+
 use model::Role;
 use sqlx::PgPool;
 
@@ -16,12 +18,13 @@ pub use find::KeyRecord;
 pub use key_hash::KeyHash;
 pub use manage::ApiKeyInfo;
 
-use crate::{Database, StorageError};
+use crate::{Database, StorageError, StorageMetrics};
 
 /// The table `api_key`.
 #[derive(Debug, Clone)]
 pub struct ApiKeys {
     pool: PgPool,
+    metrics: Arc<StorageMetrics>,
 }
 
 impl ApiKeys {
@@ -29,6 +32,7 @@ impl ApiKeys {
     pub fn new(database: &Database) -> Self {
         Self {
             pool: database.pool().clone(),
+            metrics: Arc::clone(database.metrics()),
         }
     }
 

@@ -74,7 +74,7 @@ impl Credentials {
         });
         Change::new(stamp, RequestType::CreateCredential, company, by)
             .of_credential(&new.name, new.account_id)
-            .commit(transaction, &args)
+            .commit(transaction, &self.metrics, &args)
             .await?;
         Credential::try_from(row)
     }
@@ -156,7 +156,7 @@ impl Credentials {
         }
         Change::new(stamp, RequestType::UpdateCredential, company, by)
             .of_credential(name, old.account_id)
-            .commit(transaction, &args)
+            .commit(transaction, &self.metrics, &args)
             .await?;
         Credential::try_from(row).map(Some)
     }
@@ -192,7 +192,7 @@ impl Credentials {
         }
         Change::new(stamp, RequestType::DeleteCredential, company, by)
             .of_credential(name, old.account_id)
-            .commit(transaction, &args)
+            .commit(transaction, &self.metrics, &args)
             .await?;
         Ok(true)
     }

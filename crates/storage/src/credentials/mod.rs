@@ -16,13 +16,14 @@ use sqlx::PgPool;
 pub use record::{Credential, CredentialChange, CredentialId, LoadedCredential, NewCredential};
 pub use rotation::RotationReport;
 
-use crate::{Database, KeyRing, StorageError};
+use crate::{Database, KeyRing, StorageError, StorageMetrics};
 use record::{CredentialRow, is_name};
 
 /// The table `credential`, and the keys that open its tokens.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     pool: PgPool,
+    metrics: Arc<StorageMetrics>,
     key_ring: Option<Arc<KeyRing>>,
 }
 
@@ -31,6 +32,7 @@ impl Credentials {
     pub fn new(database: &Database, key_ring: Option<Arc<KeyRing>>) -> Self {
         Self {
             pool: database.pool().clone(),
+            metrics: Arc::clone(database.metrics()),
             key_ring,
         }
     }

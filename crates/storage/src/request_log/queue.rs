@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::row::LogRow;
 use super::writer::{Entry, RequestLog, Writer};
+use crate::StorageMetrics;
 
 /// How rows are queued and written.
 #[derive(Debug, Clone, Copy)]
@@ -47,11 +48,16 @@ pub struct LogQueue {
     sender: mpsc::Sender<Entry>,
     closing: CancellationToken,
     give_up: CancellationToken,
+    metrics: Arc<StorageMetrics>,
 }
 
 impl LogQueue {
     /// Starts the writer. Its handle yields how many rows had to be given up, after [`Self::close`].
-    pub fn start(sink: Arc<dyn RequestLog>, settings: QueueSettings) -> (Self, JoinHandle<usize>) {
+    pub fn start(
+        sink: Arc<dyn RequestLog>,
+        settings: QueueSettings,
+        metrics: Arc<StorageMetrics>,
+    ) -> (Self, JoinHandle<usize>) {
         let (sender, queue) = mpsc::channel(settings.capacity);
         let (closing, give_up) = (CancellationToken::new(), CancellationToken::new());
         let writer = Writer {
@@ -60,12 +66,14 @@ impl LogQueue {
             settings,
             closing: closing.clone(),
             give_up: give_up.clone(),
+            metrics: Arc::clone(&metrics),
         };
         (
             Self {
                 sender,
                 closing,
                 give_up,
+                metrics,
             },
             tokio::spawn(writer.run()),
         )
@@ -92,12 +100,18 @@ impl LogQueue {
         Ok(LogSlot {
             open: if opens { Some(place()?) } else { None },
             close: place()?,
+            metrics: Arc::clone(&self.metrics),
         })
     }
 
     /// How many rows wait or are promised.
     pub fn depth(&self) -> usize {
         self.sender.max_capacity() - self.sender.capacity()
+    }
+
+    /// How many may.
+    pub fn capacity(&self) -> usize {
+        self.sender.max_capacity()
     }
 
     /// Takes no new requests. The writer ends when the last promised row is written.
@@ -116,6 +130,7 @@ impl LogQueue {
 pub struct LogSlot {
     open: Option<OwnedPermit<Entry>>,
     close: OwnedPermit<Entry>,
+    metrics: Arc<StorageMetrics>,
 }
 
 impl LogSlot {
@@ -127,8 +142,9 @@ impl LogSlot {
         Ok(queue(self.open.take().ok_or(LogError::Refused)?, row))
     }
 
-    /// Queues the whole row. Never waits and never fails; the receipt is good when it is committed.
+    /// Queues the whole row, with which the request has ended. Never waits and never fails; the receipt is good when it is committed.
     pub fn close(self, row: LogRow) -> Receipt {
+        self.metrics.ended(&row);
         queue(self.close, row)
     }
 }

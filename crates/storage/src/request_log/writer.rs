@@ -4,7 +4,7 @@
 //! and a busy one shares commits.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::queue::{LogError, QueueSettings};
 use super::row::LogRow;
+use crate::StorageMetrics;
 
 /// Where groups of rows go. [`super::PgRequestLog`] is the real one.
 #[async_trait]
@@ -52,6 +53,7 @@ pub(super) struct Writer {
     pub(super) closing: CancellationToken,
     /// Cancelled: give up what cannot be written.
     pub(super) give_up: CancellationToken,
+    pub(super) metrics: Arc<StorageMetrics>,
 }
 
 impl Writer {
@@ -84,8 +86,14 @@ impl Writer {
         let mut pause = self.settings.retry_min;
         let (mut is_reduced, mut is_away) = (false, false);
         loop {
-            let error = match self.sink.write(&group.rows).await {
+            let begun = Instant::now();
+            let written = self.sink.write(&group.rows).await;
+            if let Err(error) = &written {
+                self.metrics.failed(error);
+            }
+            let error = match written {
                 Ok(()) => {
+                    self.metrics.committed(group.rows.len(), begun.elapsed());
                     group.answer(Ok(()));
                     return 0;
                 }
@@ -98,6 +106,7 @@ impl Writer {
                     let cause = &error as &dyn std::error::Error;
                     if is_reduced {
                         tracing::error!(request.uuid = %request_uuid, error = cause, "row lost: refused even without its details");
+                        self.metrics.lost(1);
                         group.answer(Err(LogError::Refused));
                         return 1;
                     }
@@ -112,6 +121,7 @@ impl Writer {
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(self.settings.retry_max),
                 () = self.give_up.cancelled() => {
+                    self.metrics.lost(group.rows.len());
                     group.answer(Err(LogError::Unavailable));
                     return group.rows.len();
                 }

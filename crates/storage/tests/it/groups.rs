@@ -87,7 +87,7 @@ async fn a_close_never_overtakes_its_open() {
         ..queue_settings()
     };
     let log: Arc<WatchedSink> = Arc::clone(&sink);
-    let (queue, _writer) = LogQueue::start(log, small);
+    let (queue, _writer) = LogQueue::start(log, small, Arc::default());
     let mut receipts = Vec::new();
     let mut requests = HashSet::new();
     for _ in 0..50 {
@@ -125,7 +125,7 @@ async fn the_queue_is_as_long_as_set_and_says_how_full_it_is() {
         capacity: 3,
         ..queue_settings()
     };
-    let (queue, _writer) = LogQueue::start(sink, short);
+    let (queue, _writer) = LogQueue::start(sink, short, Arc::default());
     let one = queue.reserve(false).unwrap();
     let two = queue.reserve(true).unwrap();
     assert_eq!(queue.depth(), 3);

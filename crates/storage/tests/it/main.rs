@@ -12,6 +12,7 @@ mod groups;
 mod instances;
 mod keeping;
 mod key_management;
+mod metrics;
 mod partitions;
 mod poisoned;
 mod reading;

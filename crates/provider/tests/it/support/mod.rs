@@ -153,7 +153,7 @@ impl Bench {
             retry_max: Duration::from_millis(500),
         };
         let sink: Arc<MemoryLog> = Arc::clone(&log);
-        let (queue, _writer) = LogQueue::start(sink, queue);
+        let (queue, _writer) = LogQueue::start(sink, queue, Arc::default());
         let clock = Arc::new(FixedClock::at(Utc.with_ymd_and_hms(2026, 3, 4, 5, 6, 7).unwrap()));
         let api: Arc<FakeDbt> = Arc::clone(&dbt);
         let started = Started::default();
@@ -163,6 +163,7 @@ impl Bench {
             Arc::new(started.clone()),
             Arc::<FixedClock>::clone(&clock),
             settings,
+            Arc::default(),
         );
         Self {
             provider,

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use client::{ClientParts, ClientSettings, Clients, Records, Upstreams};
 use dbt_api::DbtWrappedApi;
+use model::metrics::METRICS_PREFIX;
 use model::{AccountId, Clock, FixedClock, InstanceId, Upstream, UpstreamSource};
-use provider::{DbtProvider, ProviderSettings, RetrySettings, RowLimits};
-use server::{Limits, ServerState};
+use prometheus_client::registry::Registry;
+use provider::{DbtProvider, ProviderMetrics, ProviderSettings, RetrySettings, RowLimits};
+use server::{Limits, ServerMetrics, ServerState};
 use simulator::Running;
 use storage::{
-    ApiKeys, Credentials, Database, DatabaseSettings, LogQueue, PgRequestLog, PgStartedRuns, QueueSettings, RequestLogs,
+    ApiKeys, Credentials, Database, DatabaseSettings, LogQueue, PgRequestLog, PgStartedRuns, QueueSettings,
+    RequestLogs, StorageMetrics,
 };
 use testkit::TestDatabase;
 
@@ -37,7 +40,12 @@ pub(crate) async fn migrated_database() -> TestDatabase {
 }
 
 /// The wiring of `gateway/src/serve.rs`, with a clock that stands still.
-pub(crate) fn state(setup: &Setup, dbt: &Running, database: &TestDatabase, clock: &Arc<FixedClock>) -> ServerState {
+pub(crate) fn state(
+    setup: &Setup,
+    dbt: &Running,
+    database: &TestDatabase,
+    clock: &Arc<FixedClock>,
+) -> (ServerState, Arc<Registry>) {
     let database = match &setup.database_url {
         None => Database::from(database.pool().clone()),
         Some(url) => Database::new(&DatabaseSettings {
@@ -47,6 +55,13 @@ pub(crate) fn state(setup: &Setup, dbt: &Running, database: &TestDatabase, clock
         })
         .unwrap(),
     };
+    let mut registry = Registry::default();
+    let ours = registry.sub_registry_with_prefix(METRICS_PREFIX);
+    let storage_metrics = Arc::new(StorageMetrics::register(ours));
+    let provider_metrics = Arc::new(ProviderMetrics::register(ours));
+    let limits = Arc::new(Limits::new(setup.limits));
+    let server_metrics = Arc::new(ServerMetrics::register(ours, &limits));
+    let database = database.counted_by(Arc::clone(&storage_metrics));
     let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
     let sink = PgRequestLog::new(&database, FOREVER);
     let (log, _writer) = LogQueue::start(
@@ -57,10 +72,11 @@ pub(crate) fn state(setup: &Setup, dbt: &Running, database: &TestDatabase, clock
             retry_min: Duration::from_millis(1),
             retry_max: Duration::from_millis(10),
         },
+        Arc::clone(&storage_metrics),
     );
     let provider = DbtProvider::new(
         Arc::new(DbtWrappedApi::new(&setup.http).unwrap()),
-        log,
+        log.clone(),
         Arc::new(PgStartedRuns::new(&database)),
         Arc::clone(&clock),
         ProviderSettings {
@@ -80,9 +96,13 @@ pub(crate) fn state(setup: &Setup, dbt: &Running, database: &TestDatabase, clock
             row_limits: RowLimits::default(),
             instance_id: Some(InstanceId(1)),
         },
+        provider_metrics,
     );
     let api_keys = ApiKeys::new(&database);
     let credentials = Credentials::new(&database, setup.key_ring.clone());
+    let request_logs = RequestLogs::new(&database, &setup.log_reading);
+    StorageMetrics::observe(ours, &database, &request_logs, &log);
+    let registry = Arc::new(registry);
     let clients = Clients::new(
         ClientParts {
             keys: Arc::new(api_keys.clone()),
@@ -91,9 +111,10 @@ pub(crate) fn state(setup: &Setup, dbt: &Running, database: &TestDatabase, clock
             records: Records {
                 credentials,
                 api_keys,
-                request_logs: RequestLogs::new(&database, &setup.log_reading),
+                request_logs,
             },
             clock: Arc::clone(&clock),
+            metrics: Arc::clone(&registry),
         },
         ClientSettings {
             read_only: setup.read_only,
@@ -105,12 +126,14 @@ pub(crate) fn state(setup: &Setup, dbt: &Running, database: &TestDatabase, clock
             export_stall: setup.export_stall,
         },
     );
-    ServerState {
+    let state = ServerState {
         clients,
         clock,
-        limits: Arc::new(Limits::new(setup.limits)),
+        limits,
+        metrics: server_metrics,
         settings: Arc::new(setup.server.clone()),
-    }
+    };
+    (state, registry)
 }
 
 fn upstreams(setup: &Setup, dbt: &Running) -> Upstreams {

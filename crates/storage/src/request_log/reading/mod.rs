@@ -77,6 +77,10 @@ impl RequestLogs {
         Self { pool }
     }
 
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
     /// Closes the connections; waits for those in use.
     pub async fn close(&self) {
         self.pool.close().await;

@@ -103,7 +103,7 @@ pub(crate) fn queue_settings() -> QueueSettings {
 
 pub(crate) fn start(sink: &Arc<WatchedSink>) -> (LogQueue, JoinHandle<usize>) {
     let sink: Arc<WatchedSink> = Arc::clone(sink);
-    LogQueue::start(sink, queue_settings())
+    LogQueue::start(sink, queue_settings(), Arc::default())
 }
 
 /// Queues a row that is written once, and waits for its commit.

@@ -1,0 +1,124 @@
+//! The metrics as an operator meets them: two addresses, the alert rules, the page that explains them.
+
+use std::collections::BTreeSet;
+
+use crate::support::{Caller, Gateway, Site};
+
+/// A gateway with a second address for its metrics, and that address.
+fn with_second_address(site: &Site) -> (Gateway, String) {
+    let mut serve = site.command(&["serve"]);
+    serve.env("DBT_GATEWAY__METRICS__LISTEN", "127.0.0.1:0");
+    let gateway = Gateway::start(serve);
+    let log = gateway.log();
+    let line = log
+        .lines()
+        .find(|line| line.contains("\"message\":\"serving metrics\""));
+    let line: serde_json::Value = serde_json::from_str(line.unwrap()).unwrap();
+    (gateway, format!("http://{}", line["address"].as_str().unwrap()))
+}
+
+/// The names of samples that `/metrics` can have, by what it says of each metric before there is any traffic.
+fn announced(text: &str) -> BTreeSet<String> {
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    types
+        .flat_map(|metric| {
+            let (name, kind) = metric.split_once(' ').unwrap();
+            let ends: &[&str] = match kind {
+                "counter" => &["_total"],
+                "histogram" => &["_bucket", "_sum", "_count"],
+                "info" => &["_info"],
+                "gauge" => &[""],
+                other => panic!("{name} is a {other}"),
+            };
+            ends.iter().map(move |end| format!("{name}{end}"))
+        })
+        .collect()
+}
+
+/// The words of a text that look like names of our metrics.
+fn named_in(text: &str) -> BTreeSet<String> {
+    text.split(|sign: char| !sign.is_ascii_alphanumeric() && sign != '_')
+        .filter(|word| word.starts_with("dbt_gateway_") || word.starts_with("process_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test]
+async fn the_second_address_needs_no_key_and_has_nothing_else() {
+    let site = Site::new().await;
+    let caller = Caller::new(&site.key("viewer"));
+    let (gateway, second) = with_second_address(&site);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    assert_eq!(caller.get(&gateway, "/metrics").await.unwrap().status, 403);
+    let status = async |path: &str| client.get(format!("{second}{path}")).send().await.unwrap().status();
+    assert_eq!(status("/metrics").await, 200);
+    for path in ["/", "/projects", "/healthz", "/metrics/", "/api/v2/accounts/"] {
+        assert_eq!(status(path).await, 404, "{path}");
+    }
+    gateway.stop();
+    assert!(client.get(format!("{second}/metrics")).send().await.is_err());
+}
+
+#[tokio::test]
+async fn every_metric_in_an_alert_and_in_the_manual_is_exposed_and_every_exposed_one_is_in_the_manual() {
+    let site = Site::new().await;
+    let (gateway, second) = with_second_address(&site);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client.get(format!("{second}/metrics")).send().await.unwrap();
+    let text = answer.text().await.unwrap();
+    gateway.stop();
+    let exposed = announced(&text);
+
+    let alerts = include_str!("../../../../config/alerts.yml");
+    // Comments and annotations speak of metrics too.
+    let in_alerts = named_in(alerts);
+    assert!(in_alerts.len() > 10, "{in_alerts:?}");
+    let unknown: Vec<_> = in_alerts.difference(&exposed).collect();
+    assert!(unknown.is_empty(), "in config/alerts.yml and not exposed: {unknown:?}");
+
+    let manual = include_str!("../../../../docs/observability.md");
+    let rows = manual.lines().filter(|line| line.starts_with("| `"));
+    let told: BTreeSet<_> = rows.flat_map(|row| named_in(row.split('|').nth(1).unwrap())).collect();
+    let of_histograms = |name: &String| !name.ends_with("_sum") && !name.ends_with("_count");
+    let exposed: BTreeSet<_> = exposed
+        .into_iter()
+        .filter(of_histograms)
+        .map(|name| name.strip_suffix("_bucket").map_or(name.clone(), str::to_owned))
+        .collect();
+    let differences: Vec<_> = told.symmetric_difference(&exposed).collect();
+    assert!(
+        differences.is_empty(),
+        "docs/observability.md and /metrics differ: {differences:#?}"
+    );
+}
+
+#[tokio::test]
+async fn the_process_is_measured() {
+    let now = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.unwrap().as_secs_f64()
+    };
+    let before = now();
+    let site = Site::new().await;
+    let (gateway, second) = with_second_address(&site);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client.get(format!("{second}/metrics")).send().await.unwrap();
+    let text = answer.text().await.unwrap();
+    gateway.stop();
+    let value = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(&format!("{name} ")));
+        let (_, value) = line
+            .unwrap_or_else(|| panic!("no {name} in {text}"))
+            .split_once(' ')
+            .unwrap();
+        value.parse::<f64>().unwrap()
+    };
+    assert!(value("process_resident_memory_bytes") > 1e6);
+    assert!((3.0..1e6).contains(&value("process_open_fds")));
+    assert!(value("process_max_fds") >= value("process_open_fds"));
+    // Linux tells the start to the second.
+    let started = value("process_start_time_seconds");
+    assert!((before - 2.0..now() + 2.0).contains(&started), "{started}");
+    let version = concat!("dbt_gateway_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1");
+    assert!(text.contains(version), "{text}");
+}

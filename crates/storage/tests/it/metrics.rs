@@ -1,0 +1,60 @@
+//! What the writer of the request log counts: commits, those that failed, rows lost.
+
+use std::sync::Arc;
+
+use model::metrics::exposition;
+use prometheus_client::registry::Registry;
+use storage::{LogQueue, Outcome, StorageMetrics};
+
+use crate::support::{Does, WatchedSink, commit, ended, queue_settings, whole};
+
+fn counted(registry: &Registry, wanted: &[&str]) {
+    let text = exposition(registry);
+    for line in wanted {
+        let found = text.lines().any(|each| each == *line);
+        assert!(found, "{line} is not in:\n{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn commits_failures_and_lost_rows_are_counted() {
+    let mut registry = Registry::default();
+    let metrics = Arc::new(StorageMetrics::register(&mut registry));
+    counted(
+        &registry,
+        &[
+            "request_log_rows_lost_total 0",
+            "request_log_failed_commits_total{reason=\"unavailable\"} 0",
+        ],
+    );
+    let sink = Arc::new(WatchedSink::to_nowhere());
+    let log: Arc<WatchedSink> = Arc::clone(&sink);
+    let (queue, writer) = LogQueue::start(log, queue_settings(), metrics);
+    sink.then([Does::BeAway, Does::WriteAndLoseTheAnswer, Does::Write]);
+    commit(&queue, whole(Outcome::Succeeded)).await.unwrap();
+    counted(
+        &registry,
+        &[
+            "request_log_rows_written_total 1",
+            "request_log_group_rows_count 1",
+            "request_log_commit_duration_seconds_count 1",
+            "request_log_failed_commits_total{reason=\"unavailable\"} 1",
+            "request_log_failed_commits_total{reason=\"too_slow\"} 1",
+        ],
+    );
+    // Refused whole, and again without its details.
+    sink.then([Does::Refuse, Does::Refuse]);
+    commit(&queue, whole(Outcome::NotFound)).await.unwrap_err();
+    queue.close();
+    assert_eq!(ended(writer).await, 1);
+    let text = exposition(&registry);
+    assert_eq!(text.matches("\nrequests_total{").count(), 2, "{text}");
+    counted(
+        &registry,
+        &[
+            "request_log_failed_commits_total{reason=\"rejected\"} 2",
+            "request_log_rows_lost_total 1",
+            "request_log_rows_written_total 1",
+        ],
+    );
+}
