@@ -3,8 +3,9 @@
 use model::{ClientContext, Environment, EnvironmentFilter, EnvironmentId, Page, PageQuery, ProjectId, RequestType};
 
 use crate::exchanges::Why;
+use crate::gather::gather;
 use crate::request::{Asked, args};
-use crate::{DbtProvider, ProviderError, gather};
+use crate::{DbtProvider, ProviderError};
 
 impl DbtProvider {
     /// The page of the environments that was asked for, gathered from dbt's pages of 100: of the one project that the
@@ -32,11 +33,9 @@ impl DbtProvider {
                 })
             };
             let id = |environment: &Environment| environment.id;
-            let Some(left) = filter.left_over() else {
-                return Ok(gather::page(page, call.gather_concurrency, id, fetch).await?);
-            };
-            let matches = |environment: &Environment| left.matches(environment);
-            Ok(gather::matching(page, call.gather_concurrency, id, matches, fetch).await?)
+            let left = filter.left_over();
+            let matches = left.map(|left| move |environment: &Environment| left.matches(environment));
+            Ok(gather(page, call.gather_concurrency, id, matches, fetch).await?)
         })
         .await
     }

@@ -64,17 +64,21 @@ where
     Ok(page.start() + results.len() as u64 + u64::from(full))
 }
 
-/// The page of those entries that match, for a filter that dbt Cloud does not have: fetches the whole list.
-pub(crate) async fn matching<T, Id: Eq + Hash, Answer>(
+/// The page that was asked for: dbt Cloud's own, or that of the entries that match, where there is a filter that dbt Cloud
+/// does not have; then the whole list is fetched.
+pub(crate) async fn gather<T, Id: Eq + Hash, Answer>(
     query: PageQuery,
     concurrency: usize,
     id: impl Fn(&T) -> Id,
-    matches: impl Fn(&T) -> bool,
+    matches: Option<impl Fn(&T) -> bool>,
     fetch: impl Fn(Slice, Why) -> Answer,
 ) -> Result<Page<T>, ApiError>
 where
     Answer: Future<Output = Result<Listed<T>, ApiError>>,
 {
+    let Some(matches) = matches else {
+        return page(query, concurrency, id, fetch).await;
+    };
     let mut entries = whole_list(concurrency, id, fetch).await?;
     entries.retain(matches);
     Ok(Page::of_whole(query, entries))

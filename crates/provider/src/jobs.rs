@@ -5,8 +5,9 @@ use model::{
 };
 
 use crate::exchanges::Why;
+use crate::gather::gather;
 use crate::request::{Asked, args};
-use crate::{DbtProvider, ProviderError, gather, job_definition};
+use crate::{DbtProvider, ProviderError, job_definition};
 
 impl DbtProvider {
     /// The page of the account's jobs that was asked for, gathered from dbt's pages of 100.
@@ -33,11 +34,9 @@ impl DbtProvider {
                 })
             };
             let id = |job: &Job| job.id;
-            let Some(name) = &filter.name else {
-                return Ok(gather::page(page, call.gather_concurrency, id, fetch).await?);
-            };
-            let named = |job: &Job| job.name.as_ref() == Some(name);
-            Ok(gather::matching(page, call.gather_concurrency, id, named, fetch).await?)
+            let name = filter.name.as_ref();
+            let named = name.map(|name| move |job: &Job| job.name.as_ref() == Some(name));
+            Ok(gather(page, call.gather_concurrency, id, named, fetch).await?)
         })
         .await
     }

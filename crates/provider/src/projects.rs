@@ -3,8 +3,9 @@
 use model::{ClientContext, Page, PageQuery, Project, ProjectFilter, ProjectId, RequestType};
 
 use crate::exchanges::Why;
+use crate::gather::gather;
 use crate::request::{Asked, args};
-use crate::{DbtProvider, ProviderError, gather};
+use crate::{DbtProvider, ProviderError};
 
 impl DbtProvider {
     /// The page of the account's projects that was asked for, gathered from dbt's pages of 100.
@@ -31,11 +32,9 @@ impl DbtProvider {
                 })
             };
             let id = |project: &Project| project.id;
-            let Some(name) = &filter.name else {
-                return Ok(gather::page(page, call.gather_concurrency, id, fetch).await?);
-            };
-            let named = |project: &Project| project.name.as_ref() == Some(name);
-            Ok(gather::matching(page, call.gather_concurrency, id, named, fetch).await?)
+            let name = filter.name.as_ref();
+            let named = name.map(|name| move |project: &Project| project.name.as_ref() == Some(name));
+            Ok(gather(page, call.gather_concurrency, id, named, fetch).await?)
         })
         .await
     }

@@ -151,18 +151,9 @@ pub(crate) async fn create_job(
     QueryParams(account): QueryParams<AccountQuery>,
     JsonBody(body): JsonBody<CreateJobBody>,
 ) -> Result<Response, Problem> {
-    let asked = account.account_id;
-    let job = client.create_job(account, body.into()).await?;
-    let mut location = format!("/jobs/{}", job.id);
-    if let Some(account) = asked {
-        location = format!("{location}?account_id={account}");
-    }
-    Ok((
-        StatusCode::CREATED,
-        [(header::LOCATION, location)],
-        Json(JobView::from(job)),
-    )
-        .into_response())
+    let job = client.create_job(account.clone(), body.into()).await?;
+    let location = [(header::LOCATION, account.location(&format!("/jobs/{}", job.id)))];
+    Ok((StatusCode::CREATED, location, Json(JobView::from(job))).into_response())
 }
 
 /// Change a job

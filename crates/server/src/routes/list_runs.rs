@@ -1,12 +1,11 @@
 //! The list of runs, with its filters.
 
 use axum::Json;
-use chrono::{DateTime, Utc};
 use model::{AccountId, EnvironmentId, JobId, PageQuery, Period, ProjectId, RunFilter, RunOrder, RunStatus, Target};
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::extract::{Dbt, OfLists, QueryParams, commas};
+use crate::extract::{Dbt, Moment, OfLists, QueryParams, commas};
 use crate::page_links::PageLinks;
 use crate::problem::{Kind, Problem};
 use crate::routes::page_query;
@@ -44,17 +43,17 @@ pub(crate) struct ListRuns {
     #[param(value_type = Option<Vec<String>>, style = Form, explode = false, example = json!(["error", "cancelled"]))]
     status: Vec<RunStatus>,
     /// Made at this time or later (RFC 3339; write the `+` of an offset as `%2B`).
-    #[serde(default, deserialize_with = "moment")]
-    created_after: Option<DateTime<Utc>>,
+    #[param(value_type = Option<String>, format = DateTime)]
+    created_after: Option<Moment>,
     /// Made at this time or earlier.
-    #[serde(default, deserialize_with = "moment")]
-    created_before: Option<DateTime<Utc>>,
+    #[param(value_type = Option<String>, format = DateTime)]
+    created_before: Option<Moment>,
     /// Ended at this time or later.
-    #[serde(default, deserialize_with = "moment")]
-    finished_after: Option<DateTime<Utc>>,
+    #[param(value_type = Option<String>, format = DateTime)]
+    finished_after: Option<Moment>,
     /// Ended at this time or earlier.
-    #[serde(default, deserialize_with = "moment")]
-    finished_before: Option<DateTime<Utc>>,
+    #[param(value_type = Option<String>, format = DateTime)]
+    finished_before: Option<Moment>,
     /// `id`, `created_at` or `finished_at`, with `-` in front for descending.
     #[serde(default)]
     #[param(value_type = Option<String>, default = "-id", example = "-finished_at")]
@@ -87,17 +86,8 @@ impl ListRuns {
     }
 }
 
-fn moment<'de, D: Deserializer<'de>>(parameter: D) -> Result<Option<DateTime<Utc>>, D::Error> {
-    let text = String::deserialize(parameter)?;
-    match DateTime::parse_from_rfc3339(&text) {
-        Ok(moment) => Ok(Some(moment.to_utc())),
-        Err(_) => Err(D::Error::custom(
-            "not a time such as 2026-03-19T11:57:15Z (write the + of an offset as %2B)",
-        )),
-    }
-}
-
-fn period(name: &str, after: Option<DateTime<Utc>>, before: Option<DateTime<Utc>>) -> Result<Period, Problem> {
+fn period(name: &str, after: Option<Moment>, before: Option<Moment>) -> Result<Period, Problem> {
+    let (after, before) = (after.map(|moment| moment.0), before.map(|moment| moment.0));
     if let (Some(after), Some(before)) = (after, before)
         && after > before
     {

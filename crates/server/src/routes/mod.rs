@@ -20,6 +20,7 @@ mod started;
 
 use model::{AccountId, PageQuery, Target};
 use serde::Deserialize;
+use url::form_urlencoded;
 use utoipa::IntoParams;
 
 use crate::problem::{Kind, Problem};
@@ -35,6 +36,22 @@ pub(crate) struct AccountQuery {
     pub(crate) account_id: Option<AccountId>,
     /// The credential to use, by name. Without it: the one in the header `X-Dbt-Credential`, else the account's default.
     pub(crate) credential: Option<String>,
+}
+
+impl AccountQuery {
+    /// Where a new thing can be read: at that path, in the account and by the credential that this request named.
+    pub(crate) fn location(&self, path: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        if let Some(account) = self.account_id {
+            query.append_pair("account_id", &account.to_string());
+        }
+        if let Some(credential) = &self.credential {
+            query.append_pair("credential", credential);
+        }
+        let query = query.finish();
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("{path}{mark}{query}")
+    }
 }
 
 impl From<AccountQuery> for Target {

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::Run;
-use url::form_urlencoded;
 
 use crate::routes::AccountQuery;
 use crate::views::RunView;
@@ -18,16 +17,7 @@ pub(crate) struct Started {
 
 impl Started {
     pub(crate) fn new(run: Run, asked: &AccountQuery) -> Self {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        if let Some(account) = asked.account_id {
-            query.append_pair("account_id", &account.to_string());
-        }
-        if let Some(credential) = &asked.credential {
-            query.append_pair("credential", credential);
-        }
-        let query = query.finish();
-        let mark = if query.is_empty() { "" } else { "?" };
-        let location = format!("/runs/{}{mark}{query}", run.id);
+        let location = asked.location(&format!("/runs/{}", run.id));
         Self { run, location }
     }
 }

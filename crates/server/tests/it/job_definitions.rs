@@ -120,7 +120,8 @@ async fn a_job_of_three_fields_is_sent_whole_and_can_be_read_where_location_says
         "name": "Made here", "project_id": acme::PROJECT_ID, "environment_id": acme::PRODUCTION_ENVIRONMENT_ID,
         "settings": {"threads": 8},
     });
-    let path = format!("/jobs?account_id={}", acme::ACCOUNT_ID);
+    let query = format!("account_id={0}&credential=account+{0}", acme::ACCOUNT_ID);
+    let path = format!("/jobs?{query}");
     let answer = app.caller(Role::Admin).post(&path, &order).await;
     let job = answer.expect(201);
     let (what, body) = asked(&app).remove(0);
@@ -135,7 +136,7 @@ async fn a_job_of_three_fields_is_sent_whole_and_can_be_read_where_location_says
     });
     assert_eq!(body, expected);
     let location = answer.header(LOCATION).unwrap();
-    assert_eq!(location, format!("/jobs/{}?account_id={}", job["id"], acme::ACCOUNT_ID));
+    assert_eq!(location, format!("/jobs/{}?{query}", job["id"]));
     assert_eq!(app.viewer().get(location).await.expect(200), job);
     let row = app.row_of(&answer).await;
     assert_eq!(

@@ -289,9 +289,11 @@ async fn what_cannot_be_asked_for_is_refused_with_what_can() {
         "finished_before=2026-01-01T00:00:00+01:00",
         "finished_before=",
     ] {
-        let (name, _) = query.split_once('=').unwrap();
-        let expected =
-            format!("In the query: {name}: not a time such as 2026-03-19T11:57:15Z (write the + of an offset as %2B).");
+        let (name, text) = query.split_once('=').unwrap();
+        // In a query a plus sign stands for a space.
+        let hint = if text.contains('+') { "; write `+` as `%2B`" } else { "" };
+        let text = text.replace('+', " ");
+        let expected = format!("In the query: {name}: `{text}` is not a time such as 2026-03-19T11:57:15Z{hint}.");
         assert_eq!(refusal(query).await, expected, "{query}");
     }
     assert_eq!(

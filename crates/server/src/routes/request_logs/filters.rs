@@ -4,12 +4,14 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use client::{LogFilter, LogPosition, OutcomeFilter};
 use model::{AccountId, ApiKeyId, Face, JobId, RequestType, RunId};
 use serde::de::{Deserialize, Deserializer, Error};
 use utoipa::IntoParams;
 use uuid::Uuid;
+
+use crate::extract::{Moment, excerpt};
 
 /// Declares a query: the filters of the log, and what else it may hold.
 macro_rules! log_query {
@@ -88,25 +90,6 @@ log_query! {
     FilterRequestLogs {}
 }
 
-/// A time by RFC 3339.
-#[derive(Debug, Clone, Copy)]
-struct Moment(DateTime<Utc>);
-
-impl<'de> Deserialize<'de> for Moment {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let moment = DateTime::parse_from_rfc3339(&text).map_err(|_| {
-            // In a query a plus sign stands for a space.
-            let hint = if text.contains(' ') { "; write `+` as `%2B`" } else { "" };
-            D::Error::custom(format_args!(
-                "`{}` is not a time such as 2026-03-19T11:57:15Z{hint}",
-                excerpt(&text)
-            ))
-        })?;
-        Ok(Self(moment.to_utc()))
-    }
-}
-
 /// A word of a vocabulary of ours.
 trait Vocabulary: Sized {
     fn all() -> Vec<Self>;
@@ -175,10 +158,6 @@ impl<'de> Deserialize<'de> for Cursor {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
-}
-
-fn excerpt(text: &str) -> String {
-    text.chars().take(40).collect()
 }
 
 #[cfg(test)]
