@@ -16,6 +16,7 @@ mod metrics;
 mod partitions;
 mod poisoned;
 mod reading;
+mod started_runs;
 mod stopping;
 mod support;
 mod tenancy;

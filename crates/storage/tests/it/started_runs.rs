@@ -1,0 +1,180 @@
+//! Which runs were started just now, told from the log that every replica writes.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use model::{AccountId, CompanyId, Face, FixedClock, InstanceId, RequestStamp, RequestType, RunId};
+use serde_json::json;
+use storage::{
+    Closing, Database, DatabaseSettings, FixedPart, LogRow, Outcome, PgStartedRuns, RequestLog as _, RowLimits,
+    StartedRuns as _,
+};
+
+use crate::support::{Db, PATIENCE, noon, stamp_at};
+
+const COMPANY: CompanyId = CompanyId(1);
+const ACCOUNT: AccountId = AccountId(70_403_103_932_111);
+/// Longer than 32 bits.
+const RUN: RunId = RunId(70_403_110_257_831);
+
+/// A trigger of [`RUN`] that arrived at that time and succeeded, but for what is changed.
+struct Started {
+    at: DateTime<Utc>,
+    request_type: RequestType,
+    company: CompanyId,
+    account: AccountId,
+    run: RunId,
+    outcome: Outcome,
+    instance: InstanceId,
+}
+
+impl Started {
+    fn at(at: DateTime<Utc>) -> Self {
+        Self {
+            at,
+            request_type: RequestType::TriggerJob,
+            company: COMPANY,
+            account: ACCOUNT,
+            run: RUN,
+            outcome: Outcome::Succeeded,
+            instance: InstanceId(1),
+        }
+    }
+
+    fn fixed(&self) -> (FixedPart, RequestStamp) {
+        let stamp = RequestStamp::now(&FixedClock::at(self.at), Face::Rest, None);
+        let limits = RowLimits::default();
+        let mut fixed = FixedPart::new(&stamp, self.request_type, self.company, &json!({}), &limits);
+        fixed.account_id = Some(self.account);
+        fixed.instance_id = Some(self.instance);
+        (fixed, stamp)
+    }
+
+    fn row(&self) -> LogRow {
+        let (fixed, stamp) = self.fixed();
+        let mut closing = Closing::new(self.outcome, &stamp, self.at, None, &RowLimits::default());
+        closing.run_id = Some(self.run);
+        fixed.closed(closing)
+    }
+}
+
+async fn knows(runs: &PgStartedRuns, since: DateTime<Utc>) -> bool {
+    runs.was_started(COMPANY, ACCOUNT, RUN, since).await.unwrap()
+}
+
+/// A database whose log holds that row alone, and what it tells.
+async fn log_with(row: LogRow) -> (Db, PgStartedRuns) {
+    let db = Db::new().await;
+    db.log().write(&[row]).await.unwrap();
+    let runs = PgStartedRuns::new(&db.database);
+    (db, runs)
+}
+
+#[tokio::test]
+async fn a_run_is_new_for_as_long_as_it_was_said_and_no_longer() {
+    let (_db, runs) = log_with(Started::at(noon()).row()).await;
+    for (since, is_new) in [
+        (noon() - TimeDelta::seconds(60), true),
+        (noon(), true),
+        (noon() + TimeDelta::microseconds(1), false),
+        (noon() + TimeDelta::days(1), false),
+    ] {
+        assert_eq!(knows(&runs, since).await, is_new, "{since}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_started_before_midnight_is_new_after_it() {
+    let midnight = noon() + TimeDelta::hours(12);
+    let (_db, runs) = log_with(Started::at(midnight - TimeDelta::seconds(5)).row()).await;
+    assert!(knows(&runs, midnight - TimeDelta::seconds(30)).await);
+    assert!(!knows(&runs, midnight).await);
+}
+
+#[tokio::test]
+async fn only_that_run_of_that_account_of_that_company_is_meant() {
+    let (_db, runs) = log_with(Started::at(noon()).row()).await;
+    let since = noon() - TimeDelta::seconds(60);
+    for (company, account, run, is_it) in [
+        (COMPANY, ACCOUNT, RUN, true),
+        (CompanyId(2), ACCOUNT, RUN, false),
+        (COMPANY, AccountId(ACCOUNT.0 + 1), RUN, false),
+        (COMPANY, ACCOUNT, RunId(RUN.0 + 1), false),
+        // The lower 32 bits alone.
+        (COMPANY, ACCOUNT, RunId(RUN.0 & 0xffff_ffff), false),
+    ] {
+        let found = runs.was_started(company, account, run, since).await.unwrap();
+        assert_eq!(found, is_it, "{company:?} {account} {run}");
+    }
+}
+
+#[tokio::test]
+async fn every_request_that_starts_a_run_counts_and_no_other() {
+    let db = Db::new().await;
+    let runs = PgStartedRuns::new(&db.database);
+    for (run, request_type) in (1..).map(RunId).zip(RequestType::ALL) {
+        let started = Started {
+            request_type,
+            run,
+            ..Started::at(noon())
+        };
+        db.log().write(&[started.row()]).await.unwrap();
+        let found = runs.was_started(COMPANY, ACCOUNT, run, noon()).await.unwrap();
+        assert_eq!(found, RequestType::STARTS_RUN.contains(&request_type), "{request_type}");
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_did_not_succeed_or_is_under_way_tells_of_no_run() {
+    let db = Db::new().await;
+    let runs = PgStartedRuns::new(&db.database);
+    for outcome in Outcome::ALL
+        .into_iter()
+        .filter(|outcome| *outcome != Outcome::Succeeded)
+    {
+        let started = Started {
+            outcome,
+            ..Started::at(noon())
+        };
+        db.log().write(&[started.row()]).await.unwrap();
+        assert!(!knows(&runs, noon()).await, "{outcome:?}");
+    }
+    // The run that a retry is about is not the one that it starts.
+    let retry = Started {
+        request_type: RequestType::RetryRun,
+        ..Started::at(noon())
+    };
+    let (mut fixed, _) = retry.fixed();
+    fixed.run_id = Some(RUN);
+    db.log().write(&[Arc::new(fixed).open()]).await.unwrap();
+    assert!(!knows(&runs, noon()).await);
+}
+
+#[tokio::test]
+async fn what_one_replica_started_another_one_knows() {
+    let db = Db::new().await;
+    let other = Database::new(&DatabaseSettings {
+        url: db.test.url().into(),
+        max_connections: 1,
+        acquire_timeout: PATIENCE,
+    })
+    .unwrap();
+    let there = PgStartedRuns::new(&other);
+    assert!(!knows(&there, noon()).await);
+    let started = Started {
+        instance: InstanceId(2),
+        ..Started::at(noon())
+    };
+    db.log().write(&[started.row()]).await.unwrap();
+    assert!(knows(&there, noon()).await);
+    other.close().await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_an_error_and_no_answer() {
+    let db = Db::new().await;
+    let runs = PgStartedRuns::new(&db.database);
+    db.database.close().await;
+    let asked = runs.was_started(COMPANY, ACCOUNT, RUN, stamp_at(noon()).started_at());
+    assert!(asked.await.is_err());
+}
