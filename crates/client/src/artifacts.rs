@@ -1,7 +1,7 @@
 //! Artifacts.
 
 use http::HeaderMap;
-use model::{ArtifactPath, JobId, RequestType, RunId, Target};
+use model::{ArtifactPath, ArtifactStep, JobId, RequestType, RunId, Target};
 use provider::StreamedAnswer;
 
 use crate::{ClientError, DbtClient};
@@ -15,7 +15,7 @@ impl DbtClient {
         self,
         target: impl Into<Target>,
         run_id: RunId,
-        step: Option<u32>,
+        step: Option<ArtifactStep>,
     ) -> Result<Vec<String>, ClientError> {
         let (provider, ctx) = self.admit(RequestType::ListRunArtifacts, target).await?;
         Ok(provider.list_run_artifacts(ctx, run_id, step).await?)
@@ -31,14 +31,15 @@ impl DbtClient {
         target: impl Into<Target>,
         run_id: RunId,
         path: ArtifactPath,
-        step: Option<u32>,
+        step: Option<ArtifactStep>,
         headers: HeaderMap,
     ) -> Result<StreamedAnswer, ClientError> {
         let (provider, ctx) = self.admit(RequestType::GetRunArtifact, target).await?;
         Ok(provider.get_run_artifact(ctx, run_id, path, step, headers).await?)
     }
 
-    /// The latest artifact of that path of a job's runs, streamed. `headers` as for [`Self::get_run_artifact`].
+    /// The latest artifact of that path of a job's runs, streamed; where a step is named, that of the job's latest run that
+    /// has succeeded or failed. `headers` as for [`Self::get_run_artifact`].
     ///
     /// # Errors
     /// [`ClientError`].
@@ -47,9 +48,10 @@ impl DbtClient {
         target: impl Into<Target>,
         job_id: JobId,
         path: ArtifactPath,
+        step: Option<ArtifactStep>,
         headers: HeaderMap,
     ) -> Result<StreamedAnswer, ClientError> {
         let (provider, ctx) = self.admit(RequestType::GetJobArtifact, target).await?;
-        Ok(provider.get_job_artifact(ctx, job_id, path, headers).await?)
+        Ok(provider.get_job_artifact(ctx, job_id, path, step, headers).await?)
     }
 }

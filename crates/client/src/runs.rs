@@ -1,6 +1,6 @@
 //! Runs.
 
-use model::{Page, PageQuery, RequestType, Run, RunFilter, RunId, RunRelated, Target};
+use model::{Page, PageQuery, RequestType, Run, RunFailure, RunFilter, RunId, RunRelated, RunStep, Target};
 
 use crate::{ClientError, DbtClient};
 
@@ -31,6 +31,30 @@ impl DbtClient {
     ) -> Result<Run, ClientError> {
         let (provider, ctx) = self.admit(RequestType::GetRun, target).await?;
         Ok(provider.get_run(ctx, run_id, related).await?)
+    }
+
+    /// A page of a run's steps, with their logs.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn list_run_steps(
+        self,
+        target: impl Into<Target>,
+        run_id: RunId,
+        debug_logs: bool,
+        page: PageQuery,
+    ) -> Result<Page<RunStep>, ClientError> {
+        let (provider, ctx) = self.admit(RequestType::ListRunSteps, target).await?;
+        Ok(provider.list_run_steps(ctx, run_id, debug_logs, page).await?)
+    }
+
+    /// Why a run failed.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn get_run_failure(self, target: impl Into<Target>, run_id: RunId) -> Result<RunFailure, ClientError> {
+        let (provider, ctx) = self.admit(RequestType::GetRunFailure, target).await?;
+        Ok(provider.get_run_failure(ctx, run_id).await?)
     }
 
     /// Cancels a run; one that is being cancelled already, or was, stays so.

@@ -1,10 +1,12 @@
 //! Artifacts, the files that a run leaves behind, by the Administrative API v2.
 
-use http::HeaderMap;
-use model::{ArtifactPath, JobId, RunId, Upstream};
+use http::header::ACCEPT;
+use http::{HeaderMap, HeaderValue};
+use model::{ArtifactPath, JobId, NodeResults, ResultsFile, RunId, Upstream};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::{ApiAnswer, ApiError, ApiRequest, ApiResponse, WrappedApi};
+use crate::response::{decode, successful};
+use crate::{ApiAnswer, ApiError, ApiRequest, ApiResponse, WrappedApi, collect};
 
 /// All but RFC 3986's unreserved characters and the slash between segments.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -49,6 +51,29 @@ impl dyn WrappedApi {
         let path = format!("/v2/accounts/{}/runs/{run}/artifacts/{path}", to.account_id);
         self.fetch_file(to, of_step(ApiRequest::file(path).with_headers(headers), step))
             .await
+    }
+
+    /// How the nodes of a step fared: one artifact of a run, as [`Self::get_run_artifact`](#method.get_run_artifact) gets
+    /// it, collected and read. It has no envelope.
+    ///
+    /// # Errors
+    /// Every [`ApiError`]; [`ApiError::NotFound`] also where the step left none, [`ApiError::Decode`] where it is no such
+    /// file.
+    pub async fn get_run_results(
+        &self,
+        to: &Upstream,
+        run: RunId,
+        step: u32,
+        file: ResultsFile,
+    ) -> Result<ApiResponse<NodeResults>, ApiError> {
+        let path = format!("/v2/accounts/{}/runs/{run}/artifacts/{}", to.account_id, file.path());
+        let request = ApiRequest::get(path).header(ACCEPT, HeaderValue::from_static("*/*"));
+        let answer = successful(collect::exchange(self, to, of_step(request, Some(step))).await?)?;
+        Ok(ApiResponse {
+            status: answer.status,
+            data: decode(&answer)?,
+            bytes: answer.body.len() as u64,
+        })
     }
 
     /// The latest artifact of that path of a job's runs: "Retrieve Job Artifact",

@@ -1,7 +1,7 @@
 //! Runs, by the Administrative API v2.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use model::{Listed, Period, Run, RunFilter, RunId, RunRelated, Slice, Upstream};
+use model::{Listed, Period, Run, RunFilter, RunId, RunRelated, RunStep, Slice, Upstream};
 use serde_json::{Value, json};
 
 use crate::{ApiError, ApiRequest, ApiResponse, WrappedApi};
@@ -57,6 +57,25 @@ impl dyn WrappedApi {
     ) -> Result<ApiResponse<Run>, ApiError> {
         let request = ApiRequest::get(format!("/v2/accounts/{}/runs/{id}/", to.account_id));
         self.fetch(to, with_related(request, related)).await
+    }
+
+    /// The steps of a run with their logs, which "Retrieve Run" sends with the run when it is asked to. The debug logs
+    /// are cut to their last 1,000 lines unless `debug_logs` asks for them whole. Logs may come a moment after the end of
+    /// their step.
+    ///
+    /// # Errors
+    /// As [`Self::get_run`](#method.get_run).
+    pub async fn list_run_steps(
+        &self,
+        to: &Upstream,
+        id: RunId,
+        debug_logs: bool,
+    ) -> Result<ApiResponse<Vec<RunStep>>, ApiError> {
+        let mut related = vec![RunRelated::RunSteps];
+        if debug_logs {
+            related.push(RunRelated::DebugLogs);
+        }
+        Ok(self.get_run(to, id, &related).await?.map(|run| run.steps()))
     }
 
     /// Cancels a run: "Cancel Run", `POST /v2/accounts/{account_id}/runs/{run_id}/cancel/`. Answers the run, which may

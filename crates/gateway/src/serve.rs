@@ -10,8 +10,8 @@ use client::{AccessRules, ClientParts, ClientSettings, Clients, Records, Upstrea
 use dbt_api::{DbtWrappedApi, HttpSettings};
 use model::{AccountId, Clock, CompanyId, InstanceId, SystemClock, Upstream, UpstreamSource};
 use provider::{
-    DbtProvider, GraphqlSettings, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings, RowLimits,
-    StreamSettings,
+    DbtProvider, FailureSettings, GraphqlSettings, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings,
+    RowLimits, StreamSettings,
 };
 use secrecy::ExposeSecret as _;
 use server::{GraphqlLimits, LimitSettings, Limits, ServerSettings, ServerState};
@@ -192,6 +192,11 @@ pub(crate) fn provider_settings(settings: &Settings, instance: InstanceId) -> Pr
             poll_min: millis(settings.graphql.poll_min_ms),
             poll_max: millis(settings.graphql.poll_max_ms),
             deadline: Duration::from_secs(settings.graphql.deadline_secs),
+        },
+        run_failure: FailureSettings {
+            max_nodes: settings.run_failure.max_nodes,
+            message_max_bytes: settings.run_failure.message_max_bytes,
+            log_tail_bytes: settings.run_failure.log_tail_bytes,
         },
         row_limits: RowLimits {
             text_max_bytes: log.text_max_bytes,

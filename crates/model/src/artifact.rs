@@ -1,6 +1,7 @@
 //! Artifacts: the files that a run leaves behind.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
@@ -50,9 +51,57 @@ impl Serialize for ArtifactPath {
     }
 }
 
+/// The step whose artifacts are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArtifactStep {
+    /// The one of that number, from 1.
+    Index(u32),
+    /// The last one that built: of a command that runs, tests, seeds or snapshots nodes.
+    Results,
+}
+
+/// A text that is no step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a step is a number from 1, or `results`")]
+pub struct NoArtifactStep;
+
+const RESULTS: &str = "results";
+
+impl FromStr for ArtifactStep {
+    type Err = NoArtifactStep;
+
+    fn from_str(text: &str) -> Result<Self, NoArtifactStep> {
+        match text.parse() {
+            Ok(index) if index > 0 => Ok(Self::Index(index)),
+            Err(_) if text == RESULTS => Ok(Self::Results),
+            _ => Err(NoArtifactStep),
+        }
+    }
+}
+
+impl Serialize for ArtifactStep {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Index(index) => serializer.serialize_u32(*index),
+            Self::Results => serializer.serialize_str(RESULTS),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_is_a_number_from_one_or_results() {
+        for (text, spelling) in [("1", "1"), ("4294967295", "4294967295"), ("results", "\"results\"")] {
+            let step: ArtifactStep = text.parse().unwrap();
+            assert_eq!(serde_json::to_string(&step).unwrap(), spelling);
+        }
+        for bad in ["", "0", "-1", "4294967296", "last", "Results", " 1"] {
+            assert_eq!(bad.parse::<ArtifactStep>(), Err(NoArtifactStep), "{bad:?}");
+        }
+    }
 
     #[test]
     fn paths_that_could_lead_elsewhere_are_refused() {

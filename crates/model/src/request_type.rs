@@ -145,6 +145,10 @@ request_types! {
     ListRuns "list_runs" needs Viewer, Read, ADMINISTRATIVE;
     /// Read one run.
     GetRun "get_run" needs Viewer, Read, ADMINISTRATIVE;
+    /// List the steps of a run, with their logs.
+    ListRunSteps "list_run_steps" needs Viewer, Read, ADMINISTRATIVE;
+    /// Read why a run failed.
+    GetRunFailure "get_run_failure" needs Viewer, Read, ADMINISTRATIVE;
     /// Cancel a run.
     CancelRun "cancel_run" needs Operator, Change, ADMINISTRATIVE;
     /// Read what a retry of a run would run.

@@ -1,7 +1,7 @@
 //! Artifacts: the files that a run leaves behind.
 
 use http::HeaderMap;
-use model::{ArtifactPath, ClientContext, Effect, JobId, RequestType, RunId};
+use model::{ArtifactPath, ArtifactStep, ClientContext, Effect, JobId, RequestType, RunId};
 
 use crate::exchanges::Why;
 use crate::request::{Asked, args};
@@ -19,7 +19,7 @@ impl DbtProvider {
         &self,
         ctx: ClientContext,
         run_id: RunId,
-        step: Option<u32>,
+        step: Option<ArtifactStep>,
     ) -> Result<Vec<String>, ProviderError> {
         let asked = Asked {
             args: args!(run_id, step),
@@ -27,6 +27,7 @@ impl DbtProvider {
             ..Asked::default()
         };
         self.provider_request(ctx, asked, move |call| async move {
+            let step = call.step_index(run_id, step).await?;
             Ok(call
                 .exchange(RequestType::ListRunArtifacts, Why::Asked, move |api, to| {
                     api.list_run_artifacts(to, run_id, step)
@@ -46,7 +47,7 @@ impl DbtProvider {
         ctx: ClientContext,
         run_id: RunId,
         path: ArtifactPath,
-        step: Option<u32>,
+        step: Option<ArtifactStep>,
         headers: HeaderMap,
     ) -> Result<StreamedAnswer, ProviderError> {
         let asked = Asked {
@@ -56,6 +57,7 @@ impl DbtProvider {
         };
         self.provider_stream(ctx, asked, Effect::Read, COLLECT_NOTHING, move |call| async move {
             let (path, headers) = (&path, &headers);
+            let step = call.step_index(run_id, step).await?;
             Ok(call
                 .exchange(RequestType::GetRunArtifact, Why::Asked, move |api, to| {
                     api.get_run_artifact(to, run_id, path, step, headers)
@@ -65,7 +67,8 @@ impl DbtProvider {
         .await
     }
 
-    /// The latest artifact of that path of a job's runs, streamed.
+    /// The latest artifact of that path of a job's runs, streamed. Where a step is named, that of the job's latest run that
+    /// has succeeded or failed: dbt Cloud has no step for artifacts of jobs.
     ///
     /// # Errors
     /// [`ProviderError`].
@@ -74,18 +77,28 @@ impl DbtProvider {
         ctx: ClientContext,
         job_id: JobId,
         path: ArtifactPath,
+        step: Option<ArtifactStep>,
         headers: HeaderMap,
     ) -> Result<StreamedAnswer, ProviderError> {
         let asked = Asked {
-            args: args!(job_id, path),
+            args: args!(job_id, path, step),
             job_id: Some(job_id),
             ..Asked::default()
         };
         self.provider_stream(ctx, asked, Effect::Read, COLLECT_NOTHING, move |call| async move {
             let (path, headers) = (&path, &headers);
+            if step.is_none() {
+                return Ok(call
+                    .exchange(RequestType::GetJobArtifact, Why::Asked, move |api, to| {
+                        api.get_job_artifact(to, job_id, path, headers)
+                    })
+                    .await?);
+            }
+            let run_id = call.latest_ended_run(job_id).await?;
+            let step = call.step_index(run_id, step).await?;
             Ok(call
-                .exchange(RequestType::GetJobArtifact, Why::Asked, move |api, to| {
-                    api.get_job_artifact(to, job_id, path, headers)
+                .exchange(RequestType::GetRunArtifact, Why::Asked, move |api, to| {
+                    api.get_run_artifact(to, run_id, path, step, headers)
                 })
                 .await?)
         })

@@ -12,7 +12,7 @@ use storage::{Closing, FixedPart, LogQueue, Outcome, RowLimits, StartedRuns};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{GraphqlSettings, NewRunSettings, ProviderError, ProviderMetrics, RelaySettings};
+use crate::{FailureSettings, GraphqlSettings, NewRunSettings, ProviderError, ProviderMetrics, RelaySettings};
 
 /// When and how often a read is sent again.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +67,8 @@ pub struct ProviderSettings {
     pub relay: RelaySettings,
     /// What bounds GraphQL questions that take several exchanges.
     pub graphql: GraphqlSettings,
+    /// What bounds the account of a failure.
+    pub run_failure: FailureSettings,
     /// How much of a text a row keeps.
     pub row_limits: RowLimits,
     /// The process that writes the rows.

@@ -1,7 +1,7 @@
 //! What can go wrong between the gate and the answer.
 
 use dbt_api::ApiError;
-use model::{AccountId, RunId, RunStatus};
+use model::{AccountId, JobId, RunId, RunStatus};
 use storage::LogError;
 
 /// Why a request has no answer from dbt Cloud, or must not have one.
@@ -37,6 +37,12 @@ pub enum ProviderError {
         /// dbt Cloud's word for it (`RETRY_NOT_LATEST_RUN`), else its text.
         reason: Option<String>,
     },
+    /// No step of the run built anything, so none is meant by `results`.
+    #[error("no step of run {0} ran, tested, seeded or snapshotted anything")]
+    NoResultsStep(RunId),
+    /// No run of the job has ended by itself, so there is none whose step could be meant.
+    #[error("no run of job {0} has succeeded or failed")]
+    NoEndedRun(JobId),
     /// The request's row could not be committed: for a change, dbt Cloud was not contacted.
     #[error("the request could not be logged")]
     Log(#[from] LogError),

@@ -25,6 +25,8 @@ pub(crate) enum Why {
     OtherSlash,
     /// dbt Cloud did not show a run that was started just now.
     NotVisibleYet,
+    /// To find the run or the step that is meant.
+    LookUp,
     /// To see whether the change is possible, or what is changed: dbt Cloud takes some things only as a whole.
     BeforeChange,
     /// To see why dbt Cloud refused the change.
@@ -42,6 +44,7 @@ impl Why {
             Self::OtherSlash => "other_slash",
             Self::NotVisibleYet => "not_visible_yet",
             Self::BeforeChange => "before_change",
+            Self::LookUp => "look_up",
             Self::AfterRefusal => "after_refusal",
         }
     }

@@ -10,7 +10,9 @@ use crate::ProviderError;
 pub(crate) fn of(error: &ProviderError) -> Outcome {
     match error {
         ProviderError::Api(error) | ProviderError::InAccount { source: error, .. } => of_exchange(error),
-        ProviderError::RunNotVisibleYet(_) => Outcome::NotFound,
+        ProviderError::RunNotVisibleYet(_) | ProviderError::NoResultsStep(_) | ProviderError::NoEndedRun(_) => {
+            Outcome::NotFound
+        }
         ProviderError::RunFinished { .. } | ProviderError::CannotRetry { .. } => Outcome::Conflict,
         ProviderError::Log(_) => Outcome::Refused,
         ProviderError::Gathering(_) => Outcome::InvalidRequest,

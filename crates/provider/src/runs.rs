@@ -1,6 +1,6 @@
 //! Runs: single executions of jobs.
 
-use model::{ClientContext, Page, PageQuery, RequestType, Run, RunFilter, RunId, RunRelated};
+use model::{ClientContext, Page, PageQuery, RequestType, Run, RunFilter, RunId, RunRelated, RunStep};
 
 use crate::exchanges::Why;
 use crate::request::{Asked, args};
@@ -55,6 +55,34 @@ impl DbtProvider {
                 api.get_run(to, run_id, related)
             })
             .await
+        })
+        .await
+    }
+
+    /// The page of a run's steps that was asked for, with their logs. dbt Cloud sends all steps at once; `debug_logs` asks
+    /// for the debug logs whole.
+    ///
+    /// # Errors
+    /// [`ProviderError`].
+    pub async fn list_run_steps(
+        &self,
+        ctx: ClientContext,
+        run_id: RunId,
+        debug_logs: bool,
+        page: PageQuery,
+    ) -> Result<Page<RunStep>, ProviderError> {
+        let asked = Asked {
+            args: args!(run_id, debug_logs, page),
+            run_id: Some(run_id),
+            ..Asked::default()
+        };
+        self.provider_request(ctx, asked, move |call| async move {
+            let steps = call
+                .exchange_about(run_id, RequestType::ListRunSteps, Why::Asked, move |api, to| {
+                    api.list_run_steps(to, run_id, debug_logs)
+                })
+                .await?;
+            Ok(Page::of_whole(page, steps))
         })
         .await
     }

@@ -57,7 +57,8 @@ impl DbtProvider {
         let Begun { bracket, call, span } = self.begin(&ctx, asked, effect, Places::ForBoth).await?;
         let provider = self.clone();
         let guarded = async move {
-            match caught(work(call)).await {
+            // Boxed, since the futures of several exchanges are large.
+            match caught(Box::pin(work(call))).await {
                 Ok(answer) => provider.hand_on(answer, bracket, effect, collect_max_bytes).await,
                 Err(error) => failed(bracket, error),
             }

@@ -80,6 +80,8 @@ fn documented() -> OpenApiRouter<ServerState> {
         .routes(routes!(jobs::trigger_job))
         .routes(routes!(list_runs::list_runs))
         .routes(routes!(runs::get_run))
+        .routes(routes!(runs::list_run_steps))
+        .routes(routes!(runs::get_run_failure))
         .routes(routes!(runs::cancel_run))
         .routes(routes!(retries::get_retry_preview, retries::retry_run))
         .routes(routes!(retries::rerun_job))

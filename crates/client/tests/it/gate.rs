@@ -16,7 +16,7 @@ const KNOWN: Option<AccountId> = Some(AccountId(10));
 const UNKNOWN: Option<AccountId> = Some(AccountId(99));
 
 /// What [`ask`] knows how to ask: each role's reads and changes.
-const OPERATIONS: [RequestType; 23] = [
+const OPERATIONS: [RequestType; 25] = [
     RequestType::Forward(Forwarded::Change),
     RequestType::GetAccount,
     RequestType::ListProjects,
@@ -31,6 +31,8 @@ const OPERATIONS: [RequestType; 23] = [
     RequestType::TriggerJob,
     RequestType::ListRuns,
     RequestType::GetRun,
+    RequestType::ListRunSteps,
+    RequestType::GetRunFailure,
     RequestType::ListRunArtifacts,
     RequestType::GetRunArtifact,
     RequestType::GetJobArtifact,
@@ -101,6 +103,11 @@ async fn ask(
             client.list_runs(account, RunFilter::default(), page).await.map(drop)
         }
         RequestType::GetRun => client.get_run(account, RunId(1), Vec::new()).await.map(drop),
+        RequestType::ListRunSteps => client
+            .list_run_steps(account, RunId(1), false, PageQuery::LARGEST)
+            .await
+            .map(drop),
+        RequestType::GetRunFailure => client.get_run_failure(account, RunId(1)).await.map(drop),
         RequestType::ListRunArtifacts => client.list_run_artifacts(account, RunId(1), None).await.map(drop),
         RequestType::GetRunArtifact => {
             let path = ArtifactPath::new("manifest.json").unwrap();
@@ -109,7 +116,7 @@ async fn ask(
         }
         RequestType::GetJobArtifact => {
             let path = ArtifactPath::new("manifest.json").unwrap();
-            let got = client.get_job_artifact(account, JobId(1), path, HeaderMap::new());
+            let got = client.get_job_artifact(account, JobId(1), path, None, HeaderMap::new());
             got.await.map(drop)
         }
         RequestType::QueryMetadata => client.query_metadata(account, question(), None).await.map(drop),

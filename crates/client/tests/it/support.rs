@@ -20,8 +20,8 @@ use model::{
     UpstreamSource,
 };
 use provider::{
-    DbtProvider, GraphqlSettings, LogQueue, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings, RowLimits,
-    StartedRuns, StreamSettings,
+    DbtProvider, FailureSettings, GraphqlSettings, LogQueue, NewRunSettings, ProviderSettings, RelaySettings,
+    RetrySettings, RowLimits, StartedRuns, StreamSettings,
 };
 use serde_json::json;
 use storage::{
@@ -309,6 +309,11 @@ fn provider_settings() -> ProviderSettings {
             poll_min: Duration::from_millis(200),
             poll_max: Duration::from_secs(5),
             deadline: Duration::from_mins(2),
+        },
+        run_failure: FailureSettings {
+            max_nodes: 1,
+            message_max_bytes: 256,
+            log_tail_bytes: 256,
         },
         row_limits: RowLimits::default(),
         instance_id: None,

@@ -3,8 +3,8 @@
 use dbt_api::{ApiError, ApiRequest};
 use http::{HeaderMap, Method};
 use model::{
-    EnvironmentId, JobId, Period, ProjectFilter, ProjectId, RunFilter, RunId, RunOrder, RunRelated, RunStatus, Slice,
-    StateFilter, TriggerJob,
+    EnvironmentId, JobId, Period, ProjectFilter, ProjectId, ResultsFile, RunFilter, RunId, RunOrder, RunRelated,
+    RunStatus, Slice, StateFilter, TriggerJob,
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -217,6 +217,41 @@ async fn get_run_asks_for_related_objects_with_commas_between() {
         query(&only_request(&server).await),
         pairs(&[("include_related", "run_steps,debug_logs")])
     );
+}
+
+#[tokio::test]
+async fn list_run_steps_asks_for_whole_debug_logs_only_when_they_are_wanted() {
+    for (debug_logs, related) in [(false, "run_steps"), (true, "run_steps,debug_logs")] {
+        let server = answering(json!({"id": 7, "run_steps": [{"index": 1}, {"index": 2}]})).await;
+        let answer = api().list_run_steps(&at(&server), RunId(7), debug_logs).await;
+        assert_eq!(answer.unwrap().data.len(), 2);
+        let request = only_request(&server).await;
+        assert_is_a_read(&request, "/api/v2/accounts/70403103932111/runs/7/");
+        assert_eq!(query(&request), pairs(&[("include_related", related)]));
+    }
+}
+
+#[tokio::test]
+async fn get_run_results_asks_for_the_file_of_one_step_of_any_type_and_reads_it_without_an_envelope() {
+    let file = json!({"metadata": {"generated_at": "2026-03-04T05:06:07.1Z"}, "results": [{"status": "fail"}]});
+    let server = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(200).set_body_json(&file))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let to = at(&server);
+    let read = api().get_run_results(&to, RunId(7), 4, ResultsFile::RunResults).await;
+    let read = read.unwrap();
+    assert!(read.data.results[0].has_failed() && read.data.metadata.unwrap().generated_at.is_some());
+    assert_eq!(read.bytes, file.to_string().len() as u64);
+    let request = only_request(&server).await;
+    assert_eq!(
+        request.url.path(),
+        "/api/v2/accounts/70403103932111/runs/7/artifacts/run_results.json"
+    );
+    assert_eq!(query(&request), pairs(&[("step", "4")]));
+    assert_eq!(header(&request.headers, "accept"), Some("*/*"));
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ pub(crate) struct Settings {
     pub(crate) compat: Compat,
     pub(crate) graphql: Graphql,
     pub(crate) new_runs: NewRuns,
+    pub(crate) run_failure: RunFailure,
     pub(crate) database: Database,
     pub(crate) request_log: RequestLog,
     pub(crate) instance: Instance,
@@ -145,6 +146,14 @@ pub(crate) struct NewRuns {
     pub(crate) young_secs: u64,
     pub(crate) wait_ms: u64,
     pub(crate) pause_ms: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RunFailure {
+    pub(crate) max_nodes: usize,
+    pub(crate) message_max_bytes: usize,
+    pub(crate) log_tail_bytes: usize,
 }
 
 #[derive(Debug, Deserialize)]

@@ -9,7 +9,7 @@ pub(super) fn range_of(key: &str) -> Option<RangeInclusive<i64>> {
 }
 
 /// Every number, by its key, in the order of the file.
-const RANGES: [(&str, RangeInclusive<i64>); 55] = [
+const RANGES: [(&str, RangeInclusive<i64>); 58] = [
     ("server.max_body_bytes", 1024..=64 << 20),
     ("server.shutdown_secs", 1..=600),
     ("limits.requests_per_second", 0..=100_000),
@@ -45,6 +45,9 @@ const RANGES: [(&str, RangeInclusive<i64>); 55] = [
     ("new_runs.young_secs", 0..=600),
     ("new_runs.wait_ms", 0..=30_000),
     ("new_runs.pause_ms", 50..=5_000),
+    ("run_failure.max_nodes", 0..=1000),
+    ("run_failure.message_max_bytes", 256..=65_536),
+    ("run_failure.log_tail_bytes", 256..=1_048_576),
     ("database.max_connections", 1..=500),
     ("database.acquire_timeout_secs", 1..=60),
     ("database.start_wait_secs", 0..=600),

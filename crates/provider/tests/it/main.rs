@@ -13,5 +13,6 @@ mod queue_full;
 mod reads;
 mod retries;
 mod retry;
+mod run_failure;
 mod streamed;
 mod support;

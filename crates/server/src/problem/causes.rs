@@ -115,6 +115,17 @@ impl From<ProviderError> for Problem {
                 format!("Run {run} was started just now, and dbt Cloud does not show it yet. Ask again in a moment."),
             )
             .retry_after(SOON),
+            ProviderError::NoResultsStep(run) => Self::new(
+                Kind::NO_RESULTS,
+                format!(
+                    "No step of run {run} has built anything (`dbt build`, `run`, `test`, `seed`, `snapshot`), so `step=results` \
+                     names none."
+                ),
+            ),
+            ProviderError::NoEndedRun(job) => Self::new(
+                Kind::NO_RESULTS,
+                format!("No run of job {job} has succeeded or failed, so `step` names none of its steps."),
+            ),
             ProviderError::RunFinished { run, status } => Self::new(
                 Kind::RUN_FINISHED,
                 format!("Run {run} is over ({}), so there is nothing to cancel.", status.name()),

@@ -48,6 +48,7 @@ kinds! {
     READ_ONLY = FORBIDDEN "read-only" "Read-only",
     NOT_FOUND = NOT_FOUND "not-found" "Not found",
     RUN_NOT_VISIBLE_YET = NOT_FOUND "run-not-visible-yet" "Run not visible yet",
+    NO_RESULTS = NOT_FOUND "no-results" "No step with results",
     METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED "method-not-allowed" "Method not allowed",
     TOO_LARGE = PAYLOAD_TOO_LARGE "body-too-large" "Body too large",
     MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" "Unsupported media type",

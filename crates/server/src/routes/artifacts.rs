@@ -2,13 +2,13 @@
 
 use axum::Json;
 use axum::response::Response;
-use model::{AccountId, JobId, RunId, Target};
-use serde::{Deserialize, Serialize};
+use model::{AccountId, ArtifactStep, JobId, RunId, Target};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::extract::{Dbt, Id, IdAndArtifact, QueryParams};
-use crate::problem::{Kind, Problem};
-use crate::routes::AccountQuery;
+use crate::extract::{Dbt, Id, IdAndArtifact, QueryParams, excerpt};
+use crate::problem::Problem;
 use crate::streamed::{self, FileHeaders};
 
 /// Paths of artifacts below `target/`.
@@ -32,24 +32,27 @@ pub(crate) struct ArtifactQuery {
     account_id: Option<AccountId>,
     /// The credential to use, by name. Without it: the one in the header `X-Dbt-Credential`, else the account's default.
     credential: Option<String>,
-    /// The step of the run, from 1. Without it dbt Cloud takes the last step, often `dbt docs generate`.
-    #[param(minimum = 1, example = 4)]
-    step: Option<u32>,
+    /// The step of the run: its number, from 1, or `results`: the last step that built (`dbt build`, `run`, `test`, `seed`,
+    /// `snapshot`, `retry`), which the gateway looks up. Without it dbt Cloud takes the last step, often
+    /// `dbt docs generate`, whose `run_results.json` says nothing of the build.
+    #[serde(default, deserialize_with = "step")]
+    #[param(value_type = Option<String>, pattern = "^([1-9][0-9]*|results)$", example = "results")]
+    step: Option<ArtifactStep>,
+}
+
+fn step<'de, D: Deserializer<'de>>(parameter: D) -> Result<Option<ArtifactStep>, D::Error> {
+    let text = String::deserialize(parameter)?;
+    let invalid = |error| D::Error::custom(format_args!("`{}`: {error}", excerpt(&text)));
+    text.parse().map(Some).map_err(invalid)
 }
 
 impl ArtifactQuery {
-    fn split(self) -> Result<(Target, Option<u32>), Problem> {
-        if self.step == Some(0) {
-            return Err(Problem::new(
-                Kind::INVALID_REQUEST,
-                "In the query: `step` counts from 1.",
-            ));
-        }
+    fn split(self) -> (Target, Option<ArtifactStep>) {
         let target = Target {
             account: self.account_id,
             credential: self.credential,
         };
-        Ok((target, self.step))
+        (target, self.step)
     }
 }
 
@@ -64,7 +67,7 @@ pub(crate) async fn list_run_artifacts(
     Id(run): Id<RunId>,
     QueryParams(query): QueryParams<ArtifactQuery>,
 ) -> Result<Json<ArtifactPaths>, Problem> {
-    let (target, step) = query.split()?;
+    let (target, step) = query.split();
     Ok(Json(ArtifactPaths(client.list_run_artifacts(target, run, step).await?)))
 }
 
@@ -87,18 +90,19 @@ pub(crate) async fn get_run_artifact(
     FileHeaders(headers): FileHeaders,
     QueryParams(query): QueryParams<ArtifactQuery>,
 ) -> Result<Response, Problem> {
-    let (target, step) = query.split()?;
+    let (target, step) = query.split();
     let answer = client.get_run_artifact(target, run, path, step, headers).await?;
     Ok(streamed::response(answer))
 }
 
 /// Download the latest artifact of a job
 ///
-/// Of the job's latest run that has one of that path, as `GET /runs/{run_id}/artifacts/{path}` downloads it.
+/// Of the job's latest run that has one of that path, as `GET /runs/{run_id}/artifacts/{path}` downloads it. With `step`,
+/// of the job's latest run that has succeeded or failed, which the gateway looks up: dbt Cloud itself has no step here.
 #[utoipa::path(get, path = "/jobs/{job_id}/artifacts/{*path}", operation_id = "get_job_artifact", tag = "artifacts",
     params(("job_id" = i64, Path, description = "The job's id."),
         ("path" = String, Path, description = "The artifact's path below `target/`, slashes included.", example = "manifest.json"),
-        AccountQuery),
+        ArtifactQuery),
     responses((status = 200, description = "The file.", body = ArtifactFile, content_type = "*/*"),
         (status = 206, description = "The part that `Range` asked for.", body = ArtifactFile, content_type = "*/*"),
         (status = 304, description = "The caller has the file already, by `If-None-Match` or `If-Modified-Since`."),
@@ -108,9 +112,9 @@ pub(crate) async fn get_job_artifact(
     Dbt(client): Dbt,
     IdAndArtifact(job, path): IdAndArtifact<JobId>,
     FileHeaders(headers): FileHeaders,
-    QueryParams(account): QueryParams<AccountQuery>,
+    QueryParams(query): QueryParams<ArtifactQuery>,
 ) -> Result<Response, Problem> {
-    Ok(streamed::response(
-        client.get_job_artifact(account, job, path, headers).await?,
-    ))
+    let (target, step) = query.split();
+    let answer = client.get_job_artifact(target, job, path, step, headers).await?;
+    Ok(streamed::response(answer))
 }

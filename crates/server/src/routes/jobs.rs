@@ -51,9 +51,9 @@ pub(crate) struct TriggerJobBody {
     #[garde(inner(length(chars, min = 1)))]
     #[schema(min_length = 1)]
     dbt_version_override: Option<String>,
-    /// How many models are built at once, from 1.
-    #[garde(inner(range(min = 1)))]
-    #[schema(minimum = 1)]
+    /// How many models are built at once: 1 to 1024.
+    #[garde(inner(range(min = 1, max = 1024)))]
+    #[schema(minimum = 1, maximum = 1024)]
     threads_override: Option<i64>,
     /// The target to run against.
     #[garde(inner(length(chars, min = 1)))]
@@ -62,9 +62,9 @@ pub(crate) struct TriggerJobBody {
     /// Whether to generate docs.
     #[garde(skip)]
     generate_docs_override: Option<bool>,
-    /// After how many seconds dbt Cloud cancels the run; 0 means never.
-    #[garde(inner(range(min = 0)))]
-    #[schema(minimum = 0)]
+    /// After how many seconds dbt Cloud cancels the run: 0 to 2592000, which is 30 days; 0 means never.
+    #[garde(inner(range(min = 0, max = 2_592_000)))]
+    #[schema(minimum = 0, maximum = 2_592_000)]
     timeout_seconds_override: Option<i64>,
     /// The commands to run instead of the job's.
     #[garde(inner(length(min = 1), inner(length(chars, min = 1))))]

@@ -12,6 +12,8 @@ mod project;
 mod request_log;
 mod retry;
 mod run;
+mod run_failure;
+mod run_step;
 mod summary;
 mod table;
 
@@ -25,6 +27,8 @@ pub(crate) use project::ProjectView;
 pub(crate) use request_log::RequestLogView;
 pub(crate) use retry::RetryPreviewView;
 pub(crate) use run::RunView;
+pub(crate) use run_failure::RunFailureView;
+pub(crate) use run_step::RunStepView;
 pub(crate) use summary::SummaryView;
 pub(crate) use table::TableView;
 

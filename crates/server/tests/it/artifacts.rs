@@ -96,6 +96,112 @@ async fn step_chooses_whose_results_come() {
 }
 
 #[tokio::test]
+async fn step_results_is_the_last_step_that_built() {
+    let app = TestApp::start().await;
+    let results = format!("/runs/{}/artifacts/run_results.json?step=results", acme::DOCS_RUN_ID);
+    let built = app.viewer().get(&results).await;
+    assert_eq!(built.expect(200)["args"]["which"], "build");
+    let row = app.closed_row(&built.request_uuid()).await;
+    assert_eq!((&row["attempts"], &row["args"]["step"]), (&json!(2), &json!("results")));
+    let why = |place: usize| row["exchanges"][place]["why"].as_str().unwrap();
+    assert_eq!((why(0), why(1)), ("look_up", "asked"));
+    let target = app.dbt.requests().last().unwrap().target.clone();
+    assert!(target.ends_with("/artifacts/run_results.json?step=4"), "{target}");
+
+    // Its second command was skipped.
+    let failed = format!("/runs/{}/artifacts", acme::FAILED_RUN_ID);
+    let listed = app.viewer().get(&format!("{failed}?step=results")).await.expect(200);
+    assert!(
+        listed.as_array().unwrap().contains(&json!("run_results.json")),
+        "{listed}"
+    );
+    let target = app.dbt.requests().last().unwrap().target.clone();
+    assert!(target.ends_with("/artifacts/?step=4"), "{target}");
+}
+
+#[tokio::test]
+async fn a_command_is_known_by_its_subcommand_wherever_that_stands() {
+    let app = TestApp::start().await;
+    let commands = json!([
+        "dbt --warn-error --log-level debug seed",
+        "dbt compile",
+        "dbt run-operation run",
+        "dbt ls -s test"
+    ]);
+    let order = json!({"cause": "x", "steps_override": commands, "generate_docs_override": true});
+    let path = format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID);
+    let run = app.operator().post(&path, &order).await.expect(201);
+    app.dbt.advance(Duration::from_hours(1));
+    let path = format!("/runs/{}/artifacts/run_results.json?step=results", run["id"]);
+    app.viewer().get(&path).await.expect(200);
+    let target = app.dbt.requests().last().unwrap().target.clone();
+    assert!(target.ends_with("/artifacts/run_results.json?step=4"), "{target}");
+}
+
+#[tokio::test]
+async fn step_of_a_job_is_of_its_latest_run_that_ended_by_itself() {
+    let app = TestApp::start().await;
+    let path = format!("/jobs/{}/artifacts/run_results.json", acme::DOCS_JOB_ID);
+    assert_eq!(app.viewer().get(&path).await.expect(200)["args"]["which"], "generate");
+    // A run that goes on is passed over.
+    let trigger = format!("/jobs/{}/runs", acme::DOCS_JOB_ID);
+    app.operator().post(&trigger, &json!({"cause": "x"})).await.expect(201);
+    for (step, which, attempts) in [("results", "build", 3), ("5", "generate", 2)] {
+        let answer = app.viewer().get(&format!("{path}?step={step}")).await;
+        assert_eq!(answer.expect(200)["args"]["which"], which);
+        let row = app.closed_row(&answer.request_uuid()).await;
+        assert_eq!(
+            (&row["request_type"], &row["attempts"]),
+            (&json!("get_job_artifact"), &json!(attempts))
+        );
+        assert_eq!(
+            (&row["job_id"], &row["run_id"]),
+            (&json!(acme::DOCS_JOB_ID), &json!(acme::DOCS_RUN_ID))
+        );
+    }
+}
+
+#[tokio::test]
+async fn where_nothing_was_built_step_results_is_not_found() {
+    let app = TestApp::start().await;
+    let path = format!("/jobs/{}/runs", acme::BROKEN_JOB_ID);
+    let run = app.operator().post(&path, &json!({"cause": "x"})).await.expect(201);
+    app.dbt.advance(Duration::from_mins(5));
+    for (path, said) in [
+        (
+            format!("/runs/{}/artifacts/run_results.json", run["id"]),
+            format!("No step of run {} has built anything", run["id"]),
+        ),
+        (
+            format!("/runs/{}/artifacts", run["id"]),
+            format!("No step of run {} has built anything", run["id"]),
+        ),
+        (
+            format!("/jobs/{}/artifacts/run_results.json", acme::BROKEN_JOB_ID),
+            format!("No step of run {} has built anything", run["id"]),
+        ),
+        (
+            format!("/jobs/{}/artifacts/run_results.json", acme::FIRST_STORE_JOB_ID),
+            format!("No run of job {} has succeeded or failed", acme::FIRST_STORE_JOB_ID),
+        ),
+    ] {
+        let answer = app.viewer().get(&format!("{path}?step=results")).await;
+        let problem = answer.problem(404, "no-results");
+        assert!(problem["detail"].as_str().unwrap().starts_with(&said), "{problem:#}");
+        let row = app.row_of(&answer).await;
+        assert_eq!(
+            (&row["outcome"], &row["status_code"]),
+            (&json!("not_found"), &json!(200))
+        );
+    }
+    let refused = app.viewer().get(&of_run("run_results.json?step=Results")).await;
+    assert_eq!(
+        refused.problem(400, "invalid-request")["detail"],
+        "In the query: step: `Results`: a step is a number from 1, or `results`."
+    );
+}
+
+#[tokio::test]
 async fn parts_and_conditions_are_dbts_to_answer() {
     let app = TestApp::start().await;
     let file = of_run("simulated/1MiB.bin");

@@ -67,12 +67,15 @@ async fn every_field_of_the_body_arrives_at_dbt() {
     });
     assert_eq!(full.as_object().unwrap().len(), 14);
     app.operator().post(&path(), &full).await.expect(201);
+    let largest =
+        json!({"cause": "the ends of the ranges", "threads_override": 1024, "timeout_seconds_override": 2_592_000});
+    app.operator().post(&path(), &largest).await.expect(201);
     let nulls = full.as_object().unwrap().keys().map(|name| (name.clone(), Value::Null));
     let mut nulls: serde_json::Map<_, _> = nulls.collect();
     nulls.insert("cause".to_owned(), json!("null is as good as absent"));
     app.operator().post(&path(), &Value::Object(nulls)).await.expect(201);
     let only_the_cause = json!({"cause": "null is as good as absent"});
-    assert_eq!(bodies_at_dbt(&app), [full, only_the_cause]);
+    assert_eq!(bodies_at_dbt(&app), [full, largest, only_the_cause]);
 }
 
 #[tokio::test]
@@ -105,8 +108,10 @@ async fn every_rule_of_the_body_is_answered_with_its_field_and_dbt_hears_nothing
         ("schema_override", json!("")),
         ("dbt_version_override", json!("")),
         ("threads_override", json!(0)),
+        ("threads_override", json!(1025)),
         ("target_name_override", json!("")),
         ("timeout_seconds_override", json!(-1)),
+        ("timeout_seconds_override", json!(2_592_001)),
         ("steps_override", json!([])),
         ("steps_override[1]", json!(["dbt build", ""])),
     ];
@@ -129,6 +134,7 @@ async fn every_rule_of_the_body_is_answered_with_its_field_and_dbt_hears_nothing
         .map(|(name, value)| ((*name).to_owned(), value.clone()))
         .collect();
     all.remove("steps_override[1]");
+    let fields = all.len();
     let problem = app
         .operator()
         .post(&path(), &Value::Object(all))
@@ -136,7 +142,7 @@ async fn every_rule_of_the_body_is_answered_with_its_field_and_dbt_hears_nothing
         .problem(400, "invalid-request");
     assert_eq!(
         problem["errors"].as_array().unwrap().len(),
-        broken.len() - 1,
+        fields,
         "all at once: {problem:#}"
     );
     assert!(app.dbt.requests().is_empty());

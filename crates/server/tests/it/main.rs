@@ -32,6 +32,8 @@ mod relay;
 mod request_logs;
 mod roles;
 mod rows;
+mod run_failure;
+mod run_steps;
 mod runs;
 mod secrets;
 mod stop_and_retry;

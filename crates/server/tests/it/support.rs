@@ -18,7 +18,7 @@ use dbt_api::HttpSettings;
 use model::metrics::exposition;
 use model::{CompanyId, Face, FixedClock, RequestStamp, Role};
 use prometheus_client::registry::Registry;
-use provider::{GraphqlSettings, NewRunSettings, RelaySettings, StreamSettings};
+use provider::{FailureSettings, GraphqlSettings, NewRunSettings, RelaySettings, StreamSettings};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use server::{GraphqlLimits, LimitSettings, ServerSettings};
@@ -64,6 +64,7 @@ pub(crate) struct Setup {
     pub(crate) relay: RelaySettings,
     pub(crate) allow_token_minting: bool,
     pub(crate) graphql: GraphqlSettings,
+    pub(crate) run_failure: FailureSettings,
 }
 
 impl Default for Setup {
@@ -128,6 +129,11 @@ impl Default for Setup {
             stream: StreamSettings {
                 buffer_pieces: 2,
                 stall: FOREVER,
+            },
+            run_failure: FailureSettings {
+                max_nodes: 50,
+                message_max_bytes: 4096,
+                log_tail_bytes: 8192,
             },
             graphql: GraphqlSettings {
                 max_pages: 10,

@@ -43,6 +43,16 @@ impl Reply {
         }
     }
 
+    /// A file, without an envelope.
+    pub(crate) fn bare(body: &Value) -> Self {
+        Self::Answer {
+            status: 200,
+            retry_after_secs: None,
+            body: body.clone(),
+            after: Duration::ZERO,
+        }
+    }
+
     pub(crate) fn status(status: u16) -> Self {
         Self::Answer {
             status,
@@ -112,6 +122,11 @@ impl FakeDbt {
     /// How many requests arrived.
     pub(crate) fn count(&self) -> usize {
         self.requests.lock().unwrap().len()
+    }
+
+    /// Each request, in the order of their arrival.
+    pub(crate) fn requests(&self) -> Vec<ApiRequest> {
+        self.requests.lock().unwrap().clone()
     }
 
     /// `offset` and `limit` of each request, in the order of their arrival.

@@ -13,8 +13,8 @@ use model::{
     Role, RunId, TriggerJob, Upstream, UpstreamSource,
 };
 use provider::{
-    DbtProvider, GraphqlSettings, LogQueue, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings, RowLimits,
-    StartedRuns, StreamSettings,
+    DbtProvider, FailureSettings, GraphqlSettings, LogQueue, NewRunSettings, ProviderSettings, RelaySettings,
+    RetrySettings, RowLimits, StartedRuns, StreamSettings,
 };
 use storage::{QueueSettings, StorageError};
 
@@ -125,6 +125,11 @@ pub(crate) fn settings() -> ProviderSettings {
             poll_min: Duration::from_millis(200),
             poll_max: Duration::from_secs(5),
             deadline: Duration::from_mins(2),
+        },
+        run_failure: FailureSettings {
+            max_nodes: 3,
+            message_max_bytes: 40,
+            log_tail_bytes: 60,
         },
         row_limits: RowLimits::default(),
         instance_id: Some(InstanceId(9)),

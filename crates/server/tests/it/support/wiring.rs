@@ -93,6 +93,7 @@ pub(crate) fn state(
             relay: setup.relay,
             stream: setup.stream,
             graphql: setup.graphql,
+            run_failure: setup.run_failure,
             row_limits: RowLimits::default(),
             instance_id: Some(InstanceId(1)),
         },

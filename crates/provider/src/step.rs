@@ -1,0 +1,60 @@
+//! Which step of which run is meant, where its caller does not say so by number.
+
+use model::{ArtifactStep, JobId, RequestType, RunFilter, RunId, RunStatus, RunStep, Slice};
+
+use crate::call::Call;
+use crate::exchanges::Why;
+use crate::{ProviderError, dbt_command};
+
+impl Call {
+    /// The number of the step that is meant; `None` where dbt Cloud may choose. dbt Cloud chooses the last one, which is
+    /// `dbt docs generate` for a job that makes docs, and whose `run_results.json` says nothing of the build before it.
+    ///
+    /// # Errors
+    /// Those of the look-up; [`ProviderError::NoResultsStep`].
+    pub(crate) async fn step_index(
+        &self,
+        run: RunId,
+        step: Option<ArtifactStep>,
+    ) -> Result<Option<u32>, ProviderError> {
+        match step {
+            None => Ok(None),
+            Some(ArtifactStep::Index(index)) => Ok(Some(index)),
+            Some(ArtifactStep::Results) => {
+                let steps = self
+                    .exchange_about(run, RequestType::ListRunSteps, Why::LookUp, move |api, to| {
+                        api.list_run_steps(to, run, false)
+                    })
+                    .await?;
+                let built = steps.iter().rev().find(|step| has_built(step));
+                let index = built.and_then(|step| step.index);
+                index.map(Some).ok_or(ProviderError::NoResultsStep(run))
+            }
+        }
+    }
+
+    /// The job's latest run that has succeeded or failed.
+    ///
+    /// # Errors
+    /// Those of the look-up; [`ProviderError::NoEndedRun`].
+    pub(crate) async fn latest_ended_run(&self, job: JobId) -> Result<RunId, ProviderError> {
+        let filter = &RunFilter {
+            job_id: Some(job),
+            status: vec![RunStatus::Success, RunStatus::Error],
+            ..RunFilter::default()
+        };
+        let one = Slice { offset: 0, limit: 1 };
+        let listed = self
+            .exchange(RequestType::ListRuns, Why::LookUp, move |api, to| {
+                api.list_runs(to, filter, one)
+            })
+            .await?;
+        let run = listed.items.first().ok_or(ProviderError::NoEndedRun(job))?;
+        self.about_run(run.id);
+        Ok(run.id)
+    }
+}
+
+fn has_built(step: &RunStep) -> bool {
+    step.has_begun() && step.command().is_some_and(dbt_command::builds)
+}

@@ -1,0 +1,175 @@
+//! Which step is blamed for a failure, and what is asked for it.
+
+use dbt_api::ApiRequest;
+use model::{RequestType, ResultsFile, RunFailure, RunId, Verdict};
+use provider::{Outcome, ProviderError};
+use serde_json::{Value, json};
+
+use crate::support::{Bench, Reply, query};
+
+const RUN: RunId = RunId(7);
+
+/// A step that runs a command.
+fn step(index: u32, status: i32, command: &str) -> Value {
+    json!({"index": index, "status": status, "name": format!("Invoke dbt with `{command}`"),
+        "run_step_command": {"dbt_command": command}, "started_at": "2026-03-04T05:00:00Z",
+        "logs": format!("first line\n\u{1b}[31mthe end of {command}\u{1b}[0m\n")})
+}
+
+/// dbt Cloud with that run, and with those results of whatever step.
+fn bench(status: i32, steps: &Value, results: Value) -> Bench {
+    let run = json!({"id": 7, "status": status, "started_at": "2026-03-04T05:00:00Z", "run_steps": steps});
+    Bench::with(move |_, request| {
+        if request.path().contains("/artifacts/") {
+            Reply::bare(&results)
+        } else {
+            Reply::ok(&run)
+        }
+    })
+}
+
+async fn failure(bench: &Bench) -> Result<RunFailure, ProviderError> {
+    let ctx = bench.ctx(RequestType::GetRunFailure);
+    bench.provider.get_run_failure(ctx, RUN).await
+}
+
+fn asked(request: &ApiRequest) -> (&str, Option<&str>) {
+    let file = request.path().rsplit('/').next().unwrap();
+    (file, query(request, "step"))
+}
+
+#[tokio::test]
+async fn the_last_step_in_error_is_blamed_and_not_one_that_was_let_fail() {
+    let steps = json!([
+        step(4, 20, "dbt source freshness"),
+        step(5, 10, "dbt seed"),
+        step(6, 20, "dbt --warn-error build"),
+        {"index": 7, "status": 20, "status_humanized": "Skipped", "name": "docs"},
+    ]);
+    let results = json!({"metadata": {"generated_at": "2026-03-04T05:00:01Z"}, "results": [
+        {"unique_id": "model.a", "status": "error", "message": "no"}, {"status": "skipped"}, {"status": "success"},
+    ]});
+    let bench = bench(20, &steps, results);
+    let failure = failure(&bench).await.unwrap();
+    assert_eq!(
+        (failure.verdict, failure.step.unwrap().index),
+        (Verdict::Failed, Some(6))
+    );
+    assert_eq!(failure.skipped_steps, ["docs"]);
+    let nodes = failure.results.unwrap();
+    assert_eq!(
+        (nodes.file, nodes.count, nodes.failed_count, nodes.skipped_count),
+        (ResultsFile::RunResults, 3, 1, 1)
+    );
+    assert_eq!(
+        failure.log_tail.unwrap().text,
+        "first line\nthe end of dbt --warn-error build"
+    );
+    assert!(failure.not_available.is_empty() && failure.run.run_steps.is_none());
+    assert_eq!(asked(&bench.dbt.requests()[1]), ("run_results.json", Some("6")));
+    let row = bench.log.only_row();
+    assert_eq!((row.attempts(), row.outcome()), (2, Some(Outcome::Succeeded)));
+}
+
+#[tokio::test]
+async fn freshness_is_blamed_where_nothing_failed_after_it() {
+    let steps = json!([step(4, 20, "dbt source freshness"), step(5, 10, "dbt build")]);
+    let bench = bench(20, &steps, json!({"results": []}));
+    let failure = failure(&bench).await.unwrap();
+    assert_eq!(failure.step.unwrap().index, Some(4));
+    assert_eq!(asked(&bench.dbt.requests()[1]), ("sources.json", Some("4")));
+}
+
+#[tokio::test]
+async fn a_tolerated_failure_does_not_make_a_success_a_failure() {
+    let steps = json!([step(4, 20, "dbt source freshness"), step(5, 10, "dbt build")]);
+    let bench = bench(10, &steps, json!({}));
+    let failure = failure(&bench).await.unwrap();
+    assert_eq!((failure.verdict, failure.step), (Verdict::Succeeded, None));
+    assert_eq!(bench.dbt.count(), 1);
+}
+
+#[tokio::test]
+async fn a_cancelled_run_names_the_first_step_that_the_cancellation_cut() {
+    let mut waiting = step(6, 30, "dbt test");
+    waiting["started_at"] = Value::Null;
+    let steps = json!([step(4, 20, "dbt source freshness"), step(5, 30, "dbt build"), waiting]);
+    let bench = bench(
+        30,
+        &steps,
+        json!({"results": [{"status": "error", "unique_id": "model.a"}]}),
+    );
+    let failure = failure(&bench).await.unwrap();
+    assert_eq!(
+        (failure.verdict, failure.step.unwrap().index),
+        (Verdict::Cancelled, Some(5))
+    );
+    assert_eq!(failure.results.unwrap().failed_count, 1, "what was saved is told");
+}
+
+#[tokio::test]
+async fn a_failed_run_whose_steps_say_nothing_is_told_without_a_step() {
+    for steps in [
+        json!([]),
+        Value::Null,
+        json!([{"index": 4, "status": 77}]),
+        json!("odd"),
+    ] {
+        let bench = bench(20, &steps, json!({}));
+        let failure = failure(&bench).await.unwrap();
+        assert_eq!((failure.verdict, failure.step), (Verdict::Failed, None));
+        assert_eq!(failure.not_available[0].why, "dbt Cloud names no step that failed.");
+        assert_eq!(bench.dbt.count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn steps_that_leave_no_results_are_not_asked_for_them() {
+    let clone = json!({"index": 1, "status": 20, "name": "Clone git repository", "logs": ""});
+    let mut unnumbered = step(0, 20, "dbt build");
+    unnumbered["index"] = Value::Null;
+    for (step, why) in [
+        (clone, "The step runs no dbt command, so it has no results."),
+        (step(3, 20, "dbt deps"), "`dbt deps` leaves no results."),
+        (unnumbered, "dbt Cloud does not say which number the step has."),
+    ] {
+        let bench = bench(20, &json!([step]), json!({}));
+        let failure = failure(&bench).await.unwrap();
+        assert_eq!(failure.not_available[0].why, why);
+        assert_eq!(bench.dbt.count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn results_written_before_their_step_began_are_an_earlier_steps() {
+    for (written, is_its_own) in [
+        ("2026-03-04T04:59:59Z", false),
+        ("2026-03-04 05:00:00+00:00", true),
+        ("who knows", true),
+    ] {
+        let results = json!({"metadata": {"generated_at": written}, "results": []});
+        let bench = bench(20, &json!([step(4, 20, "dbt build")]), results);
+        let failure = failure(&bench).await.unwrap();
+        assert_eq!(failure.results.is_some(), is_its_own, "{written}");
+        assert_eq!(failure.not_available.is_empty(), is_its_own, "{written}");
+    }
+}
+
+#[tokio::test]
+async fn no_more_is_told_than_the_settings_allow() {
+    let node = |number: usize| json!({"unique_id": format!("m{number}"), "status": "fail", "message": "m".repeat(100)});
+    let nodes: Vec<_> = (1..=10).map(node).collect();
+    let mut long = step(4, 20, "dbt build");
+    long["logs"] = json!("one line of the log\n".repeat(1000));
+    let bench = bench(20, &json!([long]), json!({ "results": nodes }));
+    let failure = failure(&bench).await.unwrap();
+    let nodes = failure.results.unwrap();
+    assert_eq!((nodes.failed.len(), nodes.failed_count), (3, 10));
+    let message = nodes.failed[0].message.clone().unwrap();
+    assert_eq!((message.text.len(), message.is_cut), (40, true));
+    let tail = failure.log_tail.unwrap();
+    assert_eq!(
+        (tail.text.as_str(), tail.is_cut),
+        ("one line of the log\none line of the log\none line of the log", true)
+    );
+}
