@@ -8,9 +8,10 @@ use std::time::Duration;
 use model::{Clock, RequestStamp};
 use prometheus_client::registry::Registry;
 use provider::DbtProvider;
-use storage::{ApiKeys, Credentials, RequestLogs};
-use tokio::sync::Semaphore;
+use storage::{ApiKeys, Credentials, Database, RequestLogs};
+use tokio::sync::{Mutex, Semaphore};
 
+use crate::health::LastLook;
 use crate::keys::Keys;
 use crate::{AccessRules, ClientError, DbtClient, KeySource, Upstreams};
 
@@ -41,6 +42,8 @@ pub struct ClientParts {
     pub upstreams: Upstreams,
     /// The way to dbt Cloud.
     pub provider: DbtProvider,
+    /// Where everything is kept.
+    pub database: Database,
     /// What callers may read and change of ours.
     pub records: Records,
     /// The time.
@@ -63,13 +66,15 @@ pub struct Records {
 /// Makes a [`DbtClient`] for each authenticated request. Cheap to clone.
 #[derive(Clone)]
 pub struct Clients {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 pub(crate) struct Shared {
     pub(crate) keys: Keys,
     pub(crate) upstreams: Upstreams,
     pub(crate) provider: DbtProvider,
+    pub(crate) database: Database,
+    pub(crate) last_look: Mutex<Option<LastLook>>,
     pub(crate) records: Records,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Registry>,
@@ -93,6 +98,7 @@ impl Clients {
             keys,
             upstreams,
             provider,
+            database,
             records,
             clock,
             metrics,
@@ -103,6 +109,8 @@ impl Clients {
                 keys,
                 upstreams,
                 provider,
+                database,
+                last_look: Mutex::default(),
                 records,
                 clock,
                 metrics,
@@ -124,18 +132,6 @@ impl Clients {
             credential: None,
             shared: Arc::clone(&self.shared),
         })
-    }
-
-    /// Whether requests can be served: callers can be authenticated, and rows queued.
-    pub async fn is_ready(&self) -> bool {
-        let room = self.shared.provider.has_room();
-        match self.shared.keys.ping().await {
-            Ok(()) => room,
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
-                false
-            }
-        }
     }
 
     /// Writes down which keys were used since the last time, to the minute.

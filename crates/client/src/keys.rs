@@ -19,12 +19,6 @@ pub trait KeySource: Send + Sync {
     /// # Errors
     /// [`KeySourceError`].
     async fn find(&self, hash: &KeyHash) -> Result<Option<KeyRecord>, KeySourceError>;
-
-    /// Whether keys can be looked up now.
-    ///
-    /// # Errors
-    /// [`KeySourceError`].
-    async fn ping(&self) -> Result<(), KeySourceError>;
 }
 
 /// The keys cannot be looked up now.
@@ -36,10 +30,6 @@ pub struct KeySourceError(#[source] pub StorageError);
 impl KeySource for ApiKeys {
     async fn find(&self, hash: &KeyHash) -> Result<Option<KeyRecord>, KeySourceError> {
         ApiKeys::find(self, hash).await.map_err(KeySourceError)
-    }
-
-    async fn ping(&self) -> Result<(), KeySourceError> {
-        ApiKeys::ping(self).await.map_err(KeySourceError)
     }
 }
 
@@ -97,10 +87,6 @@ impl Keys {
 
     fn used(&self) -> MutexGuard<'_, HashSet<ApiKeyId>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) async fn ping(&self) -> Result<(), KeySourceError> {
-        self.source.ping().await
     }
 
     async fn look_up(&self, hash: KeyHash) -> Result<KeyRecord, LookUp> {

@@ -18,6 +18,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Serve callers
     Serve(SettingsOptions),
+    /// Ask the gateway that runs on this machine whether it lives; for containers, which have no other client
+    Healthcheck(SettingsOptions),
     /// Bring the database's tables up to date, and exit
     Migrate(SettingsOptions),
     /// The settings: are they usable, and which ones hold

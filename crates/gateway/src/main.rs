@@ -2,7 +2,9 @@
 
 mod cli;
 mod companies;
+mod connections;
 mod database;
+mod healthcheck;
 mod keys;
 mod metrics;
 mod running;
@@ -37,6 +39,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Simulator(options) => simulate::run(&options),
         Command::Serve(options) => prepared(options.config.as_deref(), serve::run),
+        Command::Healthcheck(options) => healthcheck::run(&Settings::load(options.config.as_deref())?),
         Command::Migrate(options) => prepared(options.config.as_deref(), database::migrate),
         Command::Config(ConfigCommand::Check(options)) => {
             let settings = Settings::load(options.config.as_deref())?;

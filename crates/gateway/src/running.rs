@@ -7,13 +7,13 @@ use anyhow::Context as _;
 use client::Clients;
 use model::{Clock, InstanceId};
 use provider::{DbtProvider, LogQueue};
-use server::Limits;
+use server::{Limits, Stopping};
 use storage::{Database, Instances, Partitions};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
+use crate::connections::Ending;
 use crate::settings;
 
 /// Brings the tables up to date, waiting for a database that is not up yet.
@@ -158,28 +158,66 @@ pub(crate) async fn record_key_use(clients: &Clients) {
     }
 }
 
-/// Serves until a signal comes, then for at most `patience` until the requests under way are answered.
-pub(crate) async fn until_stopped(
-    serving: impl Future<Output = std::io::Result<()>>,
-    stopping: CancellationToken,
-    patience: Duration,
-) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let patience_ends = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+/// How a stop goes.
+pub(crate) struct Stop {
+    /// Tells callers and load balancers.
+    pub(crate) stopping: Stopping,
+    /// Ends the connections.
+    pub(crate) ending: Ending,
+    /// How long connections are still accepted.
+    pub(crate) drain: Duration,
+    /// How long the requests under way are waited for after that.
+    pub(crate) patience: Duration,
+}
+
+/// Serves until a signal comes; then accepts for as long as load balancers need; then waits for the requests under way.
+/// A second signal ends the waiting.
+pub(crate) async fn until_stopped(serving: impl Future<Output = ()>, stop: Stop) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let told = async {
+        signals.next().await;
         tracing::info!("stopping: finishing the requests under way");
-        stopping.cancel();
-        sleep(patience).await;
+        stop.stopping.begin();
+        tokio::select! {
+            () = sleep(stop.drain) => {}
+            () = signals.next() => {}
+        }
+        stop.ending.no_more.cancel();
+        tokio::select! {
+            () = sleep(stop.patience) => {}
+            () = signals.next() => {}
+        }
     };
+    let mut serving = std::pin::pin!(serving);
     tokio::select! {
-        served = serving => Ok(served?),
-        () = patience_ends => {
-            tracing::error!("requests were still under way when the patience for stopping ended");
-            Ok(())
+        () = &mut serving => return Ok(()),
+        () = told => {}
+    }
+    tracing::error!("requests were still under way when the stop went on: they are cut off");
+    stop.ending.now.cancel();
+    // Their rows are queued as the connections close.
+    serving.await;
+    Ok(())
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 }

@@ -1,11 +1,9 @@
 //! `dbt-gateway serve`: puts the floors together, serves, and stops without losing a row.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::serve::ListenerExt as _;
 use client::{AccessRules, ClientParts, ClientSettings, Clients, Records, Upstreams};
 use dbt_api::{DbtWrappedApi, HttpSettings};
 use model::{AccountId, Clock, CompanyId, InstanceId, SystemClock, Upstream, UpstreamSource};
@@ -14,18 +12,18 @@ use provider::{
     RowLimits, StreamSettings,
 };
 use secrecy::ExposeSecret as _;
-use server::{GraphqlLimits, LimitSettings, Limits, ServerSettings, ServerState};
+use server::{GraphqlLimits, LimitSettings, Limits, ServerSettings, ServerState, Stopping};
 use storage::{
     ApiKeys, Instances, LogQueue, LogReadSettings, Partitions, PgRequestLog, PgStartedRuns, QueueSettings, RequestLogs,
 };
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
-use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::connections::{self, Ending};
 use crate::database::Postgres;
 use crate::metrics::{self, Metrics};
-use crate::running::{self, Presence};
+use crate::running::{self, Presence, Stop};
 use crate::secrets;
 use crate::settings::{IpNetwork, Settings, list, set};
 
@@ -71,6 +69,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
             keys: Arc::new(api_keys.clone()),
             upstreams: upstreams(settings)?.with_stored(Arc::new(credentials.clone()), max_age),
             provider: provider.clone(),
+            database: database.clone(),
             records: Records {
                 credentials,
                 api_keys,
@@ -96,23 +95,30 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
     let keeping = running::keep_log(partitions, Arc::clone(&clock), settings.request_log.retention_days);
     let keeping = tokio::spawn(keeping);
     let chores = tokio::spawn(running::chores(clients.clone(), Arc::clone(&limits)));
+    let stopping = Stopping::default();
     let router = server::router(ServerState {
         clients: clients.clone(),
         clock,
         limits,
         metrics: server_metrics,
         settings: Arc::new(server_settings(settings)?),
+        stopping: stopping.clone(),
     });
 
     tracing::info!(address = %listener.local_addr()?, "serving");
     let patience = Duration::from_secs(settings.server.shutdown_secs);
-    let stopping = CancellationToken::new();
-    let stop = stopping.clone();
-    let router = router.into_make_service_with_connect_info::<SocketAddr>();
-    // A streamed answer leaves piece by piece: none waits until the one before it is acknowledged.
-    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
-    let done = running::until_stopped(serving.into_future(), stopping, patience).await;
+    let ending = Ending {
+        idle_grace: millis(settings.server.idle_grace_ms),
+        ..Ending::default()
+    };
+    let serving = connections::serve(listener, router, ending.clone());
+    let stop = Stop {
+        stopping,
+        ending,
+        drain: Duration::from_secs(settings.server.drain_secs),
+        patience,
+    };
+    let done = running::until_stopped(serving, stop).await;
 
     chores.abort();
     keeping.abort();

@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
@@ -19,6 +19,8 @@ use crate::state::ServerState;
 
 /// The header that carries a request's name.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
 /// Goes around every route, those that do not exist included, and around what is answered before one is reached.
 pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request, next: Next) -> Response {
@@ -48,9 +50,14 @@ pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request,
         company.id = tracing::field::Empty,
     );
     request.extensions_mut().insert(stamp.clone());
+    // HTTP/2 has other means.
+    let may_close = request.version() <= Version::HTTP_11;
 
     async move {
         let mut response = next.run(request).await;
+        if may_close && state.stopping.has_begun() {
+            response.headers_mut().insert(header::CONNECTION, CLOSE);
+        }
         response.headers_mut().insert(REQUEST_ID, header_value(&request_uuid));
         browser::harden(response.headers_mut());
         let (status, took) = (response.status(), stamp.elapsed());

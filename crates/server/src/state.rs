@@ -1,6 +1,7 @@
 //! What every handler can reach.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::{HeaderValue, Uri};
 use client::Clients;
@@ -39,4 +40,22 @@ pub struct ServerState {
     pub metrics: Arc<ServerMetrics>,
     /// The settings.
     pub settings: Arc<ServerSettings>,
+    /// Whether the process is about to end.
+    pub stopping: Stopping,
+}
+
+/// Whether the process is about to end. It still answers what comes, and asks callers to go elsewhere.
+#[derive(Debug, Clone, Default)]
+pub struct Stopping(Arc<AtomicBool>);
+
+impl Stopping {
+    /// From now on.
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has begun.
+    pub fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }

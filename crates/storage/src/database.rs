@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::migrate::MigrateError;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgPool};
 
@@ -156,8 +156,15 @@ impl Database {
         let connecting = self.pool.connect_options();
         let connecting = tokio::time::timeout(self.connect_timeout, connecting.connect());
         let mut connection = connecting.await.map_err(|_| sqlx::Error::PoolTimedOut)??;
-        sqlx::migrate!("../../migrations").run(&mut connection).await?;
+        Self::migrations().run(&mut connection).await?;
         Ok(connection.close().await?)
+    }
+
+    /// What this program brings the tables up to. Those of a newer version beside it are left alone.
+    pub(crate) fn migrations() -> Migrator {
+        let mut migrations = sqlx::migrate!("../../migrations");
+        migrations.set_ignore_missing(true);
+        migrations
     }
 
     /// Closes all connections; waits for those in use.

@@ -12,6 +12,7 @@ mod instances;
 mod metrics;
 mod own_records;
 mod request_log;
+mod schema;
 mod secrets;
 mod started_runs;
 
@@ -28,5 +29,6 @@ pub use request_log::{
     LogSight, LogSlot, Outcome, OutcomeFilter, PageLimit, Partitions, Percentiles, PgRequestLog, QueueSettings,
     Receipt, RequestLog, RequestLogs, RowLimits, TypeSummary, WriteError,
 };
+pub use schema::Schema;
 pub use secrets::{KeyRing, KeyRingError, OpenError};
 pub use started_runs::{PgStartedRuns, StartedRuns};

@@ -97,10 +97,6 @@ impl KeySource for FakeKeys {
         self.here()?;
         Ok(self.records.lock().unwrap().get(hash).cloned())
     }
-
-    async fn ping(&self) -> Result<(), KeySourceError> {
-        self.here()
-    }
 }
 
 /// A dbt Cloud that does everything it is asked, and remembers with which credential.
@@ -247,6 +243,7 @@ impl Bench {
             keys: source,
             upstreams,
             provider,
+            database: nowhere(),
             records,
             clock: clock_too,
             metrics: Arc::default(),

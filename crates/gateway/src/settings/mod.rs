@@ -48,6 +48,8 @@ pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: String,
     pub(crate) max_body_bytes: usize,
+    pub(crate) drain_secs: u64,
+    pub(crate) idle_grace_ms: u64,
     pub(crate) shutdown_secs: u64,
     pub(crate) read_only: bool,
     pub(crate) trusted_proxies: String,

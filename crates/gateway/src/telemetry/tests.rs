@@ -13,7 +13,7 @@ use dbt_api::{ApiAnswer, ApiError, ApiRequest, WrappedApi};
 use model::{ApiKeyId, Caller, Clock, CompanyId, InstanceId, Role, SystemClock, Upstream};
 use provider::DbtProvider;
 use secrecy::ExposeSecret as _;
-use server::{Limits, ServerState};
+use server::{Limits, ServerState, Stopping};
 use storage::{
     ApiKeys, Credentials, Database, DatabaseSettings, KeyHash, KeyRecord, LogQueue, LogRow, PgStartedRuns, RequestLog,
     RequestLogs, WriteError,
@@ -60,10 +60,6 @@ impl KeySource for OneKey {
             revoked_at: None,
         }))
     }
-
-    async fn ping(&self) -> Result<(), KeySourceError> {
-        Ok(())
-    }
 }
 
 struct TakesAll;
@@ -98,6 +94,7 @@ fn state(settings: &Settings) -> ServerState {
             keys: Arc::new(OneKey),
             upstreams: serve::upstreams(settings).unwrap(),
             provider,
+            database: database.clone(),
             records: Records {
                 credentials: Credentials::new(&database, None),
                 api_keys: ApiKeys::new(&database),
@@ -122,6 +119,7 @@ fn state(settings: &Settings) -> ServerState {
         limits: Arc::new(Limits::new(serve::limit_settings(settings))),
         metrics: Arc::default(),
         settings: Arc::new(serve::server_settings(settings).unwrap()),
+        stopping: Stopping::default(),
     }
 }
 

@@ -12,6 +12,7 @@ mod process;
 mod proxy;
 mod secrets;
 mod sentry;
+mod shutdown;
 mod start;
 mod support;
 mod under_load;

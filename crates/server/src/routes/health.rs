@@ -1,11 +1,17 @@
 //! What can be asked without a key: is anybody there, and where is the manual.
 
+use std::convert::Infallible;
+
 use axum::Json;
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use client::Check;
+use model::Role;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::extract::Dbt;
 use crate::state::ServerState;
 
 /// Where to go from here.
@@ -26,6 +32,22 @@ pub(crate) struct Welcome {
 pub(crate) struct Health {
     /// `ok` or `unavailable`.
     status: &'static str,
+    /// What was looked at; for admins alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checks: Option<Vec<HealthCheck>>,
+}
+
+/// One thing that must be well.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"name": "database", "ok": true}))]
+pub(crate) struct HealthCheck {
+    /// `database`; `migrations`: its tables are as new as this version; `encryption_keys`: all that stored tokens need are
+    /// there; `request_log`: its queue has room; `serving`: the process is not about to end.
+    name: &'static str,
+    ok: bool,
+    /// What is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
 }
 
 /// Links to the explorer and the OpenAPI document
@@ -44,18 +66,62 @@ pub(crate) async fn welcome() -> Json<Welcome> {
 #[utoipa::path(get, path = "/healthz", operation_id = "healthz", tag = "service", security(()),
     responses((status = 200, body = Health)))]
 pub(crate) async fn healthz() -> Json<Health> {
-    Json(Health { status: "ok" })
+    Json(Health {
+        status: "ok",
+        checks: None,
+    })
 }
 
 /// Whether requests can be served
 ///
-/// Asks the database. Dbt Cloud is not asked: an outage there is no reason to take the gateway out of service.
-#[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "service", security(()),
+/// Asks the database. Dbt Cloud is not asked: an outage there is no reason to take the gateway out of service. No longer
+/// from the moment when the process is told to stop. Without a key yes or no; an admin's key is told what was looked at,
+/// while the database can say that it is one.
+#[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "service", security((), ("gateway_key" = [])),
     responses((status = 200, body = Health), (status = 503, body = Health, description = "Not now.")))]
-pub(crate) async fn readyz(State(state): State<ServerState>) -> (StatusCode, Json<Health>) {
-    if state.clients.is_ready().await {
-        (StatusCode::OK, Json(Health { status: "ok" }))
+pub(crate) async fn readyz(IsAdmin(is_admin): IsAdmin, State(state): State<ServerState>) -> (StatusCode, Json<Health>) {
+    let serving = Check {
+        name: "serving",
+        problem: state.stopping.has_begun().then(|| "the process is stopping".to_owned()),
+    };
+    let mut checks = state.clients.health().await.to_vec();
+    checks.push(serving);
+    let is_well = checks.iter().all(|check| check.problem.is_none());
+    let health = Health {
+        status: if is_well { "ok" } else { "unavailable" },
+        checks: is_admin.then(|| checks.into_iter().map(HealthCheck::from).collect()),
+    };
+    let status = if is_well {
+        StatusCode::OK
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "unavailable" }))
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(health))
+}
+
+impl From<Check> for HealthCheck {
+    fn from(Check { name, problem }: Check) -> Self {
+        Self {
+            name,
+            ok: problem.is_none(),
+            message: problem,
+        }
+    }
+}
+
+/// Whether an admin asks. Whoever presents no key, or one that is not believed now, does not.
+pub(crate) struct IsAdmin(bool);
+
+impl FromRequestParts<ServerState> for IsAdmin {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Infallible> {
+        if !parts.headers.contains_key(header::AUTHORIZATION) {
+            return Ok(Self(false));
+        }
+        let client = Dbt::from_request_parts(parts, state).await;
+        Ok(Self(
+            client.is_ok_and(|Dbt(client)| client.caller().role == Role::Admin),
+        ))
     }
 }

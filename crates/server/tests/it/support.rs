@@ -21,7 +21,7 @@ use prometheus_client::registry::Registry;
 use provider::{FailureSettings, GraphqlSettings, NewRunSettings, RelaySettings, StreamSettings};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
-use server::{GraphqlLimits, LimitSettings, ServerSettings};
+use server::{GraphqlLimits, LimitSettings, ServerSettings, Stopping};
 use simulator::{Config, Running, Simulator, acme};
 use storage::{ApiKeys, Database, KeyOrder, KeyRing, LogReadSettings};
 use testkit::TestDatabase;
@@ -65,6 +65,7 @@ pub(crate) struct Setup {
     pub(crate) allow_token_minting: bool,
     pub(crate) graphql: GraphqlSettings,
     pub(crate) run_failure: FailureSettings,
+    pub(crate) stopping: Stopping,
 }
 
 impl Default for Setup {
@@ -141,6 +142,7 @@ impl Default for Setup {
                 poll_max: Duration::from_millis(20),
                 deadline: FOREVER,
             },
+            stopping: Stopping::default(),
         }
     }
 }

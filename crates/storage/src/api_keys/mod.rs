@@ -35,17 +35,6 @@ impl ApiKeys {
             metrics: Arc::clone(database.metrics()),
         }
     }
-
-    /// Whether keys can be looked up now.
-    ///
-    /// # Errors
-    /// [`StorageError::Query`].
-    pub async fn ping(&self) -> Result<(), StorageError> {
-        sqlx::query!("SELECT FROM api_key LIMIT 1")
-            .fetch_optional(&self.pool)
-            .await?;
-        Ok(())
-    }
 }
 
 fn role_of(text: &str) -> Result<Role, StorageError> {

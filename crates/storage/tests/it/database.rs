@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use storage::{ApiKeys, Database, DatabaseSettings, Outcome, PgRequestLog, RequestLog as _, StorageError};
+use storage::{Database, DatabaseSettings, Outcome, PgRequestLog, RequestLog as _, StorageError};
 use testkit::TestDatabase;
 
 use crate::support::{Db, PATIENCE, whole};
@@ -24,7 +24,9 @@ async fn the_migrations_make_everything_from_nothing_and_may_run_again() {
 
     let log = PgRequestLog::new(&database, PATIENCE);
     log.write(&[whole(Outcome::Succeeded)]).await.unwrap();
-    ApiKeys::new(&database).ping().await.unwrap();
+    database.schema().await.unwrap();
+    let schema = database.schema().await.unwrap();
+    assert!(schema.is_sufficient() && schema.applied == schema.needed, "{schema:?}");
     let companies: Vec<(i64, String)> = sqlx::query_as("SELECT id, name FROM company")
         .fetch_all(test.pool())
         .await
@@ -60,6 +62,24 @@ async fn an_address_that_is_none_is_told_at_once_and_without_its_password() {
 }
 
 #[tokio::test]
+async fn tables_of_a_newer_version_are_good_enough_for_this_one() {
+    let test = TestDatabase::empty().await;
+    let database = Database::new(&settings(&test.url())).unwrap();
+    database.migrate().await.unwrap();
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (99990101000000, 'of a newer version', true, '', 0)",
+    )
+    .execute(test.pool())
+    .await
+    .unwrap();
+    // A replica of this version that starts beside newer ones, or after a way back.
+    database.migrate().await.unwrap();
+    assert!(database.schema().await.unwrap().is_sufficient());
+    database.close().await;
+}
+
+#[tokio::test]
 async fn a_database_that_does_not_answer_is_absent_and_not_broken() {
     // No folder, so no server's socket in it.
     let nowhere = "postgres://postgres@localhost/x?host=%2Fdev%2Fnull";
@@ -72,6 +92,6 @@ async fn a_database_that_does_not_answer_is_absent_and_not_broken() {
 async fn a_refused_statement_is_no_absence() {
     let test = TestDatabase::empty().await;
     let database = Database::from(test.pool().clone());
-    let error = ApiKeys::new(&database).ping().await.unwrap_err();
+    let error = database.schema().await.unwrap_err();
     assert!(!error.is_absence(), "{error:?}");
 }

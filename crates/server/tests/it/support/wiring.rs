@@ -109,6 +109,7 @@ pub(crate) fn state(
             keys: Arc::new(api_keys.clone()),
             upstreams: upstreams(setup, dbt).with_stored(Arc::new(credentials.clone()), Duration::from_secs(4)),
             provider,
+            database: database.clone(),
             records: Records {
                 credentials,
                 api_keys,
@@ -133,6 +134,7 @@ pub(crate) fn state(
         limits,
         metrics: server_metrics,
         settings: Arc::new(setup.server.clone()),
+        stopping: setup.stopping.clone(),
     };
     (state, registry)
 }
