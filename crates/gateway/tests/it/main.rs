@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod deployment;
 mod fake_sentry;
 mod floors;
 mod kill;

@@ -1,0 +1,122 @@
+//! The files that deploy the gateway agree with the program and with each other. `./dev deployment` checks their form.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::support::{program, text};
+
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn yaml(file: &str) -> Value {
+    serde_saphyr::from_str(&fs::read_to_string(top().join(file)).unwrap()).unwrap()
+}
+
+/// What `docker compose` makes of a value where nothing is set: `${NAME:-default}`.
+fn without_variables(value: &str) -> String {
+    let mut text = value.to_owned();
+    while let Some(at) = text.find("${") {
+        let end = at + text[at..].find('}').unwrap();
+        let default = text[at + 2..end].split_once(":-").unwrap().1.to_owned();
+        text.replace_range(at..=end, &default);
+    }
+    text
+}
+
+/// The environment that the compose file gives the gateway, over that of the image.
+fn environment() -> Vec<(String, String)> {
+    let dockerfile = fs::read_to_string(top().join("Dockerfile")).unwrap();
+    let image = dockerfile.lines().filter_map(|line| line.strip_prefix("ENV "));
+    let image = image
+        .flat_map(|line| line.split(' '))
+        .map(|pair| pair.split_once('=').unwrap());
+    let mut environment: Vec<_> = image.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let compose = yaml("docker-compose.yml");
+    let of_service = compose["services"]["gateway"]["environment"].as_object().unwrap();
+    for (name, value) in of_service {
+        environment.push((name.clone(), without_variables(value.as_str().unwrap())));
+    }
+    environment
+}
+
+/// The settings that hold in the container, by key, as `config show` prints them.
+fn shown() -> Vec<(String, String)> {
+    let mut command = program(Path::new("/nowhere"));
+    command.args(["config", "show"]).envs(environment());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    let (mut section, mut settings) = (String::new(), Vec::new());
+    for line in text(&output).lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            name.trim_end_matches(']').clone_into(&mut section);
+        } else if let Some((key, rest)) = line.split_once(" = ") {
+            let value = rest.rsplit_once(" # ").unwrap().0;
+            settings.push((format!("{section}.{key}"), value.trim_matches('"').to_owned()));
+        }
+    }
+    settings
+}
+
+fn setting(settings: &[(String, String)], key: &str) -> String {
+    settings.iter().find(|(name, _)| name == key).unwrap().1.clone()
+}
+
+#[test]
+fn the_container_starts_with_usable_settings_and_is_given_time_to_stop() {
+    let settings = shown();
+    assert_eq!(setting(&settings, "server.listen"), "0.0.0.0:8080");
+    let seconds = |key| setting(&settings, key).parse::<u64>().unwrap();
+    let needed = seconds("server.drain_secs") + 2 * seconds("server.shutdown_secs");
+    let compose = yaml("docker-compose.yml");
+    let given = compose["services"]["gateway"]["stop_grace_period"].as_str().unwrap();
+    let given: u64 = given.strip_suffix('s').unwrap().parse().unwrap();
+    assert!(given > needed, "{given} s, and a stop may take {needed} s");
+}
+
+#[test]
+fn prometheus_looks_where_the_gateway_tells_and_reads_files_that_there_are() {
+    let port = setting(&shown(), "metrics.listen")
+        .rsplit_once(':')
+        .unwrap()
+        .1
+        .to_owned();
+    let prometheus = yaml("config/prometheus.yml");
+    let job = &prometheus["scrape_configs"][0];
+    assert_eq!(
+        job["static_configs"][0]["targets"],
+        serde_json::json!([format!("gateway:{port}")])
+    );
+    let rules = fs::read_to_string(top().join("config/alerts.yml")).unwrap();
+    let name = job["job_name"].as_str().unwrap();
+    assert!(
+        rules.contains(&format!("job=\"{name}\"")),
+        "no rule is about the job {name}"
+    );
+
+    let compose = yaml("docker-compose.yml");
+    let mounts = compose["services"]["prometheus"]["volumes"].as_array().unwrap();
+    let files: Vec<_> = mounts
+        .iter()
+        .filter_map(|mount| mount.as_str()?.strip_prefix("./"))
+        .collect();
+    assert_eq!(files.len(), 2, "{mounts:?}");
+    for mount in files {
+        let file = mount.split(':').next().unwrap();
+        assert!(top().join(file).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn every_container_is_hardened() {
+    let compose = yaml("docker-compose.yml");
+    for (name, service) in compose["services"].as_object().unwrap() {
+        let of_all = &compose["x-hardened"];
+        for key in ["read_only", "cap_drop", "security_opt"] {
+            let value = service.get(key).unwrap_or(&service["<<"][key]);
+            assert_eq!(value, &of_all[key], "{name}: {key}");
+        }
+    }
+}
