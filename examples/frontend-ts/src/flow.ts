@@ -45,14 +45,18 @@ export async function follow(
   throw new Error(`run ${run} has not ended after ${attempts} looks`);
 }
 
-/** Why the run failed, line by line: what dbt Cloud says of it, and the end of the log of each step that failed. */
+/** Why the run failed, line by line: the step, the nodes that failed in it, the end of its log, and what is not to be had. */
 export async function failure(gateway: Gateway, account: number, run: number): Promise<string[]> {
-  const params = { path: { run_id: run }, query: { account_id: account, include_related: ["run_steps"] } };
-  const ended = unwrap(await gateway.GET("/runs/{run_id}", { params }));
-  const lines = [`${ended.status_humanized ?? "unknown"}: ${ended.status_message ?? "no message"}`];
-  for (const step of ended.run_steps ?? []) {
-    const { name, status_humanized, logs } = step as { name?: string; status_humanized?: string; logs?: string };
-    if (status_humanized === "Error") lines.push(`${name ?? "a step"}:`, ...(logs ?? "").trimEnd().split("\n").slice(-20));
+  const params = { path: { run_id: run }, query: { account_id: account } };
+  const why = unwrap(await gateway.GET("/runs/{run_id}/failure", { params }));
+  const lines = [`Run ${why.run_id} ${why.verdict}${why.step?.name ? `: ${why.step.name}` : ""}`];
+  for (const node of why.results?.failed ?? []) {
+    lines.push(`${node.status ?? "failed"} ${node.unique_id ?? "a node"}: ${node.message?.text ?? "no message"}`);
   }
+  const untold = (why.results?.failed_count ?? 0) - (why.results?.failed.length ?? 0);
+  if (untold > 0) lines.push(`and ${untold} more`);
+  lines.push(...(why.log_tail?.text.split("\n").slice(-20) ?? []));
+  lines.push(...why.not_available.map((missing) => `(${missing.what}: ${missing.why})`));
+  if (why.href) lines.push(why.href);
   return lines;
 }

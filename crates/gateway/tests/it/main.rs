@@ -7,6 +7,8 @@ mod fake_sentry;
 mod floors;
 mod kill;
 mod load;
+#[cfg(target_os = "linux")]
+mod memory;
 mod metrics;
 mod no_secret;
 mod process;
