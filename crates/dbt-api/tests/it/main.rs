@@ -10,6 +10,7 @@ mod recorded;
 mod redirects;
 mod requests;
 mod retry_after;
+mod run_requests;
 mod secrets;
 mod socket;
 mod statuses;
