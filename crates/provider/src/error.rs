@@ -10,6 +10,9 @@ pub enum ProviderError {
     /// An exchange with dbt Cloud failed.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// A change failed before it was sent, at what is read first: nothing was changed.
+    #[error(transparent)]
+    BeforeChange(ApiError),
     /// An exchange failed with one of the several accounts that the request is about.
     #[error("account {account}")]
     InAccount {

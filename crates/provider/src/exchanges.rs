@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use dbt_api::ApiError;
 use http::StatusCode;
-use model::{AccountId, JobId, RequestType, RunId};
+use model::{AccountId, Effect, JobId, RequestType, RunId};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -64,6 +64,8 @@ pub(crate) struct Exchanges(Mutex<Record>);
 pub(crate) struct Record {
     /// How many exchanges there were; can be more than are told one by one.
     pub(crate) attempts: i32,
+    /// Whether one of them could change something.
+    pub(crate) has_sent_change: bool,
     /// dbt Cloud's last status.
     pub(crate) last_status: Option<StatusCode>,
     /// The job that the request turned out to be about.
@@ -113,6 +115,7 @@ impl Exchanges {
     ) -> Place {
         let mut record = self.record();
         record.attempts += 1;
+        record.has_sent_change |= operation.effect() == Effect::Change;
         let place = Place(record.told.len());
         if place.0 < Self::TOLD {
             let started_at = now.to_rfc3339_opts(SecondsFormat::Millis, true);
@@ -128,6 +131,11 @@ impl Exchanges {
             return place;
         }
         Place(usize::MAX)
+    }
+
+    /// Whether dbt Cloud has been asked to change something.
+    pub(crate) fn has_sent_change(&self) -> bool {
+        self.record().has_sent_change
     }
 
     /// Notes how it ended.

@@ -9,7 +9,9 @@ use crate::ProviderError;
 /// The outcome of a request that ended in that error.
 pub(crate) fn of(error: &ProviderError) -> Outcome {
     match error {
-        ProviderError::Api(error) | ProviderError::InAccount { source: error, .. } => of_exchange(error),
+        ProviderError::Api(error)
+        | ProviderError::BeforeChange(error)
+        | ProviderError::InAccount { source: error, .. } => of_exchange(error),
         ProviderError::RunNotVisibleYet(_) | ProviderError::NoResultsStep(_) | ProviderError::NoEndedRun(_) => {
             Outcome::NotFound
         }

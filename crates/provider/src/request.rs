@@ -70,9 +70,15 @@ impl DbtProvider {
     {
         let effect = ctx.request_type().effect();
         let Begun { bracket, call, span } = self.begin(&ctx, asked, effect, Places::AsNeeded).await?;
+        let exchanges = bracket.exchanges();
         let guarded = async move {
             // Boxed, since the futures of large answers are large.
-            let result = caught(Box::pin(work(call))).await;
+            let result = caught(Box::pin(work(call))).await.map_err(|error| match error {
+                ProviderError::Api(error) if effect == Effect::Change && !exchanges.has_sent_change() => {
+                    ProviderError::BeforeChange(error)
+                }
+                error => error,
+            });
             let receipt = bracket.end(result.as_ref());
             (result, Some(receipt))
         };

@@ -109,6 +109,7 @@ impl From<ProviderError> for Problem {
     fn from(error: ProviderError) -> Self {
         match error {
             ProviderError::Api(error) => error.into(),
+            ProviderError::BeforeChange(error) => of_exchange(error, "Nothing was changed."),
             ProviderError::InAccount { account, source } => Self::from(source).in_account(account),
             ProviderError::RunNotVisibleYet(run) => Self::new(
                 Kind::RUN_NOT_VISIBLE_YET,
@@ -157,57 +158,62 @@ impl From<ProviderError> for Problem {
 
 impl From<ApiError> for Problem {
     fn from(error: ApiError) -> Self {
-        let retry_after = error.retry_after();
-        match error {
-            ApiError::InvalidRequest { message, fields } => {
-                Self::new(Kind::INVALID_REQUEST, format!("dbt Cloud: {message}")).with_errors(fields)
-            }
-            ApiError::UnprocessableEntity { message, fields } => {
-                Self::new(Kind::UNPROCESSABLE, format!("dbt Cloud: {message}")).with_errors(fields)
-            }
-            ApiError::NotFound { message } => Self::new(
-                Kind::NOT_FOUND,
-                format!("dbt Cloud: missing or no permission. {message}"),
-            ),
-            ApiError::TooManyRequests { message, retry_after } => {
-                // dbt Cloud's documented cooldown, where it does not say how long.
-                let wait = retry_after.unwrap_or(Duration::from_mins(5));
-                Self::new(Kind::RATE_LIMIT, format!("dbt Cloud: {message}")).retry_after(Some(wait))
-            }
-            ApiError::Credentials { status, ref message } => {
-                let hint = if status == StatusCode::UNAUTHORIZED {
-                    "token unknown at this host, check the access URL"
-                } else {
-                    "the token may not do this, or the gateway's address is not on the account's IP allow-list"
-                };
-                Self::new(
-                    Kind::CREDENTIALS,
-                    format!("dbt Cloud answered {}: {hint}. {message}", status.as_u16()),
-                )
-                .caused_by(&error)
-            }
-            ApiError::UnexpectedStatus { .. }
-            | ApiError::Connect(_)
-            | ApiError::Disconnected { .. }
-            | ApiError::Decode { .. }
-            | ApiError::TooLarge { .. } => Self::new(Kind::BAD_GATEWAY, with_advice(&error))
-                .caused_by(&error)
-                .retry_after(retry_after),
-            ApiError::Graphql {
-                message, errors, data, ..
-            } => Self {
-                data: Some(data).filter(|data| !data.is_null()),
-                ..Self::new(Kind::GRAPHQL, format!("dbt Cloud: {message}")).with_errors(Some(errors.into()))
-            },
-            ApiError::ForbiddenAddress => Self::new(
-                Kind::BAD_GATEWAY,
-                "The credential's access URL points to an address that is not public, so dbt Cloud was not contacted. \
-                 The setting `upstream.allow_private_addresses` allows such addresses.",
-            )
-            .caused_by(&error),
-            ApiError::Timeout { .. } => Self::new(Kind::TIMEOUT, with_advice(&error)).caused_by(&error),
-            ApiError::Unsendable(_) => Self::internal(String::new()).caused_by(&error),
+        of_exchange(error, "What a change did is unknown: look before you repeat it.")
+    }
+}
+
+/// `effect` says what dbt Cloud may have done, where the error leaves that open.
+fn of_exchange(error: ApiError, effect: &str) -> Problem {
+    let retry_after = error.retry_after();
+    match error {
+        ApiError::InvalidRequest { message, fields } => {
+            Problem::new(Kind::INVALID_REQUEST, format!("dbt Cloud: {message}")).with_errors(fields)
         }
+        ApiError::UnprocessableEntity { message, fields } => {
+            Problem::new(Kind::UNPROCESSABLE, format!("dbt Cloud: {message}")).with_errors(fields)
+        }
+        ApiError::NotFound { message } => Problem::new(
+            Kind::NOT_FOUND,
+            format!("dbt Cloud: missing or no permission. {message}"),
+        ),
+        ApiError::TooManyRequests { message, retry_after } => {
+            // dbt Cloud's documented cooldown, where it does not say how long.
+            let wait = retry_after.unwrap_or(Duration::from_mins(5));
+            Problem::new(Kind::RATE_LIMIT, format!("dbt Cloud: {message}")).retry_after(Some(wait))
+        }
+        ApiError::Credentials { status, ref message } => {
+            let hint = if status == StatusCode::UNAUTHORIZED {
+                "token unknown at this host, check the access URL"
+            } else {
+                "the token may not do this, or the gateway's address is not on the account's IP allow-list"
+            };
+            Problem::new(
+                Kind::CREDENTIALS,
+                format!("dbt Cloud answered {}: {hint}. {message}", status.as_u16()),
+            )
+            .caused_by(&error)
+        }
+        ApiError::UnexpectedStatus { .. }
+        | ApiError::Connect(_)
+        | ApiError::Disconnected { .. }
+        | ApiError::Decode { .. }
+        | ApiError::TooLarge { .. } => Problem::new(Kind::BAD_GATEWAY, with_advice(&error, effect))
+            .caused_by(&error)
+            .retry_after(retry_after),
+        ApiError::Graphql {
+            message, errors, data, ..
+        } => Problem {
+            data: Some(data).filter(|data| !data.is_null()),
+            ..Problem::new(Kind::GRAPHQL, format!("dbt Cloud: {message}")).with_errors(Some(errors.into()))
+        },
+        ApiError::ForbiddenAddress => Problem::new(
+            Kind::BAD_GATEWAY,
+            "The credential's access URL points to an address that is not public, so dbt Cloud was not contacted. \
+             The setting `upstream.allow_private_addresses` allows such addresses.",
+        )
+        .caused_by(&error),
+        ApiError::Timeout { .. } => Problem::new(Kind::TIMEOUT, with_advice(&error, effect)).caused_by(&error),
+        ApiError::Unsendable(_) => Problem::internal(String::new()).caused_by(&error),
     }
 }
 
@@ -230,8 +236,8 @@ fn cannot_retry(run: RunId, reason: Option<String>) -> Problem {
     Problem::new(Kind::CANNOT_RETRY, detail).with_errors(Some(errors))
 }
 
-/// The error as a sentence, and what to do where dbt Cloud may have done its work all the same.
-fn with_advice(error: &ApiError) -> String {
+/// The error as a sentence, and what became of the change where dbt Cloud may have done its work all the same.
+fn with_advice(error: &ApiError, effect: &str) -> String {
     let mut text = error.to_string();
     // dbt's own texts mostly end in a stop.
     if !text.ends_with(['.', '!', '?']) {
@@ -241,7 +247,10 @@ fn with_advice(error: &ApiError) -> String {
     match error {
         ApiError::Connect(_) => {}
         ApiError::UnexpectedStatus { status, .. } if refused(*status) => {}
-        _ => text.push_str(" What a change did is unknown: look before you repeat it."),
+        _ => {
+            text.push(' ');
+            text.push_str(effect);
+        }
     }
     text
 }

@@ -308,6 +308,23 @@ async fn fields_of_tomorrow_survive_a_change() {
 }
 
 #[tokio::test]
+async fn a_change_whose_reading_failed_changed_nothing_and_says_so() {
+    let app = TestApp::start().await;
+    app.dbt.add_fault(Fault::on("GET", "/api/v2/").status(503));
+    let answer = app
+        .caller(Role::Admin)
+        .patch(&nightly(), &json!({"name": "Renamed"}))
+        .await;
+    answer.problem(502, "dbt-unavailable");
+    assert!(
+        answer.detail().ends_with(" Nothing was changed."),
+        "{}",
+        answer.detail()
+    );
+    assert!(app.dbt.requests_to("POST", "/").is_empty());
+}
+
+#[tokio::test]
 async fn the_write_of_a_change_is_never_sent_again_and_its_reading_is() {
     let app = TestApp::start().await;
     let place = format!("/api/v2/accounts/{}/jobs/", acme::ACCOUNT_ID);
