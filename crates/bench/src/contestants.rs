@@ -1,5 +1,5 @@
-//! The contestants: the upstream itself, nginx before it, the gateway before it, and the gateway with two commits a
-//! request. All run all the time; whoever has no turn is idle.
+//! The contestants: the upstream itself, nginx before it, the gateway before it, and the gateway with other settings: two
+//! commits a request, watched closely, not watched at all. All run all the time; whoever has no turn is idle.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -36,6 +36,10 @@ pub(crate) enum Contestant {
     Gateway,
     /// Each row opened and closed with a commit of its own.
     TwoCommits,
+    /// Its spans exported, its metrics read every second.
+    Watched,
+    /// Neither, and no log lines.
+    Unwatched,
 }
 
 /// What they all stand before. Ends with our end of its standard input.
@@ -235,7 +239,7 @@ impl Gateway {
 }
 
 /// A port that was free a moment ago.
-fn free_address() -> anyhow::Result<SocketAddr> {
+pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 

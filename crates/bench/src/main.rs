@@ -16,6 +16,7 @@ mod scenes;
 mod statistics;
 mod targets;
 mod upstream;
+mod watcher;
 
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use crate::contestants::{Contestant, Gateway, Nginx, Upstream};
+use crate::contestants::{Contestant, Gateway, Nginx, Upstream, free_address};
 use crate::load::{Load, Target};
 use crate::machine::Machine;
 use crate::marks::{self, Mark, number};
@@ -16,6 +16,7 @@ use crate::process::{Counted, peak_rss_mib};
 use crate::scenes::{self, Scene};
 use crate::statistics::median;
 use crate::targets;
+use crate::watcher::Watcher;
 use crate::{RunOptions, say};
 
 /// Every figure of a run.
@@ -49,7 +50,7 @@ pub(crate) struct Round {
     pub(crate) cpu_seconds_per_1000_requests: BTreeMap<&'static str, f64>,
 }
 
-/// What is known only at the end, for both gateways.
+/// What is known only at the end, for all gateways.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct End {
     pub(crate) answers: u64,
@@ -58,6 +59,10 @@ pub(crate) struct End {
     pub(crate) failures: u64,
     /// Of the gateway with its defaults.
     pub(crate) peak_rss_mib: f64,
+    /// Spans of the one that is watched, in MiB.
+    pub(crate) exported_mib: f64,
+    /// How often its metrics were read.
+    pub(crate) scrapes: u64,
 }
 
 impl Report {
@@ -72,6 +77,8 @@ struct Field {
     nginx: Option<Nginx>,
     gateway: Gateway,
     two_commits: Gateway,
+    watched: Gateway,
+    unwatched: Gateway,
     commits: Commits,
 }
 
@@ -80,6 +87,8 @@ impl Field {
         match contestant {
             Contestant::Gateway => Some(&self.gateway),
             Contestant::TwoCommits => Some(&self.two_commits),
+            Contestant::Watched => Some(&self.watched),
+            Contestant::Unwatched => Some(&self.unwatched),
             Contestant::Direct | Contestant::Nginx => None,
         }
     }
@@ -89,7 +98,9 @@ impl Field {
         match contestant {
             Contestant::Direct => Some(self.upstream.target()),
             Contestant::Nginx => Some(self.nginx.as_ref()?.target(&self.upstream)),
-            Contestant::Gateway | Contestant::TwoCommits => Some(self.gateway(contestant)?.target()),
+            Contestant::Gateway | Contestant::TwoCommits | Contestant::Watched | Contestant::Unwatched => {
+                Some(self.gateway(contestant)?.target())
+            }
         }
     }
 
@@ -105,7 +116,7 @@ impl Field {
                 let pid = self.nginx.as_ref().map(|nginx| nginx.process.pid);
                 counted.extend(pid.map(|pid| ("nginx", Counted::WithChildren(pid))));
             }
-            Contestant::Gateway | Contestant::TwoCommits => {
+            Contestant::Gateway | Contestant::TwoCommits | Contestant::Watched | Contestant::Unwatched => {
                 counted.extend(self.gateway(contestant).into_iter().flat_map(Gateway::counted));
             }
         }
@@ -134,6 +145,18 @@ pub(crate) async fn measure(options: &RunOptions) -> anyhow::Result<Report> {
         ("DBT_GATEWAY__REQUEST_LOG__OPEN_READS", "true"),
     ];
     let two_commits = Gateway::start(&program, scratch.path().join("two-commits"), &upstream, &settings).await?;
+    let metrics = free_address()?;
+    let observer = Watcher::start(metrics)?;
+    let (collector, metrics) = (format!("http://{}", observer.collector), metrics.to_string());
+    let settings = [
+        ("DBT_GATEWAY__TRACING__OTLP_ENDPOINT", collector.as_str()),
+        // So that none is lost: what is measured is all of them.
+        ("DBT_GATEWAY__TRACING__QUEUE_SPANS", "1000000"),
+        ("DBT_GATEWAY__METRICS__LISTEN", metrics.as_str()),
+    ];
+    let watched = Gateway::start(&program, scratch.path().join("watched"), &upstream, &settings).await?;
+    let settings = [("DBT_GATEWAY__LOG__FILTER", "off")];
+    let unwatched = Gateway::start(&program, scratch.path().join("unwatched"), &upstream, &settings).await?;
     let commits = Commits::prepare(&gateway.socket, scratch.path()).await?;
     machine.postgres = gateway.socket.ask("SHOW server_version").await?;
     machine.nginx = nginx.as_ref().map(|nginx| nginx.version.clone());
@@ -142,19 +165,24 @@ pub(crate) async fn measure(options: &RunOptions) -> anyhow::Result<Report> {
         nginx,
         gateway,
         two_commits,
+        watched,
+        unwatched,
         commits,
     };
 
     let rounds = options.rounds.unwrap_or_else(|| scenes::rounds(options.quick));
     let (measured, mut end) = run_all(&field, options, rounds).await?;
-    for gateway in [&field.gateway, &field.two_commits] {
+    for gateway in [&field.gateway, &field.two_commits, &field.watched, &field.unwatched] {
         let (whole, open) = gateway.rows().await?;
         end.rows += whole;
         end.open_rows += open;
     }
     end.peak_rss_mib = peak_rss_mib(field.gateway.process.pid)?;
-    field.gateway.process.stop().await?;
-    field.two_commits.process.stop().await?;
+    for gateway in [field.gateway, field.two_commits, field.watched, field.unwatched] {
+        gateway.process.stop().await?;
+    }
+    end.exported_mib = observer.exported_mib();
+    end.scrapes = observer.scrapes();
     let marks = targets::marks(&measured, &end);
     Ok(Report {
         machine,
@@ -172,7 +200,14 @@ async fn run_all(
     rounds: u32,
 ) -> anyhow::Result<(BTreeMap<&'static str, Figures>, End)> {
     let mut end = End::default();
-    for contestant in [Contestant::Nginx, Contestant::Gateway, Contestant::TwoCommits] {
+    let all = [
+        Contestant::Nginx,
+        Contestant::Gateway,
+        Contestant::TwoCommits,
+        Contestant::Watched,
+        Contestant::Unwatched,
+    ];
+    for contestant in all {
         turn(field, contestant, &scenes::WARM_UP, &mut end).await?;
     }
     let mut measured = BTreeMap::new();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::contestants::Contestant::{self, Direct, Gateway, Nginx, TwoCommits};
+use crate::contestants::Contestant::{self, Direct, Gateway, Nginx, TwoCommits, Unwatched, Watched};
 use crate::load::{Load, Pace};
 
 /// One kind of load, and who takes turns under it.
@@ -21,6 +21,7 @@ pub(crate) const ALONE: &str = "1 connection";
 pub(crate) const BUSY: &str = "64 connections";
 pub(crate) const CROWD: &str = "256 connections";
 pub(crate) const SLOW: &str = "256 connections, upstream takes 50 ms";
+pub(crate) const WATCHED: &str = "64 connections, watched";
 pub(crate) const OPEN: &str = "1,000 requests a second";
 
 /// Every contestant warms up under this.
@@ -60,6 +61,11 @@ pub(crate) fn all(quick: bool) -> Vec<Scene> {
                 load(1, Pace::Closed, 300, 2000),
             )
         },
+        scene(
+            WATCHED,
+            &[Unwatched, Gateway, Watched],
+            load(64, Pace::Closed, 500, 4500),
+        ),
         scene(CROWD, &[Direct, Nginx, Gateway], load(256, Pace::Closed, 500, 3000)),
         Scene {
             delay: Duration::from_millis(50),

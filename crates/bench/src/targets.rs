@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::contestants::Contestant::{self, Direct, Gateway, Nginx, TwoCommits};
+use crate::contestants::Contestant::{self, Direct, Gateway, Nginx, TwoCommits, Unwatched, Watched};
 use crate::marks::Bound::{AtLeast, AtMost};
 use crate::marks::{Mark, number};
 use crate::report::{End, Figures, Round};
@@ -40,6 +40,8 @@ pub(crate) fn marks(scenes: &BTreeMap<&'static str, Figures>, end: &End) -> Vec<
         compared("99th percentile of the same, ms", (&p99(scenes::SLOW, Gateway), &p99(scenes::SLOW, Direct)), ["", "direct: "], AtMost(1.15), None),
         compared("99th percentile, 64 connections, ms", (&p99(scenes::BUSY, Gateway), &p50(scenes::BUSY, Gateway)), ["", "its median: "], AtMost(8.0), None),
         compared("CPU seconds per 1,000 requests, 64 connections", (&cpu(scenes::BUSY, Gateway, "gateway"), &cpu(scenes::BUSY, Nginx, "nginx")), ["", "nginx: "], AtMost(5.0), None),
+        compared("Requests a second, spans exported, metrics read", (&speed(scenes::WATCHED, Watched), &speed(scenes::WATCHED, Unwatched)), ["", "no spans, metrics, lines: "], AtLeast(0.70), None),
+        compared("Requests a second with log lines", (&speed(scenes::WATCHED, Gateway), &speed(scenes::WATCHED, Unwatched)), ["", "no lines: "], AtLeast(0.90), None),
     ];
     let missing = end.answers.abs_diff(end.rows) + end.open_rows;
     marks.push(counted(
@@ -138,6 +140,11 @@ mod tests {
             (Gateway, round(10.0, 2.5, 5.0, "gateway", 1.0)),
             (Direct, round(20.0, 0.5, 1.0, "load", 1.0)),
         ];
+        let watched = vec![
+            (Unwatched, round(500.0, 2.0, 10.0, "gateway", 0.4)),
+            (Gateway, round(475.0, 2.0, 10.0, "gateway", 0.4)),
+            (Watched, round(400.0, 2.0, 10.0, "gateway", 0.4)),
+        ];
         let slow = vec![
             (Gateway, round(98.0, 50.0, 55.0, "gateway", 1.0)),
             (Direct, round(100.0, 50.0, 50.0, "load", 1.0)),
@@ -146,6 +153,7 @@ mod tests {
             (scenes::BUSY, figures(busy, vec![])),
             (scenes::ALONE, figures(alone, vec![0.8])),
             (scenes::SLOW, figures(slow, vec![])),
+            (scenes::WATCHED, figures(watched, vec![])),
         ]
         .into()
     }
@@ -158,10 +166,12 @@ mod tests {
             open_rows: 1,
             failures: 0,
             peak_rss_mib: 30.0,
+            exported_mib: 1.0,
+            scrapes: 1,
         };
         let marks = marks(&measured(), &end);
         let found: Vec<f64> = marks.iter().map(|mark| mark.measured.unwrap()).collect();
-        let expected = [0.5, 5.0, 2.5, 0.98, 1.1, 5.0, 4.0, 30.0, 2.0, 0.0];
+        let expected = [0.5, 5.0, 2.5, 0.98, 1.1, 5.0, 4.0, 0.8, 0.95, 30.0, 2.0, 0.0];
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
         }

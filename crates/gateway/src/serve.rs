@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use client::{AccessRules, ClientParts, ClientSettings, Clients, Records, Upstreams};
-use dbt_api::{DbtWrappedApi, HttpSettings};
+use dbt_api::{DbtWrappedApi, HttpSettings, WrappedApi};
 use model::{AccountId, Clock, CompanyId, InstanceId, SystemClock, Upstream, UpstreamSource};
 use provider::{
     DbtProvider, FailureSettings, GraphqlSettings, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings,
@@ -26,6 +26,7 @@ use crate::metrics::{self, Metrics};
 use crate::running::{self, Presence, Stop};
 use crate::secrets;
 use crate::settings::{IpNetwork, Settings, list, set};
+use crate::telemetry::spans::{self, Tied, Traced};
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(settings: &Settings) -> anyhow::Result<()> {
@@ -50,7 +51,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
     let (log, writer) = LogQueue::start(Arc::new(sink), queue_settings(settings), Arc::clone(&metrics.storage));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let provider = DbtProvider::new(
-        Arc::new(DbtWrappedApi::new(&http_settings(settings))?),
+        api(settings)?,
         log.clone(),
         Arc::new(PgStartedRuns::new(&database)),
         Arc::clone(&clock),
@@ -101,6 +102,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
         clock,
         limits,
         metrics: server_metrics,
+        spans: spans::exported(settings).then(|| Arc::new(Tied) as _),
         settings: Arc::new(server_settings(settings)?),
         stopping: stopping.clone(),
     });
@@ -130,6 +132,16 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
     database.close().await;
     tracing::info!("stopped");
     done
+}
+
+/// The way to dbt Cloud, followed where spans are exported.
+fn api(settings: &Settings) -> anyhow::Result<Arc<dyn WrappedApi>> {
+    let api = Arc::new(DbtWrappedApi::new(&http_settings(settings))?);
+    Ok(if spans::exported(settings) {
+        Arc::new(Traced(api))
+    } else {
+        api
+    })
 }
 
 fn millis(count: u64) -> Duration {

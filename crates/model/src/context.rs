@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::{NoContext, Uuid};
 
-use crate::{AccountId, Caller, ClientType, Clock, RequestType, Upstream};
+use crate::{AccountId, Caller, ClientType, Clock, RequestType, TraceContext, Upstream};
 
 /// The set of outside routes a request came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -67,6 +67,8 @@ pub struct RequestStamp {
     pub template: Option<Arc<str>>,
     /// The caller's own `x-request-id`, where it sent a usable one.
     pub caller_request_id: Option<CallerRequestId>,
+    /// The trace it belongs to, where its caller names one.
+    pub trace: Option<Arc<TraceContext>>,
 }
 
 impl RequestStamp {
@@ -83,6 +85,7 @@ impl RequestStamp {
             face,
             template: None,
             caller_request_id,
+            trace: None,
         }
     }
 

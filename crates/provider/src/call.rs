@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 
 use dbt_api::{ApiAnswer, ApiError, ApiRequest, ApiResponse, CollectLimits, Redirect, WrappedApi};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use model::{AccountId, Clock, EachAccount, JobId, RequestType, RunId, Upstream};
+use http::StatusCode;
+use model::{AccountId, Clock, EachAccount, JobId, RequestType, RunId, TraceContext, Upstream};
 use secrecy::SecretString;
+use tracing::{Instrument as _, Span, field};
 
+use crate::carrying::carrying;
 use crate::exchanges::{Exchanges, Why};
 use crate::just_started::JustStarted;
 use crate::{DbtProvider, ProviderError, ProviderMetrics, RetrySettings};
@@ -110,9 +113,15 @@ impl Call<EachAccount> {
 }
 
 impl<To> Call<To> {
-    pub(crate) fn new(provider: &DbtProvider, to: To, exchanges: Arc<Exchanges>, just_started: JustStarted) -> Self {
+    pub(crate) fn new(
+        provider: &DbtProvider,
+        to: To,
+        trace: Option<&Arc<TraceContext>>,
+        exchanges: Arc<Exchanges>,
+        just_started: JustStarted,
+    ) -> Self {
         Self {
-            api: Arc::clone(&provider.api),
+            api: carrying(&provider.api, trace),
             to,
             clock: Arc::clone(&provider.clock),
             retry: provider.settings.retry,
@@ -161,8 +170,11 @@ impl<To> Call<To> {
         Answer: Future<Output = Result<ApiResponse<T>, ApiError>>,
     {
         let mut pauses = self.retry.pauses();
+        let mut resent = 0;
         loop {
-            let result = self.once(told, operation, why, send(&*self.api, to)).await;
+            let span = exchange_span(operation, why, resent);
+            let answer = send(&*self.api, to).instrument(span.clone());
+            let result = self.once(told, operation, why, &span, answer).await;
             let Some(asked_for) = is_passing(&result) else {
                 return result;
             };
@@ -171,6 +183,7 @@ impl<To> Call<To> {
                 _ => return result,
             }
             why = Why::Retry;
+            resent += 1;
         }
     }
 
@@ -194,6 +207,7 @@ impl<To> Call<To> {
         account: Option<AccountId>,
         operation: RequestType,
         why: Why,
+        span: &Span,
         answer: impl Future<Output = Result<ApiResponse<T>, ApiError>>,
     ) -> Result<T, ApiError> {
         let place = self.exchanges.begin(account, operation, why, self.clock.now());
@@ -205,8 +219,40 @@ impl<To> Call<To> {
         let (took, error) = (begun.elapsed(), result.as_ref().err());
         self.exchanges.end(place, took, status, error);
         self.metrics.exchanged(operation, why, took, status, error);
+        tell(span, status, error);
         let answer = result?;
         self.exchanges.came(answer.bytes);
         Ok(answer.data)
+    }
+}
+
+/// For those who follow a request's spans; whoever sends the exchange adds the method and the address.
+fn exchange_span(operation: RequestType, why: Why, resent: u32) -> Span {
+    tracing::debug_span!(
+        "dbt.exchange",
+        otel.kind = "client",
+        otel.status_code = field::Empty,
+        dbt.operation = operation.as_str(),
+        dbt.why = why.as_str(),
+        http.request.resend_count = (resent > 0).then_some(resent),
+        http.response.status_code = field::Empty,
+        "error.type" = field::Empty,
+    )
+}
+
+fn tell(span: &Span, status: Option<StatusCode>, error: Option<&ApiError>) {
+    if span.is_disabled() {
+        return;
+    }
+    if let Some(status) = status {
+        span.record("http.response.status_code", status.as_u16());
+    }
+    if let Some(error) = error {
+        span.record("error.type", error.name());
+    }
+    // An answer that is handed on is no error here, whatever its status.
+    let refused = status.is_some_and(|status| status.is_client_error() || status.is_server_error());
+    if error.is_some() || refused {
+        span.record("otel.status_code", "ERROR");
     }
 }

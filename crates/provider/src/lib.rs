@@ -8,6 +8,7 @@ mod artifacts;
 mod bracket;
 mod call;
 mod cancel;
+mod carrying;
 mod credentials;
 mod dbt_command;
 mod dbt_provider;

@@ -82,7 +82,7 @@ impl DbtProvider {
             let receipt = bracket.end(result.as_ref());
             (result, Some(receipt))
         };
-        self.settled(effect, guarded.instrument(span)).await
+        self.settled(effect, span, guarded).await
     }
 
     /// Takes the request's places in the log, and opens its row where that comes first.
@@ -95,9 +95,10 @@ impl DbtProvider {
     ) -> Result<Begun<To>, ProviderError> {
         // Within `http.request`, which has the request's name; more is told only to those who ask for it.
         let span = tracing::debug_span!(
-            "dbt.request",
+            "dbt.operation",
+            otel.name = %format_args!("dbt.{}", ctx.request_type()),
             request.uuid = %ctx.request_uuid(),
-            request.r#type = %ctx.request_type(),
+            "request.type" = %ctx.request_type(),
             company.id = ctx.caller().company_id.0,
             dbt.account_id = ctx.to().only().map(|upstream| upstream.account_id.0),
         )
@@ -110,7 +111,7 @@ impl DbtProvider {
         fixed.instance_id = self.settings.instance_id;
         let slot = self.log.reserve(opens || places == Places::ForBoth)?;
         let mut bracket = Bracket::new(slot, fixed, ctx.stamp().clone(), Arc::clone(&self.clock), limits);
-        if opens && let Err(error) = self.opened(&mut bracket).await {
+        if opens && let Err(error) = self.opened(&mut bracket).instrument(span.clone()).await {
             // The open row may still be committed later: the close in the queue behind it says what became of it.
             drop(bracket.end::<()>(Err(&error)));
             return Err(error);
@@ -118,6 +119,7 @@ impl DbtProvider {
         let call = Call::new(
             self,
             ctx.to().clone(),
+            ctx.stamp().trace.as_ref(),
             bracket.exchanges(),
             JustStarted {
                 runs: Arc::clone(&self.started_runs),
@@ -138,24 +140,31 @@ impl DbtProvider {
     pub(crate) async fn settled<T: Send + 'static>(
         &self,
         effect: Effect,
+        span: Span,
         guarded: impl Future<Output = (Result<T, ProviderError>, Option<Receipt>)> + Send + 'static,
     ) -> Result<T, ProviderError> {
         match effect {
             Effect::Read => {
-                let (result, receipt) = guarded.await;
-                if let Some(receipt) = receipt {
-                    receipt.committed_within(self.settings.log_wait).await?;
-                }
-                result
+                let read = async {
+                    let (result, receipt) = guarded.await;
+                    if let Some(receipt) = receipt {
+                        receipt.committed_within(self.settings.log_wait).await?;
+                    }
+                    result
+                };
+                read.instrument(span).await
             }
             Effect::Change => {
                 let (result, receipt) = self
                     .tasks
-                    .spawn(guarded)
+                    .spawn(guarded.instrument(span.clone()))
                     .await
                     .map_err(|_stopped| ProviderError::Panicked)?;
                 if let Some(receipt) = receipt
-                    && let Err(error) = receipt.committed_within(self.settings.close_wait).await
+                    && let Err(error) = receipt
+                        .committed_within(self.settings.close_wait)
+                        .instrument(span)
+                        .await
                 {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,

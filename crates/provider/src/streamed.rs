@@ -63,7 +63,7 @@ impl DbtProvider {
                 Err(error) => failed(bracket, error),
             }
         };
-        self.settled(effect, guarded.instrument(span)).await
+        self.settled(effect, span, guarded).await
     }
 
     async fn hand_on(

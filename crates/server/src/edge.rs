@@ -1,20 +1,21 @@
 //! The edge of a request: its stamp on the way in; its name, its problem body and its log line on the way out.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
-use model::{CallerRequestId, Face, RequestStamp};
-use tracing::Instrument as _;
+use model::{CallerRequestId, Face, RequestStamp, TRACEPARENT, TraceContext};
+use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use crate::browser;
 use crate::metrics;
 use crate::problem::Problem;
-use crate::relay::{Arrival, Envelope};
+use crate::relay::{Arrival, Envelope, is_for_this_connection};
 use crate::state::ServerState;
 
 /// The header that carries a request's name.
@@ -38,10 +39,13 @@ pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request,
     if let Some(arrival) = arrival {
         request.extensions_mut().insert(arrival);
     }
+    stamp.trace = trace(request.headers());
     let request_uuid = stamp.request_uuid();
     let method = metrics::method(request.method());
-    let span = tracing::info_span!(
+    // Of the highest level, so that every line of the request has its name, whatever levels are logged.
+    let span = tracing::error_span!(
         "http.request",
+        otel.kind = state.spans.is_some().then_some("server"),
         request.uuid = %request_uuid,
         http.request.method = %request.method(),
         http.route = stamp.template.as_deref().unwrap_or("none"),
@@ -49,11 +53,14 @@ pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request,
         request.r#type = tracing::field::Empty,
         company.id = tracing::field::Empty,
     );
+    if let Some(spans) = &state.spans {
+        spans.begun(&span, stamp.trace.as_deref());
+    }
     request.extensions_mut().insert(stamp.clone());
     // HTTP/2 has other means.
     let may_close = request.version() <= Version::HTTP_11;
 
-    async move {
+    let answering = async move {
         let mut response = next.run(request).await;
         if may_close && state.stopping.has_begun() {
             response.headers_mut().insert(header::CONNECTION, CLOSE);
@@ -67,10 +74,12 @@ pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request,
             duration_ms = took.as_secs_f64() * 1000.0,
             "answered"
         );
+        if let Some(spans) = &state.spans {
+            spans.answered(&Span::current(), status);
+        }
         response
-    }
-    .instrument(span)
-    .await
+    };
+    answering.instrument(span).await
 }
 
 /// Lets through what is within the limits, and writes the body of every problem: of a limit, a handler or a panic.
@@ -122,6 +131,12 @@ fn written(problem: &Problem, envelope: Envelope) -> Response {
             .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
+}
+
+/// The caller's trace; one that `Connection` names was meant for us.
+fn trace(headers: &HeaderMap) -> Option<Arc<TraceContext>> {
+    let trace = TraceContext::of(headers)?;
+    (!is_for_this_connection(headers, &TRACEPARENT)).then(|| Arc::new(trace))
 }
 
 fn caller_request_id(headers: &HeaderMap) -> Option<CallerRequestId> {

@@ -31,7 +31,7 @@ pub use openapi::document;
 pub use problem::Problem;
 pub use roles::roles_table;
 pub use routes::metrics::metrics_router;
-pub use state::{ServerSettings, ServerState, Stopping};
+pub use state::{RequestSpans, ServerSettings, ServerState, Stopping};
 
 use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};

@@ -1,12 +1,14 @@
 //! What every handler can reach.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::http::{HeaderValue, Uri};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use client::Clients;
 use ipnet::IpNet;
-use model::Clock;
+use model::{Clock, TraceContext};
+use tracing::Span;
 
 use crate::graphql_document::GraphqlLimits;
 use crate::limits::Limits;
@@ -38,6 +40,8 @@ pub struct ServerState {
     pub limits: Arc<Limits>,
     /// What is counted.
     pub metrics: Arc<ServerMetrics>,
+    /// What follows the spans of requests; `None`: nothing does.
+    pub spans: Option<Arc<dyn RequestSpans>>,
     /// The settings.
     pub settings: Arc<ServerSettings>,
     /// Whether the process is about to end.
@@ -58,4 +62,13 @@ impl Stopping {
     pub fn has_begun(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+}
+
+/// Follows the spans of requests. How they leave the process is not this floor's matter.
+pub trait RequestSpans: fmt::Debug + Send + Sync {
+    /// A request's span is made, not entered yet; its caller may have named a trace.
+    fn begun(&self, span: &Span, caller: Option<&TraceContext>);
+
+    /// The request is answered.
+    fn answered(&self, span: &Span, status: StatusCode);
 }

@@ -8,6 +8,8 @@ use axum::http::HeaderValue;
 use secrecy::ExposeSecret as _;
 use url::Url;
 
+use crate::telemetry::spans;
+
 use super::{IpNetwork, Settings, SettingsError, list, set};
 
 impl Settings {
@@ -26,6 +28,7 @@ impl Settings {
             secrets,
             log,
             metrics,
+            tracing,
             sentry,
             ..
         } = self;
@@ -51,6 +54,15 @@ impl Settings {
         }
         if set(&metrics.listen).is_some_and(|address| address.parse::<SocketAddr>().is_err()) {
             return Err(wrong("metrics.listen", "it is an address and a port: 127.0.0.1:9090"));
+        }
+        if let Some(address) = set(&tracing.otlp_endpoint) {
+            web_address("tracing.otlp_endpoint", address)?;
+        }
+        if spans::headers(tracing.otlp_headers.expose_secret()).is_none() {
+            return Err(wrong("tracing.otlp_headers", "it is a list: name=value, name=value"));
+        }
+        if set(&tracing.service_name).is_none() {
+            return Err(wrong("tracing.service_name", "it is not empty"));
         }
         if let Some(dsn) = set(sentry.dsn.expose_secret())
             && sentry::types::Dsn::from_str(dsn).is_err()

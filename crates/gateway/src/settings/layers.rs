@@ -16,7 +16,7 @@ pub(super) const DEFAULTS: &str = include_str!("../../../../config/default.toml"
 const LONG_NAMES: &str = "DBT_GATEWAY__";
 
 /// Short names of the environment, and the keys they stand for.
-const SHORT_NAMES: [(&str, &str); 11] = [
+const SHORT_NAMES: [(&str, &str); 14] = [
     ("DBT_GATEWAY_LISTEN", "server.listen"),
     ("DBT_GATEWAY_DATA_DIR", "database.data_dir"),
     ("DBT_GATEWAY_SECRET_KEYS", "secrets.keys"),
@@ -27,11 +27,14 @@ const SHORT_NAMES: [(&str, &str); 11] = [
     ("DBT_ACCOUNT_ID", "upstream.account_id"),
     ("DBT_METADATA_URL", "upstream.metadata_url"),
     ("DBT_SEMANTIC_LAYER_URL", "upstream.semantic_layer_url"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "tracing.otlp_endpoint"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "tracing.otlp_headers"),
+    ("OTEL_SERVICE_NAME", "tracing.service_name"),
     ("SENTRY_DSN", "sentry.dsn"),
 ];
 
 /// What belongs into the environment alone, never into a file.
-const NEVER_IN_A_FILE: [&str; 2] = ["secrets.keys", "upstream.token"];
+const NEVER_IN_A_FILE: [&str; 3] = ["secrets.keys", "upstream.token", "tracing.otlp_headers"];
 
 /// Where a value is from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -39,6 +39,7 @@ pub(crate) struct Settings {
     pub(crate) api_keys: ApiKeys,
     pub(crate) log: Log,
     pub(crate) metrics: Metrics,
+    pub(crate) tracing: Tracing,
     pub(crate) sentry: Sentry,
 }
 
@@ -223,6 +224,19 @@ pub(crate) enum LogFormat {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Metrics {
     pub(crate) listen: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tracing {
+    pub(crate) otlp_endpoint: String,
+    pub(crate) otlp_headers: SecretString,
+    pub(crate) service_name: String,
+    pub(crate) sample_percent: u32,
+    pub(crate) queue_spans: usize,
+    pub(crate) export_interval_ms: u64,
+    pub(crate) export_timeout_secs: u64,
+    pub(crate) flush_secs: u64,
 }
 
 #[derive(Debug, Deserialize)]

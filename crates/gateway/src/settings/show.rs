@@ -44,7 +44,7 @@ fn masked(key: &str, value: &Value) -> Value {
         return value.clone();
     };
     match key {
-        "secrets.keys" | "upstream.token" => MASK.into(),
+        "secrets.keys" | "upstream.token" | "tracing.otlp_headers" => MASK.into(),
         "database.url" => without_password(text).into(),
         "sentry.dsn" => without_key(text).into(),
         _ => value.clone(),
@@ -108,9 +108,10 @@ mod tests {
     fn what_is_shown_without_secrets_is_a_file_of_the_same_settings() {
         let shown = show_of(None, &HashMap::new()).unwrap();
         // Nothing secret is set, but their keys may not stand in a file at all.
+        let secrets = ["keys = ", "token = ", "otlp_headers = "];
         let lines = shown
             .lines()
-            .filter(|line| !line.starts_with("keys = ") && !line.starts_with("token = "));
+            .filter(|line| !secrets.iter().any(|secret| line.starts_with(secret)));
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), lines.collect::<Vec<_>>().join("\n")).unwrap();
         let again = show_of(Some(file.path()), &HashMap::new()).unwrap();
@@ -124,6 +125,7 @@ mod tests {
             ("DBT_TOKEN", "planted-1"),
             ("DBT_ACCOUNT_ID", "7"),
             ("DBT_GATEWAY_SECRET_KEYS", "2026:planted-2"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "x-api-key=planted-6"),
             ("SENTRY_DSN", "https://planted-3@sentry.acme.example/1"),
             (
                 "DATABASE_URL",

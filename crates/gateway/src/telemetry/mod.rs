@@ -1,8 +1,9 @@
-//! Log lines and Sentry. Both are process-wide, so they are set up here and nowhere below.
+//! Log lines, Sentry, and the spans that leave. All are process-wide, so they are set up here and nowhere below.
 
 mod budget;
 mod panics;
 mod sentry;
+pub(crate) mod spans;
 #[cfg(test)]
 mod tests;
 
@@ -11,16 +12,19 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use self::sentry::Sentry;
+use self::spans::Spans;
 use crate::settings::{LogFormat, Settings};
 
 /// Keeps telemetry alive; dropped, it sends what has not been sent yet.
 pub(crate) struct Telemetry {
     _sentry: Option<Sentry>,
+    _spans: Option<Spans>,
 }
 
 /// Starts all of it. Call it once, before the runtime.
 pub(crate) fn start(settings: &Settings) -> anyhow::Result<Telemetry> {
     let sentry = Sentry::start(&settings.sentry);
+    let spans = Spans::start(&settings.tracing)?;
     let filter = EnvFilter::try_new(&settings.log.filter)?;
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = match settings.log.format {
@@ -32,9 +36,13 @@ pub(crate) fn start(settings: &Settings) -> anyhow::Result<Telemetry> {
     tracing_subscriber::registry()
         .with(lines.with_filter(filter))
         .with(sentry.as_ref().map(Sentry::layer))
+        .with(spans.as_ref().map(Spans::layer))
         .try_init()?;
     panics::log_panics();
-    Ok(Telemetry { _sentry: sentry })
+    Ok(Telemetry {
+        _sentry: sentry,
+        _spans: spans,
+    })
 }
 
 /// The last word of a command that failed: the error and its causes, one line each.

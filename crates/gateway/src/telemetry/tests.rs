@@ -118,6 +118,7 @@ fn state(settings: &Settings) -> ServerState {
         clock,
         limits: Arc::new(Limits::new(serve::limit_settings(settings))),
         metrics: Arc::default(),
+        spans: None,
         settings: Arc::new(serve::server_settings(settings).unwrap()),
         stopping: Stopping::default(),
     }

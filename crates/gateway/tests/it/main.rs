@@ -16,6 +16,7 @@ mod proxy;
 mod secrets;
 mod sentry;
 mod shutdown;
+mod spans;
 mod start;
 mod support;
 mod under_load;

@@ -1,23 +1,29 @@
-//! No secret leaves the process: not in its log lines at debug level, its rows, its reports to Sentry, its answers.
+//! No secret leaves the process: not in its log lines at debug level, its rows, its reports to Sentry, its spans, its
+//! answers.
 
 use serde_json::json;
 use simulator::{Fault, FaultBody, acme};
 
 use crate::fake_sentry::FakeSentry;
+use crate::spans::Collector;
 use crate::support::{Caller, Gateway, Site, eventually};
 
 const DATABASE_PASSWORD: &str = "planted-database-password";
+const OTLP_KEY: &str = "planted-collectors-key";
 const STORED_TOKEN: &str = "dbtc_planted_stored_token";
 // 43 characters and one `=` are 32 bytes.
 const SEALING_KEY: &str = "PlantedSealingKeyPlantedSealingKeyPlantedSc=";
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one search of every place")]
 async fn no_planted_secret_is_found_in_lines_rows_reports_or_answers() {
     let site = Site::new().await;
     let key = site.key("admin");
     let caller = Caller::new(&key);
     let sentry = FakeSentry::default();
     let dsn = sentry.start().await;
+    let collector = Collector::default();
+    let endpoint = collector.start().await;
     // The private Postgres, by an address with a password in it, which its trusting socket takes.
     let first = site.serve();
     let mut serve = site.command(&["serve"]);
@@ -28,6 +34,8 @@ async fn no_planted_secret_is_found_in_lines_rows_reports_or_answers() {
     serve
         .env("DATABASE_URL", database)
         .env("SENTRY_DSN", &dsn)
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        .env("OTEL_EXPORTER_OTLP_HEADERS", format!("x-api-key={OTLP_KEY}"))
         .env("DBT_GATEWAY_SECRET_KEYS", format!("planted:{SEALING_KEY}"))
         .env("DBT_GATEWAY__UPSTREAM__ALLOW_PRIVATE_ADDRESSES", "true")
         .env("DBT_GATEWAY__UPSTREAM__ALLOW_PLAIN_HTTP", "true")
@@ -98,8 +106,10 @@ async fn no_planted_secret_is_found_in_lines_rows_reports_or_answers() {
     first.stop();
     let answers: Vec<String> = answers.iter().map(|answer| format!("{answer:?}")).collect();
     let reports = sentry.received();
-    let places = rows.len() + lines.lines().count() + reports.len() + answers.len();
-    let everything = [rows.join("\n"), lines, reports.join("\n"), answers.join("\n")].join("\n");
+    let spans = collector.told();
+    assert!(spans.contains("dbt.list_projects"), "{spans}");
+    let places = rows.len() + lines.lines().count() + reports.len() + answers.len() + spans.matches("span_id").count();
+    let everything = [rows.join("\n"), lines, reports.join("\n"), spans, answers.join("\n")].join("\n");
     assert!(everything.contains("planted"), "the search would find what is there");
     for secret in [
         key.as_str(),
@@ -107,6 +117,7 @@ async fn no_planted_secret_is_found_in_lines_rows_reports_or_answers() {
         STORED_TOKEN,
         DATABASE_PASSWORD,
         SEALING_KEY,
+        OTLP_KEY,
         &dsn,
         "dsn_s3cret",
     ] {
@@ -115,5 +126,5 @@ async fn no_planted_secret_is_found_in_lines_rows_reports_or_answers() {
             .map(|at| &everything[at.saturating_sub(200)..at]);
         assert_eq!(found, None, "{secret} was found after this");
     }
-    println!("searched {places} places: rows, log lines, reports and answers");
+    println!("searched {places} places: rows, log lines, reports, spans and answers");
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use simulator::{Fault, acme};
 
-use crate::support::{Caller, Site, eventually};
+use crate::support::{Caller, Gateway, Site, eventually};
 
 #[tokio::test]
 async fn every_log_line_of_a_request_carries_its_uuid() {
@@ -16,6 +16,32 @@ async fn every_log_line_of_a_request_carries_its_uuid() {
     assert_eq!(line["spans"][0]["request.uuid"], answer.request_id);
     assert_eq!(line["spans"][0]["http.route"], "/projects");
     gateway.stop();
+}
+
+#[tokio::test]
+async fn a_line_tells_its_request_whatever_levels_are_logged() {
+    let site = Site::new().await;
+    let caller = Caller::new(&site.key("viewer"));
+    for (filter, spans) in [("warn", 1), ("error", 1), ("debug,storage=trace", 2)] {
+        let mut serve = site.command(&["serve"]);
+        // The simulator's address is found by the line "serving".
+        serve.env("DBT_GATEWAY__LOG__FILTER", format!("{filter},dbt_gateway::serve=info"));
+        let mut gateway = Gateway::start(serve);
+        let fault = site.dbt.add_fault(Fault::everywhere().status(500));
+        let answer = caller.get(&gateway, "/projects").await.unwrap();
+        site.dbt.remove_fault(fault);
+        assert_eq!(answer.status, 502);
+        let line: Value = serde_json::from_str(&gateway.wait_for_line("\"level\":\"ERROR\"")).unwrap();
+        assert_eq!(line["spans"][0]["request.uuid"], answer.request_id, "{filter}");
+        let lines = gateway.log();
+        let told: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let most = told
+            .iter()
+            .filter_map(|line| Some(line["spans"].as_array()?.len()))
+            .max();
+        assert!(most >= Some(spans), "{filter}: {lines}");
+        gateway.stop();
+    }
 }
 
 #[tokio::test]

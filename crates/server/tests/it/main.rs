@@ -39,4 +39,5 @@ mod secrets;
 mod stop_and_retry;
 mod support;
 mod tenancy;
+mod trace_context;
 mod which_account;

@@ -7,6 +7,7 @@ use tokio::sync::mpsc::{self, OwnedPermit};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::row::LogRow;
 use super::writer::{Entry, RequestLog, Writer};
@@ -171,7 +172,12 @@ impl Receipt {
     /// # Errors
     /// [`LogError::Unavailable`] after `patience`, [`LogError::Refused`].
     pub async fn committed_within(self, patience: Duration) -> Result<(), LogError> {
-        match tokio::time::timeout(patience, self.0).await {
+        let span = tracing::debug_span!(
+            "db.request_log.write",
+            otel.kind = "client",
+            db.system.name = "postgresql"
+        );
+        match tokio::time::timeout(patience, self.0).instrument(span).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(LogError::Closed),
             Err(_) => Err(LogError::Unavailable),

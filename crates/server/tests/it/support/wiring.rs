@@ -133,6 +133,7 @@ pub(crate) fn state(
         clock,
         limits,
         metrics: server_metrics,
+        spans: None,
         settings: Arc::new(setup.server.clone()),
         stopping: setup.stopping.clone(),
     };
