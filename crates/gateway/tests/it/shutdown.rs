@@ -23,6 +23,8 @@ const CALLERS: usize = 64;
 fn beside(site: &Site) -> Command {
     let mut command = site.command(&["serve"]);
     command
+        // However slow the machine is, nobody takes so long to ask again. It ends with the last connection.
+        .env("DBT_GATEWAY__SERVER__IDLE_GRACE_MS", "10000")
         .env("DATABASE_URL", site.database_url())
         .env("DBT_GATEWAY__LIMITS__REQUESTS_PER_SECOND", "0");
     command
