@@ -6,7 +6,7 @@
 #![expect(clippy::print_stderr, reason = "a command line tool says what went wrong")]
 
 use std::error::Error;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
@@ -46,6 +46,9 @@ async fn run(program: OsString, arguments: Vec<OsString>) -> Result<ExitStatus, 
 
     let server = tokio::task::spawn_blocking(TestServer::start).await??;
     let mut command = Command::new(&program);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_cargo_run(name)) {
+        command.env_remove(name);
+    }
     let mut child = command
         .args(arguments)
         .env(TEST_POSTGRES_URL, server.url())
@@ -65,6 +68,13 @@ async fn run(program: OsString, arguments: Vec<OsString>) -> Result<ExitStatus, 
     };
     tokio::task::spawn_blocking(|| server.stop()).await??;
     Ok(status)
+}
+
+/// What `cargo run` tells a program of that program's own package. A cargo below would pass it on to build scripts, which
+/// run again when it changes, and build anew what depends on them.
+fn is_of_cargo_run(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 fn code(status: ExitStatus) -> u8 {

@@ -43,6 +43,23 @@ fn the_command_finds_a_server_and_its_status_becomes_ours() {
 }
 
 #[test]
+fn a_cargo_below_is_not_told_of_the_package_that_cargo_runs() {
+    let temporary = scratch();
+    let answer = with_postgres(
+        "echo \"[$CARGO_PKG_NAME] [$CARGO_MANIFEST_DIR] [$CARGO_HOME]\"",
+        temporary.path(),
+    )
+    .envs([
+        ("CARGO_PKG_NAME", "testkit"),
+        ("CARGO_MANIFEST_DIR", "/x"),
+        ("CARGO_HOME", "/y"),
+    ])
+    .output()
+    .unwrap();
+    assert_eq!(String::from_utf8_lossy(&answer.stdout), "[] [] [/y]\n");
+}
+
+#[test]
 fn a_command_that_does_not_exist_is_reported_and_leaves_nothing() {
     let temporary = scratch();
     let mut command = Command::new(env!("CARGO_BIN_EXE_with-postgres"));
