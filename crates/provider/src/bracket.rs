@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use model::{Clock, RequestStamp, with_causes};
-use storage::{Closing, FixedPart, LogSlot, Outcome, Receipt, RowLimits};
+use storage::{Closing, FixedPart, LogRow, LogSlot, Outcome, Receipt, RowLimits};
 
 use crate::exchanges::Exchanges;
 use crate::{ProviderError, outcome};
@@ -74,17 +74,21 @@ impl Bracket {
         let Some(slot) = self.slot.take() else {
             return Receipt::of_nothing();
         };
-        let record = self.exchanges.snapshot();
+        let record = self.exchanges.take();
         let mut closing = Closing::new(outcome, &self.stamp, self.clock.now(), error, &self.limits).with_exchanges(
             record.attempts,
-            &record.told(),
+            &record.told,
             &self.limits,
         );
         closing.status_code = record.last_status.map(|status| status.as_u16());
         closing.job_id = record.job_id;
         closing.run_id = record.run_id;
         closing.bytes = (record.attempts > 0).then(|| i64::try_from(record.bytes).unwrap_or(i64::MAX));
-        slot.close(self.fixed.open().close(closing))
+        slot.close(if self.is_open {
+            self.fixed.open().close(closing)
+        } else {
+            LogRow::whole(Arc::clone(&self.fixed), closing)
+        })
     }
 }
 

@@ -59,7 +59,7 @@ impl<'s> Change<'s> {
         let finished_at = stamp.started_at() + stamp.elapsed();
         let row = fixed.closed(Closing::new(Outcome::Succeeded, stamp, finished_at, None, &limits));
         ensure_partition(&mut transaction, stamp.started_at().date_naive()).await?;
-        insert_rows(&mut *transaction, std::slice::from_ref(&row)).await?;
+        insert_rows(&mut *transaction, std::slice::from_ref(&row), true).await?;
         transaction.commit().await?;
         metrics.ended(&row);
         Ok(())

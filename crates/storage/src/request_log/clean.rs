@@ -2,6 +2,7 @@
 //!
 //! A row is built of these alone, so one caller's odd bytes can never fail the rows that share its commit.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// How much of a text a row keeps.
@@ -44,17 +45,19 @@ pub(crate) struct CleanJson(String);
 
 impl CleanJson {
     /// An object stays an object and a list a list, even when it has to be cut.
-    pub(crate) fn new(value: &Value, max_bytes: usize) -> Self {
-        let mut text = value.to_string();
+    pub(crate) fn new(value: &impl Serialize, max_bytes: usize) -> Self {
+        // What we log has string keys alone, so it always has a JSON form.
+        let mut text = serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned());
         if text.contains("\\u0000") {
-            text = without_nul(value).to_string();
+            let value: Value = serde_json::from_str(&text).unwrap_or_default();
+            text = without_nul(&value).to_string();
         }
         if text.len() > max_bytes {
-            let bytes = text.len();
+            let (bytes, is_list) = (text.len(), text.starts_with('['));
             // Quoting can at most double a text, and the frame around it is short.
             cut(&mut text, (max_bytes / 2).saturating_sub(64));
             let cut = json!({"cut": true, "bytes": bytes, "start": text});
-            text = if value.is_array() { json!([cut]) } else { cut }.to_string();
+            text = if is_list { json!([cut]) } else { cut }.to_string();
         }
         Self(text)
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::NaiveDate;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 use tokio::sync::Mutex;
 
 use super::insert::{ensure_partition, insert_rows};
@@ -54,7 +54,12 @@ impl PgRequestLog {
     async fn write_once(&self, state: &mut State, rows: &[LogRow]) -> Result<(), sqlx::Error> {
         let connection = match &mut state.connection {
             Some(connection) => connection,
-            missing => missing.insert(self.options.connect().await?),
+            missing => {
+                let mut connection = self.options.connect().await?;
+                // The statements are always the same: by default they would be planned anew for each commit.
+                connection.execute("SET plan_cache_mode = force_generic_plan").await?;
+                missing.insert(connection)
+            }
         };
         for row in rows {
             let day = row.fixed.started_at.date_naive();
@@ -63,7 +68,12 @@ impl PgRequestLog {
                 state.days.insert(day);
             }
         }
-        insert_rows(connection, rows).await
+        let are_new = !rows.iter().any(|row| row.was_open);
+        match insert_rows(&mut *connection, rows, are_new).await {
+            // An earlier commit got no answer, and took place.
+            Err(error) if are_new && is_there_already(&error) => insert_rows(connection, rows, false).await,
+            result => result,
+        }
     }
 }
 
@@ -92,6 +102,12 @@ impl RequestLog for PgRequestLog {
 fn lacks_partition(error: &sqlx::Error) -> bool {
     let error = error.as_database_error();
     error.is_some_and(|error| error.is_check_violation() && error.constraint().is_none())
+}
+
+fn is_there_already(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
 /// SQLSTATE classes 22 (data), 23 (constraint) and 54 (limits): other rows would have been taken.

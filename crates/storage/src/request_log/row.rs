@@ -7,6 +7,7 @@ use model::{
     AccountId, ApiKeyId, ClientContext, CompanyId, Destination, Face, InstanceId, JobId, RequestStamp, RequestType,
     RunId,
 };
+use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -186,15 +187,13 @@ impl FixedPart {
         LogRow {
             fixed: Arc::clone(self),
             closing: None,
+            was_open: false,
         }
     }
 
     /// The whole row.
     pub fn closed(self, closing: Closing) -> LogRow {
-        LogRow {
-            fixed: Arc::new(self),
-            closing: Some(closing),
-        }
+        LogRow::whole(Arc::new(self), closing)
     }
 }
 
@@ -243,7 +242,7 @@ impl Closing {
 
     /// Adds the exchanges, a list.
     #[must_use]
-    pub fn with_exchanges(mut self, attempts: i32, exchanges: &Value, limits: &RowLimits) -> Self {
+    pub fn with_exchanges(mut self, attempts: i32, exchanges: &impl Serialize, limits: &RowLimits) -> Self {
         self.attempts = attempts;
         self.exchanges = CleanJson::new(exchanges, limits.json_max_bytes);
         self
@@ -270,14 +269,26 @@ impl Closing {
 pub struct LogRow {
     pub(crate) fixed: Arc<FixedPart>,
     pub(crate) closing: Option<Closing>,
+    /// Whether its open form was queued before it.
+    pub(crate) was_open: bool,
 }
 
 impl LogRow {
+    /// The row of a request that is written once.
+    pub fn whole(fixed: Arc<FixedPart>, closing: Closing) -> Self {
+        Self {
+            fixed,
+            closing: Some(closing),
+            was_open: false,
+        }
+    }
+
     /// The open row's whole form.
     #[must_use]
     pub fn close(self, closing: Closing) -> Self {
         Self {
             closing: Some(closing),
+            was_open: true,
             ..self
         }
     }
@@ -327,6 +338,7 @@ impl LogRow {
         Self {
             fixed: Arc::new(fixed),
             closing,
+            was_open: self.was_open,
         }
     }
 }
