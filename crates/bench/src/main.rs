@@ -53,9 +53,17 @@ pub(crate) struct RunOptions {
     /// Only the scenes whose name contains this
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// A setting of both gateways, as the environment names it (`DBT_GATEWAY__LOG__FILTER=warn`)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    set: Vec<(String, String)>,
     /// How many rounds, 1 to 99
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..100))]
     rounds: Option<u32>,
+}
+
+fn setting(text: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE is meant")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// One thread for the load: what it costs is the same for every contestant, and as little as it can be.

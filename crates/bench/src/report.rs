@@ -23,6 +23,8 @@ use crate::{RunOptions, say};
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     machine: Machine,
+    /// What both gateways were given beside their defaults.
+    settings: Vec<(String, String)>,
     quick: bool,
     rounds: u32,
     pub(crate) scenes: BTreeMap<&'static str, Figures>,
@@ -139,11 +141,12 @@ pub(crate) async fn measure(options: &RunOptions) -> anyhow::Result<Report> {
     if nginx.is_none() {
         say("nginx is not installed: it is left out.");
     }
-    let gateway = Gateway::start(&program, scratch.path().join("gateway"), &upstream, &[]).await?;
-    let settings = [
+    let mut settings: Vec<(&str, &str)> = options.set.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let gateway = Gateway::start(&program, scratch.path().join("gateway"), &upstream, &settings).await?;
+    settings.extend([
         ("DBT_GATEWAY__REQUEST_LOG__GROUP_MAX_ROWS", "1"),
         ("DBT_GATEWAY__REQUEST_LOG__OPEN_READS", "true"),
-    ];
+    ]);
     let two_commits = Gateway::start(&program, scratch.path().join("two-commits"), &upstream, &settings).await?;
     let metrics = free_address()?;
     let observer = Watcher::start(metrics)?;
@@ -186,6 +189,7 @@ pub(crate) async fn measure(options: &RunOptions) -> anyhow::Result<Report> {
     let marks = targets::marks(&measured, &end);
     Ok(Report {
         machine,
+        settings: options.set.clone(),
         quick: options.quick,
         rounds,
         scenes: measured,
