@@ -23,7 +23,7 @@ pub enum Face {
 
 impl Face {
     /// Every face, for tests and tables.
-    pub const ALL: [Self; 2] = [Self::Rest, Self::Internal];
+    pub const ALL: [Self; 3] = [Self::Rest, Self::Compat, Self::Internal];
 
     /// The spelling of the request log.
     pub fn as_str(self) -> &'static str {

@@ -145,13 +145,13 @@ impl Stage {
         self.answers.push(told);
     }
 
-    /// Every operation for everybody, well formed, by both credentials; and every kind of refusal of ours.
-    async fn drive(&mut self, round: usize) {
+    /// Every operation for each of those, well formed, by both credentials; and every kind of refusal of ours.
+    async fn drive(&mut self, round: usize, callers: &[Option<Role>]) {
         for (place, operation) in operations().iter().enumerate() {
             let credential = format!("round-{round}-{place}");
             self.store(&credential, STORED).await;
             for by in [None, Some("kept")] {
-                for role in [Some(Role::Admin), Some(Role::Viewer), None] {
+                for &role in callers {
                     let names = Names {
                         account: self.plan.id(),
                         project: self.plan.project_id(0),
@@ -320,10 +320,11 @@ async fn no_token_and_no_key_is_in_any_answer_row_or_log_line() {
     let _here = tracing::subscriber::set_default(subscriber);
 
     let mut stage = Stage::set().await;
-    stage.drive(0).await;
+    stage.drive(0, &[Some(Role::Admin), Some(Role::Viewer), None]).await;
     for (round, fault) in faults().into_iter().enumerate() {
         let on = stage.app.dbt.add_fault(fault);
-        stage.drive(round + 1).await;
+        // Whom the gate refuses, no fault of dbt Cloud reaches.
+        stage.drive(round + 1, &[Some(Role::Admin)]).await;
         stage.app.dbt.remove_fault(on);
     }
 
@@ -380,7 +381,7 @@ async fn no_token_and_no_key_is_in_any_answer_row_or_log_line() {
         log.lines().count()
     );
     assert!(
-        answers.len() > 3000 && rows.len() > 1000,
+        answers.len() > 1500 && rows.len() > 1000,
         "{} {}",
         answers.len(),
         rows.len()
