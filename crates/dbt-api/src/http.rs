@@ -11,7 +11,7 @@ use http::{HeaderValue, StatusCode};
 use model::{ClientType, Upstream, UpstreamSource};
 use reqwest::redirect;
 use secrecy::{ExposeSecret as _, SecretString};
-use url::Url;
+use url::{Position, Url, form_urlencoded};
 
 use crate::guard::{self, Guard};
 use crate::{ApiAnswer, ApiError, ApiRequest, BoxError, CollectLimits, WrappedApi};
@@ -168,7 +168,7 @@ impl WrappedApi for DbtWrappedApi {
     async fn send(&self, to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
         let address = address(base(to, request.api()), &request)?;
         let client = self.connections(to.source, &address)?.of(&request);
-        let mut call = client.request(request.method().clone(), address);
+        let mut call = reqwest::Request::new(request.method().clone(), address);
         let authorization = authorization(request.api(), &to.token)?;
         let is_verbatim = request.is_verbatim();
         let (mut headers, body) = request.into_parts();
@@ -184,10 +184,13 @@ impl WrappedApi for DbtWrappedApi {
             if !is_verbatim {
                 headers.entry(CONTENT_TYPE).or_insert(JSON);
             }
-            call = call.body(body);
+            *call.body_mut() = Some(body.into());
         }
-        call = call.headers(headers);
-        let mut answer = call.send().await.map_err(|error| without_answer(error, None))?;
+        *call.headers_mut() = headers;
+        let mut answer = client
+            .execute(call)
+            .await
+            .map_err(|error| without_answer(error, None))?;
         let status = answer.status();
         let headers = std::mem::take(answer.headers_mut());
         let body = answer
@@ -227,24 +230,27 @@ fn authorization(api: ClientType, token: &SecretString) -> Result<HeaderValue, A
 #[error("the path {0} would not be sent as it is written")]
 struct PathChanged(String);
 
-/// The base address keeps its own path, with or without a slash at its end; nothing else of it is sent.
+/// The base address keeps its own path, with or without a slash at its end, and its host; nothing else of it is sent:
+/// reqwest would turn a user and password into an `Authorization` of its own.
 pub(crate) fn address(base: &Url, request: &ApiRequest) -> Result<Url, ApiError> {
+    let host = &base[Position::BeforeHost..Position::AfterPort];
     let path = format!("{}{}", base.path().trim_end_matches('/'), request.path());
-    let mut address = base.clone();
-    address.set_path(&path);
+    let mut text = format!("{}://{host}{path}", base.scheme());
+    if let Some(query) = request.query_as_it_came() {
+        text.extend(["?", query]);
+    } else if !request.query_pairs().is_empty() {
+        text.push('?');
+        let start = text.len();
+        text = form_urlencoded::Serializer::for_suffix(text, start)
+            .extend_pairs(request.query_pairs())
+            .finish();
+    }
+    let address = Url::parse(&text).map_err(|error| ApiError::Unsendable(error.into()))?;
     // `Url` folds `..` and encodes what does not belong into a path. Paths of ids hold nothing of the kind, so a
     // difference means that something else got in: better nothing is sent than a request to another resource.
-    if address.path() != path {
+    if address.path() != path || address.fragment().is_some() {
         return Err(ApiError::Unsendable(PathChanged(request.path().to_owned()).into()));
     }
-    address.set_fragment(None);
-    address.set_query(request.query_as_it_came());
-    if !request.query_pairs().is_empty() {
-        address.query_pairs_mut().extend_pairs(request.query_pairs());
-    }
-    // reqwest would turn these into an `Authorization` of its own. It cannot fail where there is a host to send to.
-    let _ = address.set_username("");
-    let _ = address.set_password(None);
     Ok(address)
 }
 

@@ -166,10 +166,13 @@ fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(data: D) -> Result<O
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(answer: &Collected) -> Result<T, ApiError> {
-    serde_json::from_slice(&answer.body).map_err(|error| ApiError::Decode {
+    let unreadable = |source| ApiError::Decode {
         status: answer.status,
-        source: error.into(),
-    })
+        source,
+    };
+    // Looked over once: what is kept as text is not checked again piece by piece.
+    let text = std::str::from_utf8(&answer.body).map_err(|error| unreadable(error.into()))?;
+    serde_json::from_str(text).map_err(|error| unreadable(error.into()))
 }
 
 /// The one place where a status becomes an error. The status survives any body.

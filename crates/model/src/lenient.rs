@@ -5,14 +5,14 @@
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::value::RawValue;
 
-/// Null, missing or of another type: all read as `None`.
+/// Null, missing or of another type: all read as `None`. Reads from JSON text alone, of which nothing is copied.
 pub(crate) fn field<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: DeserializeOwned,
 {
     // The text is only looked over here, and read once its type is known: no tree is built of what nobody asked for.
-    let text = Box::<RawValue>::deserialize(deserializer)?;
+    let text = <&RawValue>::deserialize(deserializer)?;
     Ok(match text.get() {
         "null" => None,
         text => serde_json::from_str(text).ok(),

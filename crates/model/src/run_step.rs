@@ -99,14 +99,14 @@ mod tests {
 
     use super::*;
 
-    fn step(of: serde_json::Value) -> RunStep {
-        serde_json::from_value(of).unwrap()
+    fn step(of: &serde_json::Value) -> RunStep {
+        serde_json::from_str(&of.to_string()).unwrap()
     }
 
     #[test]
     fn a_step_is_read_whatever_dbt_cloud_leaves_out() {
         let step = step(
-            json!({"index": "4", "status": 77, "run_step_command": null, "started_at": "2025-03-27 20:37:19.9+00:00",
+            &json!({"index": "4", "status": 77, "run_step_command": null, "started_at": "2025-03-27 20:37:19.9+00:00",
             "finished_at": "2025-03-27T20:37:20Z"}),
         );
         assert_eq!((step.index, step.status), (None, Some(RunStatus::Unknown(77))));
@@ -128,26 +128,26 @@ mod tests {
             (json!({"name": "Clone git repository"}), None),
             (json!({"name": "``"}), None),
         ] {
-            assert_eq!(step(of.clone()).command(), command, "{of}");
+            assert_eq!(step(&of).command(), command, "{of}");
         }
     }
 
     #[test]
     fn a_skipped_step_is_told_by_its_word_whatever_its_number() {
         for number in [1, 20, 30, 40] {
-            let step = step(json!({"status": number, "status_humanized": "Skipped"}));
+            let step = step(&json!({"status": number, "status_humanized": "Skipped"}));
             assert!(step.is_skipped() && !step.has_failed() && !step.is_cancelled() && !step.has_begun());
         }
-        assert!(step(json!({"status": 20, "status_humanized": "Error"})).has_failed());
+        assert!(step(&json!({"status": 20, "status_humanized": "Error"})).has_failed());
     }
 
     #[test]
     fn the_steps_of_a_run_come_in_their_order_without_what_is_none() {
         let run = json!({"id": 1, "run_steps": [{"index": 2}, "odd", {"index": 1}, null]});
-        let run: Run = serde_json::from_value(run).unwrap();
+        let run: Run = serde_json::from_str(&run.to_string()).unwrap();
         let indices: Vec<_> = run.steps().iter().map(|step| step.index).collect();
         assert_eq!(indices, [Some(1), Some(2)]);
-        let run: Run = serde_json::from_value(json!({"id": 1, "run_steps": null})).unwrap();
+        let run: Run = serde_json::from_str(r#"{"id": 1, "run_steps": null}"#).unwrap();
         assert!(run.steps().is_empty());
     }
 }

@@ -8,7 +8,6 @@ use dbt_api::ApiError;
 use http::StatusCode;
 use model::{AccountId, Effect, JobId, RequestType, RunId};
 use serde::{Serialize, Serializer};
-use serde_json::Value;
 
 /// Why an exchange was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,11 +73,12 @@ pub(crate) struct Record {
     pub(crate) run_id: Option<RunId>,
     /// How many bytes of body came from dbt Cloud and were read to their end.
     pub(crate) bytes: u64,
-    told: Vec<Exchange>,
+    /// The first of them, one by one, for the column `exchanges`.
+    pub(crate) told: Vec<Exchange>,
 }
 
 #[derive(Debug, Clone, Serialize)]
-struct Exchange {
+pub(crate) struct Exchange {
     /// Where the request goes to several accounts.
     #[serde(skip_serializing_if = "Option::is_none")]
     account_id: Option<AccountId>,
@@ -159,18 +159,12 @@ impl Exchanges {
         self.record().run_id = Some(id);
     }
 
-    pub(crate) fn snapshot(&self) -> Record {
-        self.record().clone()
+    /// The record so far; whoever goes on adding to it does so in vain.
+    pub(crate) fn take(&self) -> Record {
+        std::mem::take(&mut self.record())
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Record {
-    /// The list for the column `exchanges`.
-    pub(crate) fn told(&self) -> Value {
-        serde_json::to_value(&self.told).unwrap_or_default()
     }
 }

@@ -16,7 +16,7 @@ use crate::browser;
 use crate::metrics;
 use crate::problem::Problem;
 use crate::relay::{Arrival, Envelope, is_for_this_connection};
-use crate::state::ServerState;
+use crate::state::Shared;
 
 /// The header that carries a request's name.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -24,7 +24,7 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
 /// Goes around every route, those that do not exist included, and around what is answered before one is reached.
-pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn edge(State(state): State<Shared>, mut request: Request, next: Next) -> Response {
     let arrival = Arrival::of(request.method(), request.uri().path());
     let face = if arrival.is_some() { Face::Compat } else { Face::Rest };
     let mut stamp = RequestStamp::now(&*state.clock, face, caller_request_id(request.headers()));
@@ -84,7 +84,7 @@ pub(crate) async fn edge(State(state): State<ServerState>, mut request: Request,
 
 /// Lets through what is within the limits, and writes the body of every problem: of a limit, a handler or a panic.
 /// Within [`edge`], which stamps the request.
-pub(crate) async fn problems(State(state): State<ServerState>, request: Request, next: Next) -> Response {
+pub(crate) async fn problems(State(state): State<Shared>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let request_uuid = request
         .extensions()

@@ -7,10 +7,10 @@ use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::problem::unknown_route;
-use crate::state::ServerState;
+use crate::state::Shared;
 
 /// `/docs/…` and `/openapi.json`.
-pub(crate) fn routes(document: OpenApi) -> Router<ServerState> {
+pub(crate) fn routes(document: OpenApi) -> Router<Shared> {
     // Without this the explorer, seen at any host but localhost, sends that host's name to a validator on the internet.
     let config = Config::default().validator_url("none");
     let explorer = SwaggerUi::new("/docs").url("/openapi.json", document).config(config);

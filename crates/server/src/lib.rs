@@ -12,6 +12,7 @@ mod explorer;
 mod extract;
 mod forwarded;
 mod graphql_document;
+mod json;
 mod limits;
 mod metrics;
 mod openapi;
@@ -36,8 +37,11 @@ pub use state::{RequestSpans, ServerSettings, ServerState, Stopping};
 use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
 
+use crate::state::Shared;
+
 /// Everything that is served, with the request's edge around it.
 pub fn router(state: ServerState) -> Router {
+    let state = Shared::new(state);
     let (routes, document) = openapi::routes();
     let routes = routes
         .merge(explorer::routes(document))

@@ -11,7 +11,7 @@ use crate::routes::{
     accounts, api_keys, artifacts, credentials, environments, graphql, health, job_definitions, jobs, list_runs,
     metrics, projects, request_logs, retries, runs,
 };
-use crate::state::ServerState;
+use crate::state::Shared;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -52,7 +52,7 @@ impl Modify for GatewayKey {
 }
 
 /// All routes, each with its place in the document.
-pub(crate) fn routes() -> (Router<ServerState>, utoipa::openapi::OpenApi) {
+pub(crate) fn routes() -> (Router<Shared>, utoipa::openapi::OpenApi) {
     let (routes, mut document) = documented().split_for_parts();
     // The router's spelling of "all the rest of the path"; OpenAPI has none.
     let paths = std::mem::take(&mut document.paths.paths);
@@ -63,7 +63,7 @@ pub(crate) fn routes() -> (Router<ServerState>, utoipa::openapi::OpenApi) {
     (routes, documented_answers::complete(document))
 }
 
-fn documented() -> OpenApiRouter<ServerState> {
+fn documented() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(accounts::list_accounts))
         .routes(routes!(accounts::get_account))

@@ -6,14 +6,18 @@ use axum::http::request::Parts;
 use axum::http::uri::{Authority, Scheme, Uri};
 use ipnet::IpNet;
 use model::PageQuery;
-use url::Url;
+use url::form_urlencoded;
 
 use crate::forwarded;
 use crate::problem::{Kind, Problem};
-use crate::state::ServerState;
+use crate::state::Shared;
 
 /// The request's own address, as its caller sees it.
-pub(crate) struct PageLinks(Url);
+pub(crate) struct PageLinks {
+    /// Scheme, host and path.
+    address: String,
+    query: String,
+}
 
 impl PageLinks {
     /// The same request for another page: everything else the caller asked for stays.
@@ -23,32 +27,27 @@ impl PageLinks {
 
     /// The same request with that parameter in place of the one it has.
     pub(crate) fn with(&self, parameter: &str, value: &str) -> String {
-        let mut link = self.0.clone();
-        let others: Vec<(String, String)> = self
-            .0
-            .query_pairs()
-            .filter(|(name, _)| name != parameter)
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect();
-        link.query_pairs_mut()
-            .clear()
+        let others = form_urlencoded::parse(self.query.as_bytes()).filter(|(name, _)| name != parameter);
+        let start = self.address.len() + 1;
+        form_urlencoded::Serializer::for_suffix(format!("{}?", self.address), start)
             .extend_pairs(others)
-            .append_pair(parameter, value);
-        link.into()
+            .append_pair(parameter, value)
+            .finish()
     }
 }
 
-impl FromRequestParts<ServerState> for PageLinks {
+impl FromRequestParts<Shared> for PageLinks {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Problem> {
         let base = match &state.settings.public_url {
             Some(base) => base.clone(),
             None => of_request(parts, &state.settings.trusted_proxies)?,
         };
-        let path_and_query = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let address = format!("{}{path_and_query}", base.to_string().trim_end_matches('/'));
-        Url::parse(&address).map(Self).map_err(|_| bad_host())
+        Ok(Self {
+            address: format!("{}{}", base.to_string().trim_end_matches('/'), parts.uri.path()),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+        })
     }
 }
 

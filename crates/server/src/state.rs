@@ -29,7 +29,10 @@ pub struct ServerSettings {
     pub cors_origins: Vec<HeaderValue>,
 }
 
-/// Shared by all requests. Cheap to clone.
+/// The one that all requests share.
+pub(crate) type Shared = Arc<ServerState>;
+
+/// What every handler can reach.
 #[derive(Debug, Clone)]
 pub struct ServerState {
     /// Authenticates callers.

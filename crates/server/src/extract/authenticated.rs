@@ -7,15 +7,15 @@ use client::{ClientError, DbtClient};
 use model::RequestStamp;
 
 use crate::problem::{Kind, Problem};
-use crate::state::ServerState;
+use crate::state::Shared;
 
 /// The client of this request. First among a handler's extractors, so that a stranger learns nothing but 401.
 pub(crate) struct Dbt(pub(crate) DbtClient);
 
-impl FromRequestParts<ServerState> for Dbt {
+impl FromRequestParts<Shared> for Dbt {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Problem> {
         let stamp = parts
             .extensions
             .get::<RequestStamp>()

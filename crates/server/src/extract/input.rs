@@ -13,15 +13,15 @@ use uuid::Uuid;
 
 use super::excerpt;
 use crate::problem::{Kind, Problem};
-use crate::state::ServerState;
+use crate::state::Shared;
 
 /// The one name in a route's path.
 pub(crate) struct Name(pub(crate) String);
 
-impl FromRequestParts<ServerState> for Name {
+impl FromRequestParts<Shared> for Name {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Problem> {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(name)) => Ok(Self(name)),
             Err(rejection) => Err(Problem::new(Kind::INVALID_REQUEST, rejection.body_text())),
@@ -32,10 +32,10 @@ impl FromRequestParts<ServerState> for Name {
 /// The one UUID in a route's path.
 pub(crate) struct NamedUuid(pub(crate) Uuid);
 
-impl FromRequestParts<ServerState> for NamedUuid {
+impl FromRequestParts<Shared> for NamedUuid {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Problem> {
         let Name(text) = Name::from_request_parts(parts, state).await?;
         Uuid::try_parse(&text).map(Self).map_err(|_| {
             let detail = format!("`{}` in the path is not a UUID.", excerpt(&text));
@@ -47,10 +47,10 @@ impl FromRequestParts<ServerState> for NamedUuid {
 /// The one id in a route's path.
 pub(crate) struct Id<T>(pub(crate) T);
 
-impl<T: From<i64>> FromRequestParts<ServerState> for Id<T> {
+impl<T: From<i64>> FromRequestParts<Shared> for Id<T> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Problem> {
         let Name(id) = Name::from_request_parts(parts, state).await?;
         Ok(Self(parse_id(&id)?))
     }
@@ -59,10 +59,10 @@ impl<T: From<i64>> FromRequestParts<ServerState> for Id<T> {
 /// The id in a route's path, and the artifact's path behind it.
 pub(crate) struct IdAndArtifact<T>(pub(crate) T, pub(crate) ArtifactPath);
 
-impl<T: From<i64>> FromRequestParts<ServerState> for IdAndArtifact<T> {
+impl<T: From<i64>> FromRequestParts<Shared> for IdAndArtifact<T> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Problem> {
         let invalid = |why: String| Problem::new(Kind::INVALID_REQUEST, why);
         let Path((id, path)) = Path::<(String, String)>::from_request_parts(parts, state)
             .await
@@ -88,10 +88,10 @@ fn parse_id<T: From<i64>>(id: &str) -> Result<T, Problem> {
 /// The query, with a struct that lists all it may hold (`deny_unknown_fields`).
 pub(crate) struct QueryParams<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequestParts<ServerState> for QueryParams<T> {
+impl<T: DeserializeOwned> FromRequestParts<Shared> for QueryParams<T> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &ServerState) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
         let Query(query) = Query::try_from_uri(&parts.uri).map_err(|rejection| {
             Problem::new(Kind::INVALID_REQUEST, format!("In the query: {}.", reason(&rejection)))
         })?;
@@ -106,10 +106,10 @@ pub(crate) struct NoQuery;
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-impl FromRequestParts<ServerState> for NoQuery {
+impl FromRequestParts<Shared> for NoQuery {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Problem> {
         QueryParams::<Nothing>::from_request_parts(parts, state)
             .await
             .map(|_| Self)
@@ -119,13 +119,13 @@ impl FromRequestParts<ServerState> for NoQuery {
 /// The body: JSON that fits the struct and passes its checks.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
-impl<T> FromRequest<ServerState> for JsonBody<T>
+impl<T> FromRequest<Shared> for JsonBody<T>
 where
     T: DeserializeOwned + Validate<Context = ()>,
 {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &ServerState) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &Shared) -> Result<Self, Problem> {
         let Json(body) = Json::<T>::from_request(request, state)
             .await
             .map_err(|rejection| refused(&rejection))?;

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::extract::Dbt;
 use crate::problem::{Kind, Problem};
-use crate::state::ServerState;
+use crate::state::Shared;
 use crate::streamed;
 
 pub(crate) use arrival::Arrival;
@@ -25,7 +25,7 @@ pub(crate) use envelope::Envelope;
 pub(crate) use headers::is_for_this_connection;
 
 /// Everything that dbt Cloud's clients ask for. The paths are told apart in [`Arrival`], before a route is reached.
-pub(crate) fn routes() -> Router<ServerState> {
+pub(crate) fn routes() -> Router<Shared> {
     let paths = [
         "/api",
         "/api/",
@@ -40,7 +40,7 @@ pub(crate) fn routes() -> Router<ServerState> {
         .fold(Router::new(), |routes, path| routes.route(path, any(relay)))
 }
 
-async fn relay(State(state): State<ServerState>, mut request: Request) -> Result<Response, Problem> {
+async fn relay(State(state): State<Shared>, mut request: Request) -> Result<Response, Problem> {
     let Some(arrival) = request.extensions_mut().remove::<Arrival>() else {
         return Err(Problem::internal(
             "a relayed request without the edge around it".to_owned(),
@@ -90,7 +90,7 @@ fn check_method(relayed: &RelayRequest) -> Result<(), Problem> {
 }
 
 /// The body, collected whole, however it was framed.
-async fn body_of(request: Request, relayed: &RelayRequest, state: &ServerState) -> Result<Option<Bytes>, Problem> {
+async fn body_of(request: Request, relayed: &RelayRequest, state: &Shared) -> Result<Option<Bytes>, Problem> {
     let body = Bytes::from_request(request, state).await.map_err(|rejection| {
         if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
             Problem::new(Kind::TOO_LARGE, "The body is larger than server.max_body_bytes.")

@@ -1,11 +1,11 @@
 //! Accounts.
 
-use axum::Json;
 use model::{AccountId, Target};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::extract::{Dbt, Id, QueryParams};
+use crate::json::Json;
 use crate::page_links::PageLinks;
 use crate::problem::Problem;
 use crate::routes::page_query;

@@ -1,6 +1,5 @@
 //! Callers' keys of a company. For its admins.
 
-use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
@@ -11,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::extract::{Dbt, Id, JsonBody, NoQuery};
+use crate::json::Json;
 use crate::problem::Problem;
 use crate::views::{ApiKeyView, NewApiKeyView};
 

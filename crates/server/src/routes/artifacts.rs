@@ -1,6 +1,5 @@
 //! Artifacts: the files that a run leaves behind.
 
-use axum::Json;
 use axum::response::Response;
 use model::{AccountId, ArtifactStep, JobId, RunId, Target};
 use serde::de::Error as _;
@@ -8,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::extract::{Dbt, Id, IdAndArtifact, QueryParams, excerpt};
+use crate::json::Json;
 use crate::problem::Problem;
 use crate::streamed::{self, FileHeaders};
 

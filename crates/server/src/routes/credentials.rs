@@ -1,6 +1,5 @@
 //! A company's credentials. For its admins.
 
-use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use client::{CredentialOrder, CredentialPatch};
@@ -11,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::extract::{Dbt, JsonBody, Name, NoQuery};
+use crate::json::Json;
 use crate::problem::Problem;
 use crate::views::{CredentialView, VerificationView};
 

@@ -1,11 +1,11 @@
 //! Environments.
 
-use axum::Json;
 use model::{AccountId, EnvironmentFilter, EnvironmentId, PageQuery, ProjectId, StateFilter, Target};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::extract::{Dbt, DeploymentType, Id, QueryParams, Text, commas};
+use crate::json::Json;
 use crate::page_links::PageLinks;
 use crate::problem::Problem;
 use crate::routes::page_query;

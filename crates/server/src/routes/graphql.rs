@@ -1,6 +1,5 @@
 //! dbt Cloud's GraphQL APIs: Discovery and the Semantic Layer.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
@@ -11,9 +10,10 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::extract::{Dbt, JsonBody, QueryParams};
+use crate::json::Json;
 use crate::problem::{Kind, Problem};
 use crate::routes::AccountQuery;
-use crate::state::ServerState;
+use crate::state::Shared;
 use crate::views::TableView;
 
 const CSV: &str = "text/csv";
@@ -171,7 +171,7 @@ pub(crate) struct CsvTable(String);
     request_body = QueryMetadata,
     responses((status = 200, body = GraphqlView)))]
 pub(crate) async fn query_metadata(
-    State(state): State<ServerState>,
+    State(state): State<Shared>,
     Dbt(client): Dbt,
     QueryParams(account): QueryParams<AccountQuery>,
     JsonBody(body): JsonBody<QueryMetadata>,
@@ -195,7 +195,7 @@ pub(crate) async fn query_metadata(
     request_body = QuerySemanticLayer,
     responses((status = 200, content((SemanticLayerView = "application/json"), (CsvTable = "text/csv")))))]
 pub(crate) async fn query_semantic_layer(
-    State(state): State<ServerState>,
+    State(state): State<Shared>,
     Dbt(client): Dbt,
     headers: HeaderMap,
     QueryParams(account): QueryParams<AccountQuery>,

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 
-use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -12,7 +11,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::extract::Dbt;
-use crate::state::ServerState;
+use crate::json::Json;
+use crate::state::Shared;
 
 /// Where to go from here.
 #[derive(Debug, Serialize, ToSchema)]
@@ -79,7 +79,7 @@ pub(crate) async fn healthz() -> Json<Health> {
 /// while the database can say that it is one.
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "service", security((), ("gateway_key" = [])),
     responses((status = 200, body = Health), (status = 503, body = Health, description = "Not now.")))]
-pub(crate) async fn readyz(IsAdmin(is_admin): IsAdmin, State(state): State<ServerState>) -> (StatusCode, Json<Health>) {
+pub(crate) async fn readyz(IsAdmin(is_admin): IsAdmin, State(state): State<Shared>) -> (StatusCode, Json<Health>) {
     let serving = Check {
         name: "serving",
         problem: state.stopping.has_begun().then(|| "the process is stopping".to_owned()),
@@ -112,10 +112,10 @@ impl From<Check> for HealthCheck {
 /// Whether an admin asks. Whoever presents no key, or one that is not believed now, does not.
 pub(crate) struct IsAdmin(bool);
 
-impl FromRequestParts<ServerState> for IsAdmin {
+impl FromRequestParts<Shared> for IsAdmin {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &ServerState) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Infallible> {
         if !parts.headers.contains_key(header::AUTHORIZATION) {
             return Ok(Self(false));
         }

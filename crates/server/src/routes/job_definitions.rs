@@ -1,6 +1,5 @@
 //! Jobs: the definitions. What starts their runs stands in `jobs.rs`.
 
-use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::{
@@ -10,6 +9,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::extract::{Dbt, Id, JsonBody, QueryParams, Text, commas};
+use crate::json::Json;
 use crate::page_links::PageLinks;
 use crate::problem::{Kind, Problem};
 use crate::routes::job_bodies::{CreateJobBody, UpdateJobBody};

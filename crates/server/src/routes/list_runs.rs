@@ -1,11 +1,11 @@
 //! The list of runs, with its filters.
 
-use axum::Json;
 use model::{AccountId, EnvironmentId, JobId, PageQuery, Period, ProjectId, RunFilter, RunOrder, RunStatus, Target};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::extract::{Dbt, Moment, OfLists, QueryParams, commas};
+use crate::json::Json;
 use crate::page_links::PageLinks;
 use crate::problem::{Kind, Problem};
 use crate::routes::page_query;

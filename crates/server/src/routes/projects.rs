@@ -1,11 +1,11 @@
 //! Projects.
 
-use axum::Json;
 use model::{AccountId, PageQuery, ProjectFilter, StateFilter, Target};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::extract::{Dbt, Id, QueryParams};
+use crate::json::Json;
 use crate::page_links::PageLinks;
 use crate::problem::Problem;
 use crate::routes::{AccountQuery, page_query};

@@ -1,9 +1,9 @@
 //! Runs that pick up where another failed.
 
-use axum::Json;
 use model::{JobId, RunId};
 
 use crate::extract::{Dbt, Id, QueryParams};
+use crate::json::Json;
 use crate::problem::Problem;
 use crate::routes::{AccountQuery, Started};
 use crate::views::{RetryPreviewView, RunView};

@@ -1,12 +1,12 @@
 //! Runs, one at a time.
 
-use axum::Json;
 use axum::http::StatusCode;
 use model::{AccountId, PageQuery, RunId, RunRelated, Target};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::extract::{Dbt, Id, OfOne, QueryParams, commas};
+use crate::json::Json;
 use crate::page_links::PageLinks;
 use crate::problem::Problem;
 use crate::routes::{AccountQuery, page_query};

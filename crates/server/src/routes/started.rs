@@ -1,10 +1,10 @@
 //! The answer to whatever starts a run.
 
-use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::Run;
 
+use crate::json::Json;
 use crate::routes::AccountQuery;
 use crate::views::RunView;
 

@@ -2,16 +2,17 @@
 
 mod filters;
 
+use axum::BoxError;
 use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::{BoxError, Json};
 use client::RequestLogDesk;
 use futures::StreamExt as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::extract::{Dbt, NamedUuid, NoQuery, QueryParams};
+use crate::json::Json;
 use crate::page_links::PageLinks;
 use crate::problem::{Kind, Problem};
 use crate::views::{RequestLogView, SummaryView};
