@@ -23,6 +23,9 @@ use clap::Parser as _;
 use crate::cli::{Cli, Command, CompaniesCommand, ConfigCommand, KeysCommand, SecretsCommand};
 use crate::settings::Settings;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
