@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// How fast the gateway is.
 #[derive(Debug, Parser)]
@@ -83,10 +84,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: &RunOptions) -> anyhow::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
     let report = tokio::select! {
         report = report::measure(options) => report?,
         // Whatever was started ends as its handle is dropped.
         _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+        _ = terminated.recv() => anyhow::bail!("terminated"),
     };
     if let Some(folder) = options.json.parent() {
         std::fs::create_dir_all(folder)?;

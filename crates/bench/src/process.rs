@@ -12,7 +12,7 @@ use tokio::time::timeout;
 /// Longer than a gateway takes to stop.
 const PATIENCE: Duration = Duration::from_secs(45);
 
-/// A process that we started. Dropping it kills it.
+/// A process that we started. Dropped, it is told to end: killed, it would leave its own children behind.
 #[derive(Debug)]
 pub(crate) struct Started {
     pub(crate) child: Child,
@@ -21,7 +21,7 @@ pub(crate) struct Started {
 
 impl Started {
     pub(crate) fn start(command: &mut Command) -> anyhow::Result<Self> {
-        let child = command.kill_on_drop(true).spawn();
+        let child = command.spawn();
         let child = child.with_context(|| format!("cannot start {}", command_name(command)))?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok());
         Ok(Self {
@@ -32,12 +32,27 @@ impl Started {
 
     /// SIGTERM, and its end.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        let pid = Pid::from_raw(self.pid).context("a process without an id")?;
-        kill_process(pid, Signal::TERM)?;
+        self.terminate();
         timeout(PATIENCE, self.child.wait())
             .await
             .context("a process did not stop")??;
         Ok(())
+    }
+
+    fn terminate(&self) {
+        // Its id is its own until it has been waited for.
+        if self.child.id().is_some()
+            && let Some(pid) = Pid::from_raw(self.pid)
+        {
+            // It may have ended by itself.
+            let _ = kill_process(pid, Signal::TERM);
+        }
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        self.terminate();
     }
 }
 
@@ -127,6 +142,8 @@ pub(crate) fn peak_rss_mib(pid: i32) -> anyhow::Result<f64> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncBufReadExt as _, BufReader};
+
     use super::*;
 
     #[test]
@@ -139,6 +156,22 @@ mod tests {
         };
         assert_eq!(parse_stat(line), Some(expected));
         assert_eq!(parse_stat("42 (short) S"), None);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_is_dropped_can_end_its_children() {
+        let mut shell = Command::new("sh");
+        shell
+            .args([
+                "-c",
+                "trap 'echo told; exit' TERM; echo ready; while :; do sleep 0.01; done",
+            ])
+            .stdout(Stdio::piped());
+        let mut started = Started::start(&mut shell).unwrap();
+        let mut lines = BufReader::new(started.child.stdout.take().unwrap()).lines();
+        assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("ready"));
+        drop(started);
+        assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("told"));
     }
 
     #[test]
