@@ -217,7 +217,7 @@ async fn what_cannot_be_asked_is_told_with_what_can() {
         ("color=red", "`color`, expected one of `from`, `to`, `request_type`"),
         ("outcome=fine", "`fine` is none of open, succeeded, invalid_request"),
         ("request_type=drop", "list_request_logs, get_request_log"),
-        ("face=north", "`north` is none of rest"),
+        ("face=north", "`north` is none of rest, compat, internal"),
         (
             "from=yesterday",
             "`yesterday` is not a time such as 2026-03-19T11:57:15Z",
