@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::TryStreamExt as _;
 use http::{HeaderMap, StatusCode};
 use model::Upstream;
@@ -21,7 +22,7 @@ pub(crate) struct Collected {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     /// Whole for a 2xx; for any other status as much as came in a bounded time, up to a bounded length.
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Bytes,
 }
 
 /// One exchange, from sending to the last byte.
@@ -43,7 +44,11 @@ pub(crate) async fn exchange(api: &dyn WrappedApi, to: &Upstream, request: ApiRe
 pub(crate) async fn error(answer: ApiAnswer, to: &Upstream) -> Collected {
     let (status, headers) = (answer.status, answer.headers.clone());
     let body = without(beginning_of_error(answer.into_body()).await, to.token.expose_secret());
-    Collected { status, headers, body }
+    Collected {
+        status,
+        headers,
+        body: body.into(),
+    }
 }
 
 /// Proxies and firewalls before dbt Cloud like to show the request that they refuse, token and all; its words are passed
@@ -56,17 +61,26 @@ fn without(body: Vec<u8>, token: &str) -> Vec<u8> {
     text.replace(token, "[token]").into_bytes()
 }
 
-async fn whole_body(answer: ApiAnswer, limit_bytes: usize) -> Result<Vec<u8>, ApiError> {
+async fn whole_body(answer: ApiAnswer, limit_bytes: usize) -> Result<Bytes, ApiError> {
     let status = answer.status;
     let mut chunks = answer.into_body();
+    let mut first = Bytes::new();
     let mut body = Vec::new();
     while let Some(chunk) = chunks.try_next().await? {
-        if chunk.len() > limit_bytes - body.len() {
+        if chunk.len() > limit_bytes - first.len().max(body.len()) {
             return Err(ApiError::TooLarge { status, limit_bytes });
+        }
+        // Most bodies are one piece, which is not copied.
+        if first.is_empty() {
+            first = chunk;
+            continue;
+        }
+        if body.is_empty() {
+            body.extend_from_slice(&first);
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body)
+    Ok(if body.is_empty() { first } else { body.into() })
 }
 
 /// A body that breaks off, stalls or is huge does not hide the status that came before it.

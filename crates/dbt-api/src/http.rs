@@ -11,7 +11,7 @@ use http::{HeaderValue, StatusCode};
 use model::{ClientType, Upstream, UpstreamSource};
 use reqwest::redirect;
 use secrecy::{ExposeSecret as _, SecretString};
-use url::{Position, Url, form_urlencoded};
+use url::Url;
 
 use crate::guard::{self, Guard};
 use crate::{ApiAnswer, ApiError, ApiRequest, BoxError, CollectLimits, WrappedApi};
@@ -166,7 +166,7 @@ fn build(client: reqwest::ClientBuilder) -> Result<reqwest::Client, BuildError> 
 #[async_trait]
 impl WrappedApi for DbtWrappedApi {
     async fn send(&self, to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
-        let address = address(base(to, request.api()), &request)?;
+        let address = address(to, &request)?;
         let client = self.connections(to.source, &address)?.of(&request);
         let mut call = reqwest::Request::new(request.method().clone(), address);
         let authorization = authorization(request.api(), &to.token)?;
@@ -204,15 +204,6 @@ impl WrappedApi for DbtWrappedApi {
     }
 }
 
-/// Where that API of the account is.
-pub(crate) fn base(to: &Upstream, api: ClientType) -> &Url {
-    match api {
-        ClientType::DbtCloudAdministrative => &to.admin_url,
-        ClientType::DbtCloudMetadata => &to.metadata_url,
-        ClientType::DbtCloudSemanticLayer => &to.semantic_layer_url,
-    }
-}
-
 /// `Token` and `Bearer` mean the same to the Administrative and the Discovery API; the Semantic Layer's documentation
 /// knows `Bearer` alone. Marked sensitive, so that no `Debug` shows it.
 fn authorization(api: ClientType, token: &SecretString) -> Result<HeaderValue, ApiError> {
@@ -232,20 +223,18 @@ struct PathChanged(String);
 
 /// The base address keeps its own path, with or without a slash at its end, and its host; nothing else of it is sent:
 /// reqwest would turn a user and password into an `Authorization` of its own.
-pub(crate) fn address(base: &Url, request: &ApiRequest) -> Result<Url, ApiError> {
-    let host = &base[Position::BeforeHost..Position::AfterPort];
-    let path = format!("{}{}", base.path().trim_end_matches('/'), request.path());
-    let mut text = format!("{}://{host}{path}", base.scheme());
-    if let Some(query) = request.query_as_it_came() {
-        text.extend(["?", query]);
-    } else if !request.query_pairs().is_empty() {
-        text.push('?');
-        let start = text.len();
-        text = form_urlencoded::Serializer::for_suffix(text, start)
-            .extend_pairs(request.query_pairs())
-            .finish();
+pub(crate) fn address(to: &Upstream, request: &ApiRequest) -> Result<Url, ApiError> {
+    let mut address = to.base_url(request.api()).clone();
+    let path = format!("{}{}", address.path().trim_end_matches('/'), request.path());
+    // A base without a host cannot have these; then it has no path either.
+    let _ = (address.set_username(""), address.set_password(None));
+    address.set_fragment(None);
+    address.set_path(&path);
+    match request.query_as_it_came() {
+        Some(query) => address.set_query(Some(query)),
+        None if request.query_pairs().is_empty() => address.set_query(None),
+        None => drop(address.query_pairs_mut().clear().extend_pairs(request.query_pairs())),
     }
-    let address = Url::parse(&text).map_err(|error| ApiError::Unsendable(error.into()))?;
     // `Url` folds `..` and encodes what does not belong into a path. Paths of ids hold nothing of the kind, so a
     // difference means that something else got in: better nothing is sent than a request to another resource.
     if address.path() != path || address.fragment().is_some() {

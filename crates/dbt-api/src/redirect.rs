@@ -4,7 +4,7 @@ use http::StatusCode;
 use http::header::LOCATION;
 use model::Upstream;
 
-use crate::http::{address, base};
+use crate::http::address;
 use crate::{ApiAnswer, ApiRequest};
 
 /// Where an answer sends a request.
@@ -38,7 +38,7 @@ impl Redirect {
 }
 
 fn other_slash(to: &Upstream, request: &ApiRequest, answer: &ApiAnswer) -> Option<ApiRequest> {
-    let asked = address(base(to, request.api()), request).ok()?;
+    let asked = address(to, request).ok()?;
     let mut locations = answer.headers.get_all(LOCATION).iter();
     let location = asked.join(locations.next()?.to_str().ok()?).ok()?;
     let path = match request.path().strip_suffix('/') {
@@ -46,6 +46,6 @@ fn other_slash(to: &Upstream, request: &ApiRequest, answer: &ApiAnswer) -> Optio
         None => format!("{}/", request.path()),
     };
     let other = request.clone().at(path);
-    let same = address(base(to, other.api()), &other).ok()? == location;
+    let same = address(to, &other).ok()? == location;
     (same && locations.next().is_none()).then_some(other)
 }

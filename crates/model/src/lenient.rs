@@ -5,19 +5,53 @@
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::{AccountId, EnvironmentId, JobId, ProjectId, RunId, RunStatus, Timestamp, Verbatim};
+
 /// Null, missing or of another type: all read as `None`. Reads from JSON text alone, of which nothing is copied.
-pub(crate) fn field<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: DeserializeOwned,
-{
-    // The text is only looked over here, and read once its type is known: no tree is built of what nobody asked for.
-    let text = <&RawValue>::deserialize(deserializer)?;
-    Ok(match text.get() {
-        "null" => None,
-        text => serde_json::from_str(text).ok(),
-    })
+pub(crate) fn field<'de, D: Deserializer<'de>, T: Field>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::read(deserializer)
 }
+
+/// What a field of dbt Cloud's may be.
+pub(crate) trait Field: DeserializeOwned {
+    /// As [`field`].
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+        // The text is only looked over here, and read once its type is known: no tree is built of what nobody asked for.
+        let value = <&RawValue>::deserialize(deserializer)?;
+        Ok(match value.get() {
+            "null" => None,
+            text => serde_json::from_str(text).ok(),
+        })
+    }
+}
+
+/// Anything is one, so it is looked over once.
+impl Field for Verbatim {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+        Option::deserialize(deserializer)
+    }
+}
+
+impl<T: Field> Field for Vec<T> {}
+
+macro_rules! fields {
+    ($($type:ty),*) => { $(impl Field for $type {})* };
+}
+
+fields!(
+    AccountId,
+    EnvironmentId,
+    JobId,
+    ProjectId,
+    RunId,
+    RunStatus,
+    String,
+    Timestamp,
+    bool,
+    f64,
+    i64,
+    u32
+);
 
 /// Declares one of dbt Cloud's nouns: a required id, and fields that are all `Option`s read by [`field`].
 macro_rules! noun {
@@ -54,6 +88,8 @@ macro_rules! part {
                 pub $field: Option<$type>,
             )*
         }
+
+        impl crate::lenient::Field for $name {}
     };
 }
 pub(crate) use {noun, part};

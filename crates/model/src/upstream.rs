@@ -5,7 +5,7 @@ use std::fmt;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::AccountId;
+use crate::{AccountId, ClientType};
 
 /// Where a credential comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,17 @@ pub struct Upstream {
     pub semantic_layer_url: Url,
     /// dbt Cloud's token.
     pub token: SecretString,
+}
+
+impl Upstream {
+    /// Where that API of the account is.
+    pub fn base_url(&self, api: ClientType) -> &Url {
+        match api {
+            ClientType::DbtCloudAdministrative => &self.admin_url,
+            ClientType::DbtCloudMetadata => &self.metadata_url,
+            ClientType::DbtCloudSemanticLayer => &self.semantic_layer_url,
+        }
+    }
 }
 
 impl fmt::Debug for Upstream {

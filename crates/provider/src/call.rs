@@ -169,7 +169,7 @@ impl<To> Call<To> {
     where
         Answer: Future<Output = Result<ApiResponse<T>, ApiError>>,
     {
-        let mut pauses = self.retry.pauses();
+        let mut pauses = None;
         let mut resent = 0;
         loop {
             let span = exchange_span(operation, why, resent);
@@ -178,7 +178,7 @@ impl<To> Call<To> {
             let Some(asked_for) = is_passing(&result) else {
                 return result;
             };
-            match pauses.next() {
+            match pauses.get_or_insert_with(|| self.retry.pauses()).next() {
                 Some(pause) if asked_for <= self.retry.max_pause => tokio::time::sleep(pause.max(asked_for)).await,
                 _ => return result,
             }

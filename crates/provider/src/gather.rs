@@ -23,12 +23,15 @@ where
     let first = fetch(page.first_slice(), Why::Asked).await?;
     let mut results = first.items;
     let count = if let Some(total) = first.total_count {
-        let rest: Vec<Listed<T>> = stream::iter(page.later_slices(total))
-            .map(|slice| fetch(slice, Why::NextPage))
-            .buffered(concurrency)
-            .try_collect()
-            .await?;
-        results.extend(rest.into_iter().flat_map(|listed| listed.items));
+        // Most lists are one page of dbt's.
+        if page.later_slices(total).next().is_some() {
+            let rest: Vec<Listed<T>> = stream::iter(page.later_slices(total))
+                .map(|slice| fetch(slice, Why::NextPage))
+                .buffered(concurrency)
+                .try_collect()
+                .await?;
+            results.extend(rest.into_iter().flat_map(|listed| listed.items));
+        }
         total
     } else {
         one_by_one(page, &mut results, &fetch).await?

@@ -101,8 +101,7 @@ impl DbtProvider {
             "request.type" = %ctx.request_type(),
             company.id = ctx.caller().company_id.0,
             dbt.account_id = ctx.to().only().map(|upstream| upstream.account_id.0),
-        )
-        .or_current();
+        );
         let limits = self.settings.row_limits;
         let opens = effect == Effect::Change || self.settings.open_reads;
         let mut fixed = FixedPart::admitted(ctx, &asked.args, &limits);
@@ -155,6 +154,8 @@ impl DbtProvider {
                 read.instrument(span).await
             }
             Effect::Change => {
+                // A task of its own is in no span by itself.
+                let span = span.or_current();
                 let (result, receipt) = self
                     .tasks
                     .spawn(guarded.instrument(span.clone()))

@@ -1,14 +1,17 @@
 //! The edge of a request: its stamp on the way in; its name, its problem body and its log line on the way out.
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
-use axum::middleware::Next;
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
-use model::{CallerRequestId, Face, RequestStamp, TRACEPARENT, TraceContext};
+use futures::future::BoxFuture;
+use model::{CallerRequestId, Clock, Face, RequestStamp, TRACEPARENT, TraceContext};
+use tower::{Layer, Service};
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
@@ -16,18 +19,140 @@ use crate::browser;
 use crate::metrics;
 use crate::problem::Problem;
 use crate::relay::{Arrival, Envelope, is_for_this_connection};
-use crate::state::Shared;
+use crate::state::{ServerState, Shared};
 
 /// The header that carries a request's name.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
-/// Goes around every route, those that do not exist included, and around what is answered before one is reached.
-pub(crate) async fn edge(State(state): State<Shared>, mut request: Request, next: Next) -> Response {
+/// What goes around every route, those that do not exist included, and around what is answered before one is reached.
+#[derive(Debug, Clone)]
+pub(crate) struct Edge(pub(crate) Shared);
+
+/// Lets through what is within the limits, and writes the body of every problem: of a limit, a handler or a panic.
+/// Within [`Edge`], which stamps the request.
+#[derive(Debug, Clone)]
+pub(crate) struct Problems(pub(crate) Shared);
+
+/// [`Edge`] or [`Problems`] around a service. Services of their own and no `from_fn`: that one clones and boxes what is
+/// within for each request.
+#[derive(Debug, Clone)]
+pub(crate) struct Around<L, S> {
+    layer: L,
+    inner: S,
+}
+
+impl<S> Layer<S> for Edge {
+    type Service = Around<Self, S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let layer = self.clone();
+        Around { layer, inner }
+    }
+}
+
+impl<S> Layer<S> for Problems {
+    type Service = Around<Self, S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let layer = self.clone();
+        Around { layer, inner }
+    }
+}
+
+impl<S> Service<Request> for Around<Edge, S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let state = Arc::clone(&self.layer.0);
+        let stamp = stamp(&*state.clock, &mut request);
+        let method = metrics::method(request.method());
+        let span = span(&state, &stamp, request.method());
+        // HTTP/2 has other means.
+        let may_close = request.version() <= Version::HTTP_11;
+        let answer = self.inner.call(request);
+        let answering = async move {
+            let mut response = answer.await?;
+            if may_close && state.stopping.has_begun() {
+                response.headers_mut().insert(header::CONNECTION, CLOSE);
+            }
+            let name = header_value(&stamp.request_uuid());
+            response.headers_mut().insert(REQUEST_ID, name);
+            browser::harden(response.headers_mut());
+            let (status, took) = (response.status(), stamp.elapsed());
+            state.metrics.answered(stamp.template.as_ref(), method, status, took);
+            tracing::info!(
+                http.response.status_code = status.as_u16(),
+                duration_ms = took.as_secs_f64() * 1000.0,
+                "answered"
+            );
+            if let Some(spans) = &state.spans {
+                spans.answered(&Span::current(), status);
+            }
+            Ok(response)
+        };
+        Box::pin(answering.instrument(span))
+    }
+}
+
+impl<S> Service<Request> for Around<Problems, S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let state = Arc::clone(&self.layer.0);
+        let path = request.uri().clone();
+        let request_uuid = request
+            .extensions()
+            .get::<RequestStamp>()
+            .map_or_else(Uuid::nil, RequestStamp::request_uuid);
+        let envelope = Envelope::of(path.path(), request.extensions().get::<Arrival>().is_some());
+        let place = state.limits.fits(&request).and_then(|()| state.limits.enter());
+        let answer = place.map(|place| (place, self.inner.call(request)));
+        Box::pin(async move {
+            let mut response = match answer {
+                Ok((_place, answer)) => match AssertUnwindSafe(answer).catch_unwind().await {
+                    Ok(answer) => answer?,
+                    Err(_) => Problem::panicked().into_response(),
+                },
+                Err(refused) => refused.into_response(),
+            };
+            Ok(match response.extensions_mut().remove::<Problem>() {
+                Some(problem) => {
+                    state.metrics.problem(&problem);
+                    written(&problem.of_request(path.path(), request_uuid), envelope)
+                }
+                None => response,
+            })
+        })
+    }
+}
+
+/// Stamps the request, and says to which face it came.
+fn stamp(clock: &dyn Clock, request: &mut Request) -> RequestStamp {
     let arrival = Arrival::of(request.method(), request.uri().path());
     let face = if arrival.is_some() { Face::Compat } else { Face::Rest };
-    let mut stamp = RequestStamp::now(&*state.clock, face, caller_request_id(request.headers()));
+    let mut stamp = RequestStamp::now(clock, face, caller_request_id(request.headers()));
     stamp.template = match &arrival {
         Some(arrival) => arrival.template().map(Into::into),
         None => request
@@ -36,18 +161,21 @@ pub(crate) async fn edge(State(state): State<Shared>, mut request: Request, next
             // The router's `{*path}` is the document's `{path}`.
             .map(|path| path.as_str().replace("{*", "{").into()),
     };
+    stamp.trace = trace(request.headers());
     if let Some(arrival) = arrival {
         request.extensions_mut().insert(arrival);
     }
-    stamp.trace = trace(request.headers());
-    let request_uuid = stamp.request_uuid();
-    let method = metrics::method(request.method());
+    request.extensions_mut().insert(stamp.clone());
+    stamp
+}
+
+fn span(state: &ServerState, stamp: &RequestStamp, method: &Method) -> Span {
     // Of the highest level, so that every line of the request has its name, whatever levels are logged.
     let span = tracing::error_span!(
         "http.request",
         otel.kind = state.spans.is_some().then_some("server"),
-        request.uuid = %request_uuid,
-        http.request.method = %request.method(),
+        request.uuid = %stamp.request_uuid(),
+        http.request.method = %method,
         http.route = stamp.template.as_deref().unwrap_or("none"),
         // The gate fills these in.
         request.r#type = tracing::field::Empty,
@@ -56,55 +184,7 @@ pub(crate) async fn edge(State(state): State<Shared>, mut request: Request, next
     if let Some(spans) = &state.spans {
         spans.begun(&span, stamp.trace.as_deref());
     }
-    request.extensions_mut().insert(stamp.clone());
-    // HTTP/2 has other means.
-    let may_close = request.version() <= Version::HTTP_11;
-
-    let answering = async move {
-        let mut response = next.run(request).await;
-        if may_close && state.stopping.has_begun() {
-            response.headers_mut().insert(header::CONNECTION, CLOSE);
-        }
-        response.headers_mut().insert(REQUEST_ID, header_value(&request_uuid));
-        browser::harden(response.headers_mut());
-        let (status, took) = (response.status(), stamp.elapsed());
-        state.metrics.answered(stamp.template.as_ref(), method, status, took);
-        tracing::info!(
-            http.response.status_code = status.as_u16(),
-            duration_ms = took.as_secs_f64() * 1000.0,
-            "answered"
-        );
-        if let Some(spans) = &state.spans {
-            spans.answered(&Span::current(), status);
-        }
-        response
-    };
-    answering.instrument(span).await
-}
-
-/// Lets through what is within the limits, and writes the body of every problem: of a limit, a handler or a panic.
-/// Within [`edge`], which stamps the request.
-pub(crate) async fn problems(State(state): State<Shared>, request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
-    let request_uuid = request
-        .extensions()
-        .get::<RequestStamp>()
-        .map_or_else(Uuid::nil, RequestStamp::request_uuid);
-    let envelope = Envelope::of(&path, request.extensions().get::<Arrival>().is_some());
-    let mut response = match state.limits.fits(&request).and_then(|()| state.limits.enter()) {
-        Ok(_place) => AssertUnwindSafe(next.run(request))
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|_| Problem::panicked().into_response()),
-        Err(refused) => refused.into_response(),
-    };
-    match response.extensions_mut().remove::<Problem>() {
-        Some(problem) => {
-            state.metrics.problem(&problem);
-            written(&problem.of_request(&path, request_uuid), envelope)
-        }
-        None => response,
-    }
+    span
 }
 
 /// The problem as an answer. What a person must act on is logged here, once: 5xx, refused credentials among them. A

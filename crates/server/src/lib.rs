@@ -34,31 +34,33 @@ pub use roles::roles_table;
 pub use routes::metrics::metrics_router;
 pub use state::{RequestSpans, ServerSettings, ServerState, Stopping};
 
-use axum::extract::DefaultBodyLimit;
-use axum::{Router, middleware};
+use std::sync::Arc;
 
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use tower::util::option_layer;
+
+use crate::edge::{Edge, Problems};
 use crate::state::Shared;
 
 /// Everything that is served, with the request's edge around it.
 pub fn router(state: ServerState) -> Router {
     let state = Shared::new(state);
     let (routes, document) = openapi::routes();
-    let routes = routes
+    let origins = &state.settings.cors_origins;
+    routes
         .merge(explorer::routes(document))
         .merge(relay::routes())
         .fallback(problem::unknown_route)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(DefaultBodyLimit::max(state.settings.max_body_bytes))
-        .layer(middleware::from_fn_with_state(state.clone(), edge::problems));
-    let origins = &state.settings.cors_origins;
-    // Around the problems, so that a page may read them; within the edge, which names a preflight's answer as well.
-    // Without origins it is left out, since it answers every OPTIONS itself.
-    let routes = if origins.is_empty() {
-        routes
-    } else {
-        routes.layer(browser::cors(origins))
-    };
-    routes
-        .layer(middleware::from_fn_with_state(state.clone(), edge::edge))
-        .with_state(state)
+        // From the outside in.
+        .layer((
+            Edge(Arc::clone(&state)),
+            // Around the problems, so that a page may read them; within the edge, which names a preflight's answer as
+            // well. Without origins it is left out, since it answers every OPTIONS itself.
+            option_layer((!origins.is_empty()).then(|| browser::cors(origins))),
+            Problems(Arc::clone(&state)),
+            DefaultBodyLimit::max(state.settings.max_body_bytes),
+        ))
+        .with_state(Arc::clone(&state))
 }

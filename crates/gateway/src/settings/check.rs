@@ -6,6 +6,7 @@ use std::str::FromStr as _;
 
 use axum::http::HeaderValue;
 use secrecy::ExposeSecret as _;
+use tracing_subscriber::filter::Targets;
 use url::Url;
 
 use crate::telemetry::spans;
@@ -49,7 +50,7 @@ impl Settings {
         if set(secrets.keys.expose_secret()).is_some() && set(&secrets.keys_file).is_some() {
             return Err(wrong("secrets.keys_file", "give the keys or the file, not both"));
         }
-        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&log.filter) {
+        if let Err(error) = log.filter.parse::<Targets>() {
             return Err(wrong("log.filter", error));
         }
         if set(&metrics.listen).is_some_and(|address| address.parse::<SocketAddr>().is_err()) {

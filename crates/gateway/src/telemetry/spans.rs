@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use dbt_api::{ApiAnswer, ApiError, ApiRequest, CollectLimits, WrappedApi};
-use model::{ClientType, TRACEPARENT, TRACESTATE, TraceContext, Upstream};
+use model::{TRACEPARENT, TRACESTATE, TraceContext, Upstream};
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, Status, TraceContextExt as _, TraceFlags, TraceState, TracerProvider as _};
 use opentelemetry_otlp::{Protocol, SpanExporter as OtlpExporter, WithExportConfig as _, WithHttpConfig as _};
@@ -206,11 +206,7 @@ impl WrappedApi for Traced {
 }
 
 fn named(span: &Span, to: &Upstream, request: ApiRequest) -> ApiRequest {
-    let base = match request.api() {
-        ClientType::DbtCloudAdministrative => &to.admin_url,
-        ClientType::DbtCloudMetadata => &to.metadata_url,
-        ClientType::DbtCloudSemanticLayer => &to.semantic_layer_url,
-    };
+    let base = to.base_url(request.api());
     span.set_attribute("http.request.method", request.method().as_str().to_owned());
     span.set_attribute("server.address", base.host_str().unwrap_or_default().to_owned());
     if let Some(port) = base.port_or_known_default() {

@@ -7,11 +7,11 @@ use sqlx::{PgConnection, PgExecutor};
 use super::clean::CleanText;
 use super::row::{Closing, LogRow, Outcome};
 
-/// The statement, with what follows it.
+/// The statement, from that source of rows and with what follows it. `$pick` makes a parameter of what a row holds.
 macro_rules! insert {
-    ($rows:ident, $tail:literal) => {
+    ($rows:ident, $pick:ident, $source:literal, $tail:literal) => {
         sqlx::query!(
-            r#"
+            "
             INSERT INTO request_log AS old (
                 request_uuid, started_at, caller_request_id, face, client_type, request_type, template, company_id,
                 api_key_id, credential, account_id, job_id, run_id, args, instance_id, status_code, outcome, error,
@@ -21,57 +21,74 @@ macro_rules! insert {
                 api_key_id, credential, account_id, job_id, run_id, args::jsonb, instance_id, status_code::int,
                 outcome, error, attempts, exchanges::jsonb, bytes, CASE WHEN attempts > 0 THEN 'dbt' END, finished_at,
                 duration_ms
-            FROM UNNEST(
-                $1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                $8::bigint[], $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[],
-                $15::bigint[], $16::bigint[], $17::text[], $18::text[], $19::int[], $20::text[], $21::bigint[],
-                $22::timestamptz[], $23::double precision[])
+            FROM " + $source + "
             AS new (
                 request_uuid, started_at, caller_request_id, face, client_type, request_type, template, company_id,
                 api_key_id, credential, account_id, job_id, run_id, args, instance_id, status_code, outcome, error,
-                attempts, exchanges, bytes, finished_at, duration_ms)"# + $tail,
-            &column($rows, |row| row.fixed.request_uuid),
-            &column($rows, |row| row.fixed.started_at),
-            &column($rows, |row| row.fixed.caller_request_id.as_ref().map(CleanText::as_str)) as _,
-            &column($rows, |row| row.fixed.face.as_str()) as _,
-            &column($rows, |row| row.fixed.request_type.client_type().map(ClientType::as_str)) as _,
-            &column($rows, |row| row.fixed.request_type.as_str()) as _,
-            &column($rows, |row| row.fixed.template.as_deref()) as _,
-            &column($rows, |row| row.fixed.company_id.0),
-            &column($rows, |row| row.fixed.api_key_id.map(i64::from)) as _,
-            &column($rows, |row| row.fixed.credential.as_ref().map(CleanText::as_str)) as _,
-            &column($rows, |row| row.fixed.account_id.map(i64::from)) as _,
-            &column($rows, |row| end(row, |end| end.job_id).or(row.fixed.job_id).map(i64::from)) as _,
-            &column($rows, |row| end(row, |end| end.run_id).or(row.fixed.run_id).map(i64::from)) as _,
-            &column($rows, |row| row.fixed.args.as_str()) as _,
-            &column($rows, |row| row.fixed.instance_id.map(i64::from)) as _,
-            &column($rows, |row| end(row, |end| end.status_code).map(i64::from)) as _,
-            &column($rows, |row| row.outcome().map(Outcome::as_str)) as _,
-            &column($rows, |row| row.closing.as_ref()?.error.as_ref().map(CleanText::as_str)) as _,
-            &column($rows, LogRow::attempts),
-            &column($rows, |row| row.closing.as_ref().map_or("[]", |end| end.exchanges.as_str())) as _,
-            &column($rows, |row| end(row, |end| end.bytes)) as _,
-            &column($rows, |row| row.closing.as_ref().map(|end| end.finished_at)) as _,
-            &column($rows, |row| row.closing.as_ref().map(|end| end.duration_ms)) as _,
+                attempts, exchanges, bytes, finished_at, duration_ms)" + $tail,
+            &$pick($rows, |row| row.fixed.request_uuid),
+            &$pick($rows, |row| row.fixed.started_at),
+            &$pick($rows, |row| row.fixed.caller_request_id.as_ref().map(CleanText::as_str)) as _,
+            &$pick($rows, |row| row.fixed.face.as_str()) as _,
+            &$pick($rows, |row| row.fixed.request_type.client_type().map(ClientType::as_str)) as _,
+            &$pick($rows, |row| row.fixed.request_type.as_str()) as _,
+            &$pick($rows, |row| row.fixed.template.as_deref()) as _,
+            &$pick($rows, |row| row.fixed.company_id.0),
+            &$pick($rows, |row| row.fixed.api_key_id.map(i64::from)) as _,
+            &$pick($rows, |row| row.fixed.credential.as_ref().map(CleanText::as_str)) as _,
+            &$pick($rows, |row| row.fixed.account_id.map(i64::from)) as _,
+            &$pick($rows, |row| end(row, |end| end.job_id).or(row.fixed.job_id).map(i64::from)) as _,
+            &$pick($rows, |row| end(row, |end| end.run_id).or(row.fixed.run_id).map(i64::from)) as _,
+            &$pick($rows, |row| row.fixed.args.as_str()) as _,
+            &$pick($rows, |row| row.fixed.instance_id.map(i64::from)) as _,
+            &$pick($rows, |row| end(row, |end| end.status_code).map(i64::from)) as _,
+            &$pick($rows, |row| row.outcome().map(Outcome::as_str)) as _,
+            &$pick($rows, |row| row.closing.as_ref()?.error.as_ref().map(CleanText::as_str)) as _,
+            &$pick($rows, LogRow::attempts),
+            &$pick($rows, |row| row.closing.as_ref().map_or("[]", |end| end.exchanges.as_str())) as _,
+            &$pick($rows, |row| end(row, |end| end.bytes)) as _,
+            &$pick($rows, |row| row.closing.as_ref().map(|end| end.finished_at)) as _,
+            &$pick($rows, |row| row.closing.as_ref().map(|end| end.duration_ms)) as _,
         )
     };
 }
-/// Writes all rows with one statement. A row may be written again: an open one never overwrites, a whole one overwrites
-/// an open or abandoned one. So a group whose commit got no answer is simply sent again.
-///
-/// `are_new`: none of the rows can be there yet, which makes each a third cheaper for Postgres.
-///
-/// The rows' UUIDs must differ, and the partitions of their days must exist ([`ensure_partition`]).
-pub(crate) async fn insert_rows(
-    executor: impl PgExecutor<'_>,
-    rows: &[LogRow],
-    are_new: bool,
-) -> Result<(), sqlx::Error> {
-    if are_new {
-        insert!(rows, "").execute(executor).await?;
-    } else {
+
+/// One row, whose parameters are plain values: as it comes while little is asked. It is a quarter cheaper for Postgres
+/// than a group of one.
+macro_rules! insert_one {
+    ($row:ident, $tail:literal) => {
         insert!(
-            rows,
+            $row,
+            value,
+            "(VALUES (
+                $1::uuid, $2::timestamptz, $3::text, $4::text, $5::text, $6::text, $7::text, $8::bigint, $9::bigint,
+                $10::text, $11::bigint, $12::bigint, $13::bigint, $14::text, $15::bigint, $16::bigint, $17::text,
+                $18::text, $19::int, $20::text, $21::bigint, $22::timestamptz, $23::double precision))",
+            $tail
+        )
+    };
+}
+
+/// Any number of rows, whose parameters are arrays.
+macro_rules! insert_many {
+    ($rows:ident, $tail:literal) => {
+        insert!(
+            $rows,
+            column,
+            "UNNEST(
+                $1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                $8::bigint[], $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[],
+                $15::bigint[], $16::bigint[], $17::text[], $18::text[], $19::int[], $20::text[], $21::bigint[],
+                $22::timestamptz[], $23::double precision[])",
+            $tail
+        )
+    };
+}
+
+macro_rules! over_the_open_one {
+    ($insert:ident, $rows:ident) => {
+        $insert!(
+            $rows,
             "
             ON CONFLICT (started_at, request_uuid) DO UPDATE SET
                 job_id = EXCLUDED.job_id,
@@ -87,9 +104,26 @@ pub(crate) async fn insert_rows(
                 duration_ms = EXCLUDED.duration_ms
             WHERE EXCLUDED.finished_at IS NOT NULL AND (old.finished_at IS NULL OR old.outcome = 'abandoned')"
         )
-        .execute(executor)
-        .await?;
-    }
+    };
+}
+
+/// Writes all rows with one statement. A row may be written again: an open one never overwrites, a whole one overwrites
+/// an open or abandoned one. So a group whose commit got no answer is simply sent again.
+///
+/// `are_new`: none of the rows can be there yet, which makes each a third cheaper for Postgres.
+///
+/// The rows' UUIDs must differ, and the partitions of their days must exist ([`ensure_partition`]).
+pub(crate) async fn insert_rows(
+    executor: impl PgExecutor<'_>,
+    rows: &[LogRow],
+    are_new: bool,
+) -> Result<(), sqlx::Error> {
+    match (rows, are_new) {
+        ([row], true) => insert_one!(row, "").execute(executor).await?,
+        ([row], false) => over_the_open_one!(insert_one, row).execute(executor).await?,
+        (rows, true) => insert_many!(rows, "").execute(executor).await?,
+        (rows, false) => over_the_open_one!(insert_many, rows).execute(executor).await?,
+    };
     Ok(())
 }
 
@@ -104,6 +138,10 @@ pub(crate) async fn ensure_partition(connection: &mut PgConnection, day: NaiveDa
         .fetch_one(connection)
         .await?;
     Ok(())
+}
+
+fn value<'r, T>(row: &'r LogRow, pick: impl Fn(&'r LogRow) -> T) -> T {
+    pick(row)
 }
 
 fn column<'r, T>(rows: &'r [LogRow], pick: impl Fn(&'r LogRow) -> T) -> Vec<T> {
