@@ -214,6 +214,8 @@ async fn run_all(
     for contestant in all {
         turn(field, contestant, &scenes::WARM_UP, &mut end).await?;
     }
+    // The disk is still busy with four new databases.
+    tokio::task::spawn_blocking(rustix::fs::sync).await?;
     let mut measured = BTreeMap::new();
     let wanted = |scene: &Scene| options.only.as_ref().is_none_or(|part| scene.name.contains(part));
     for scene in scenes::all(options.quick).into_iter().filter(wanted) {
