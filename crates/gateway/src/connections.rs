@@ -93,8 +93,9 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, ending:
         request.extensions_mut().insert(ConnectInfo(peer));
         request.map(Body::new)
     });
-    let builder = Builder::new(TokioExecutor::new());
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
+    // HTTP/1.1 alone: to tell HTTP/2 apart, each connection would read into twice the memory.
+    let builder = Builder::new(TokioExecutor::new()).http1_only();
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut connection = pin!(connection);
     // How a connection ends is its caller's affair: what was asked is on record.
     tokio::select! {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -79,12 +79,10 @@ where
         let stamp = stamp(&*state.clock, &mut request);
         let method = metrics::method(request.method());
         let span = span(&state, &stamp, request.method());
-        // HTTP/2 has other means.
-        let may_close = request.version() <= Version::HTTP_11;
         let answer = self.inner.call(request);
         let answering = async move {
             let mut response = answer.await?;
-            if may_close && state.stopping.has_begun() {
+            if state.stopping.has_begun() {
                 response.headers_mut().insert(header::CONNECTION, CLOSE);
             }
             let name = header_value(&stamp.request_uuid());

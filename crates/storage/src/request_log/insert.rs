@@ -53,8 +53,8 @@ macro_rules! insert {
     };
 }
 
-/// One row, whose parameters are plain values: as it comes while little is asked. It is a quarter cheaper for Postgres
-/// than a group of one.
+/// One row, whose parameters are plain values: as it comes while little is asked. Postgres has less to do with it than
+/// with arrays of one.
 macro_rules! insert_one {
     ($row:ident, $tail:literal) => {
         insert!(
