@@ -61,25 +61,43 @@ impl<S> Layer<S> for Problems {
     }
 }
 
-impl<S> Service<Request> for Around<Edge, S>
-where
-    S: Service<Request, Response = Response, Error = Infallible>,
-    S::Future: Send + 'static,
+/// What is done around a request.
+pub(crate) trait Step {
+    /// Answers it, `within` having its say.
+    fn around(&self, request: Request, within: &mut impl Within) -> Answering;
+}
+
+type Answering = BoxFuture<'static, Result<Response, Infallible>>;
+
+/// What a step goes around.
+pub(crate) trait Within:
+    Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>
 {
+}
+
+impl<S> Within for S where S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static> {}
+
+impl<L: Step, S: Within> Service<Request> for Around<L, S> {
     type Response = Response;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request) -> Self::Future {
-        let state = Arc::clone(&self.layer.0);
+    fn call(&mut self, request: Request) -> Self::Future {
+        self.layer.around(request, &mut self.inner)
+    }
+}
+
+impl Step for Edge {
+    fn around(&self, mut request: Request, within: &mut impl Within) -> Answering {
+        let state = Arc::clone(&self.0);
         let stamp = stamp(&*state.clock, &mut request);
         let method = metrics::method(request.method());
         let span = span(&state, &stamp, request.method());
-        let answer = self.inner.call(request);
+        let answer = within.call(request);
         let answering = async move {
             let mut response = answer.await?;
             if state.stopping.has_begun() {
@@ -104,21 +122,9 @@ where
     }
 }
 
-impl<S> Service<Request> for Around<Problems, S>
-where
-    S: Service<Request, Response = Response, Error = Infallible>,
-    S::Future: Send + 'static,
-{
-    type Response = Response;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response, Infallible>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let state = Arc::clone(&self.layer.0);
+impl Step for Problems {
+    fn around(&self, request: Request, within: &mut impl Within) -> Answering {
+        let state = Arc::clone(&self.0);
         let path = request.uri().clone();
         let request_uuid = request
             .extensions()
@@ -126,7 +132,7 @@ where
             .map_or_else(Uuid::nil, RequestStamp::request_uuid);
         let envelope = Envelope::of(path.path(), request.extensions().get::<Arrival>().is_some());
         let place = state.limits.fits(&request).and_then(|()| state.limits.enter());
-        let answer = place.map(|place| (place, self.inner.call(request)));
+        let answer = place.map(|place| (place, within.call(request)));
         Box::pin(async move {
             let mut response = match answer {
                 Ok((_place, answer)) => match AssertUnwindSafe(answer).catch_unwind().await {

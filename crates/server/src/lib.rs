@@ -62,5 +62,5 @@ pub fn router(state: ServerState) -> Router {
             Problems(Arc::clone(&state)),
             DefaultBodyLimit::max(state.settings.max_body_bytes),
         ))
-        .with_state(Arc::clone(&state))
+        .with_state(state)
 }
