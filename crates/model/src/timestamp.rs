@@ -1,14 +1,13 @@
 //! dbt Cloud's timestamps, which come in two spellings.
 
-use chrono::{DateTime, NaiveDateTime, Utc};
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// A moment in UTC.
 ///
 /// dbt Cloud writes `2024-03-19T11:57:15.559970Z` and `2025-03-27 20:37:19.996618+00:00`, and both are read, as is a
 /// timestamp without offset, which is taken as UTC. We always write the first spelling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub DateTime<Utc>);
 
 impl Timestamp {
@@ -28,6 +27,13 @@ impl Timestamp {
 impl From<Timestamp> for DateTime<Utc> {
     fn from(moment: Timestamp) -> Self {
         moment.0
+    }
+}
+
+impl Serialize for Timestamp {
+    /// In one piece: chrono's own form writes it to JSON letter by letter.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.to_rfc3339_opts(SecondsFormat::AutoSi, true))
     }
 }
 

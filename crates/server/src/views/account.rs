@@ -1,7 +1,6 @@
 //! Accounts.
 
-use chrono::{DateTime, Utc};
-use model::Verbatim;
+use model::{Timestamp, Verbatim};
 
 super::view! {
     /// An account of dbt Cloud.
@@ -33,7 +32,7 @@ super::view! {
         lock_reason: String,
         /// For instance `unpaid` or `trial_expired`.
         lock_cause: String,
-        unlocked_at: DateTime<Utc>,
+        unlocked_at: Timestamp as DateTime<Utc>,
         pending_cancel: bool,
         billing_email_address: String,
         /// Memory of a run, in MiB.
@@ -50,22 +49,22 @@ super::view! {
         git_auth_level: String,
         /// Unique across all cells of dbt Cloud.
         identifier: String,
-        trial_end_date: DateTime<Utc>,
+        trial_end_date: Timestamp as DateTime<Utc>,
         /// The account's prefix in its access URL.
         static_subdomain: String,
         vanity_subdomain: String,
-        run_locked_until: DateTime<Utc>,
+        run_locked_until: Timestamp as DateTime<Utc>,
         /// 1: active, 2: deleted.
         state: i64,
         /// Deprecated by dbt Cloud, as is `freshness_job_id`.
         docs_job_id: i64,
         freshness_job_id: i64,
-        copilot_locked_until: DateTime<Utc>,
+        copilot_locked_until: Timestamp as DateTime<Utc>,
         agent_credit_locked: bool,
         /// As dbt Cloud sends it, as are `groups`.
         account_migration_events: Vec<Verbatim> as Vec<Value>,
         groups: Vec<Verbatim> as Vec<Value>,
-        created_at: DateTime<Utc>,
-        updated_at: DateTime<Utc>,
+        created_at: Timestamp as DateTime<Utc>,
+        updated_at: Timestamp as DateTime<Utc>,
     }
 }

@@ -1,7 +1,6 @@
 //! Environments.
 
-use chrono::{DateTime, Utc};
-use model::Verbatim;
+use model::{Timestamp, Verbatim};
 
 super::view! {
     /// An environment of dbt Cloud. Some fields are version 3's alone (the list and the environment of a named project),
@@ -50,8 +49,8 @@ super::view! {
         created_by_id: i64,
         /// 1: active, 2: deleted.
         state: i64,
-        created_at: DateTime<Utc>,
-        updated_at: DateTime<Utc>,
+        created_at: Timestamp as DateTime<Utc>,
+        updated_at: Timestamp as DateTime<Utc>,
         /// As dbt Cloud sends it, as are all related objects.
         project: Verbatim as Value,
         connection: Verbatim as Value,

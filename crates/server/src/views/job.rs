@@ -1,7 +1,6 @@
 //! Jobs.
 
-use chrono::{DateTime, Utc};
-use model::Verbatim;
+use model::{Timestamp, Verbatim};
 
 super::view! {
     /// A job of dbt Cloud: the definition, not its runs.
@@ -65,10 +64,10 @@ super::view! {
         job_completion_trigger_condition: Verbatim as Value,
         schedule: JobScheduleView,
         cron_humanized: String,
-        next_run: DateTime<Utc>,
+        next_run: Timestamp as DateTime<Utc>,
         next_run_humanized: String,
-        created_at: DateTime<Utc>,
-        updated_at: DateTime<Utc>,
+        created_at: Timestamp as DateTime<Utc>,
+        updated_at: Timestamp as DateTime<Utc>,
         /// As dbt Cloud sends it, as are all related objects; null unless `include_related` names it.
         account: Verbatim as Value,
         project: Verbatim as Value,

@@ -57,12 +57,12 @@ macro_rules! view {
 /// Declares the view of a part of one of dbt's nouns, which has no id.
 macro_rules! part {
     ($(#[$doc:meta])* pub struct $name:ident from $part:ident {
-        $($(#[$field_meta:meta])* $field:ident: $type:ty,)*
+        $($(#[$field_meta:meta])* $field:ident: $type:ty $(as $documented:ty)?,)*
     }) => {
         #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
         $(#[$doc])*
         pub(crate) struct $name {
-            $($(#[$field_meta])* $field: Option<$type>,)*
+            $($(#[$field_meta])* $(#[schema(value_type = Option<$documented>)])? $field: Option<$type>,)*
         }
 
         impl From<model::$part> for $name {

@@ -1,7 +1,6 @@
 //! Projects.
 
-use chrono::{DateTime, Utc};
-use model::Verbatim;
+use model::{Timestamp, Verbatim};
 
 super::view! {
     /// A project of dbt Cloud.
@@ -35,8 +34,8 @@ super::view! {
         /// 0: default, 1: hybrid.
         #[serde(rename = "type")]
         project_type: i64,
-        created_at: DateTime<Utc>,
-        updated_at: DateTime<Utc>,
+        created_at: Timestamp as DateTime<Utc>,
+        updated_at: Timestamp as DateTime<Utc>,
         /// As dbt Cloud sends it, as are all related objects.
         connection: Verbatim as Value,
         environments: Vec<Verbatim> as Vec<Value>,

@@ -1,7 +1,6 @@
 //! Runs.
 
-use chrono::{DateTime, Utc};
-use model::Verbatim;
+use model::{Timestamp, Verbatim};
 
 super::view! {
     /// A run of dbt Cloud: one execution of a job.
@@ -36,17 +35,17 @@ super::view! {
         has_sources_generated: bool,
         notifications_sent: bool,
         blocked_by: Vec<i64>,
-        created_at: DateTime<Utc>,
-        updated_at: DateTime<Utc>,
+        created_at: Timestamp as DateTime<Utc>,
+        updated_at: Timestamp as DateTime<Utc>,
         /// When the run was picked up.
-        dequeued_at: DateTime<Utc>,
+        dequeued_at: Timestamp as DateTime<Utc>,
         /// When it began to execute.
-        started_at: DateTime<Utc>,
+        started_at: Timestamp as DateTime<Utc>,
         /// When it ended; may stay null on a cancelled run.
-        finished_at: DateTime<Utc>,
-        last_checked_at: DateTime<Utc>,
-        last_heartbeat_at: DateTime<Utc>,
-        should_start_at: DateTime<Utc>,
+        finished_at: Timestamp as DateTime<Utc>,
+        last_checked_at: Timestamp as DateTime<Utc>,
+        last_heartbeat_at: Timestamp as DateTime<Utc>,
+        should_start_at: Timestamp as DateTime<Utc>,
         /// As dbt Cloud sends it, as are all related objects.
         trigger: Verbatim as Value,
         job: Verbatim as Value,

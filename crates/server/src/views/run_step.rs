@@ -1,6 +1,6 @@
 //! Steps of runs.
 
-use chrono::{DateTime, Utc};
+use model::Timestamp;
 
 super::part! {
     /// A step of a run of dbt Cloud, with its logs.
@@ -33,16 +33,16 @@ super::part! {
         debug_log_path: String,
         /// The end of the debug logs.
         truncated_debug_logs: String,
-        started_at: DateTime<Utc>,
-        finished_at: DateTime<Utc>,
+        started_at: Timestamp as DateTime<Utc>,
+        finished_at: Timestamp as DateTime<Utc>,
         /// How dbt Cloud paints it.
         status_color: String,
         status_humanized: String,
         /// `HH:MM:SS`
         duration: String,
         duration_humanized: String,
-        created_at: DateTime<Utc>,
-        updated_at: DateTime<Utc>,
+        created_at: Timestamp as DateTime<Utc>,
+        updated_at: Timestamp as DateTime<Utc>,
         run_step_command: RunStepCommandView,
         run_step_invocation: RunStepInvocationView,
     }
