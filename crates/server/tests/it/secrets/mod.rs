@@ -1,8 +1,9 @@
 //! No secret leaves: marked ones are planted, every route and every way it fails is driven, and then answers, tables and
 //! log lines are searched for each of them in every spelling.
 
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+mod search;
+
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,8 +12,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use simulator::{AccountPlan, Config, Effect, Fault, FaultBody, Seed};
 use storage::KeyRing;
-use tracing_subscriber::fmt::MakeWriter;
 
+use self::search::{Lines, finds, spellings};
 use crate::support::{Answer, COMPANY, Caller, Names, Setup, TestApp, operations};
 
 const TOKEN: &str = "dbtc_MARKED_b1946ac92492d2347c6235b4d2611184";
@@ -22,70 +23,6 @@ const WRONG: &str = "dbtc_WRONG_d3b07384d113edec49eaa6238ad5ff00";
 const URL_PASSWORD: &str = "PASSWORD_c157a79031e1c40f85931829bc5fc552";
 /// The 32 bytes of the encryption key.
 const SEALS: &str = "MARKED-encryption-key-9cdfb439c7";
-
-/// Collects log lines.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    fn text(&self) -> String {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&lines).into_owned()
-    }
-}
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
-/// A secret as it may turn up: itself, in hex, and in base64, wherever it stands in what was encoded.
-fn spellings(secret: &str) -> Vec<String> {
-    let mut all = vec![secret.to_owned(), hex::encode(secret), hex::encode_upper(secret)];
-    for shift in 0..3 {
-        let mut bytes = vec![0; shift];
-        bytes.extend(secret.bytes());
-        let encoded = STANDARD.encode(&bytes);
-        // Without the characters that depend on what stands before and after.
-        let own = &encoded[(shift * 8).div_ceil(6)..bytes.len() * 8 / 6];
-        all.extend([own.to_owned(), own.replace('+', "-").replace('/', "_")]);
-    }
-    all
-}
-
-fn finds(secrets: &[String], text: &str) -> Option<String> {
-    secrets.iter().find(|secret| text.contains(secret.as_str())).cloned()
-}
-
-#[test]
-fn the_search_finds_a_secret_in_every_spelling() {
-    let secrets = spellings(TOKEN);
-    for around in ["", "a", "ab", "abc"] {
-        let text = format!("{around}{TOKEN}{around}");
-        let encoded = STANDARD.encode(&text);
-        for hidden in [hex::encode(&text), hex::encode_upper(&text), encoded, text] {
-            assert!(finds(&secrets, &hidden).is_some(), "{hidden}");
-        }
-    }
-    assert_eq!(finds(&secrets, &STANDARD.encode(WRONG)), None);
-}
 
 /// The accounts, tokens and things of this test.
 struct Stage {

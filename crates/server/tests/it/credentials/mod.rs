@@ -1,0 +1,69 @@
+//! Credentials by API.
+
+mod serving;
+mod storing;
+
+use model::Role;
+use serde_json::{Value, json};
+use simulator::acme;
+
+use crate::support::{Answer, Caller, Setup, TestApp};
+
+/// Opens Acme's account as well as [`acme::TOKEN`] does, and can be told from it in the simulator's record.
+const SECOND_TOKEN: &str = acme::USER_TOKEN;
+
+fn order(app: &TestApp, name: &str) -> Value {
+    json!({
+        "name": name, "account_id": acme::ACCOUNT_ID, "token": SECOND_TOKEN, "access_url": app.dbt.base_url(),
+    })
+}
+
+/// A gateway where nothing comes from the settings.
+async fn without_settings() -> TestApp {
+    Setup {
+        accounts: Vec::new(),
+        ..Setup::default()
+    }
+    .start()
+    .await
+}
+
+fn admin(app: &TestApp) -> Caller<'_> {
+    app.caller(Role::Admin)
+}
+
+async fn names(app: &TestApp) -> Vec<String> {
+    let list = admin(app).get("/credentials").await.expect(200);
+    let results = list["results"].as_array().unwrap();
+    assert_eq!(list["count"], results.len());
+    results
+        .iter()
+        .map(|each| each["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+async fn get(app: &TestApp, name: &str) -> Value {
+    admin(app).get(&format!("/credentials/{name}")).await.expect(200)
+}
+
+/// The token of the last request to dbt Cloud.
+fn last_token(app: &TestApp) -> String {
+    let sent = app.dbt.requests();
+    let authorization = sent.last().unwrap().header("authorization").unwrap().to_owned();
+    authorization.split_once(' ').unwrap().1.to_owned()
+}
+
+/// The fields that a refusal of input names.
+fn fields(answer: &Answer) -> Vec<String> {
+    let problem = answer.problem(400, "invalid-request");
+    let errors = problem["errors"]
+        .as_array()
+        .unwrap_or_else(|| panic!("no errors: {problem:#}"));
+    errors
+        .iter()
+        .map(|error| {
+            assert!(error["message"].as_str().is_some_and(|text| !text.is_empty()));
+            error["field"].as_str().unwrap().to_owned()
+        })
+        .collect()
+}

@@ -1,0 +1,161 @@
+//! Changed: read, merged, written whole.
+
+use model::Role;
+use serde_json::{Value, json};
+use simulator::{Effect, Fault, PartialJobUpdate, acme};
+
+use super::{asked, nightly};
+use crate::support::TestApp;
+
+/// The simulator can be strict about the whole definition, or forget what is left out: a change of one field is the same
+/// in all cases.
+#[tokio::test]
+async fn a_change_reads_merges_and_writes_the_whole_whatever_dbt_does_with_what_is_left_out() {
+    for mode in [
+        PartialJobUpdate::Keep,
+        PartialJobUpdate::Refuse,
+        PartialJobUpdate::ResetToDefaults,
+    ] {
+        let app = TestApp::start().await;
+        app.dbt.change_switches(|switches| switches.partial_job_update = mode);
+        let before = app.viewer().get(&nightly()).await.expect(200);
+        app.dbt.clear_requests();
+        let change = json!({"description": "Changed", "settings": {"threads": 13}});
+        let answer = app.caller(Role::Admin).patch(&nightly(), &change).await;
+        let after = answer.expect(200);
+
+        let asked = asked(&app);
+        let place = format!("/jobs/{}/", acme::NIGHTLY_JOB_ID);
+        assert_eq!(
+            asked.iter().map(|(what, _)| what.clone()).collect::<Vec<_>>(),
+            [format!("GET {place}"), format!("POST {place}")]
+        );
+        let body = asked[1].1.as_object().unwrap();
+        for read_only in [
+            "id",
+            "created_at",
+            "updated_at",
+            "is_deferrable",
+            "raw_dbt_version",
+            "job_type",
+            "next_run",
+        ] {
+            assert!(!body.contains_key(read_only), "{read_only}");
+        }
+        let mut expected = before.clone();
+        expected["description"] = json!("Changed");
+        expected["settings"]["threads"] = json!(13);
+        expected["updated_at"] = after["updated_at"].clone();
+        assert_eq!(after, expected, "nothing else is changed");
+
+        let row = app.row_of(&answer).await;
+        assert_eq!(
+            (&row["request_type"], &row["outcome"], &row["attempts"], &row["job_id"]),
+            (
+                &json!("update_job"),
+                &json!("succeeded"),
+                &json!(2),
+                &json!(acme::NIGHTLY_JOB_ID)
+            )
+        );
+        let told: Vec<_> = row["exchanges"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|each| (&each["operation"], &each["why"]))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (&json!("get_job"), &json!("before_change")),
+                (&json!("update_job"), &json!("asked"))
+            ]
+        );
+    }
+}
+
+#[tokio::test]
+async fn null_clears_a_field_and_turning_the_schedule_on_changes_the_type() {
+    let app = TestApp::start().await;
+    let admin = app.caller(Role::Admin);
+    let job = admin.get(&nightly()).await.expect(200);
+    let order = json!({
+        "name": "Pinned", "project_id": job["project_id"], "environment_id": job["environment_id"],
+        "dbt_version": "1.9.0-latest",
+    });
+    let pinned = admin.post("/jobs", &order).await.expect(201);
+    assert_eq!(
+        (&pinned["dbt_version"], &pinned["job_type"]),
+        (&json!("1.9.0-latest"), &json!("other"))
+    );
+    let path = format!("/jobs/{}", pinned["id"]);
+    let change = json!({"dbt_version": null, "triggers": {"schedule": true}});
+    let changed = admin.patch(&path, &change).await.expect(200);
+    assert_eq!(
+        (&changed["dbt_version"], &changed["job_type"]),
+        (&Value::Null, &json!("scheduled"))
+    );
+    assert_eq!(changed["triggers"]["github_webhook"], false);
+}
+
+#[tokio::test]
+async fn fields_of_tomorrow_survive_a_change() {
+    let app = TestApp::start().await;
+    app.dbt
+        .add_fault(Fault::on("GET", "/api/v2/").effect(Effect::UnknownFields));
+    let read = app
+        .caller(Role::Admin)
+        .patch(&nightly(), &json!({"name": "Renamed"}))
+        .await;
+    read.expect(200);
+    let asked = asked(&app);
+    let written = &asked[1].1["a_field_of_next_year"];
+    assert_eq!(written["nested"], json!([1, "two", null]), "{:#}", asked[1].1);
+}
+
+#[tokio::test]
+async fn a_change_whose_reading_failed_changed_nothing_and_says_so() {
+    let app = TestApp::start().await;
+    app.dbt.add_fault(Fault::on("GET", "/api/v2/").status(503));
+    let answer = app
+        .caller(Role::Admin)
+        .patch(&nightly(), &json!({"name": "Renamed"}))
+        .await;
+    answer.problem(502, "dbt-unavailable");
+    assert!(
+        answer.detail().ends_with(" Nothing was changed."),
+        "{}",
+        answer.detail()
+    );
+    assert!(app.dbt.requests_to("POST", "/").is_empty());
+}
+
+#[tokio::test]
+async fn the_write_of_a_change_is_never_sent_again_and_its_reading_is() {
+    let app = TestApp::start().await;
+    let place = format!("/api/v2/accounts/{}/jobs/", acme::ACCOUNT_ID);
+    app.dbt.add_fault(Fault::on("GET", &place).status(503).once());
+    app.dbt.add_fault(Fault::on("POST", &place).status(503));
+    let answer = app
+        .caller(Role::Admin)
+        .patch(&nightly(), &json!({"name": "Renamed"}))
+        .await;
+    answer.problem(502, "dbt-unavailable");
+    assert!(
+        answer
+            .detail()
+            .ends_with("What a change did is unknown: look before you repeat it.")
+    );
+    let asked: Vec<_> = asked(&app)
+        .into_iter()
+        .map(|(what, _)| what.split(' ').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(asked, ["GET", "GET", "POST"]);
+    app.dbt.clear_requests();
+    let order = json!({"name": "n", "project_id": acme::PROJECT_ID, "environment_id": acme::PRODUCTION_ENVIRONMENT_ID});
+    app.caller(Role::Admin)
+        .post("/jobs", &order)
+        .await
+        .problem(502, "dbt-unavailable");
+    assert_eq!(app.dbt.requests().len(), 1);
+}

@@ -1,0 +1,217 @@
+//! Who sees what, and that no search looks further than it must.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use model::{AccountId, ApiKeyId, CompanyId, RequestType};
+use serde_json::json;
+use storage::{
+    LogFilter, LogPosition, LogRow, LogSight, Outcome, PageLimit, Percentiles, RequestLog as _, StorageError,
+};
+use uuid::Uuid;
+
+use super::{COMPANY, KEY, WIDE, asking, page, reader, reader_with, row, search, uuids};
+use crate::support::{Db, noon, stamp_at};
+
+#[tokio::test]
+async fn another_companys_rows_do_not_exist() {
+    let db = Db::new().await;
+    let (ours, theirs) = (row(|_| {}), row(|plan| plan.company = CompanyId(2)));
+    db.log().write(&[ours.clone(), theirs.clone()]).await.unwrap();
+    let logs = reader(&db);
+    for (company, own, foreign) in [(COMPANY, &ours, &theirs), (CompanyId(2), &theirs, &ours)] {
+        for sight in [
+            LogSight::All,
+            LogSight::Own(KEY),
+            LogSight::OwnAndAccounts(KEY, Vec::new()),
+        ] {
+            assert_eq!(
+                search(&logs, company, &sight, &LogFilter::default()).await,
+                [own.request_uuid()]
+            );
+            assert!(logs.get(company, &sight, own.request_uuid()).await.unwrap().is_some());
+            assert!(
+                logs.get(company, &sight, foreign.request_uuid())
+                    .await
+                    .unwrap()
+                    .is_none()
+            );
+        }
+    }
+    assert!(
+        search(&logs, CompanyId(3), &LogSight::All, &LogFilter::default())
+            .await
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn a_caller_sees_what_its_sight_allows_in_lists_and_by_name() {
+    let db = Db::new().await;
+    let of = |key: Option<i64>, account: i64| {
+        row(|plan| {
+            plan.key = key.map(ApiKeyId);
+            plan.account = Some(AccountId(account));
+        })
+    };
+    let (own, listed, others, command) = (of(Some(5), 99), of(Some(6), 10), of(Some(6), 11), of(None, 11));
+    let all = [&own, &listed, &others, &command];
+    db.log().write(&all.map(Clone::clone)).await.unwrap();
+    let logs = reader(&db);
+    let accounts = vec![AccountId(10), AccountId(12)];
+    let cases: [(LogSight, &[&LogRow]); 3] = [
+        (LogSight::All, &all),
+        (LogSight::Own(KEY), &[&own]),
+        (LogSight::OwnAndAccounts(KEY, accounts), &[&own, &listed]),
+    ];
+    for (sight, expected) in cases {
+        let found: BTreeSet<_> = search(&logs, COMPANY, &sight, &LogFilter::default())
+            .await
+            .into_iter()
+            .collect();
+        let expected: BTreeSet<_> = expected.iter().map(|row| row.request_uuid()).collect();
+        assert_eq!(found, expected, "{sight:?}");
+        for row in all {
+            let by_name = logs.get(COMPANY, &sight, row.request_uuid()).await.unwrap();
+            assert_eq!(by_name.is_some(), expected.contains(&row.request_uuid()), "{sight:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn searches_leave_out_the_days_that_they_need_not_look_at() {
+    let db = Db::new().await;
+    let today = row(|_| {});
+    let yesterday = row(|plan| plan.at = noon() - TimeDelta::days(1));
+    db.log().write(&[today.clone(), yesterday.clone()]).await.unwrap();
+    // Whoever looks at the day before now waits for ever.
+    let mut lock = db.test.pool().begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE request_log_20260303 IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let logs = reader_with(&db, Duration::from_millis(300));
+
+    let found = logs.get(COMPANY, &LogSight::All, today.request_uuid()).await.unwrap();
+    assert!(found.is_some(), "by name");
+    let midnight = "2026-03-04T00:00:00Z".parse().unwrap();
+    let since_midnight = LogFilter {
+        from: Some(midnight),
+        ..LogFilter::default()
+    };
+    assert_eq!(
+        search(&logs, COMPANY, &LogSight::All, &since_midnight).await,
+        [today.request_uuid()]
+    );
+
+    let everything = PageLimit { rows: 10, bytes: WIDE };
+    let all = logs
+        .page(COMPANY, &LogSight::All, &LogFilter::default(), None, everything)
+        .await;
+    assert!(matches!(all, Err(StorageError::TooSlow(_))), "{all:?}");
+    lock.rollback().await.unwrap();
+
+    // And a page that begins before today leaves out today.
+    let mut lock = db.test.pool().begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE request_log_20260304 IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let after = LogPosition {
+        started_at: midnight - TimeDelta::microseconds(1),
+        request_uuid: Uuid::max(),
+    };
+    let earlier = page(&logs, Some(after), 10).await;
+    assert_eq!(uuids(&earlier), [yesterday.request_uuid()]);
+}
+
+#[tokio::test]
+async fn a_summary_counts_outcomes_and_tells_the_durations_of_what_ended() {
+    let db = Db::new().await;
+    let mut rows = Vec::new();
+    for outcome in [Outcome::Succeeded, Outcome::Succeeded, Outcome::NotFound] {
+        rows.push(row(|plan| plan.outcome = Some(outcome)));
+    }
+    rows.push(row(|plan| plan.outcome = None));
+    rows.push(row(|plan| {
+        plan.request_type = RequestType::TriggerJob;
+        plan.outcome = None;
+    }));
+    rows.push(row(|plan| plan.company = CompanyId(2)));
+    rows.push(row(|plan| plan.key = Some(ApiKeyId(6))));
+    rows.push(row(|plan| plan.at = noon() - TimeDelta::hours(2)));
+    db.log().write(&rows).await.unwrap();
+    // 1, 2, 3, … 100 ms, in no order.
+    db.run(
+        "INSERT INTO request_log (request_uuid, face, request_type, company_id, api_key_id, args, outcome, started_at,
+             finished_at, duration_ms)
+         SELECT gen_random_uuid(), 'rest', 'list_projects', 1, 5, '{}', 'succeeded', '2026-03-04T12:00:00Z', now(),
+             1 + n * 37 % 100
+         FROM generate_series(1, 100) n",
+    )
+    .await;
+    let logs = reader(&db);
+    let hour = asking(|it| it.from = Some(noon() - TimeDelta::hours(1)));
+
+    let types = logs.summary(COMPANY, &LogSight::Own(KEY), &hour).await.unwrap();
+
+    let told: Vec<_> = types
+        .iter()
+        .map(|of_type| (of_type.request_type.as_str(), of_type.count, json!(of_type.outcomes)))
+        .collect();
+    let expected = [
+        ("list_projects", 100, json!({"succeeded": 100})),
+        ("get_run", 4, json!({"succeeded": 2, "not_found": 1, "open": 1})),
+        ("trigger_job", 1, json!({"open": 1})),
+    ];
+    assert_eq!(told, expected);
+    let (p50, p90, p95, p99) = (50.0, 90.0, 95.0, 99.0);
+    assert_eq!(types[0].durations, Some(Percentiles { p50, p90, p95, p99 }));
+    assert_eq!(types[2].durations, None, "nothing has ended");
+    let everybody = logs.summary(COMPANY, &LogSight::All, &hour).await.unwrap();
+    assert_eq!(everybody[1].count, 5);
+    assert!(
+        logs.summary(CompanyId(3), &LogSight::All, &hour)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn a_uuid_that_tells_no_time_is_no_rows_name() {
+    let db = Db::new().await;
+    let odd = stamp_at(noon()).request_uuid();
+    let mut bytes = odd.into_bytes();
+    bytes[6] = 0x40 | (bytes[6] & 0x0f);
+    let logs = reader(&db);
+    for uuid in [Uuid::nil(), Uuid::max(), Uuid::from_bytes(bytes), odd] {
+        assert!(
+            logs.get(COMPANY, &LogSight::All, uuid).await.unwrap().is_none(),
+            "{uuid}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn readers_have_connections_of_their_own_which_close() {
+    let db = Db::new().await;
+    let logs = reader(&db);
+    page(&logs, None, 1).await;
+    let readers = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND application_name = 'dbt-gateway log reader'";
+    assert_eq!(db.number(readers).await, 1);
+    logs.close().await;
+    // Postgres forgets a connection a moment after it was closed.
+    let gone = async {
+        while db.number(readers).await != 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    let patience = std::time::Duration::from_mins(1);
+    assert!(
+        tokio::time::timeout(patience, gone).await.is_ok(),
+        "a reader is still connected"
+    );
+}

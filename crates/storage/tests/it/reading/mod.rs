@@ -1,0 +1,124 @@
+//! Reading the log.
+
+mod bounds;
+mod searching;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use model::{AccountId, ApiKeyId, CompanyId, Face, FixedClock, JobId, RequestStamp, RequestType, RunId};
+use serde_json::json;
+use storage::{
+    Closing, FixedPart, LogFilter, LogPage, LogPosition, LogReadSettings, LogRow, LogSight, Outcome, PageLimit,
+    RequestLogs, RowLimits,
+};
+use uuid::Uuid;
+
+use crate::support::{Db, PATIENCE, noon};
+
+const COMPANY: CompanyId = CompanyId(1);
+const KEY: ApiKeyId = ApiKeyId(5);
+
+/// Far beyond every page here.
+const WIDE: usize = 1 << 30;
+
+fn reader(db: &Db) -> RequestLogs {
+    reader_with(db, PATIENCE)
+}
+
+fn reader_with(db: &Db, statement_timeout: Duration) -> RequestLogs {
+    let settings = LogReadSettings {
+        connections: 2,
+        acquire_timeout: PATIENCE,
+        statement_timeout,
+    };
+    RequestLogs::new(&db.database, &settings)
+}
+
+/// A succeeded `get_run` of company 1 at noon, changed.
+fn row(change: impl FnOnce(&mut Plan)) -> LogRow {
+    let mut plan = Plan::default();
+    change(&mut plan);
+    plan.row()
+}
+
+struct Plan {
+    at: DateTime<Utc>,
+    face: Face,
+    company: CompanyId,
+    request_type: RequestType,
+    outcome: Option<Outcome>,
+    status_code: Option<u16>,
+    key: Option<ApiKeyId>,
+    account: Option<AccountId>,
+    job: Option<JobId>,
+    run: Option<RunId>,
+    args: serde_json::Value,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            at: noon(),
+            face: Face::Rest,
+            company: COMPANY,
+            request_type: RequestType::GetRun,
+            outcome: Some(Outcome::Succeeded),
+            status_code: None,
+            key: Some(KEY),
+            account: None,
+            job: None,
+            run: None,
+            args: json!({}),
+        }
+    }
+}
+
+impl Plan {
+    fn row(self) -> LogRow {
+        let stamp = RequestStamp::now(&FixedClock::at(self.at), self.face, None);
+        let limits = RowLimits {
+            json_max_bytes: 1 << 20,
+            ..RowLimits::default()
+        };
+        let mut fixed = FixedPart::new(&stamp, self.request_type, self.company, &self.args, &limits);
+        fixed.api_key_id = self.key;
+        fixed.account_id = self.account;
+        fixed.job_id = self.job;
+        fixed.run_id = self.run;
+        let Some(outcome) = self.outcome else {
+            return Arc::new(fixed).open();
+        };
+        let mut closing = Closing::new(outcome, &stamp, self.at, None, &limits);
+        closing.status_code = self.status_code;
+        closing.attempts = i32::from(self.status_code.is_some());
+        fixed.closed(closing)
+    }
+}
+
+fn uuids(page: &LogPage) -> Vec<Uuid> {
+    page.records.iter().map(|record| record.request_uuid).collect()
+}
+
+async fn page(logs: &RequestLogs, after: Option<LogPosition>, rows: u32) -> LogPage {
+    let limit = PageLimit { rows, bytes: WIDE };
+    logs.page(COMPANY, &LogSight::All, &LogFilter::default(), after, limit)
+        .await
+        .unwrap()
+}
+
+/// The UUIDs of all that comes, newest first.
+async fn search(logs: &RequestLogs, company: CompanyId, sight: &LogSight, filter: &LogFilter) -> Vec<Uuid> {
+    let limit = PageLimit {
+        rows: 1000,
+        bytes: WIDE,
+    };
+    uuids(&logs.page(company, sight, filter, None, limit).await.unwrap())
+}
+
+fn asking(change: impl FnOnce(&mut LogFilter)) -> LogFilter {
+    let mut filter = LogFilter::default();
+    change(&mut filter);
+    filter
+}
