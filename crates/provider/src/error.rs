@@ -7,9 +7,12 @@ use storage::LogError;
 /// Why a request has no answer from dbt Cloud, or must not have one.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
-    /// An exchange with dbt Cloud failed.
+    /// An exchange of a read failed.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// A change was sent and failed: but for a refusal, dbt Cloud may have made it all the same.
+    #[error(transparent)]
+    Change(ApiError),
     /// A change failed before it was sent, at what is read first: nothing was changed.
     #[error(transparent)]
     BeforeChange(ApiError),

@@ -10,6 +10,7 @@ use crate::ProviderError;
 pub(crate) fn of(error: &ProviderError) -> Outcome {
     match error {
         ProviderError::Api(error)
+        | ProviderError::Change(error)
         | ProviderError::BeforeChange(error)
         | ProviderError::InAccount { source: error, .. } => of_exchange(error),
         ProviderError::RunNotVisibleYet(_) | ProviderError::NoResultsStep(_) | ProviderError::NoEndedRun(_) => {

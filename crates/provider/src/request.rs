@@ -172,7 +172,10 @@ impl DbtProvider {
                         "a change was answered before its row was closed"
                     );
                 }
-                result
+                result.map_err(|error| match error {
+                    ProviderError::Api(error) => ProviderError::Change(error),
+                    error => error,
+                })
             }
         }
     }

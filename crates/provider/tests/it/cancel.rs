@@ -92,11 +92,14 @@ async fn a_run_that_ends_between_the_look_and_the_cancellation_is_told_as_over()
 async fn another_refusal_is_told_as_it_came() {
     let still_running = bench(&[3, 3], || Reply::status(400));
     let refused = cancel(&still_running).await;
-    assert!(matches!(refused, Err(ProviderError::Api(_))), "{refused:?}");
+    assert!(matches!(refused, Err(ProviderError::Change(_))), "{refused:?}");
     assert_eq!(still_running.log.only_row().outcome(), Some(Outcome::InvalidRequest));
     for status in [403, 404, 429, 500, 503] {
         let bench = bench(&[3], move || Reply::status(status));
-        assert!(matches!(cancel(&bench).await, Err(ProviderError::Api(_))), "{status}");
+        assert!(
+            matches!(cancel(&bench).await, Err(ProviderError::Change(_))),
+            "{status}"
+        );
         assert_eq!(bench.dbt.count(), 2, "{status}");
     }
 }

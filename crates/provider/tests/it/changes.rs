@@ -111,7 +111,7 @@ async fn a_failed_change_is_closed_with_its_error() {
 
     let answer = trigger(&bench).await;
 
-    assert!(matches!(answer, Err(ProviderError::Api(_))), "{answer:?}");
+    assert!(matches!(answer, Err(ProviderError::Change(_))), "{answer:?}");
     assert_eq!(bench.journal.lines(), ["row open", "dbt POST", "row unexpected_status"]);
     assert_eq!(bench.log.only_row().closing().unwrap().status_code, Some(409));
 }

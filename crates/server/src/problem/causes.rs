@@ -109,7 +109,11 @@ impl From<ProviderError> for Problem {
     fn from(error: ProviderError) -> Self {
         match error {
             ProviderError::Api(error) => error.into(),
-            ProviderError::BeforeChange(error) => of_exchange(error, "Nothing was changed."),
+            ProviderError::Change(error) => of_exchange(
+                error,
+                Some("What the change did is unknown: look before you repeat it."),
+            ),
+            ProviderError::BeforeChange(error) => of_exchange(error, Some("Nothing was changed.")),
             ProviderError::InAccount { account, source } => Self::from(source).in_account(account),
             ProviderError::RunNotVisibleYet(run) => Self::new(
                 Kind::RUN_NOT_VISIBLE_YET,
@@ -158,12 +162,12 @@ impl From<ProviderError> for Problem {
 
 impl From<ApiError> for Problem {
     fn from(error: ApiError) -> Self {
-        of_exchange(error, "What a change did is unknown: look before you repeat it.")
+        of_exchange(error, None)
     }
 }
 
-/// `effect` says what dbt Cloud may have done, where the error leaves that open.
-fn of_exchange(error: ApiError, effect: &str) -> Problem {
+/// `effect` says what became of a change, where the error leaves that open.
+fn of_exchange(error: ApiError, effect: Option<&str>) -> Problem {
     let retry_after = error.retry_after();
     match error {
         ApiError::InvalidRequest { message, fields } => {
@@ -237,7 +241,7 @@ fn cannot_retry(run: RunId, reason: Option<String>) -> Problem {
 }
 
 /// The error as a sentence, and what became of the change where dbt Cloud may have done its work all the same.
-fn with_advice(error: &ApiError, effect: &str) -> String {
+fn with_advice(error: &ApiError, effect: Option<&str>) -> String {
     let mut text = error.to_string();
     // dbt's own texts mostly end in a stop.
     if !text.ends_with(['.', '!', '?']) {
@@ -248,8 +252,10 @@ fn with_advice(error: &ApiError, effect: &str) -> String {
         ApiError::Connect(_) => {}
         ApiError::UnexpectedStatus { status, .. } if refused(*status) => {}
         _ => {
-            text.push(' ');
-            text.push_str(effect);
+            if let Some(effect) = effect {
+                text.push(' ');
+                text.push_str(effect);
+            }
         }
     }
     text

@@ -144,7 +144,7 @@ async fn the_write_of_a_change_is_never_sent_again_and_its_reading_is() {
     assert!(
         answer
             .detail()
-            .ends_with("What a change did is unknown: look before you repeat it.")
+            .ends_with("What the change did is unknown: look before you repeat it.")
     );
     let asked: Vec<_> = asked(&app)
         .into_iter()

@@ -123,7 +123,7 @@ async fn a_connection_that_breaks_is_a_502_and_a_post_is_not_sent_again() {
         });
         let trigger = v2(&format!("/jobs/{}/run", acme::NIGHTLY_JOB_ID));
         let answer = app.operator().post(&trigger, &json!({"cause": "x"})).await;
-        assert!(refusal(&answer, 502).contains("What a change did is unknown"));
+        assert!(refusal(&answer, 502).contains("What the change did is unknown"));
         assert_eq!(app.dbt.requests().len(), 1);
         let row = app.row_of(&answer).await;
         assert_eq!(
