@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 use url::Url;
 
-use crate::connections::{self, Ending};
+use crate::connections::{self, ConnectionLimits, Ending};
 use crate::database::Postgres;
 use crate::metrics::{self, Metrics};
 use crate::running::{self, Presence, Stop};
@@ -113,7 +113,11 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
         idle_grace: millis(settings.server.idle_grace_ms),
         ..Ending::default()
     };
-    let serving = connections::serve(listener, router, ending.clone());
+    let limits = ConnectionLimits {
+        max_connections: settings.limits.max_connections,
+        idle_timeout: Duration::from_secs(settings.server.idle_timeout_secs),
+    };
+    let serving = connections::serve(listener, router, limits, ending.clone());
     let stop = Stop {
         stopping,
         ending,

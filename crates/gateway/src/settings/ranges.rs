@@ -12,11 +12,13 @@ pub(super) fn range_of(key: &str) -> Option<RangeInclusive<i64>> {
 const RANGES: &[(&str, RangeInclusive<i64>)] = &[
     ("server.max_body_bytes", 1024..=64 << 20),
     ("server.drain_secs", 0..=300),
+    ("server.idle_timeout_secs", 1..=3600),
     ("server.idle_grace_ms", 0..=10_000),
     ("server.shutdown_secs", 1..=600),
     ("limits.requests_per_second", 0..=100_000),
     ("limits.burst", 1..=100_000),
     ("limits.replicas", 1..=1000),
+    ("limits.max_connections", 1..=100_000),
     ("limits.max_concurrent_requests", 1..=100_000),
     ("limits.max_url_bytes", 256..=64 << 10),
     ("limits.max_header_bytes", 1024..=256 << 10),
