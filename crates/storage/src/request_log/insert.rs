@@ -69,17 +69,20 @@ macro_rules! insert_one {
     };
 }
 
-/// Any number of rows, whose parameters are arrays.
+/// Any number of rows, whose parameters are arrays of one length. Taken apart in the list of columns: in FROM, Postgres
+/// would put each of them into a table of its own first.
 macro_rules! insert_many {
     ($rows:ident, $tail:literal) => {
         insert!(
             $rows,
             column,
-            "UNNEST(
-                $1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                $8::bigint[], $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[],
-                $15::bigint[], $16::bigint[], $17::text[], $18::text[], $19::int[], $20::text[], $21::bigint[],
-                $22::timestamptz[], $23::double precision[])",
+            "(SELECT
+                unnest($1::uuid[]), unnest($2::timestamptz[]), unnest($3::text[]), unnest($4::text[]),
+                unnest($5::text[]), unnest($6::text[]), unnest($7::text[]), unnest($8::bigint[]),
+                unnest($9::bigint[]), unnest($10::text[]), unnest($11::bigint[]), unnest($12::bigint[]),
+                unnest($13::bigint[]), unnest($14::text[]), unnest($15::bigint[]), unnest($16::bigint[]),
+                unnest($17::text[]), unnest($18::text[]), unnest($19::int[]), unnest($20::text[]),
+                unnest($21::bigint[]), unnest($22::timestamptz[]), unnest($23::double precision[]))",
             $tail
         )
     };
