@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::{Method, Request};
 use serde::Serialize;
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
@@ -20,7 +22,7 @@ use crate::pgbench::Socket;
 use crate::process::{Counted, Started, output};
 use crate::{programs, upstream};
 
-const ACCOUNT: &str = "70403103900001";
+pub(crate) const ACCOUNT: &str = "70403103900001";
 /// Longer than a first start takes, with the making of its database.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -157,7 +159,7 @@ impl Gateway {
     pub(crate) async fn start(
         program: &Path,
         folder: PathBuf,
-        upstream: &Upstream,
+        upstream: SocketAddr,
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
         std::fs::create_dir(&folder)?;
@@ -169,7 +171,7 @@ impl Gateway {
                 .envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "PG_BIN_DIR"))
                 .env("DBT_GATEWAY_DATA_DIR", &data)
                 .env("DBT_GATEWAY_LISTEN", address.to_string())
-                .env("DBT_BASE_URL", format!("http://{}/api", upstream.address))
+                .env("DBT_BASE_URL", format!("http://{upstream}/api"))
                 .env("DBT_TOKEN", "dbtc_FAKE_bench")
                 .env("DBT_ACCOUNT_ID", ACCOUNT)
                 .env("DBT_GATEWAY__LIMITS__REQUESTS_PER_SECOND", "0")
@@ -190,7 +192,7 @@ impl Gateway {
             "--company",
             "1",
             "--role",
-            "viewer",
+            "operator",
         ];
         let key = output(command().args(keys)).await?;
         let postmaster = std::fs::read_to_string(data.join("data/postmaster.pid"))?;
@@ -238,12 +240,21 @@ impl Gateway {
     }
 }
 
+/// A folder for everything that is started, gone when it is dropped.
+pub(crate) fn scratch() -> anyhow::Result<TempDir> {
+    // Run as root, Postgres is another user, who has to get in.
+    Ok(tempfile::Builder::new()
+        .prefix("dbt-gateway-bench-")
+        .permissions(std::fs::Permissions::from_mode(0o755))
+        .tempdir()?)
+}
+
 /// A port that was free a moment ago.
 pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-async fn wait_until_it_answers(address: SocketAddr, path: String) -> anyhow::Result<()> {
+pub(crate) async fn wait_until_it_answers(address: SocketAddr, path: String) -> anyhow::Result<()> {
     let until = Instant::now() + PATIENCE;
     loop {
         let answered = async {

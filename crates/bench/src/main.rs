@@ -4,6 +4,7 @@
 //! table of the targets and writes every figure as JSON. Shares no code with what it measures.
 
 mod contestants;
+mod exercise;
 mod latencies;
 mod load;
 mod machine;
@@ -36,6 +37,12 @@ struct Cli {
 enum Command {
     /// Measure, print the table, write the figures
     Run(RunOptions),
+    /// Let a gateway do once what it does all day: for a build that counts how often each part of the code runs
+    Exercise {
+        /// The gateway's binary
+        #[arg(long, value_name = "FILE")]
+        gateway: PathBuf,
+    },
     /// The double of dbt Cloud that is never the limit; ends when its standard input does
     Upstream,
 }
@@ -72,6 +79,7 @@ fn setting(text: &str) -> Result<(String, String), &'static str> {
 async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(options) => run(&options).await,
+        Command::Exercise { gateway } => exercise::run(&gateway).await,
         Command::Upstream => upstream::run().await,
     };
     match done {

@@ -1,13 +1,12 @@
 //! A whole run: everything started, every scene measured, everything stopped; and what came of it.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Serialize;
 
-use crate::contestants::{Contestant, Gateway, Nginx, Upstream, free_address};
+use crate::contestants::{Contestant, Gateway, Nginx, Upstream, free_address, scratch};
 use crate::load::{Load, Target};
 use crate::machine::Machine;
 use crate::marks::{self, Mark, number};
@@ -128,11 +127,7 @@ impl Field {
 
 /// Starts everybody, measures, stops everybody.
 pub(crate) async fn measure(options: &RunOptions) -> anyhow::Result<Report> {
-    // Run as root, Postgres is another user, who has to get in.
-    let scratch = tempfile::Builder::new()
-        .prefix("dbt-gateway-bench-")
-        .permissions(std::fs::Permissions::from_mode(0o755))
-        .tempdir()?;
+    let scratch = scratch()?;
     let mut machine = Machine::look(scratch.path());
     let program = options.gateway.canonicalize().context("there is no such gateway")?;
     say("Starting the contestants");
@@ -142,12 +137,18 @@ pub(crate) async fn measure(options: &RunOptions) -> anyhow::Result<Report> {
         say("nginx is not installed: it is left out.");
     }
     let mut settings: Vec<(&str, &str)> = options.set.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let gateway = Gateway::start(&program, scratch.path().join("gateway"), &upstream, &settings).await?;
+    let gateway = Gateway::start(&program, scratch.path().join("gateway"), upstream.address, &settings).await?;
     settings.extend([
         ("DBT_GATEWAY__REQUEST_LOG__GROUP_MAX_ROWS", "1"),
         ("DBT_GATEWAY__REQUEST_LOG__OPEN_READS", "true"),
     ]);
-    let two_commits = Gateway::start(&program, scratch.path().join("two-commits"), &upstream, &settings).await?;
+    let two_commits = Gateway::start(
+        &program,
+        scratch.path().join("two-commits"),
+        upstream.address,
+        &settings,
+    )
+    .await?;
     let metrics = free_address()?;
     let observer = Watcher::start(metrics)?;
     let (collector, metrics) = (format!("http://{}", observer.collector), metrics.to_string());
@@ -157,9 +158,9 @@ pub(crate) async fn measure(options: &RunOptions) -> anyhow::Result<Report> {
         ("DBT_GATEWAY__TRACING__QUEUE_SPANS", "1000000"),
         ("DBT_GATEWAY__METRICS__LISTEN", metrics.as_str()),
     ];
-    let watched = Gateway::start(&program, scratch.path().join("watched"), &upstream, &settings).await?;
+    let watched = Gateway::start(&program, scratch.path().join("watched"), upstream.address, &settings).await?;
     let settings = [("DBT_GATEWAY__LOG__FILTER", "off")];
-    let unwatched = Gateway::start(&program, scratch.path().join("unwatched"), &upstream, &settings).await?;
+    let unwatched = Gateway::start(&program, scratch.path().join("unwatched"), upstream.address, &settings).await?;
     let commits = Commits::prepare(&gateway.socket, scratch.path()).await?;
     machine.postgres = gateway.socket.ask("SHOW server_version").await?;
     machine.nginx = nginx.as_ref().map(|nginx| nginx.version.clone());
