@@ -7,6 +7,7 @@ mod database;
 mod healthcheck;
 mod keys;
 mod metrics;
+mod open_files;
 mod running;
 mod secrets;
 mod serve;

@@ -23,6 +23,7 @@ use url::Url;
 use crate::connections::{self, ConnectionLimits, Ending};
 use crate::database::Postgres;
 use crate::metrics::{self, Metrics};
+use crate::open_files;
 use crate::running::{self, Presence, Stop};
 use crate::secrets;
 use crate::settings::{IpNetwork, Settings, list, set};
@@ -30,6 +31,7 @@ use crate::telemetry::spans::{self, Tied, Traced};
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(settings: &Settings) -> anyhow::Result<()> {
+    open_files::allow_for(settings.limits.max_connections);
     let postgres = Postgres::for_serving(settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(serve(settings, &postgres));

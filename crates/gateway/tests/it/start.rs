@@ -1,10 +1,13 @@
 //! Starting: what is needed, and what is said when it is missing.
 
 use std::fs;
+use std::process::Command;
 
-use crate::support::{Caller, Site, program, text};
+use serde_json::{Value, json};
 
-fn refused(mut command: std::process::Command, expected: &[&str]) {
+use crate::support::{Caller, Gateway, Site, program, text};
+
+fn refused(mut command: Command, expected: &[&str]) {
     let output = command.output().unwrap();
     assert!(!output.status.success(), "{}", text(&output));
     for part in expected {
@@ -137,4 +140,29 @@ fn a_database_that_is_not_there_is_waited_for_and_then_given_up() {
         "{said}"
     );
     assert!(!said.contains("s3cret"), "{said}");
+}
+
+#[tokio::test]
+async fn the_soft_limit_of_open_files_is_raised_and_a_hard_one_that_is_too_low_told() {
+    let site = Site::new().await;
+    let serve = site.command(&["serve"]);
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "ulimit -Sn 512 && ulimit -Hn 2000 && exec \"$0\" \"$@\""])
+        .arg(serve.get_program())
+        .args(serve.get_args())
+        .env_clear()
+        .envs(serve.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let gateway = Gateway::start(limited);
+    let log = gateway.log();
+    let warning = log
+        .lines()
+        .find(|line| line.contains("limits.max_connections"))
+        .unwrap();
+    let warning: Value = serde_json::from_str(warning).unwrap();
+    assert_eq!((&warning["allowed"], &warning["wanted"]), (&json!(2000), &json!(4100)));
+    let limits = fs::read_to_string(format!("/proc/{}/limits", gateway.pid())).unwrap();
+    let open_files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(open_files.split_whitespace().nth(3), Some("2000"), "{open_files}");
+    gateway.stop();
 }
