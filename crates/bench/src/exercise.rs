@@ -21,9 +21,7 @@ use crate::load::{Target, connect};
 use crate::process::Started;
 use crate::say;
 
-const CONNECTIONS: usize = 32;
-/// How often each connection asks for everything.
-const TIMES: usize = 25;
+const CALLERS: usize = 32;
 
 /// What the simulator is started with.
 const TOKEN: &str = "dbtc_FAKE_acme_service_token";
@@ -33,7 +31,7 @@ const FAILED_RUN: &str = "70403104000902";
 
 /// Starts everything, has everything asked for, stops everything; the gateway by SIGTERM, so that it writes what it
 /// counted.
-pub(crate) async fn run(program: &Path) -> anyhow::Result<()> {
+pub(crate) async fn run(program: &Path, times: u32) -> anyhow::Result<()> {
     let program = program.canonicalize().context("there is no such gateway")?;
     let scratch = scratch()?;
     say("Starting the gateway and the simulator");
@@ -57,8 +55,8 @@ pub(crate) async fn run(program: &Path) -> anyhow::Result<()> {
     say("Asking");
     let target = Arc::new(gateway.target());
     let mut callers = JoinSet::new();
-    for _ in 0..CONNECTIONS {
-        callers.spawn(caller(Arc::clone(&target)));
+    for _ in 0..CALLERS {
+        callers.spawn(caller(Arc::clone(&target), times));
     }
     while let Some(done) = callers.join_next().await {
         done??;
@@ -120,10 +118,10 @@ fn asks() -> Vec<Ask> {
     ]
 }
 
-async fn caller(target: Arc<Target>) -> anyhow::Result<()> {
+async fn caller(target: Arc<Target>, times: u32) -> anyhow::Result<()> {
     let mut connection = connect(target.address).await?;
     let asks = asks();
-    for _ in 0..TIMES {
+    for _ in 0..times {
         for ask in &asks {
             let status = answer(&mut connection, &target, ask).await?;
             anyhow::ensure!(status == ask.status, "{} {}: {status}", ask.method, ask.path);

@@ -42,6 +42,9 @@ enum Command {
         /// The gateway's binary
         #[arg(long, value_name = "FILE")]
         gateway: PathBuf,
+        /// How often each of 32 callers asks for everything
+        #[arg(long, value_name = "NUMBER", default_value_t = 25)]
+        times: u32,
     },
     /// The double of dbt Cloud that is never the limit; ends when its standard input does
     Upstream,
@@ -79,7 +82,7 @@ fn setting(text: &str) -> Result<(String, String), &'static str> {
 async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(options) => run(&options).await,
-        Command::Exercise { gateway } => exercise::run(&gateway).await,
+        Command::Exercise { gateway, times } => exercise::run(&gateway, times).await,
         Command::Upstream => upstream::run().await,
     };
     match done {
