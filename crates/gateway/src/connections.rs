@@ -54,11 +54,14 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Connect
     let begin = |stream: TcpStream, peer, place: Option<OwnedSemaphorePermit>| {
         // A streamed answer leaves piece by piece: none waits until the one before it is acknowledged.
         let _ = stream.set_nodelay(true);
-        let connection = connection(stream, peer, router.clone(), limits.idle_timeout, ending.clone());
-        connections.spawn(async move {
-            let _until_it_ends = place;
-            connection.await;
-        });
+        connections.spawn(connection(
+            stream,
+            peer,
+            place,
+            router.clone(),
+            limits.idle_timeout,
+            ending.clone(),
+        ));
     };
     loop {
         let (place, accepted) = tokio::select! {
@@ -116,7 +119,14 @@ fn waiting(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
     waiting
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, idle_timeout: Duration, ending: Ending) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    _place_until_it_ends: Option<OwnedSemaphorePermit>,
+    router: Router,
+    idle_timeout: Duration,
+    ending: Ending,
+) {
     let service = router.map_request(move |mut request: axum::http::Request<_>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         request.map(Body::new)
