@@ -11,8 +11,8 @@ pub(super) fn range_of(key: &str) -> Option<RangeInclusive<i64>> {
 /// Every number, by its key, in the order of the file.
 const RANGES: &[(&str, RangeInclusive<i64>)] = &[
     ("server.max_body_bytes", 1024..=64 << 20),
-    ("server.drain_secs", 0..=300),
     ("server.idle_timeout_secs", 1..=3600),
+    ("server.drain_secs", 0..=300),
     ("server.idle_grace_ms", 0..=10_000),
     ("server.shutdown_secs", 1..=600),
     ("limits.requests_per_second", 0..=100_000),
