@@ -64,23 +64,23 @@ fn without(body: Vec<u8>, token: &str) -> Vec<u8> {
 async fn whole_body(answer: ApiAnswer, limit_bytes: usize) -> Result<Bytes, ApiError> {
     let status = answer.status;
     let mut chunks = answer.into_body();
-    let mut first = Bytes::new();
-    let mut body = Vec::new();
-    while let Some(chunk) = chunks.try_next().await? {
-        if chunk.len() > limit_bytes - first.len().max(body.len()) {
-            return Err(ApiError::TooLarge { status, limit_bytes });
-        }
-        // Most bodies are one piece, which is not copied.
-        if first.is_empty() {
-            first = chunk;
-            continue;
-        }
-        if body.is_empty() {
-            body.extend_from_slice(&first);
-        }
-        body.extend_from_slice(&chunk);
+    let mut pieces = Vec::new();
+    let mut room = limit_bytes;
+    while let Some(piece) = chunks.try_next().await? {
+        room = room
+            .checked_sub(piece.len())
+            .ok_or(ApiError::TooLarge { status, limit_bytes })?;
+        pieces.push(piece);
     }
-    Ok(if body.is_empty() { first } else { body.into() })
+    Ok(joined(pieces))
+}
+
+/// The pieces of a body, one after the other. Most bodies are one piece, which is not copied.
+pub fn joined(mut pieces: Vec<Bytes>) -> Bytes {
+    match pieces.len() {
+        1 => pieces.swap_remove(0),
+        _ => pieces.concat().into(),
+    }
 }
 
 /// A body that breaks off, stalls or is huge does not hide the status that came before it.

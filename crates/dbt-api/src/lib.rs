@@ -22,6 +22,7 @@ mod retry_after;
 mod runs;
 mod wrapped_api;
 
+pub use collect::joined;
 pub use error::{ApiError, BoxError};
 pub use http::{BuildError, DbtWrappedApi, HttpSettings};
 pub use redirect::Redirect;

@@ -1,7 +1,7 @@
 //! Answers that are handed on as they come: collected where they are short, else piped by a task of their own.
 
-use bytes::{Bytes, BytesMut};
-use dbt_api::{ApiAnswer, ApiBody, ApiError};
+use bytes::Bytes;
+use dbt_api::{ApiAnswer, ApiBody, ApiError, joined};
 use futures::stream::{BoxStream, TryStreamExt as _};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, StatusCode};
@@ -138,14 +138,5 @@ pub(crate) async fn beginning(mut body: ApiBody, max_bytes: usize) -> Result<Beg
             return Ok(Beginning::Longer(pieces, body));
         }
     }
-    Ok(Beginning::Whole(match pieces.len() {
-        1 => pieces.swap_remove(0),
-        _ => pieces
-            .iter()
-            .fold(BytesMut::with_capacity(bytes), |mut whole, piece| {
-                whole.extend_from_slice(piece);
-                whole
-            })
-            .freeze(),
-    }))
+    Ok(Beginning::Whole(joined(pieces)))
 }
