@@ -14,7 +14,7 @@ CREATE TABLE instance (
 CREATE TABLE request_log (
     request_uuid      uuid NOT NULL,
     caller_request_id text CHECK (char_length(caller_request_id) <= 128),
-    face              text NOT NULL CHECK (face IN ('rest', 'compat', 'internal')),
+    surface              text NOT NULL CHECK (surface IN ('rest', 'dbt', 'internal')),
     client_type       text CHECK (client_type IN
         ('dbt_cloud_administrative', 'dbt_cloud_metadata', 'dbt_cloud_semantic_layer')),
     request_type      text NOT NULL CHECK (request_type <> ''),

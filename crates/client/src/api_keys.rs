@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use model::{AccountId, ApiKeyId, CompanyId, RequestType, Role};
-use storage::{ApiKeyInfo, KeyOrder, NewKey};
+use storage::{ApiKeyInfo, CreateKey, NewKey};
 
 use crate::{ClientError, DbtClient};
 
 /// A key to make.
 #[derive(Debug, Clone)]
-pub struct ApiKeyOrder {
+pub struct CreateApiKey {
     /// What people call it.
     pub name: String,
     /// What it may do; not more than the key that makes it.
@@ -22,16 +22,16 @@ pub struct ApiKeyOrder {
 }
 
 /// The keys of the caller's company, for one request.
-pub struct ApiKeyDesk(DbtClient);
+pub struct ApiKeyService(DbtClient);
 
 impl DbtClient {
     /// The company's keys.
-    pub fn api_keys(self) -> ApiKeyDesk {
-        ApiKeyDesk(self)
+    pub fn api_keys(self) -> ApiKeyService {
+        ApiKeyService(self)
     }
 }
 
-impl ApiKeyDesk {
+impl ApiKeyService {
     /// All of them, revoked ones included.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl ApiKeyDesk {
     ///
     /// # Errors
     /// [`ClientError`]; a key makes no key that may do more than itself.
-    pub async fn create(self, order: ApiKeyOrder) -> Result<(NewKey, ApiKeyInfo), ClientError> {
+    pub async fn create(self, order: CreateApiKey) -> Result<(NewKey, ApiKeyInfo), ClientError> {
         let caller = &self.0.caller;
         let accounts = order.accounts.or_else(|| caller.accounts.clone());
         let mut named = accounts.iter().flatten().chain(&order.default_account);
@@ -76,12 +76,12 @@ impl ApiKeyDesk {
         if order.expires_at.is_some_and(|end| end <= self.0.shared.clock.now()) {
             return Err(ClientError::invalid("expires_at", "it has passed already"));
         }
-        let order = KeyOrder {
+        let order = CreateKey {
             accounts,
             default_account: order.default_account,
             expires_at: order.expires_at,
             by: Some(caller.api_key_id),
-            ..KeyOrder::new(caller.company_id, order.name, order.role)
+            ..CreateKey::new(caller.company_id, order.name, order.role)
         };
         let records = &self.0.shared.records.api_keys;
         let new = records.create(&self.0.stamp, &order).await?;

@@ -10,7 +10,7 @@ use crate::{ClientError, DbtClient};
 
 /// A credential to store.
 #[derive(Debug)]
-pub struct CredentialOrder {
+pub struct CreateCredential {
     /// Its name within the company.
     pub name: String,
     /// The account that the token is for.
@@ -29,7 +29,7 @@ pub struct CredentialOrder {
 
 /// What to change of a credential; what is absent stays.
 #[derive(Debug, Default)]
-pub struct CredentialPatch {
+pub struct UpdateCredential {
     /// A new name.
     pub name: Option<String>,
     /// Another account.
@@ -79,16 +79,16 @@ pub struct Verification {
 }
 
 /// The credentials of the caller's company, for one request.
-pub struct CredentialDesk(DbtClient);
+pub struct CredentialService(DbtClient);
 
 impl DbtClient {
     /// The company's credentials.
-    pub fn credentials(self) -> CredentialDesk {
-        CredentialDesk(self)
+    pub fn credentials(self) -> CredentialService {
+        CredentialService(self)
     }
 }
 
-impl CredentialDesk {
+impl CredentialService {
     /// All of them, those of the settings first.
     ///
     /// # Errors
@@ -120,7 +120,7 @@ impl CredentialDesk {
     ///
     /// # Errors
     /// [`ClientError`]; [`ClientError::Invalid`] for an access URL that may not be used.
-    pub async fn create(self, order: CredentialOrder) -> Result<CredentialInfo, ClientError> {
+    pub async fn create(self, order: CreateCredential) -> Result<CredentialInfo, ClientError> {
         self.0
             .admit_own(RequestType::CreateCredential, Some(order.account_id))
             .await?;
@@ -151,7 +151,7 @@ impl CredentialDesk {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn update(self, name: &str, patch: CredentialPatch) -> Result<CredentialInfo, ClientError> {
+    pub async fn update(self, name: &str, patch: UpdateCredential) -> Result<CredentialInfo, ClientError> {
         self.0
             .admit_own(RequestType::UpdateCredential, patch.account_id)
             .await?;

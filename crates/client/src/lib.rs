@@ -26,15 +26,15 @@ mod runs;
 mod upstreams;
 
 pub use access_url::AccessRules;
-pub use api_keys::{ApiKeyDesk, ApiKeyOrder};
+pub use api_keys::{ApiKeyService, CreateApiKey};
 pub use clients::{ClientParts, ClientSettings, Clients, Records};
-pub use credentials::{CredentialDesk, CredentialInfo, CredentialOrder, CredentialPatch, Verification};
+pub use credentials::{CredentialService, CredentialInfo, CreateCredential, UpdateCredential, Verification};
 pub use dbt_client::DbtClient;
 pub use error::ClientError;
 pub use health::Check;
 pub use keys::{KeySource, KeySourceError};
-pub use provider::{AnswerBody, ApiError, BrokenOff, LogError, ProviderError, RelayOrder, StreamedAnswer};
-pub use request_logs::{LogSummary, RequestLogDesk};
+pub use provider::{AnswerBody, ApiError, StreamAborted, LogError, ProviderError, ForwardRequest, StreamedAnswer};
+pub use request_logs::{LogSummary, RequestLogService};
 pub use storage::{
     ApiKeyInfo, Credential, LogFilter, LogPage, LogPosition, LogRecord, NewKey, OutcomeFilter, Percentiles,
     RequestLogs, TypeSummary,

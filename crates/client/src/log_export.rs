@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt as _, stream};
 use model::CompanyId;
-use storage::{LogFilter, LogPage, LogRecord, LogSight, PageLimit, RequestLogs};
+use storage::{LogFilter, LogPage, LogRecord, LogVisibility, PageLimit, RequestLogs};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::Instrument as _;
 
@@ -23,7 +23,7 @@ const PAGE: PageLimit = PageLimit {
 pub(crate) struct Export {
     pub(crate) logs: RequestLogs,
     pub(crate) company: CompanyId,
-    pub(crate) sight: LogSight,
+    pub(crate) sight: LogVisibility,
     pub(crate) filter: LogFilter,
     /// How long the reader may take for a page.
     pub(crate) stall: Duration,

@@ -1,7 +1,7 @@
 //! The relay: requests to dbt Cloud's own paths.
 
 use model::Target;
-use provider::{RelayOrder, StreamedAnswer, lists_accounts};
+use provider::{ForwardRequest, StreamedAnswer, lists_accounts};
 
 use crate::{ClientError, DbtClient};
 
@@ -11,7 +11,7 @@ impl DbtClient {
     ///
     /// # Errors
     /// [`ClientError`]; [`ClientError::MintsToken`] for one whose answer would show a new dbt token.
-    pub async fn forward(self, mut target: Target, order: RelayOrder) -> Result<StreamedAnswer, ClientError> {
+    pub async fn forward(self, mut target: Target, order: ForwardRequest) -> Result<StreamedAnswer, ClientError> {
         if lists_accounts(&order.request) {
             let (provider, ctx) = self.admit_each(order.request.request_type(), target.credential).await?;
             return Ok(provider.forward_accounts(ctx, order).await?);

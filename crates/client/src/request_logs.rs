@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::Stream;
 use model::{CompanyId, RequestType, Role};
-use storage::{LogFilter, LogPage, LogPosition, LogRecord, LogSight, PageLimit, TypeSummary};
+use storage::{LogFilter, LogPage, LogPosition, LogRecord, LogVisibility, PageLimit, TypeSummary};
 use uuid::Uuid;
 
 use crate::log_export::Export;
@@ -15,7 +15,7 @@ use crate::{ClientError, DbtClient};
 ///
 /// An admin sees every row of the company; a viewer or operator those of its own key's requests. An admin whose key has
 /// an account list sees those of its own requests and those about these accounts.
-pub struct RequestLogDesk(DbtClient);
+pub struct RequestLogService(DbtClient);
 
 /// Requests on record by type.
 #[derive(Debug)]
@@ -30,12 +30,12 @@ pub struct LogSummary {
 
 impl DbtClient {
     /// The company's request log.
-    pub fn request_logs(self) -> RequestLogDesk {
-        RequestLogDesk(self)
+    pub fn request_logs(self) -> RequestLogService {
+        RequestLogService(self)
     }
 }
 
-impl RequestLogDesk {
+impl RequestLogService {
     /// How many rows a page holds when nobody says.
     pub const DEFAULT_PAGE_SIZE: u32 = 100;
     /// How many it holds at most.
@@ -131,12 +131,12 @@ impl RequestLogDesk {
         self.0.caller.company_id
     }
 
-    fn sight(&self) -> LogSight {
+    fn sight(&self) -> LogVisibility {
         let caller = &self.0.caller;
         match (caller.role, &caller.accounts) {
-            (Role::Viewer | Role::Operator, _) => LogSight::Own(caller.api_key_id),
-            (Role::Admin, Some(accounts)) => LogSight::OwnAndAccounts(caller.api_key_id, accounts.clone()),
-            (Role::Admin, None) => LogSight::All,
+            (Role::Viewer | Role::Operator, _) => LogVisibility::Own(caller.api_key_id),
+            (Role::Admin, Some(accounts)) => LogVisibility::OwnAndAccounts(caller.api_key_id, accounts.clone()),
+            (Role::Admin, None) => LogVisibility::All,
         }
     }
 }

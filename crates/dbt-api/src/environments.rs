@@ -9,7 +9,7 @@ impl dyn WrappedApi {
     /// One of dbt Cloud's pages of environments: of one project "List Environments",
     /// `GET /v3/accounts/{account_id}/projects/{project_id}/environments/`; else all of the account by version 2,
     /// `GET /v2/accounts/{account_id}/environments/`, whose filters are fewer: what is then missing stands in
-    /// [`EnvironmentFilter::left_over`].
+    /// [`EnvironmentFilter::unsupported`].
     ///
     /// # Errors
     /// Every [`ApiError`]; [`ApiError::NotFound`] for a project that there is not.

@@ -99,7 +99,7 @@ pub(crate) enum SecretsCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct SimulatorOptions {
-    /// Where dbt Cloud's face listens
+    /// Where dbt Cloud's surface listens
     #[arg(long, default_value = "127.0.0.1:8581")]
     pub(crate) listen: SocketAddr,
     /// Where the control endpoint listens

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use anyhow::{Context as _, ensure};
-use model::{Face, RequestStamp, SystemClock};
+use model::{Surface, RequestStamp, SystemClock};
 use storage::Companies;
 
 use crate::database::with_database;
@@ -17,7 +17,7 @@ pub(crate) fn create(settings: &Settings, name: &str) -> anyhow::Result<()> {
     );
     let id = with_database(settings, async |database, _| {
         database.migrate().await.context("cannot migrate")?;
-        let stamp = RequestStamp::now(&SystemClock, Face::Internal, None);
+        let stamp = RequestStamp::now(&SystemClock, Surface::Internal, None);
         Companies::new(database)
             .create(&stamp, name)
             .await

@@ -3,9 +3,9 @@
 use std::io::Write as _;
 
 use anyhow::{Context as _, ensure};
-use model::{CompanyId, Face, RequestStamp, SystemClock};
+use model::{CompanyId, Surface, RequestStamp, SystemClock};
 use secrecy::ExposeSecret as _;
-use storage::{ApiKeys, KeyOrder};
+use storage::{ApiKeys, CreateKey};
 
 use crate::cli::CreateKeyOptions;
 use crate::database::with_database;
@@ -17,10 +17,10 @@ pub(crate) fn create(settings: &Settings, options: &CreateKeyOptions) -> anyhow:
         (1..=200).contains(&options.name.chars().count()),
         "a key's name has 1 to 200 characters"
     );
-    let order = KeyOrder::new(CompanyId(options.company), &options.name, options.role);
+    let order = CreateKey::new(CompanyId(options.company), &options.name, options.role);
     let new = with_database(settings, async |database, _| {
         database.migrate().await.context("cannot migrate")?;
-        let stamp = RequestStamp::now(&SystemClock, Face::Internal, None);
+        let stamp = RequestStamp::now(&SystemClock, Surface::Internal, None);
         ApiKeys::new(database)
             .create(&stamp, &order)
             .await

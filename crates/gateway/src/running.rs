@@ -22,7 +22,7 @@ pub(crate) async fn migrate_when_up(database: &Database, patience: Duration) -> 
     loop {
         match database.migrate().await {
             Ok(()) => return Ok(()),
-            Err(error) if error.is_absence() && Instant::now() < until => {
+            Err(error) if error.is_unavailable() && Instant::now() < until => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the database is not up yet");
                 sleep(Duration::from_millis(500)).await;
             }
@@ -40,7 +40,7 @@ pub(crate) struct Presence {
 
 impl Presence {
     /// Registers this process. Alone on its database, it knows that all others are dead.
-    pub(crate) async fn announce(
+    pub(crate) async fn register_metric(
         instances: Instances,
         settings: &settings::Instance,
         alone: bool,

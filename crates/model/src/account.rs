@@ -1,6 +1,6 @@
 //! An account of dbt Cloud, with every field that the specification of `GET /api/v2/accounts/{id}/` lists.
 
-use crate::{AccountId, JobId, Timestamp, Verbatim, lenient};
+use crate::{AccountId, JobId, Timestamp, RawJson, lenient};
 
 lenient::noun! {
     /// An account, as the Administrative API v2 answers it. Only `id` is sure to be there.
@@ -44,8 +44,8 @@ lenient::noun! {
         freshness_job_id: JobId,
         copilot_locked_until: Timestamp,
         agent_credit_locked: bool,
-        account_migration_events: Vec<Verbatim>,
-        groups: Vec<Verbatim>,
+        account_migration_events: Vec<RawJson>,
+        groups: Vec<RawJson>,
         created_at: Timestamp,
         updated_at: Timestamp,
     }

@@ -15,21 +15,21 @@ pub struct ArtifactPath(String);
     "an artifact's path has 1 to {} bytes, no empty segment, no `.` or `..` and no control character or backslash",
     ArtifactPath::MAX_BYTES
 )]
-pub struct NoArtifactPath;
+pub struct InvalidArtifactPath;
 
 impl ArtifactPath {
     /// The longest path that is asked for, in bytes.
     pub const MAX_BYTES: usize = 1024;
 
     /// # Errors
-    /// [`NoArtifactPath`]: a path that leads elsewhere when it is folded is none.
-    pub fn new(path: &str) -> Result<Self, NoArtifactPath> {
+    /// [`InvalidArtifactPath`]: a path that leads elsewhere when it is folded is none.
+    pub fn new(path: &str) -> Result<Self, InvalidArtifactPath> {
         let odd = |character: char| character.is_control() || character == '\\';
         let is_plain = !path.contains(odd) && path.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
         if is_plain && path.len() <= Self::MAX_BYTES {
             Ok(Self(path.to_owned()))
         } else {
-            Err(NoArtifactPath)
+            Err(InvalidArtifactPath)
         }
     }
 
@@ -63,18 +63,18 @@ pub enum ArtifactStep {
 /// A text that is no step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a step is a number from 1, or `results`")]
-pub struct NoArtifactStep;
+pub struct InvalidArtifactStep;
 
 const RESULTS: &str = "results";
 
 impl FromStr for ArtifactStep {
-    type Err = NoArtifactStep;
+    type Err = InvalidArtifactStep;
 
-    fn from_str(text: &str) -> Result<Self, NoArtifactStep> {
+    fn from_str(text: &str) -> Result<Self, InvalidArtifactStep> {
         match text.parse() {
             Ok(index) if index > 0 => Ok(Self::Index(index)),
             Err(_) if text == RESULTS => Ok(Self::Results),
-            _ => Err(NoArtifactStep),
+            _ => Err(InvalidArtifactStep),
         }
     }
 }
@@ -99,7 +99,7 @@ mod tests {
             assert_eq!(serde_json::to_string(&step).unwrap(), spelling);
         }
         for bad in ["", "0", "-1", "4294967296", "last", "Results", " 1"] {
-            assert_eq!(bad.parse::<ArtifactStep>(), Err(NoArtifactStep), "{bad:?}");
+            assert_eq!(bad.parse::<ArtifactStep>(), Err(InvalidArtifactStep), "{bad:?}");
         }
     }
 
@@ -107,7 +107,7 @@ mod tests {
     fn paths_that_could_lead_elsewhere_are_refused() {
         let long = "a".repeat(1025);
         for bad in ["", "/", "a//b", "/a", "a/", ".", "a/../b", "a/.", "a\\b", "a\nb", &long] {
-            assert_eq!(ArtifactPath::new(bad), Err(NoArtifactPath), "{bad:?}");
+            assert_eq!(ArtifactPath::new(bad), Err(InvalidArtifactPath), "{bad:?}");
         }
         for good in [
             "manifest.json",

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 /// The error with its causes, outermost first, each after a colon.
-pub fn with_causes(error: &dyn Error) -> String {
+pub fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -12,24 +12,24 @@ use crate::{AccountId, Caller, ClientType, Clock, RequestType, TraceContext, Ups
 /// The set of outside routes a request came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Face {
+pub enum Surface {
     /// The REST routes of this gateway.
     Rest,
     /// dbt Cloud's own routes, relayed.
-    Compat,
+    Dbt,
     /// No route: a command or background work.
     Internal,
 }
 
-impl Face {
-    /// Every face, for tests and tables.
-    pub const ALL: [Self; 3] = [Self::Rest, Self::Compat, Self::Internal];
+impl Surface {
+    /// Every surface, for tests and tables.
+    pub const ALL: [Self; 3] = [Self::Rest, Self::Dbt, Self::Internal];
 
     /// The spelling of the request log.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Rest => "rest",
-            Self::Compat => "compat",
+            Self::Dbt => "dbt",
             Self::Internal => "internal",
         }
     }
@@ -62,7 +62,7 @@ pub struct RequestStamp {
     started_at: DateTime<Utc>,
     arrival: Instant,
     /// The set of routes it came through.
-    pub face: Face,
+    pub surface: Surface,
     /// The route's template, `/projects/{project_id}`: it carries no ids.
     pub template: Option<Arc<str>>,
     /// The caller's own `x-request-id`, where it sent a usable one.
@@ -74,7 +74,7 @@ pub struct RequestStamp {
 impl RequestStamp {
     /// Stamps a request that arrives now. The UUID (version 7) is of the same clock reading as `started_at`, so that
     /// the day of a row can be told from its UUID.
-    pub fn now(clock: &dyn Clock, face: Face, caller_request_id: Option<CallerRequestId>) -> Self {
+    pub fn now(clock: &dyn Clock, surface: Surface, caller_request_id: Option<CallerRequestId>) -> Self {
         let started_at = clock.now();
         let seconds = u64::try_from(started_at.timestamp()).unwrap_or(0);
         let timestamp = uuid::Timestamp::from_unix(NoContext, seconds, started_at.timestamp_subsec_nanos());
@@ -82,7 +82,7 @@ impl RequestStamp {
             request_uuid: Uuid::new_v7(timestamp),
             started_at,
             arrival: Instant::now(),
-            face,
+            surface,
             template: None,
             caller_request_id,
             trace: None,
@@ -205,13 +205,13 @@ mod tests {
     #[test]
     fn the_uuid_tells_the_millisecond_of_started_at() {
         let clock = FixedClock::at(Utc.with_ymd_and_hms(2026, 2, 3, 23, 59, 59).unwrap());
-        let stamp = RequestStamp::now(&clock, Face::Rest, None);
+        let stamp = RequestStamp::now(&clock, Surface::Rest, None);
         let (seconds, nanos) = stamp.request_uuid().get_timestamp().unwrap().to_unix();
         assert_eq!(seconds.cast_signed(), stamp.started_at().timestamp());
         assert_eq!(nanos / 1_000_000, stamp.started_at().timestamp_subsec_millis());
         assert_ne!(
             stamp.request_uuid(),
-            RequestStamp::now(&clock, Face::Rest, None).request_uuid()
+            RequestStamp::now(&clock, Surface::Rest, None).request_uuid()
         );
     }
 

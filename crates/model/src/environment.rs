@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::{AccountId, EnvironmentId, ProjectId, StateFilter, Timestamp, Verbatim, lenient};
+use crate::{AccountId, EnvironmentId, ProjectId, StateFilter, Timestamp, RawJson, lenient};
 
 lenient::noun! {
     /// An environment. Version 3 answers where a project is named, version 2 otherwise, and each leaves out what only
@@ -37,13 +37,13 @@ lenient::noun! {
         state: i64,
         created_at: Timestamp,
         updated_at: Timestamp,
-        project: Verbatim,
-        connection: Verbatim,
-        credentials: Verbatim,
-        repository: Verbatim,
-        jobs: Vec<Verbatim>,
-        custom_environment_variables: Vec<Verbatim>,
-        fusion_readiness: Verbatim,
+        project: RawJson,
+        connection: RawJson,
+        credentials: RawJson,
+        repository: RawJson,
+        jobs: Vec<RawJson>,
+        custom_environment_variables: Vec<RawJson>,
+        fusion_readiness: RawJson,
     }
 }
 
@@ -90,7 +90,7 @@ impl EnvironmentFilter {
 
     /// What of the filter dbt Cloud does not do, and has to be looked for in its answer: an exact name (dbt's own filter
     /// `name` is not documented further), and in version 2 most of the rest. `None` where dbt Cloud does all.
-    pub fn left_over(&self) -> Option<Self> {
+    pub fn unsupported(&self) -> Option<Self> {
         let mut left = Self {
             name: self.name.clone(),
             ..Self::default()
@@ -104,7 +104,7 @@ impl EnvironmentFilter {
         (left != Self::default()).then_some(left)
     }
 
-    /// Whether an environment is one of those, by what [`Self::left_over`] left.
+    /// Whether an environment is one of those, by what [`Self::unsupported`] left.
     pub fn matches(&self, environment: &Environment) -> bool {
         let same = |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
         let lower = environment

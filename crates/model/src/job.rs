@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{AccountId, EnvironmentId, JobId, ProjectId, StateFilter, Timestamp, Verbatim, lenient};
+use crate::{AccountId, EnvironmentId, JobId, ProjectId, StateFilter, Timestamp, RawJson, lenient};
 
 lenient::noun! {
     /// A job: the definition, not its runs. Only `id` is sure to be there.
@@ -40,20 +40,20 @@ lenient::noun! {
         state: i64,
         triggers_on_draft_pr: bool,
         triggers: JobTriggers,
-        job_completion_trigger_condition: Verbatim,
+        job_completion_trigger_condition: RawJson,
         schedule: JobSchedule,
         cron_humanized: String,
         next_run: Timestamp,
         next_run_humanized: String,
         created_at: Timestamp,
         updated_at: Timestamp,
-        account: Verbatim,
-        project: Verbatim,
-        environment: Verbatim,
-        fusion_readiness: Verbatim,
-        custom_environment_variables: Verbatim,
-        most_recent_run: Verbatim,
-        most_recent_completed_run: Verbatim,
+        account: RawJson,
+        project: RawJson,
+        environment: RawJson,
+        fusion_readiness: RawJson,
+        custom_environment_variables: RawJson,
+        most_recent_run: RawJson,
+        most_recent_completed_run: RawJson,
     }
 }
 

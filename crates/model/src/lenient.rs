@@ -5,7 +5,7 @@
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::{AccountId, EnvironmentId, JobId, ProjectId, RunId, RunStatus, Timestamp, Verbatim};
+use crate::{AccountId, EnvironmentId, JobId, ProjectId, RunId, RunStatus, Timestamp, RawJson};
 
 /// Null, missing or of another type: all read as `None`. Reads from JSON text alone, of which nothing is copied.
 pub(crate) fn field<'de, D: Deserializer<'de>, T: Field>(deserializer: D) -> Result<Option<T>, D::Error> {
@@ -26,7 +26,7 @@ pub(crate) trait Field: DeserializeOwned {
 }
 
 /// Anything is one, so it is looked over once.
-impl Field for Verbatim {
+impl Field for RawJson {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
         Option::deserialize(deserializer)
     }

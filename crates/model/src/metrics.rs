@@ -39,15 +39,15 @@ pub fn durations() -> Histogram {
 /// Registers metrics, each with what it tells people: without a full stop, which the format adds.
 pub trait Register {
     /// A metric or a family of them. The format adds `_total` to the names of counters.
-    fn announce<M: EncodeMetric + Clone + fmt::Debug + Send + Sync + 'static>(
+    fn register_metric<M: EncodeMetric + Clone + fmt::Debug + Send + Sync + 'static>(
         &mut self,
         name: &str,
         help: &str,
         metric: &M,
     );
 
-    /// As [`Self::announce`], of seconds: the format adds that to the name.
-    fn announce_seconds<M: EncodeMetric + Clone + fmt::Debug + Send + Sync + 'static>(
+    /// As [`Self::register_metric`], of seconds: the format adds that to the name.
+    fn register_seconds<M: EncodeMetric + Clone + fmt::Debug + Send + Sync + 'static>(
         &mut self,
         name: &str,
         help: &str,
@@ -59,7 +59,7 @@ pub trait Register {
 }
 
 impl Register for Registry {
-    fn announce<M: EncodeMetric + Clone + fmt::Debug + Send + Sync + 'static>(
+    fn register_metric<M: EncodeMetric + Clone + fmt::Debug + Send + Sync + 'static>(
         &mut self,
         name: &str,
         help: &str,
@@ -68,7 +68,7 @@ impl Register for Registry {
         self.register(name, help, Announced(metric.clone()));
     }
 
-    fn announce_seconds<M: EncodeMetric + Clone + fmt::Debug + Send + Sync + 'static>(
+    fn register_seconds<M: EncodeMetric + Clone + fmt::Debug + Send + Sync + 'static>(
         &mut self,
         name: &str,
         help: &str,

@@ -114,7 +114,7 @@ pub struct Page<T> {
 
 impl<T> Page<T> {
     /// The page of a list that is known whole.
-    pub fn of_whole(query: PageQuery, list: Vec<T>) -> Self {
+    pub fn from_full_list(query: PageQuery, list: Vec<T>) -> Self {
         let count = list.len() as u64;
         let start = usize::try_from(query.start()).unwrap_or(usize::MAX);
         let results = list.into_iter().skip(start).take(query.page_size as usize).collect();
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_page_of_a_whole_list_is_its_part() {
-        let part = |number| Page::of_whole(PageQuery::new(number, 2).unwrap(), vec![1, 2, 3]);
+        let part = |number| Page::from_full_list(PageQuery::new(number, 2).unwrap(), vec![1, 2, 3]);
         assert_eq!(
             (part(1).results, part(2).results, part(3).results),
             (vec![1, 2], vec![3], vec![])

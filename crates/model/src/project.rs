@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{AccountId, JobId, ProjectId, StateFilter, Timestamp, Verbatim, lenient};
+use crate::{AccountId, JobId, ProjectId, StateFilter, Timestamp, RawJson, lenient};
 
 lenient::noun! {
     /// A project, as the Administrative API v3 answers it. Only `id` is sure to be there.
@@ -24,13 +24,13 @@ lenient::noun! {
         project_type: i64,
         created_at: Timestamp,
         updated_at: Timestamp,
-        connection: Verbatim,
-        environments: Vec<Verbatim>,
-        repository: Verbatim,
-        group_permissions: Vec<Verbatim>,
-        docs_job: Verbatim,
-        freshness_job: Verbatim,
-        fusion_readiness: Verbatim,
+        connection: RawJson,
+        environments: Vec<RawJson>,
+        repository: RawJson,
+        group_permissions: Vec<RawJson>,
+        docs_job: RawJson,
+        freshness_job: RawJson,
+        fusion_readiness: RawJson,
         default_version: String,
     }
 }

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{RelayedOperation, Role};
 
-/// Which of dbt Cloud's APIs a request is for: the faces of one credential.
+/// Which of dbt Cloud's APIs a request is for: those that one credential serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientType {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, EnvironmentId, JobId, ProjectId, RunId, Timestamp, Verbatim, lenient};
+use crate::{AccountId, EnvironmentId, JobId, ProjectId, RunId, Timestamp, RawJson, lenient};
 
 /// How far a run is. dbt Cloud writes a number; an unknown one is kept and counts as not finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -113,11 +113,11 @@ lenient::noun! {
         last_checked_at: Timestamp,
         last_heartbeat_at: Timestamp,
         should_start_at: Timestamp,
-        trigger: Verbatim,
-        job: Verbatim,
-        environment: Verbatim,
-        run_steps: Vec<Verbatim>,
-        deprecation: Verbatim,
+        trigger: RawJson,
+        job: RawJson,
+        environment: RawJson,
+        run_steps: Vec<RawJson>,
+        deprecation: RawJson,
         status_humanized: String,
         in_progress: bool,
         is_complete: bool,
@@ -140,7 +140,7 @@ lenient::noun! {
         is_running: bool,
         href: String,
         used_repo_cache: bool,
-        audit: Verbatim,
+        audit: RawJson,
     }
 }
 

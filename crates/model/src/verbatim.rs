@@ -9,22 +9,22 @@ use serde_json::value::RawValue;
 /// spelling and its longest numbers. Read it from JSON text or a `serde_json::Value`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Verbatim(Box<RawValue>);
+pub struct RawJson(Box<RawValue>);
 
-impl Verbatim {
+impl RawJson {
     /// The JSON text.
     pub fn as_str(&self) -> &str {
         self.0.get()
     }
 }
 
-impl fmt::Debug for Verbatim {
+impl fmt::Debug for RawJson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-impl PartialEq for Verbatim {
+impl PartialEq for RawJson {
     /// By the text: `1` and `1.0` differ.
     fn eq(&self, other: &Self) -> bool {
         self.as_str() == other.as_str()
@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn what_goes_in_comes_out_letter_by_letter() {
         let text = r#"{"b":  1.00, "a":[12345678901234567890123, "\u00e9"]}"#;
-        let read: Verbatim = serde_json::from_str(text).unwrap();
+        let read: RawJson = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), text);
     }
 }

@@ -26,7 +26,7 @@ impl DbtProvider {
         self.provider_request(ctx, asked, move |call: Call<EachAccount>| async move {
             let covered = page.part_of(call.accounts());
             let results = call
-                .at_each(covered, RequestType::GetAccount, <dyn WrappedApi>::get_account)
+                .exchange_each(covered, RequestType::GetAccount, <dyn WrappedApi>::get_account)
                 .await
                 .map_err(of_credential)?;
             let count = call.accounts().len() as u64;

@@ -3,18 +3,18 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use model::{Clock, RequestStamp, with_causes};
-use storage::{Closing, FixedPart, LogRow, LogSlot, Outcome, Receipt, RowLimits};
+use model::{Clock, RequestStamp, error_chain};
+use storage::{Closing, FixedColumns, LogRow, LogSlot, Outcome, Receipt, RowLimits};
 
 use crate::exchanges::Exchanges;
 use crate::{ProviderError, outcome};
 
 /// Owns the request's places in the log's queue, so its row can be queued at any moment, without waiting. Dropping it
 /// unended, which happens when the caller goes away, closes the row too.
-pub(crate) struct Bracket {
+pub(crate) struct RequestScope {
     /// Taken when the row is closed.
     slot: Option<LogSlot>,
-    fixed: Arc<FixedPart>,
+    fixed: Arc<FixedColumns>,
     stamp: RequestStamp,
     clock: Arc<dyn Clock>,
     limits: RowLimits,
@@ -22,10 +22,10 @@ pub(crate) struct Bracket {
     is_open: bool,
 }
 
-impl Bracket {
+impl RequestScope {
     pub(crate) fn new(
         slot: LogSlot,
-        fixed: FixedPart,
+        fixed: FixedColumns,
         stamp: RequestStamp,
         clock: Arc<dyn Clock>,
         limits: RowLimits,
@@ -67,12 +67,12 @@ impl Bracket {
 
     /// Queues the whole row with that outcome.
     pub(crate) fn end_as(mut self, outcome: Outcome, error: Option<&dyn Error>) -> Receipt {
-        self.close(outcome, error.map(with_causes).as_deref())
+        self.close(outcome, error.map(error_chain).as_deref())
     }
 
     fn close(&mut self, outcome: Outcome, error: Option<&str>) -> Receipt {
         let Some(slot) = self.slot.take() else {
-            return Receipt::of_nothing();
+            return Receipt::never();
         };
         let record = self.exchanges.take();
         let mut closing = Closing::new(outcome, &self.stamp, self.clock.now(), error, &self.limits).with_exchanges(
@@ -92,7 +92,7 @@ impl Bracket {
     }
 }
 
-impl Drop for Bracket {
+impl Drop for RequestScope {
     fn drop(&mut self) {
         // Nobody is left to wait for the receipt; the row is in the queue.
         if self.slot.is_some() {

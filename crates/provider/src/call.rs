@@ -87,7 +87,7 @@ impl Call<EachAccount> {
 
     /// Sends one operation to each of these accounts, some at once, and answers in their order: all, or an error that
     /// says which account it is about.
-    pub(crate) async fn at_each<'a, T, Answer>(
+    pub(crate) async fn exchange_each<'a, T, Answer>(
         &'a self,
         accounts: &'a [Arc<Upstream>],
         operation: RequestType,
@@ -193,13 +193,13 @@ impl<To> Call<To> {
     }
 
     /// Notes the job that the request turned out to be about.
-    pub(crate) fn about_job(&self, id: JobId) {
-        self.exchanges.about_job(id);
+    pub(crate) fn set_job(&self, id: JobId) {
+        self.exchanges.set_job(id);
     }
 
     /// Notes the run that the request turned out to be about.
-    pub(crate) fn about_run(&self, id: RunId) {
-        self.exchanges.about_run(id);
+    pub(crate) fn set_run(&self, id: RunId) {
+        self.exchanges.set_run(id);
     }
 
     async fn once<T>(

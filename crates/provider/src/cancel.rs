@@ -22,7 +22,7 @@ impl DbtProvider {
         };
         self.provider_request(ctx, asked, move |call| async move {
             let read = |why| {
-                call.exchange_about(run_id, RequestType::GetRun, why, move |api, to| {
+                call.exchange_for_run(run_id, RequestType::GetRun, why, move |api, to| {
                     api.get_run(to, run_id, &[])
                 })
             };

@@ -10,20 +10,20 @@ use model::{TraceContext, Upstream};
 pub(crate) fn carrying(api: &Arc<dyn WrappedApi>, trace: Option<&Arc<TraceContext>>) -> Arc<dyn WrappedApi> {
     match trace {
         None => Arc::clone(api),
-        Some(trace) => Arc::new(Carrying {
+        Some(trace) => Arc::new(WithTraceContext {
             api: Arc::clone(api),
             trace: Arc::clone(trace),
         }),
     }
 }
 
-struct Carrying {
+struct WithTraceContext {
     api: Arc<dyn WrappedApi>,
     trace: Arc<TraceContext>,
 }
 
 #[async_trait]
-impl WrappedApi for Carrying {
+impl WrappedApi for WithTraceContext {
     async fn send(&self, to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
         let carries = |request: ApiRequest, (name, value)| request.header(name, value);
         self.api.send(to, self.trace.headers().fold(request, carries)).await

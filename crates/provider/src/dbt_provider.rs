@@ -8,7 +8,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use dbt_api::WrappedApi;
 use model::{AccountId, Caller, Clock, InstanceId, RequestStamp, RequestType};
 use serde_json::json;
-use storage::{Closing, FixedPart, LogQueue, Outcome, RowLimits, StartedRuns};
+use storage::{Closing, FixedColumns, LogQueue, Outcome, RowLimits, StartedRuns};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -134,7 +134,7 @@ impl DbtProvider {
     ) -> Result<(), ProviderError> {
         let limits = &self.settings.row_limits;
         let slot = self.log.reserve(false)?;
-        let mut fixed = FixedPart::new(stamp, request_type, caller.company_id, &json!({}), limits);
+        let mut fixed = FixedColumns::new(stamp, request_type, caller.company_id, &json!({}), limits);
         fixed.api_key_id = Some(caller.api_key_id);
         fixed.account_id = account;
         fixed.instance_id = self.settings.instance_id;

@@ -33,7 +33,7 @@ impl DbtProvider {
                 })
             };
             let id = |environment: &Environment| environment.id;
-            let left = filter.left_over();
+            let left = filter.unsupported();
             let matches = left.map(|left| move |environment: &Environment| left.matches(environment));
             Ok(gather(page, call.gather_concurrency, id, matches, fetch).await?)
         })

@@ -150,12 +150,12 @@ impl Exchanges {
     }
 
     /// Notes the job that the request turned out to be about.
-    pub(crate) fn about_job(&self, id: JobId) {
+    pub(crate) fn set_job(&self, id: JobId) {
         self.record().job_id = Some(id);
     }
 
     /// Notes the run that the request turned out to be about.
-    pub(crate) fn about_run(&self, id: RunId) {
+    pub(crate) fn set_run(&self, id: RunId) {
         self.record().run_id = Some(id);
     }
 

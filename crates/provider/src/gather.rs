@@ -84,7 +84,7 @@ where
     };
     let mut entries = whole_list(concurrency, id, fetch).await?;
     entries.retain(matches);
-    Ok(Page::of_whole(query, entries))
+    Ok(Page::from_full_list(query, entries))
 }
 
 async fn whole_list<T, Id: Eq + Hash, Answer>(

@@ -83,7 +83,7 @@ impl DbtProvider {
                     api.create_job(to, whole)
                 })
                 .await?;
-            call.about_job(job.id);
+            call.set_job(job.id);
             Ok(job)
         })
         .await
@@ -164,7 +164,7 @@ impl DbtProvider {
                     api.trigger_job(to, job_id, order)
                 })
                 .await?;
-            call.about_run(run.id);
+            call.set_run(run.id);
             Ok(run)
         })
         .await

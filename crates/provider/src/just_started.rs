@@ -36,7 +36,7 @@ impl Call {
     ///
     /// # Errors
     /// Those of the exchange; [`ProviderError::RunNotVisibleYet`].
-    pub(crate) async fn exchange_about<'a, T, Answer>(
+    pub(crate) async fn exchange_for_run<'a, T, Answer>(
         &'a self,
         run: RunId,
         operation: RequestType,

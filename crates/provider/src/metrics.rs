@@ -51,17 +51,17 @@ impl ProviderMetrics {
     /// The families, in that registry.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        registry.announce(
+        registry.register_metric(
             "upstream_exchanges",
             "HTTP exchanges with dbt Cloud, each sending counted",
             &metrics.exchanges,
         );
-        registry.announce_seconds(
+        registry.register_seconds(
             "upstream_exchange_duration",
             "From sending a request to dbt Cloud to the end of its answer, or to the head of one that is handed on",
             &metrics.exchange_durations,
         );
-        registry.announce(
+        registry.register_metric(
             "streams_under_way",
             "Answers that are being handed on piece by piece",
             &metrics.streams,

@@ -13,12 +13,12 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::StreamSettings;
-use crate::bracket::Bracket;
+use crate::bracket::RequestScope;
 
 /// A streamed body that is not whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the answer broke off")]
-pub struct BrokenOff;
+pub struct StreamAborted;
 
 enum Piece {
     Bytes(Bytes),
@@ -40,7 +40,7 @@ enum Stop {
 }
 
 pub(crate) struct Pump {
-    bracket: Bracket,
+    bracket: RequestScope,
     /// How the request ended when all has gone well.
     ended: Outcome,
     effect: Effect,
@@ -56,13 +56,13 @@ pub(crate) struct Pump {
 impl Pump {
     /// The pump, and the body that comes out of it.
     pub(crate) fn new(
-        bracket: Bracket,
+        bracket: RequestScope,
         ended: Outcome,
         effect: Effect,
         declared: Option<u64>,
         settings: StreamSettings,
         cut: CancellationToken,
-    ) -> (Self, BoxStream<'static, Result<Bytes, BrokenOff>>) {
+    ) -> (Self, BoxStream<'static, Result<Bytes, StreamAborted>>) {
         let (pieces, other_end) = mpsc::channel(settings.buffer_pieces);
         let taken = Arc::new(AtomicU64::new(0));
         let pump = Self {
@@ -151,7 +151,7 @@ impl Pump {
 }
 
 /// The other end. When the pump is gone without a word the body is not whole.
-fn body(pieces: mpsc::Receiver<Piece>, taken: Arc<AtomicU64>) -> BoxStream<'static, Result<Bytes, BrokenOff>> {
+fn body(pieces: mpsc::Receiver<Piece>, taken: Arc<AtomicU64>) -> BoxStream<'static, Result<Bytes, StreamAborted>> {
     let next = move |pieces: Option<mpsc::Receiver<Piece>>| {
         let taken = Arc::clone(&taken);
         async move {
@@ -162,7 +162,7 @@ fn body(pieces: mpsc::Receiver<Piece>, taken: Arc<AtomicU64>) -> BoxStream<'stat
                     Some((Ok(bytes), Some(pieces)))
                 }
                 Some(Piece::End) => None,
-                None => Some((Err(BrokenOff), None)),
+                None => Some((Err(StreamAborted), None)),
             }
         }
     };

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use model::{ClientContext, Destination, Effect, JobId, RunId};
 use serde_json::Value;
-use storage::{FixedPart, Receipt};
+use storage::{FixedColumns, Receipt};
 use tracing::{Instrument as _, Span};
 
-use crate::bracket::Bracket;
+use crate::bracket::RequestScope;
 use crate::call::Call;
 use crate::just_started::JustStarted;
 use crate::{DbtProvider, ProviderError};
@@ -25,16 +25,16 @@ pub(crate) struct Asked {
 
 /// How many places in the log's queue a request takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Places {
+pub(crate) enum Reservation {
     /// One, and another where the row is opened before the work.
     AsNeeded,
     /// Two: the row may be opened when the work turns out to be long.
-    ForBoth,
+    OpenAndClose,
 }
 
 /// A request that has its places.
-pub(crate) struct Begun<To> {
-    pub(crate) bracket: Bracket,
+pub(crate) struct StartedRequest<To> {
+    pub(crate) bracket: RequestScope,
     pub(crate) call: Call<To>,
     pub(crate) span: Span,
 }
@@ -69,7 +69,7 @@ impl DbtProvider {
         Answer: Future<Output = Result<T, ProviderError>> + Send + 'static,
     {
         let effect = ctx.request_type().effect();
-        let Begun { bracket, call, span } = self.begin(&ctx, asked, effect, Places::AsNeeded).await?;
+        let StartedRequest { bracket, call, span } = self.begin(&ctx, asked, effect, Reservation::AsNeeded).await?;
         let exchanges = bracket.exchanges();
         let guarded = async move {
             // Boxed, since the futures of large answers are large.
@@ -91,8 +91,8 @@ impl DbtProvider {
         ctx: &ClientContext<To>,
         asked: Asked,
         effect: Effect,
-        places: Places,
-    ) -> Result<Begun<To>, ProviderError> {
+        places: Reservation,
+    ) -> Result<StartedRequest<To>, ProviderError> {
         // Within `http.request`, which has the request's name; more is told only to those who ask for it.
         let span = tracing::debug_span!(
             "dbt.operation",
@@ -104,12 +104,12 @@ impl DbtProvider {
         );
         let limits = self.settings.row_limits;
         let opens = effect == Effect::Change || self.settings.open_reads;
-        let mut fixed = FixedPart::admitted(ctx, &asked.args, &limits);
+        let mut fixed = FixedColumns::admitted(ctx, &asked.args, &limits);
         fixed.job_id = asked.job_id;
         fixed.run_id = asked.run_id;
         fixed.instance_id = self.settings.instance_id;
-        let slot = self.log.reserve(opens || places == Places::ForBoth)?;
-        let mut bracket = Bracket::new(slot, fixed, ctx.stamp().clone(), Arc::clone(&self.clock), limits);
+        let slot = self.log.reserve(opens || places == Reservation::OpenAndClose)?;
+        let mut bracket = RequestScope::new(slot, fixed, ctx.stamp().clone(), Arc::clone(&self.clock), limits);
         if opens && let Err(error) = self.opened(&mut bracket).instrument(span.clone()).await {
             // The open row may still be committed later: the close in the queue behind it says what became of it.
             drop(bracket.end::<()>(Err(&error)));
@@ -126,11 +126,11 @@ impl DbtProvider {
                 company: ctx.caller().company_id,
             },
         );
-        Ok(Begun { bracket, call, span })
+        Ok(StartedRequest { bracket, call, span })
     }
 
     /// Opens the row, and waits for its commit.
-    pub(crate) async fn opened(&self, bracket: &mut Bracket) -> Result<(), ProviderError> {
+    pub(crate) async fn opened(&self, bracket: &mut RequestScope) -> Result<(), ProviderError> {
         let receipt = bracket.open()?;
         Ok(receipt.committed_within(self.settings.log_wait).await?)
     }

@@ -71,7 +71,7 @@ impl DbtProvider {
                 // dbt Cloud may hand back the old run instead of refusing.
                 Ok(run) if run.id == run_id => cannot(run.retry_not_supported_reason),
                 Ok(run) => {
-                    call.about_run(run.id);
+                    call.set_run(run.id);
                     Ok(run)
                 }
                 Err(refusal) if is_about_the_state(&refusal) => cannot(Some(reason_of(&refusal))),
@@ -98,7 +98,7 @@ impl DbtProvider {
                     api.rerun_job(to, job_id)
                 })
                 .await?;
-            call.about_run(run.id);
+            call.set_run(run.id);
             Ok(run)
         })
         .await
@@ -106,7 +106,7 @@ impl DbtProvider {
 }
 
 async fn read(call: &Call, run_id: RunId, why: Why) -> Result<Run, ProviderError> {
-    call.exchange_about(run_id, RequestType::GetRun, why, move |api, to| {
+    call.exchange_for_run(run_id, RequestType::GetRun, why, move |api, to| {
         api.get_run(to, run_id, &[])
     })
     .await

@@ -51,7 +51,7 @@ impl DbtProvider {
         };
         self.provider_request(ctx, asked, move |call| async move {
             let related = &related;
-            call.exchange_about(run_id, RequestType::GetRun, Why::Asked, move |api, to| {
+            call.exchange_for_run(run_id, RequestType::GetRun, Why::Asked, move |api, to| {
                 api.get_run(to, run_id, related)
             })
             .await
@@ -78,11 +78,11 @@ impl DbtProvider {
         };
         self.provider_request(ctx, asked, move |call| async move {
             let steps = call
-                .exchange_about(run_id, RequestType::ListRunSteps, Why::Asked, move |api, to| {
+                .exchange_for_run(run_id, RequestType::ListRunSteps, Why::Asked, move |api, to| {
                     api.list_run_steps(to, run_id, debug_logs)
                 })
                 .await?;
-            Ok(Page::of_whole(page, steps))
+            Ok(Page::from_full_list(page, steps))
         })
         .await
     }

@@ -22,7 +22,7 @@ impl Call {
             Some(ArtifactStep::Index(index)) => Ok(Some(index)),
             Some(ArtifactStep::Results) => {
                 let steps = self
-                    .exchange_about(run, RequestType::ListRunSteps, Why::LookUp, move |api, to| {
+                    .exchange_for_run(run, RequestType::ListRunSteps, Why::LookUp, move |api, to| {
                         api.list_run_steps(to, run, false)
                     })
                     .await?;
@@ -50,7 +50,7 @@ impl Call {
             })
             .await?;
         let run = listed.items.first().ok_or(ProviderError::NoEndedRun(job))?;
-        self.about_run(run.id);
+        self.set_run(run.id);
         Ok(run.id)
     }
 }

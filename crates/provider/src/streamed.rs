@@ -9,10 +9,10 @@ use model::{ClientContext, Effect};
 use storage::Receipt;
 use tracing::Instrument as _;
 
-use crate::bracket::Bracket;
+use crate::bracket::RequestScope;
 use crate::call::Call;
-use crate::pump::{BrokenOff, Pump};
-use crate::request::{Asked, Begun, Places, caught};
+use crate::pump::{StreamAborted, Pump};
+use crate::request::{Asked, StartedRequest, Reservation, caught};
 use crate::{DbtProvider, ProviderError, outcome};
 
 /// An answer of dbt Cloud that is handed on as it came.
@@ -31,7 +31,7 @@ pub enum AnswerBody {
     Whole(Bytes),
     /// What comes piece by piece; its row is open until the last one is taken. An error means that the body is not
     /// whole: the caller's connection must break.
-    Pieces(BoxStream<'static, Result<Bytes, BrokenOff>>),
+    Pieces(BoxStream<'static, Result<Bytes, StreamAborted>>),
 }
 
 impl DbtProvider {
@@ -54,7 +54,7 @@ impl DbtProvider {
         Work: FnOnce(Call) -> Answer + Send + 'static,
         Answer: Future<Output = Result<ApiAnswer, ProviderError>> + Send + 'static,
     {
-        let Begun { bracket, call, span } = self.begin(&ctx, asked, effect, Places::ForBoth).await?;
+        let StartedRequest { bracket, call, span } = self.begin(&ctx, asked, effect, Reservation::OpenAndClose).await?;
         let provider = self.clone();
         let guarded = async move {
             // Boxed, since the futures of several exchanges are large.
@@ -69,7 +69,7 @@ impl DbtProvider {
     async fn hand_on(
         self,
         answer: ApiAnswer,
-        mut bracket: Bracket,
+        mut bracket: RequestScope,
         effect: Effect,
         collect_max_bytes: usize,
     ) -> (Result<StreamedAnswer, ProviderError>, Option<Receipt>) {
@@ -109,7 +109,7 @@ impl DbtProvider {
     }
 }
 
-fn failed<T>(bracket: Bracket, error: ProviderError) -> (Result<T, ProviderError>, Option<Receipt>) {
+fn failed<T>(bracket: RequestScope, error: ProviderError) -> (Result<T, ProviderError>, Option<Receipt>) {
     let receipt = bracket.end::<()>(Err(&error));
     (Err(error), Some(receipt))
 }

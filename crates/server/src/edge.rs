@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use model::{CallerRequestId, Clock, Face, RequestStamp, TRACEPARENT, TraceContext};
+use model::{CallerRequestId, Clock, Surface, RequestStamp, TRACEPARENT, TraceContext};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
@@ -152,11 +152,11 @@ impl Step for Problems {
     }
 }
 
-/// Stamps the request, and says to which face it came.
+/// Stamps the request, and says to which surface it came.
 fn stamp(clock: &dyn Clock, request: &mut Request) -> RequestStamp {
     let arrival = Arrival::of(request.method(), request.uri().path());
-    let face = if arrival.is_some() { Face::Compat } else { Face::Rest };
-    let mut stamp = RequestStamp::now(clock, face, caller_request_id(request.headers()));
+    let surface = if arrival.is_some() { Surface::Dbt } else { Surface::Rest };
+    let mut stamp = RequestStamp::now(clock, surface, caller_request_id(request.headers()));
     stamp.template = match &arrival {
         Some(arrival) => arrival.template().map(Into::into),
         None => request

@@ -61,13 +61,13 @@ impl ServerMetrics {
     /// The families, in that registry, and what is under way of `limits`.
     pub fn register(registry: &mut Registry, limits: &Arc<Limits>) -> Self {
         let metrics = Self::default();
-        registry.announce("http_requests", "HTTP requests that were answered", &metrics.requests);
-        registry.announce_seconds(
+        registry.register_metric("http_requests", "HTTP requests that were answered", &metrics.requests);
+        registry.register_seconds(
             "http_request_duration",
             "From a request's arrival to the head of its answer",
             &metrics.durations,
         );
-        registry.announce(
+        registry.register_metric(
             "problems",
             "Answers that say what is wrong, by the kind of problem",
             &metrics.problems,

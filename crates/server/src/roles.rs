@@ -18,7 +18,7 @@ pub fn roles_table() -> String {
     }
     page.push_str(
         "\n## Relayed\n\n\
-         The operations of dbt Cloud's own routes, v2 and v3, by the dbt-compatible face. HEAD needs what GET needs. Those \
+         The operations of dbt Cloud's own routes, v2 and v3, by the dbt-compatible surface. HEAD needs what GET needs. Those \
          marked * show a new dbt token and are refused to all, unless `compat.allow_token_minting` is set. What is not \
          listed (`forward`) is for admins.\n\n\
          | operation | method | path | viewer | operator | admin |\n|---|---|---|---|---|---|\n",

@@ -8,7 +8,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgPool};
 
-use crate::{OpenError, StorageMetrics};
+use crate::{DecryptError, StorageMetrics};
 
 /// How to reach Postgres.
 #[derive(Debug, Clone)]
@@ -75,7 +75,7 @@ pub enum StorageError {
         credential: String,
         /// Why.
         #[source]
-        reason: OpenError,
+        reason: DecryptError,
     },
 }
 
@@ -104,7 +104,7 @@ impl StorageError {
     }
 
     /// Whether the database is not there (yet): starting, stopping, or not reachable.
-    pub fn is_absence(&self) -> bool {
+    pub fn is_unavailable(&self) -> bool {
         let (Self::Query(error) | Self::Migrate(MigrateError::Execute(error))) = self else {
             return false;
         };

@@ -16,7 +16,7 @@ mod schema;
 mod secrets;
 mod started_runs;
 
-pub use api_keys::{ApiKeyInfo, ApiKeys, KeyHash, KeyOrder, KeyRecord, NewKey};
+pub use api_keys::{ApiKeyInfo, ApiKeys, KeyHash, CreateKey, KeyRecord, NewKey};
 pub use companies::{Companies, Company};
 pub use credentials::{
     Credential, CredentialChange, CredentialId, Credentials, LoadedCredential, NewCredential, RotationReport,
@@ -25,10 +25,10 @@ pub use database::{Database, DatabaseSettings, StorageError};
 pub use instances::Instances;
 pub use metrics::StorageMetrics;
 pub use request_log::{
-    Closing, FixedPart, LogError, LogFilter, LogPage, LogPosition, LogQueue, LogReadSettings, LogRecord, LogRow,
-    LogSight, LogSlot, Outcome, OutcomeFilter, PageLimit, Partitions, Percentiles, PgRequestLog, QueueSettings,
+    Closing, FixedColumns, LogError, LogFilter, LogPage, LogPosition, LogQueue, LogReadSettings, LogRecord, LogRow,
+    LogVisibility, LogSlot, Outcome, OutcomeFilter, PageLimit, Partitions, Percentiles, PgRequestLog, QueueSettings,
     Receipt, RequestLog, RequestLogs, RowLimits, TypeSummary, WriteError,
 };
 pub use schema::Schema;
-pub use secrets::{KeyRing, KeyRingError, OpenError};
+pub use secrets::{KeyRing, KeyRingError, DecryptError};
 pub use started_runs::{PgStartedRuns, StartedRuns};

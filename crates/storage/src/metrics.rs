@@ -76,37 +76,37 @@ impl StorageMetrics {
     /// The families, in that registry.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        registry.announce(
+        registry.register_metric(
             "requests",
             "Requests on record that have ended, refused ones and changes of the gateway's own records included",
             &metrics.requests,
         );
-        registry.announce_seconds(
+        registry.register_seconds(
             "request_duration",
             "From a request's arrival to its end",
             &metrics.request_durations,
         );
-        registry.announce(
+        registry.register_metric(
             "request_log_rows_written",
             "Rows that were committed, the open row of a request and its whole one counted each",
             &metrics.rows_written,
         );
-        registry.announce(
+        registry.register_metric(
             "request_log_rows_lost",
             "Rows that were given up: the database refused them or did not come back",
             &metrics.rows_lost,
         );
-        registry.announce(
+        registry.register_metric(
             "request_log_group_rows",
             "How many rows shared a commit",
             &metrics.group_rows,
         );
-        registry.announce_seconds(
+        registry.register_seconds(
             "request_log_commit_duration",
             "How long a commit of the request log took, failed ones left out",
             &metrics.commit_durations,
         );
-        registry.announce(
+        registry.register_metric(
             "request_log_failed_commits",
             "Commits of the request log that failed and were tried again or split",
             &metrics.failed_commits,

@@ -4,7 +4,7 @@ use model::{AccountId, ApiKeyId, CompanyId, RequestStamp, RequestType};
 use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 
-use crate::request_log::{CleanText, Closing, FixedPart, Outcome, RowLimits, ensure_partition, insert_rows};
+use crate::request_log::{CleanText, Closing, FixedColumns, Outcome, RowLimits, ensure_partition, insert_rows};
 use crate::{StorageError, StorageMetrics};
 
 /// A change of our own records, as its row will tell it.
@@ -51,7 +51,7 @@ impl<'s> Change<'s> {
         let Self {
             stamp, by, credential, ..
         } = self;
-        let mut fixed = FixedPart::new(stamp, self.request_type, self.company, args, &limits);
+        let mut fixed = FixedColumns::new(stamp, self.request_type, self.company, args, &limits);
         fixed.api_key_id = by;
         fixed.credential = credential.map(|(name, _)| CleanText::new(name, limits.text_max_bytes));
         fixed.account_id = credential.map(|(_, account)| account);

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use client::{ClientError, ClientSettings, DbtClient, LogError, ProviderError, RelayOrder};
+use client::{ClientError, ClientSettings, DbtClient, LogError, ProviderError, ForwardRequest};
 use http::{HeaderMap, Method};
 use model::{
     AccountId, ArtifactPath, Effect, EnvironmentFilter, EnvironmentId, Forwarded, GraphqlQuery, JobFields, JobFilter,
@@ -45,7 +45,7 @@ const OPERATIONS: [RequestType; 25] = [
 ];
 
 async fn forward(client: DbtClient, account: Option<AccountId>, method: Method, path: &str) -> Result<(), ClientError> {
-    let order = RelayOrder {
+    let order = ForwardRequest {
         request: RelayRequest::new(method, path).unwrap().unwrap(),
         query: None,
         headers: HeaderMap::new(),

@@ -28,7 +28,7 @@ fn sources() -> Vec<PathBuf> {
 /// Whether the text names a function `admitted` of a type that is not the request log's.
 fn admits(text: &str) -> bool {
     text.match_indices("::admitted")
-        .any(|(at, _)| !text[..at].ends_with("FixedPart"))
+        .any(|(at, _)| !text[..at].ends_with("FixedColumns"))
 }
 
 #[test]
@@ -48,5 +48,5 @@ fn only_the_gate_admits_a_request() {
 fn an_alias_does_not_deceive_the_search() {
     assert!(admits("use model::ClientContext as Ctx; Ctx::admitted(stamp)"));
     assert!(admits("let make = ClientContext::admitted;"));
-    assert!(!admits("FixedPart::admitted(&ctx)"));
+    assert!(!admits("FixedColumns::admitted(&ctx)"));
 }

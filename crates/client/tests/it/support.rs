@@ -16,7 +16,7 @@ use dbt_api::{ApiAnswer, ApiRequest, WrappedApi};
 use futures::stream;
 use http::{HeaderMap, Method, StatusCode};
 use model::{
-    AccountId, ApiKeyId, Caller, CompanyId, Face, FixedClock, RequestStamp, Role, RunId, TriggerJob, Upstream,
+    AccountId, ApiKeyId, Caller, CompanyId, Surface, FixedClock, RequestStamp, Role, RunId, TriggerJob, Upstream,
     UpstreamSource,
 };
 use provider::{
@@ -265,7 +265,7 @@ impl Bench {
 
     /// One request with that key.
     pub(crate) async fn with_key(&self, key: &str) -> Result<DbtClient, ClientError> {
-        let stamp = RequestStamp::now(&*self.clock, Face::Rest, None);
+        let stamp = RequestStamp::now(&*self.clock, Surface::Rest, None);
         self.clients.authenticate(stamp, key).await
     }
 

@@ -23,7 +23,7 @@ async fn killed_between_two_requests_every_answer_has_its_row() {
         gateway.wait();
     }
     let gateway = site.serve();
-    let rows = site.rows("SELECT request_uuid, outcome FROM request_log WHERE face = 'rest' ORDER BY started_at");
+    let rows = site.rows("SELECT request_uuid, outcome FROM request_log WHERE surface = 'rest' ORDER BY started_at");
     let logged: Vec<_> = rows.iter().map(|row| row["request_uuid"].as_str().unwrap()).collect();
     assert_eq!(
         logged, answered,
@@ -96,7 +96,7 @@ async fn killed_postgres_comes_back_with_every_row() {
     })
     .await;
 
-    let rows = site.rows("SELECT request_uuid FROM request_log WHERE outcome = 'succeeded' AND face = 'rest'");
+    let rows = site.rows("SELECT request_uuid FROM request_log WHERE outcome = 'succeeded' AND surface = 'rest'");
     let logged: Vec<_> = rows.iter().map(|row| row["request_uuid"].as_str().unwrap()).collect();
     for answer in [before, after] {
         assert!(

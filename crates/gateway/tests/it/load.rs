@@ -151,7 +151,7 @@ impl Rows {
     pub(crate) fn of(site: &Site) -> Self {
         let rows = site.rows(
             "SELECT request_uuid, request_type, outcome, attempts, run_id, instance_id, args->'order'->>'cause' AS cause
-             FROM request_log WHERE face = 'rest'",
+             FROM request_log WHERE surface = 'rest'",
         );
         let name = |row: &Value| row["request_uuid"].as_str().unwrap().to_owned();
         Self(rows.into_iter().map(|row| (name(&row), row)).collect())

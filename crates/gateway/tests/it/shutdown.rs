@@ -40,7 +40,7 @@ enum End {
     /// A request was sent and no byte came back.
     Unanswered,
     /// An answer broke off.
-    BrokenOff,
+    StreamAborted,
 }
 
 struct Answer {
@@ -119,7 +119,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Result<Answer, End> {
         match stream.read_u8().await {
             Ok(byte) => head.push(byte),
             Err(_) if head.is_empty() => return Err(End::Unanswered),
-            Err(_) => return Err(End::BrokenOff),
+            Err(_) => return Err(End::StreamAborted),
         }
     }
     let head = String::from_utf8(head).unwrap();
@@ -129,12 +129,12 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Result<Answer, End> {
     };
     if let Some(length) = header("content-length") {
         let mut body = vec![0; length.parse().unwrap()];
-        stream.read_exact(&mut body).await.map_err(|_| End::BrokenOff)?;
+        stream.read_exact(&mut body).await.map_err(|_| End::StreamAborted)?;
     } else {
         assert_eq!(header("transfer-encoding").as_deref(), Some("chunked"), "{head}");
         let mut body = Vec::new();
         while !body.ends_with(b"\r\n0\r\n\r\n") && body != b"0\r\n\r\n" {
-            body.push(stream.read_u8().await.map_err(|_| End::BrokenOff)?);
+            body.push(stream.read_u8().await.map_err(|_| End::StreamAborted)?);
         }
     }
     Ok(Answer {

@@ -278,7 +278,7 @@ async fn a_collector_that_never_answers_or_is_not_there_costs_no_request_and_hol
             );
         }
         gateway.wait_for_line("spans are lost");
-        let rows = site.rows("SELECT count(*) AS n FROM request_log WHERE outcome = 'succeeded' AND face = 'rest'");
+        let rows = site.rows("SELECT count(*) AS n FROM request_log WHERE outcome = 'succeeded' AND surface = 'rest'");
         assert_eq!(rows[0]["n"], 40);
         gateway.stop();
     }

@@ -8,4 +8,4 @@ mod table;
 
 pub use operation::RelayedOperation;
 pub use path::{RefusedPath, RelayPath};
-pub use request::{DbtFace, RelayRequest, RelayTarget};
+pub use request::{DbtApi, RelayRequest, RelayTarget};

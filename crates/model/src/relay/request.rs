@@ -8,7 +8,7 @@ use crate::{AccountId, Forwarded, JobId, RequestType, RunId};
 
 /// Which of dbt Cloud's APIs a path belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DbtFace {
+pub enum DbtApi {
     /// `/api/v2/…` and `/api/v3/…`.
     Administrative,
     /// `/graphql` and `/beta/graphql`.
@@ -17,7 +17,7 @@ pub enum DbtFace {
     SemanticLayer,
 }
 
-impl DbtFace {
+impl DbtApi {
     /// Whose paths those are; `None` for what dbt Cloud does not serve. Every host is the same: clients make up hosts of
     /// their own for the GraphQL APIs.
     pub fn of(path: &str) -> Option<Self> {
@@ -50,7 +50,7 @@ pub struct RelayTarget {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayRequest {
     method: Method,
-    face: DbtFace,
+    api: DbtApi,
     path: RelayPath,
     operation: Option<RelayedOperation>,
     request_type: RequestType,
@@ -69,10 +69,10 @@ impl RelayRequest {
     pub fn new(method: Method, raw_path: &str) -> Result<Option<Self>, RefusedPath> {
         // The check comes first, so that a path that only seems to be outside is refused as well.
         let path = RelayPath::check(raw_path)?;
-        match DbtFace::of(path.as_str()) {
+        match DbtApi::of(path.as_str()) {
             None => Ok(None),
-            Some(DbtFace::Administrative) => Self::administrative(method, path).map(Some),
-            Some(face) => Ok(Some(Self::graphql(method, path, face))),
+            Some(DbtApi::Administrative) => Self::administrative(method, path).map(Some),
+            Some(api) => Ok(Some(Self::graphql(method, path, api))),
         }
     }
 
@@ -87,7 +87,7 @@ impl RelayRequest {
                     account_id,
                     ..RelayTarget::default()
                 },
-                face: DbtFace::Administrative,
+                api: DbtApi::Administrative,
                 method,
                 path,
             });
@@ -107,16 +107,16 @@ impl RelayRequest {
             operation: Some(operation),
             template,
             target,
-            face: DbtFace::Administrative,
+            api: DbtApi::Administrative,
             method,
             path: path.with_slash(template.ends_with('/')),
         })
     }
 
-    fn graphql(method: Method, path: RelayPath, face: DbtFace) -> Self {
+    fn graphql(method: Method, path: RelayPath, api: DbtApi) -> Self {
         let path = path.with_slash(false);
-        let (request_type, template) = match (face, path.as_str()) {
-            (DbtFace::SemanticLayer, _) => (RequestType::QuerySemanticLayer, "/api/graphql"),
+        let (request_type, template) = match (api, path.as_str()) {
+            (DbtApi::SemanticLayer, _) => (RequestType::QuerySemanticLayer, "/api/graphql"),
             (_, "/beta/graphql") => (RequestType::QueryMetadata, "/beta/graphql"),
             _ => (RequestType::QueryMetadata, "/graphql"),
         };
@@ -126,7 +126,7 @@ impl RelayRequest {
             template,
             target: RelayTarget::default(),
             method,
-            face,
+            api,
             path,
         }
     }
@@ -137,16 +137,16 @@ impl RelayRequest {
     }
 
     /// The API it goes to.
-    pub fn face(&self) -> DbtFace {
-        self.face
+    pub fn api(&self) -> DbtApi {
+        self.api
     }
 
     /// The path below the base address of its API.
     pub fn path(&self) -> &str {
         let path = self.path.as_str();
-        match self.face {
-            DbtFace::Administrative => path.strip_prefix("/api").unwrap_or(path),
-            DbtFace::Metadata | DbtFace::SemanticLayer => path,
+        match self.api {
+            DbtApi::Administrative => path.strip_prefix("/api").unwrap_or(path),
+            DbtApi::Metadata | DbtApi::SemanticLayer => path,
         }
     }
 
@@ -304,7 +304,7 @@ mod tests {
                 (request.path(), request.template(), request.request_type().as_str()),
                 (sent, sent, name)
             );
-            assert!(request.face().is_graphql());
+            assert!(request.api().is_graphql());
         }
     }
 

@@ -8,7 +8,7 @@ use model::{AccountId, ClientContext, EachAccount, RelayRequest, RequestType};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{RelayOrder, account, args};
+use super::{ForwardRequest, account, args};
 use crate::accounts::of_credential;
 use crate::call::Call;
 use crate::request::Asked;
@@ -58,7 +58,7 @@ impl DbtProvider {
     pub async fn forward_accounts(
         &self,
         ctx: ClientContext<EachAccount>,
-        order: RelayOrder,
+        order: ForwardRequest,
     ) -> Result<StreamedAnswer, ProviderError> {
         let keep = self.settings.relay.keep_static_subdomain;
         let asked = Asked {
@@ -66,7 +66,7 @@ impl DbtProvider {
             ..Asked::default()
         };
         self.provider_request(ctx, asked, move |call: Call<EachAccount>| async move {
-            let read = call.at_each(call.accounts(), RequestType::GetAccount, |api, to| {
+            let read = call.exchange_each(call.accounts(), RequestType::GetAccount, |api, to| {
                 let request = ApiRequest::get(format!("/v2/accounts/{}/", to.account_id))
                     .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
                 async move { <dyn WrappedApi>::fetch::<Box<RawValue>>(api, to, request).await }

@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::RelayOrder;
+use super::ForwardRequest;
 
 const REDACTED: &str = "[redacted]";
 
 /// The column `args`.
-pub(super) fn of(order: &RelayOrder) -> Value {
+pub(super) fn of(order: &ForwardRequest) -> Value {
     let path: Vec<_> = order.request.path().split('/').map(redacted).collect();
     let query: Vec<_> = form_urlencoded::parse(order.query.as_deref().unwrap_or_default().as_bytes())
         .map(|(name, value)| {
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn method_path_and_query_are_told_and_secrets_are_not() {
-        let order = RelayOrder {
+        let order = ForwardRequest {
             request: RelayRequest::new(Method::POST, "/api/v2/accounts/1/odd/dbtc_sesame/")
                 .unwrap()
                 .unwrap(),

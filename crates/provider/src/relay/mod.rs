@@ -32,7 +32,7 @@ pub struct RelaySettings {
 
 /// A caller's request to dbt Cloud, with what of it may be sent.
 #[derive(Debug, Clone)]
-pub struct RelayOrder {
+pub struct ForwardRequest {
     /// Method and path, and what they mean.
     pub request: RelayRequest,
     /// The query as it was written.
@@ -50,7 +50,7 @@ impl DbtProvider {
     ///
     /// # Errors
     /// [`ProviderError`]; [`ApiError::UnexpectedStatus`] for any other redirect.
-    pub async fn forward(&self, ctx: ClientContext, order: RelayOrder) -> Result<StreamedAnswer, ProviderError> {
+    pub async fn forward(&self, ctx: ClientContext, order: ForwardRequest) -> Result<StreamedAnswer, ProviderError> {
         let asked = Asked {
             args: args::of(&order),
             job_id: order.request.target().job_id,
@@ -76,8 +76,8 @@ impl DbtProvider {
 }
 
 /// The request as it is sent. One whose answer we read must come uncompressed and whole.
-fn api_request(order: RelayOrder, is_read: bool) -> ApiRequest {
-    let RelayOrder {
+fn api_request(order: ForwardRequest, is_read: bool) -> ApiRequest {
+    let ForwardRequest {
         request,
         query,
         mut headers,
@@ -148,7 +148,7 @@ async fn about_its_run(call: &Call, answer: ApiAnswer, max_bytes: usize) -> Resu
     Ok(match beginning(answer.into_body(), max_bytes).await? {
         Beginning::Whole(body) => {
             if let Ok(started) = serde_json::from_slice::<StartedWire>(&body) {
-                call.about_run(started.data.id);
+                call.set_run(started.data.id);
             }
             ApiAnswer::new(status, headers, stream::iter([Ok(body)]))
         }

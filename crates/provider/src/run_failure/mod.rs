@@ -37,7 +37,7 @@ impl DbtProvider {
         let limits = self.settings.run_failure;
         self.provider_request(ctx, asked, move |call| async move {
             let run = call
-                .exchange_about(run_id, RequestType::GetRun, Why::Asked, move |api, to| {
+                .exchange_for_run(run_id, RequestType::GetRun, Why::Asked, move |api, to| {
                     api.get_run(to, run_id, &[RunRelated::RunSteps])
                 })
                 .await?;

@@ -12,7 +12,7 @@ use futures::stream::{BoxStream, StreamExt as _};
 use futures::{FutureExt as _, SinkExt as _};
 use http::HeaderMap;
 use model::{ArtifactPath, RequestType, RunId};
-use provider::{AnswerBody, BrokenOff, LogError, Outcome, ProviderError, StreamedAnswer};
+use provider::{AnswerBody, StreamAborted, LogError, Outcome, ProviderError, StreamedAnswer};
 
 use crate::support::{Bench, Mood, Reply, soon};
 
@@ -50,7 +50,7 @@ async fn ask(bench: &Bench) -> Result<StreamedAnswer, ProviderError> {
     asked.await
 }
 
-async fn pieces(bench: &Bench) -> BoxStream<'static, Result<Bytes, BrokenOff>> {
+async fn pieces(bench: &Bench) -> BoxStream<'static, Result<Bytes, StreamAborted>> {
     match ask(bench).await.map(|answer| answer.body) {
         Ok(AnswerBody::Pieces(pieces)) => pieces,
         Ok(AnswerBody::Whole(_)) => panic!("it was collected"),
@@ -110,7 +110,7 @@ async fn a_body_that_breaks_off_never_ends_as_if_it_were_whole() {
     feed.send(Err(broken())).await.unwrap();
 
     assert_eq!(pieces.next().await, Some(Ok("be".into())));
-    assert_eq!(soon(pieces.next()).await, Some(Err(BrokenOff)));
+    assert_eq!(soon(pieces.next()).await, Some(Err(StreamAborted)));
     assert_eq!(pieces.next().await, None);
 
     let row = bench.log.closed_row().await;
@@ -172,7 +172,7 @@ async fn a_slow_caller_holds_dbt_back_and_counts_as_gone_when_it_stalls() {
     let rest: Vec<_> = pieces.collect().await;
     assert_eq!(
         rest.last(),
-        Some(&Err(BrokenOff)),
+        Some(&Err(StreamAborted)),
         "it comes back and finds no clean end"
     );
 }
@@ -195,7 +195,7 @@ async fn a_stop_breaks_off_what_is_still_streamed() {
     let rest: Vec<_> = pieces.collect().await;
     assert_eq!(
         rest.last(),
-        Some(&Err(BrokenOff)),
+        Some(&Err(StreamAborted)),
         "it does not end as if it were whole"
     );
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use model::{AccountId, with_causes};
+use model::{AccountId, error_chain};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -111,7 +111,7 @@ impl Problem {
 
     fn caused_by(self, error: &dyn Error) -> Self {
         Self {
-            cause: Some(with_causes(error)),
+            cause: Some(error_chain(error)),
             ..self
         }
     }

@@ -2,7 +2,7 @@
 
 use axum::http::request::Parts;
 use axum::http::{HeaderName, Method};
-use model::{AccountId, DbtFace, RefusedPath, RelayRequest, Target};
+use model::{AccountId, DbtApi, RefusedPath, RelayRequest, Target};
 use url::form_urlencoded;
 
 use crate::problem::{Kind, Problem};
@@ -10,7 +10,7 @@ use crate::problem::{Kind, Problem};
 /// Names the account where the path does not.
 const ACCOUNT_ID: HeaderName = HeaderName::from_static("x-dbt-account-id");
 
-/// A request that came in by the dbt-compatible face.
+/// A request that came in by the dbt-compatible surface.
 #[derive(Debug, Clone)]
 pub(crate) enum Arrival {
     /// It can be relayed.
@@ -27,7 +27,7 @@ impl Arrival {
         let below_api = path
             .strip_prefix("/api")
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if !below_api && DbtFace::of(path).is_none() {
+        if !below_api && DbtApi::of(path).is_none() {
             return None;
         }
         Some(match RelayRequest::new(method.clone(), path) {
@@ -67,7 +67,7 @@ pub(super) fn target(parts: &Parts, request: &RelayRequest) -> Result<Target, Pr
     for value in parts.headers.get_all(ACCOUNT_ID) {
         named.push(value.to_str().unwrap_or_default().to_owned());
     }
-    if request.face().is_graphql() {
+    if request.api().is_graphql() {
         let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
         named.extend(
             query

@@ -1,7 +1,7 @@
 //! Refusals of ours as dbt Cloud's clients show them.
 
 use axum::http::HeaderValue;
-use model::DbtFace;
+use model::DbtApi;
 use serde_json::{Value, json};
 
 use crate::problem::Problem;
@@ -18,10 +18,10 @@ pub(crate) enum Envelope {
 }
 
 impl Envelope {
-    /// That of a path; `relayed`: of the dbt-compatible face.
+    /// That of a path; `relayed`: of the dbt-compatible surface.
     pub(crate) fn of(path: &str, relayed: bool) -> Self {
-        match DbtFace::of(path) {
-            Some(face) if face.is_graphql() => Self::Graphql,
+        match DbtApi::of(path) {
+            Some(api) if api.is_graphql() => Self::Graphql,
             _ if relayed => Self::Administrative,
             _ => Self::Problem,
         }

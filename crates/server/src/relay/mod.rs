@@ -1,4 +1,4 @@
-//! The dbt-compatible face: dbt Cloud's own routes, for its existing clients. What comes in is checked and taken for what
+//! The dbt-compatible surface: dbt Cloud's own routes, for its existing clients. What comes in is checked and taken for what
 //! it is in `arrival.rs`; `headers.rs` says what of it is sent on; refusals of ours wear dbt's envelope (`envelope.rs`).
 
 mod arrival;
@@ -11,7 +11,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use client::RelayOrder;
+use client::ForwardRequest;
 use model::{RelayRequest, RequestStamp};
 use uuid::Uuid;
 
@@ -55,7 +55,7 @@ async fn relay(State(state): State<Shared>, mut request: Request) -> Result<Resp
         .get::<RequestStamp>()
         .map_or_else(Uuid::nil, RequestStamp::request_uuid);
     let target = arrival::target(&parts, &relayed)?;
-    let order = RelayOrder {
+    let order = ForwardRequest {
         query: parts.uri.query().map(str::to_owned),
         headers: headers::to_dbt(&parts.headers),
         body: body_of(Request::from_parts(parts, body), &relayed, &state).await?,
@@ -77,7 +77,7 @@ fn check_method(relayed: &RelayRequest) -> Result<(), Problem> {
         Method::PATCH,
         Method::DELETE,
     ];
-    let served = if relayed.face().is_graphql() {
+    let served = if relayed.api().is_graphql() {
         &EVERY[..4]
     } else {
         &EVERY[..]

@@ -3,7 +3,7 @@
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use client::ApiKeyOrder;
+use client::CreateApiKey;
 use garde::Validate;
 use model::{AccountId, ApiKeyId, Role};
 use serde::{Deserialize, Serialize};
@@ -78,7 +78,7 @@ pub(crate) async fn create_api_key(
     _: NoQuery,
     JsonBody(body): JsonBody<CreateApiKeyBody>,
 ) -> Result<Response, Problem> {
-    let order = ApiKeyOrder {
+    let order = CreateApiKey {
         name: body.name,
         role: body.role,
         accounts: body

@@ -2,7 +2,7 @@
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use client::{CredentialOrder, CredentialPatch};
+use client::{CreateCredential, UpdateCredential};
 use garde::Validate;
 use model::AccountId;
 use secrecy::SecretString;
@@ -134,7 +134,7 @@ pub(crate) async fn create_credential(
     _: NoQuery,
     JsonBody(body): JsonBody<CreateCredentialBody>,
 ) -> Result<Response, Problem> {
-    let order = CredentialOrder {
+    let order = CreateCredential {
         name: body.name,
         account_id: AccountId(body.account_id),
         token: body.token,
@@ -173,7 +173,7 @@ pub(crate) async fn update_credential(
     _: NoQuery,
     JsonBody(body): JsonBody<UpdateCredentialBody>,
 ) -> Result<Json<CredentialView>, Problem> {
-    let patch = CredentialPatch {
+    let patch = UpdateCredential {
         name: body.name,
         account_id: body.account_id.map(AccountId),
         token: body.token,

@@ -1,6 +1,6 @@
 //! Accounts.
 
-use model::{Timestamp, Verbatim};
+use model::{Timestamp, RawJson};
 
 super::view! {
     /// An account of dbt Cloud.
@@ -62,8 +62,8 @@ super::view! {
         copilot_locked_until: Timestamp as DateTime<Utc>,
         agent_credit_locked: bool,
         /// As dbt Cloud sends it, as are `groups`.
-        account_migration_events: Vec<Verbatim> as Vec<Value>,
-        groups: Vec<Verbatim> as Vec<Value>,
+        account_migration_events: Vec<RawJson> as Vec<Value>,
+        groups: Vec<RawJson> as Vec<Value>,
         created_at: Timestamp as DateTime<Utc>,
         updated_at: Timestamp as DateTime<Utc>,
     }

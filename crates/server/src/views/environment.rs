@@ -1,6 +1,6 @@
 //! Environments.
 
-use model::{Timestamp, Verbatim};
+use model::{Timestamp, RawJson};
 
 super::view! {
     /// An environment of dbt Cloud. Some fields are version 3's alone (the list and the environment of a named project),
@@ -52,12 +52,12 @@ super::view! {
         created_at: Timestamp as DateTime<Utc>,
         updated_at: Timestamp as DateTime<Utc>,
         /// As dbt Cloud sends it, as are all related objects.
-        project: Verbatim as Value,
-        connection: Verbatim as Value,
-        credentials: Verbatim as Value,
-        repository: Verbatim as Value,
-        jobs: Vec<Verbatim> as Vec<Value>,
-        custom_environment_variables: Vec<Verbatim> as Vec<Value>,
-        fusion_readiness: Verbatim as Value,
+        project: RawJson as Value,
+        connection: RawJson as Value,
+        credentials: RawJson as Value,
+        repository: RawJson as Value,
+        jobs: Vec<RawJson> as Vec<Value>,
+        custom_environment_variables: Vec<RawJson> as Vec<Value>,
+        fusion_readiness: RawJson as Value,
     }
 }

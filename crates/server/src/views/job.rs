@@ -1,6 +1,6 @@
 //! Jobs.
 
-use model::{Timestamp, Verbatim};
+use model::{Timestamp, RawJson};
 
 super::view! {
     /// A job of dbt Cloud: the definition, not its runs.
@@ -61,7 +61,7 @@ super::view! {
         triggers_on_draft_pr: bool,
         triggers: JobTriggersView,
         /// What other job's end starts a run, as dbt Cloud sends it.
-        job_completion_trigger_condition: Verbatim as Value,
+        job_completion_trigger_condition: RawJson as Value,
         schedule: JobScheduleView,
         cron_humanized: String,
         next_run: Timestamp as DateTime<Utc>,
@@ -69,13 +69,13 @@ super::view! {
         created_at: Timestamp as DateTime<Utc>,
         updated_at: Timestamp as DateTime<Utc>,
         /// As dbt Cloud sends it, as are all related objects; null unless `include_related` names it.
-        account: Verbatim as Value,
-        project: Verbatim as Value,
-        environment: Verbatim as Value,
-        fusion_readiness: Verbatim as Value,
-        custom_environment_variables: Verbatim as Value,
-        most_recent_run: Verbatim as Value,
-        most_recent_completed_run: Verbatim as Value,
+        account: RawJson as Value,
+        project: RawJson as Value,
+        environment: RawJson as Value,
+        fusion_readiness: RawJson as Value,
+        custom_environment_variables: RawJson as Value,
+        most_recent_run: RawJson as Value,
+        most_recent_completed_run: RawJson as Value,
     }
 }
 

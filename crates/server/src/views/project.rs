@@ -1,6 +1,6 @@
 //! Projects.
 
-use model::{Timestamp, Verbatim};
+use model::{Timestamp, RawJson};
 
 super::view! {
     /// A project of dbt Cloud.
@@ -37,13 +37,13 @@ super::view! {
         created_at: Timestamp as DateTime<Utc>,
         updated_at: Timestamp as DateTime<Utc>,
         /// As dbt Cloud sends it, as are all related objects.
-        connection: Verbatim as Value,
-        environments: Vec<Verbatim> as Vec<Value>,
-        repository: Verbatim as Value,
-        group_permissions: Vec<Verbatim> as Vec<Value>,
-        docs_job: Verbatim as Value,
-        freshness_job: Verbatim as Value,
-        fusion_readiness: Verbatim as Value,
+        connection: RawJson as Value,
+        environments: Vec<RawJson> as Vec<Value>,
+        repository: RawJson as Value,
+        group_permissions: Vec<RawJson> as Vec<Value>,
+        docs_job: RawJson as Value,
+        freshness_job: RawJson as Value,
+        fusion_readiness: RawJson as Value,
         /// The dbt version of new environments.
         default_version: String,
     }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 /// A request on record.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
-    "request_uuid": "019e2a3b-5c6d-7e8f-9a0b-1c2d3e4f5a6b", "caller_request_id": "order 4711", "face": "rest",
+    "request_uuid": "019e2a3b-5c6d-7e8f-9a0b-1c2d3e4f5a6b", "caller_request_id": "order 4711", "surface": "rest",
     "client_type": "dbt_cloud_administrative", "request_type": "trigger_job", "template": "/jobs/{job_id}/runs",
     "api_key_id": 7, "credential": "production", "account_id": 70_403_100_000_001_i64,
     "job_id": 70_403_107_000_001_i64, "run_id": 70_403_110_000_001_i64,
@@ -27,7 +27,7 @@ pub(crate) struct RequestLogView {
     /// The caller's own `x-request-id`.
     caller_request_id: Option<String>,
     /// `rest`: a route; `internal`: a command.
-    face: String,
+    surface: String,
     /// The API of dbt Cloud; null for our own records.
     client_type: Option<String>,
     /// The operation, by its name in this document.
@@ -73,7 +73,7 @@ impl From<LogRecord> for RequestLogView {
         Self {
             request_uuid: record.request_uuid,
             caller_request_id: record.caller_request_id,
-            face: record.face,
+            surface: record.surface,
             client_type: record.client_type,
             request_type: record.request_type,
             template: record.template,

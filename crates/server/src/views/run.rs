@@ -1,6 +1,6 @@
 //! Runs.
 
-use model::{Timestamp, Verbatim};
+use model::{Timestamp, RawJson};
 
 super::view! {
     /// A run of dbt Cloud: one execution of a job.
@@ -47,11 +47,11 @@ super::view! {
         last_heartbeat_at: Timestamp as DateTime<Utc>,
         should_start_at: Timestamp as DateTime<Utc>,
         /// As dbt Cloud sends it, as are all related objects.
-        trigger: Verbatim as Value,
-        job: Verbatim as Value,
-        environment: Verbatim as Value,
-        run_steps: Vec<Verbatim> as Vec<Value>,
-        deprecation: Verbatim as Value,
+        trigger: RawJson as Value,
+        job: RawJson as Value,
+        environment: RawJson as Value,
+        run_steps: Vec<RawJson> as Vec<Value>,
+        deprecation: RawJson as Value,
         status_humanized: String,
         in_progress: bool,
         /// Whether the run has ended, well or not.
@@ -76,6 +76,6 @@ super::view! {
         /// dbt Cloud's own page of the run.
         href: String,
         used_repo_cache: bool,
-        audit: Verbatim as Value,
+        audit: RawJson as Value,
     }
 }

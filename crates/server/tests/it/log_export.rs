@@ -15,7 +15,7 @@ const ROWS: i64 = 6000;
 /// `ROWS` rows of company 1, of 10 kB each, one a second.
 async fn fill(app: &TestApp) {
     sqlx::query(
-        "INSERT INTO request_log (request_uuid, face, request_type, company_id, args, outcome, started_at, finished_at, duration_ms)
+        "INSERT INTO request_log (request_uuid, surface, request_type, company_id, args, outcome, started_at, finished_at, duration_ms)
          SELECT gen_random_uuid(), 'internal', 'list_projects', 1,
              jsonb_build_object('n', n, 'text', repeat('x', 10000)), 'succeeded', moment, moment, 0
          FROM generate_series(1, $1) n, LATERAL (SELECT timestamptz '2026-01-15T09:00:00Z' + make_interval(secs => n)) t (moment)",

@@ -176,7 +176,7 @@ async fn an_admin_sees_its_company_others_their_own_requests_and_an_account_list
     ];
     for (caller, expected) in cases {
         let expected: BTreeSet<_> = expected.into_iter().collect();
-        let listed = all_pages(&caller, "/request-logs?face=rest&page_size=3").await;
+        let listed = all_pages(&caller, "/request-logs?surface=rest&page_size=3").await;
         assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), expected);
         for name in &everything {
             let answer = caller.get(&format!("/request-logs/{name}")).await;
@@ -217,7 +217,7 @@ async fn what_cannot_be_asked_is_told_with_what_can() {
         ("color=red", "`color`, expected one of `from`, `to`, `request_type`"),
         ("outcome=fine", "`fine` is none of open, succeeded, invalid_request"),
         ("request_type=drop", "list_request_logs, get_request_log"),
-        ("face=north", "`north` is none of rest, compat, internal"),
+        ("surface=north", "`north` is none of rest, dbt, internal"),
         (
             "from=yesterday",
             "`yesterday` is not a time such as 2026-03-19T11:57:15Z",
@@ -282,7 +282,7 @@ async fn a_summary_counts_what_the_caller_may_see_of_the_last_hour() {
     assert!(list["duration_ms"]["p50"].as_f64().unwrap() <= list["duration_ms"]["p99"].as_f64().unwrap());
 
     let admin = app.caller(Role::Admin);
-    let day = "/request-logs/summary?from=2026-01-15T00:00:00Z&to=2026-01-16T00:00:00Z&face=rest";
+    let day = "/request-logs/summary?from=2026-01-15T00:00:00Z&to=2026-01-16T00:00:00Z&surface=rest";
     assert_eq!(admin.get(day).await.expect(200)["count"], 5);
     for window in [
         "from=2026-01-15T00:00:00Z&to=2026-01-16T00:00:01Z",

@@ -16,14 +16,14 @@ use chrono::DateTime;
 use client::{AccessRules, Clients};
 use dbt_api::HttpSettings;
 use model::metrics::exposition;
-use model::{CompanyId, Face, FixedClock, RequestStamp, Role};
+use model::{CompanyId, Surface, FixedClock, RequestStamp, Role};
 use prometheus_client::registry::Registry;
 use provider::{FailureSettings, GraphqlSettings, NewRunSettings, RelaySettings, StreamSettings};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use server::{GraphqlLimits, LimitSettings, ServerSettings, Stopping};
 use simulator::{Config, Running, Simulator, acme};
-use storage::{ApiKeys, Database, KeyOrder, KeyRing, LogReadSettings};
+use storage::{ApiKeys, Database, CreateKey, KeyRing, LogReadSettings};
 use testkit::TestDatabase;
 use tokio::net::TcpListener;
 use url::Url;
@@ -252,8 +252,8 @@ impl TestApp {
 
     /// Makes another key.
     pub(crate) async fn make_key(&self, company_id: CompanyId, role: Role) -> String {
-        let stamp = RequestStamp::now(&*self.clock, Face::Internal, None);
-        let order = KeyOrder::new(company_id, format!("a test's {role}"), role);
+        let stamp = RequestStamp::now(&*self.clock, Surface::Internal, None);
+        let order = CreateKey::new(company_id, format!("a test's {role}"), role);
         let made = self.keys.create(&stamp, &order).await.unwrap();
         made.key.expose_secret().to_owned()
     }
@@ -284,7 +284,7 @@ impl TestApp {
     /// The request log's rows of requests that came through a route, each as a JSON object by column.
     pub(crate) async fn rows(&self) -> Vec<Value> {
         sqlx::query_scalar(
-            "SELECT to_jsonb(request_log) FROM request_log WHERE face <> 'internal' ORDER BY started_at, request_uuid",
+            "SELECT to_jsonb(request_log) FROM request_log WHERE surface <> 'internal' ORDER BY started_at, request_uuid",
         )
         .fetch_all(self.database.pool())
         .await

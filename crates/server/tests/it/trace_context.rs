@@ -1,4 +1,4 @@
-//! A caller's trace context goes on to dbt Cloud as it came, by both faces, or not at all.
+//! A caller's trace context goes on to dbt Cloud as it came, by both surfaces, or not at all.
 
 use reqwest::Method;
 use simulator::acme;

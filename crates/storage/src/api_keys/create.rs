@@ -12,7 +12,7 @@ use crate::own_records::{Change, check_display_name};
 
 /// A key to make.
 #[derive(Debug, Clone)]
-pub struct KeyOrder {
+pub struct CreateKey {
     /// The company it belongs to.
     pub company_id: CompanyId,
     /// What people call it, 1 to 200 characters; several keys may have one name.
@@ -29,7 +29,7 @@ pub struct KeyOrder {
     pub by: Option<ApiKeyId>,
 }
 
-impl KeyOrder {
+impl CreateKey {
     /// An order by a command: for every account of the company, without an end.
     pub fn new(company_id: CompanyId, name: impl Into<String>, role: Role) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl ApiKeys {
     /// # Errors
     /// [`StorageError::InvalidName`], [`StorageError::DefaultAccountNotAllowed`], [`StorageError::NoSuchCompany`],
     /// [`StorageError::Query`].
-    pub async fn create(&self, stamp: &RequestStamp, order: &KeyOrder) -> Result<NewKey, StorageError> {
+    pub async fn create(&self, stamp: &RequestStamp, order: &CreateKey) -> Result<NewKey, StorageError> {
         order.check()?;
         let key = FreshKey::draw();
         let accounts = order.accounts.as_ref().map(|ids| ids.iter().map(|id| id.0).collect());

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use model::Role;
 use sqlx::PgPool;
 
-pub use create::{KeyOrder, NewKey};
+pub use create::{CreateKey, NewKey};
 pub use find::KeyRecord;
 pub use key_hash::KeyHash;
 pub use manage::ApiKeyInfo;

@@ -13,23 +13,23 @@ macro_rules! insert {
         sqlx::query!(
             "
             INSERT INTO request_log AS old (
-                request_uuid, started_at, caller_request_id, face, client_type, request_type, template, company_id,
+                request_uuid, started_at, caller_request_id, surface, client_type, request_type, template, company_id,
                 api_key_id, credential, account_id, job_id, run_id, args, instance_id, status_code, outcome, error,
                 attempts, exchanges, bytes, served_from, finished_at, duration_ms)
             SELECT
-                request_uuid, started_at, caller_request_id, face, client_type, request_type, template, company_id,
+                request_uuid, started_at, caller_request_id, surface, client_type, request_type, template, company_id,
                 api_key_id, credential, account_id, job_id, run_id, args::jsonb, instance_id, status_code::int,
                 outcome, error, attempts, exchanges::jsonb, bytes, CASE WHEN attempts > 0 THEN 'dbt' END, finished_at,
                 duration_ms
             FROM " + $source + "
             AS new (
-                request_uuid, started_at, caller_request_id, face, client_type, request_type, template, company_id,
+                request_uuid, started_at, caller_request_id, surface, client_type, request_type, template, company_id,
                 api_key_id, credential, account_id, job_id, run_id, args, instance_id, status_code, outcome, error,
                 attempts, exchanges, bytes, finished_at, duration_ms)" + $tail,
             &$pick($rows, |row| row.fixed.request_uuid),
             &$pick($rows, |row| row.fixed.started_at),
             &$pick($rows, |row| row.fixed.caller_request_id.as_ref().map(CleanText::as_str)) as _,
-            &$pick($rows, |row| row.fixed.face.as_str()) as _,
+            &$pick($rows, |row| row.fixed.surface.as_str()) as _,
             &$pick($rows, |row| row.fixed.request_type.client_type().map(ClientType::as_str)) as _,
             &$pick($rows, |row| row.fixed.request_type.as_str()) as _,
             &$pick($rows, |row| row.fixed.template.as_deref()) as _,

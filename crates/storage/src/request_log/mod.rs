@@ -16,8 +16,8 @@ pub use partitions::Partitions;
 pub use pg::PgRequestLog;
 pub use queue::{LogError, LogQueue, LogSlot, QueueSettings, Receipt};
 pub use reading::{
-    LogFilter, LogPage, LogPosition, LogReadSettings, LogRecord, LogSight, OutcomeFilter, PageLimit, Percentiles,
+    LogFilter, LogPage, LogPosition, LogReadSettings, LogRecord, LogVisibility, OutcomeFilter, PageLimit, Percentiles,
     RequestLogs, TypeSummary,
 };
-pub use row::{Closing, FixedPart, LogRow, Outcome};
+pub use row::{Closing, FixedColumns, LogRow, Outcome};
 pub use writer::{RequestLog, WriteError};

@@ -163,7 +163,7 @@ pub struct Receipt(oneshot::Receiver<Result<(), LogError>>);
 
 impl Receipt {
     /// Of a row that is not in the queue: its commit never comes.
-    pub fn of_nothing() -> Self {
+    pub fn never() -> Self {
         Self(oneshot::channel().1)
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use model::{
-    AccountId, ApiKeyId, ClientContext, CompanyId, Destination, Face, InstanceId, JobId, RequestStamp, RequestType,
+    AccountId, ApiKeyId, ClientContext, CompanyId, Destination, Surface, InstanceId, JobId, RequestStamp, RequestType,
     RunId,
 };
 use serde::Serialize;
@@ -104,11 +104,11 @@ impl Outcome {
 
 /// What is known of a request when it arrives.
 #[derive(Debug, Clone)]
-pub struct FixedPart {
+pub struct FixedColumns {
     pub(crate) request_uuid: Uuid,
     pub(crate) started_at: DateTime<Utc>,
     pub(crate) caller_request_id: Option<CleanText>,
-    pub(crate) face: Face,
+    pub(crate) surface: Surface,
     pub(crate) request_type: RequestType,
     pub(crate) template: Option<Arc<str>>,
     pub(crate) company_id: CompanyId,
@@ -126,7 +126,7 @@ pub struct FixedPart {
     pub instance_id: Option<InstanceId>,
 }
 
-impl FixedPart {
+impl FixedColumns {
     /// The part of a request of that company; `args` is an object and holds no secret.
     pub fn new(
         stamp: &RequestStamp,
@@ -142,7 +142,7 @@ impl FixedPart {
                 .caller_request_id
                 .as_ref()
                 .map(|id| CleanText::new(id.as_str(), limits.text_max_bytes)),
-            face: stamp.face,
+            surface: stamp.surface,
             request_type,
             template: stamp.template.clone(),
             company_id,
@@ -267,7 +267,7 @@ impl Closing {
 /// A row to write: open, or whole. Writing the whole row after the open one closes it.
 #[derive(Debug, Clone)]
 pub struct LogRow {
-    pub(crate) fixed: Arc<FixedPart>,
+    pub(crate) fixed: Arc<FixedColumns>,
     pub(crate) closing: Option<Closing>,
     /// Whether its open form was queued before it.
     pub(crate) was_open: bool,
@@ -275,7 +275,7 @@ pub struct LogRow {
 
 impl LogRow {
     /// The row of a request that is written once.
-    pub fn whole(fixed: Arc<FixedPart>, closing: Closing) -> Self {
+    pub fn whole(fixed: Arc<FixedColumns>, closing: Closing) -> Self {
         Self {
             fixed,
             closing: Some(closing),
@@ -299,7 +299,7 @@ impl LogRow {
     }
 
     /// What is known since it arrived.
-    pub fn fixed(&self) -> &FixedPart {
+    pub fn fixed(&self) -> &FixedColumns {
         &self.fixed
     }
 
@@ -320,7 +320,7 @@ impl LogRow {
 
     /// The form that cannot fail: for a row that Postgres refused although it was cleaned.
     pub(crate) fn with_fixed_columns_only(&self, reason: &str) -> Self {
-        let fixed = FixedPart {
+        let fixed = FixedColumns {
             caller_request_id: None,
             template: None,
             credential: None,

@@ -7,4 +7,4 @@ mod key_ring;
 mod sealed;
 
 pub use key_ring::{KeyRing, KeyRingError};
-pub use sealed::OpenError;
+pub use sealed::DecryptError;

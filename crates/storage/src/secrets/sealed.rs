@@ -15,7 +15,7 @@ const TAG_BYTES: usize = 16;
 
 /// Why a sealed secret stays shut.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
+pub enum DecryptError {
     /// It was sealed with a key that is not in the ring.
     #[error("it needs the encryption key `{0}`, which is not given")]
     UnknownKey(String),
@@ -47,15 +47,15 @@ impl KeyRing {
     /// Opens what [`Self::seal`] sealed with the same `aad` and a key of this ring.
     ///
     /// # Errors
-    /// [`OpenError`].
-    pub fn open(&self, sealed: &str, aad: &[u8]) -> Result<SecretString, OpenError> {
-        let (key_id, bytes) = split(sealed).ok_or(OpenError::Malformed)?;
-        let bytes = STANDARD_NO_PAD.decode(bytes).map_err(|_| OpenError::Malformed)?;
-        let (nonce, bytes) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or(OpenError::Malformed)?;
-        let (bytes, tag) = bytes.split_last_chunk::<TAG_BYTES>().ok_or(OpenError::Malformed)?;
+    /// [`DecryptError`].
+    pub fn open(&self, sealed: &str, aad: &[u8]) -> Result<SecretString, DecryptError> {
+        let (key_id, bytes) = split(sealed).ok_or(DecryptError::Malformed)?;
+        let bytes = STANDARD_NO_PAD.decode(bytes).map_err(|_| DecryptError::Malformed)?;
+        let (nonce, bytes) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or(DecryptError::Malformed)?;
+        let (bytes, tag) = bytes.split_last_chunk::<TAG_BYTES>().ok_or(DecryptError::Malformed)?;
         let key = self
             .key(key_id)
-            .ok_or_else(|| OpenError::UnknownKey(key_id.to_owned()))?;
+            .ok_or_else(|| DecryptError::UnknownKey(key_id.to_owned()))?;
         // Opened where it lies, in a buffer of just its length: no second copy of the secret is made.
         let mut opened = Zeroizing::new(bytes.to_vec());
         key.cipher()
@@ -65,10 +65,10 @@ impl KeyRing {
                 opened.as_mut_slice().into(),
                 &Tag::from(*tag),
             )
-            .map_err(|_| OpenError::Tampered)?;
+            .map_err(|_| DecryptError::Tampered)?;
         match str::from_utf8(&opened) {
             Ok(secret) => Ok(SecretString::from(secret)),
-            Err(_) => Err(OpenError::Malformed),
+            Err(_) => Err(DecryptError::Malformed),
         }
     }
 
@@ -110,7 +110,7 @@ mod tests {
         ring(&ids.iter().map(key).collect::<Vec<_>>().join(","))
     }
 
-    fn opened(ring: &KeyRing, sealed: &str, aad: &[u8]) -> Result<String, OpenError> {
+    fn opened(ring: &KeyRing, sealed: &str, aad: &[u8]) -> Result<String, DecryptError> {
         ring.open(sealed, aad).map(|secret| secret.expose_secret().to_owned())
     }
 
@@ -137,7 +137,7 @@ mod tests {
         let ring = with_keys(&[("k1", 1)]);
         let sealed = ring.seal(&"dbtc_secret".into(), AAD);
         for other in [&b"credential 1 8"[..], b"", b"credential 1 7 "] {
-            assert_eq!(opened(&ring, &sealed, other), Err(OpenError::Tampered));
+            assert_eq!(opened(&ring, &sealed, other), Err(DecryptError::Tampered));
         }
     }
 
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(bytes.len(), NONCE_BYTES + "dbtc_secret".len() + TAG_BYTES);
         for bit in 0..bytes.len() * 8 {
             let text = format!("{head}.{}", STANDARD_NO_PAD.encode(flipped(&bytes, bit)));
-            assert_eq!(opened(&ring, &text, AAD), Err(OpenError::Tampered), "bit {bit}");
+            assert_eq!(opened(&ring, &text, AAD), Err(DecryptError::Tampered), "bit {bit}");
         }
     }
 
@@ -172,7 +172,7 @@ mod tests {
         let renamed = sealed.replacen("k1", "k2", 1);
         assert_eq!(
             opened(&with_keys(&[("k2", 1)]), &renamed, AAD),
-            Err(OpenError::Tampered)
+            Err(DecryptError::Tampered)
         );
     }
 
@@ -180,9 +180,9 @@ mod tests {
     fn a_missing_key_is_told_by_its_id_and_another_key_of_that_id_opens_nothing() {
         let sealed = with_keys(&[("k1", 1)]).seal(&"dbtc_secret".into(), AAD);
         let error = opened(&with_keys(&[("k2", 2)]), &sealed, AAD).unwrap_err();
-        assert_eq!(error, OpenError::UnknownKey("k1".to_owned()));
+        assert_eq!(error, DecryptError::UnknownKey("k1".to_owned()));
         assert!(error.to_string().contains("k1"));
-        assert_eq!(opened(&with_keys(&[("k1", 2)]), &sealed, AAD), Err(OpenError::Tampered));
+        assert_eq!(opened(&with_keys(&[("k1", 2)]), &sealed, AAD), Err(DecryptError::Tampered));
     }
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
             &format!("v1.k1.{short}"),
         ];
         for text in texts {
-            assert_eq!(opened(&ring, text, AAD), Err(OpenError::Malformed), "{text}");
+            assert_eq!(opened(&ring, text, AAD), Err(DecryptError::Malformed), "{text}");
         }
         assert_eq!(KeyRing::key_id_of("dbtc_secret"), None);
     }

@@ -1,19 +1,19 @@
 //! Keys: made once, stored as hashes, and on record.
 
 use chrono::TimeDelta;
-use model::{AccountId, CompanyId, Face, FixedClock, RequestStamp, Role};
+use model::{AccountId, CompanyId, Surface, FixedClock, RequestStamp, Role};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
-use storage::{ApiKeys, KeyHash, KeyOrder, StorageError};
+use storage::{ApiKeys, KeyHash, CreateKey, StorageError};
 
 use crate::support::{Db, noon};
 
-fn order(role: Role) -> KeyOrder {
-    KeyOrder::new(CompanyId(1), "airflow", role)
+fn order(role: Role) -> CreateKey {
+    CreateKey::new(CompanyId(1), "airflow", role)
 }
 
 fn internal() -> RequestStamp {
-    RequestStamp::now(&FixedClock::at(noon()), Face::Internal, None)
+    RequestStamp::now(&FixedClock::at(noon()), Surface::Internal, None)
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn making_a_key_is_on_record() {
     let row = db.only_row().await;
     assert_eq!(row["request_uuid"], stamp.request_uuid().to_string());
     assert_eq!(
-        (&row["face"], &row["request_type"], &row["outcome"], &row["company_id"]),
+        (&row["surface"], &row["request_type"], &row["outcome"], &row["company_id"]),
         (
             &json!("internal"),
             &json!("create_api_key"),
@@ -134,7 +134,7 @@ async fn a_key_and_its_row_are_one_transaction() {
 #[tokio::test]
 async fn a_company_that_is_not_there_gets_no_key_and_no_row() {
     let db = Db::new().await;
-    let unknown = KeyOrder {
+    let unknown = CreateKey {
         company_id: CompanyId(99),
         ..order(Role::Viewer)
     };
@@ -151,7 +151,7 @@ async fn a_company_that_is_not_there_gets_no_key_and_no_row() {
 async fn a_name_that_the_table_refuses_leaves_nothing_behind() {
     let db = Db::new().await;
     for name in [String::new(), "x".repeat(201)] {
-        let bad = KeyOrder {
+        let bad = CreateKey {
             name,
             ..order(Role::Viewer)
         };

@@ -2,7 +2,7 @@
 
 use model::{CompanyId, RequestType};
 use serde_json::{Value, json};
-use storage::{Closing, FixedPart, Outcome, RequestLog as _, RowLimits};
+use storage::{Closing, FixedColumns, Outcome, RequestLog as _, RowLimits};
 
 use crate::support::{Db, noon, stamp_at};
 
@@ -11,7 +11,7 @@ async fn written(args: &Value, error: &str, exchanges: &Value) -> Value {
     let db = Db::new().await;
     let limits = RowLimits::default();
     let stamp = stamp_at(noon());
-    let fixed = FixedPart::new(&stamp, RequestType::ListProjects, CompanyId(1), args, &limits);
+    let fixed = FixedColumns::new(&stamp, RequestType::ListProjects, CompanyId(1), args, &limits);
     let end = Closing::new(Outcome::Decode, &stamp, noon(), Some(error), &limits);
     let row = fixed.closed(end.with_exchanges(1, exchanges, &limits));
     db.log().write(&[row]).await.unwrap();

@@ -1,13 +1,13 @@
 //! Companies: made by command, with a name of their own, and on record.
 
-use model::{CompanyId, Face, FixedClock, RequestStamp};
+use model::{CompanyId, Surface, FixedClock, RequestStamp};
 use serde_json::json;
 use storage::{Companies, StorageError};
 
 use crate::support::{Db, noon};
 
 fn stamp() -> RequestStamp {
-    RequestStamp::now(&FixedClock::at(noon()), Face::Internal, None)
+    RequestStamp::now(&FixedClock::at(noon()), Surface::Internal, None)
 }
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn making_a_company_is_on_record_in_the_same_transaction() {
     let row = db.only_row().await;
     assert_eq!(row["request_uuid"], stamp_of_acme.request_uuid().to_string());
     assert_eq!(
-        (&row["face"], &row["request_type"], &row["outcome"], &row["company_id"]),
+        (&row["surface"], &row["request_type"], &row["outcome"], &row["company_id"]),
         (
             &json!("internal"),
             &json!("create_company"),

@@ -9,7 +9,7 @@ async fn insert(db: &Db, columns: &[(&str, &str)]) -> Option<String> {
     let mut row = vec![
         ("request_uuid", "gen_random_uuid()"),
         ("started_at", "'2026-03-04 12:00:00Z'"),
-        ("face", "'rest'"),
+        ("surface", "'rest'"),
         ("request_type", "'get_run'"),
         ("company_id", "1"),
         ("args", "'{}'"),
@@ -40,7 +40,7 @@ async fn db() -> Db {
 async fn values_out_of_range_are_refused_and_their_neighbours_taken() {
     let db = db().await;
     let cases = [
-        ("face", "'soap'", "'compat'"),
+        ("surface", "'soap'", "'dbt'"),
         ("client_type", "'dbt_core'", "'dbt_cloud_metadata'"),
         ("request_type", "''", "'x'"),
         ("caller_request_id", "repeat('x', 129)", "repeat('x', 128)"),
@@ -126,7 +126,7 @@ async fn a_request_has_one_row() {
     let db = db().await;
     let one = ("request_uuid", "'01996b5e-0000-7000-8000-000000000001'");
     assert_eq!(insert(&db, &[one]).await, None);
-    let sql = "INSERT INTO request_log (request_uuid, started_at, face, request_type, company_id, args) VALUES
+    let sql = "INSERT INTO request_log (request_uuid, started_at, surface, request_type, company_id, args) VALUES
         ('01996b5e-0000-7000-8000-000000000001', '2026-03-04 12:00:00Z', 'rest', 'get_run', 1, '{}')";
     let again = sqlx::query(sql).execute(db.test.pool()).await.unwrap_err();
     assert!(again.as_database_error().unwrap().is_unique_violation(), "{again}");

@@ -85,7 +85,7 @@ async fn a_database_that_does_not_answer_is_absent_and_not_broken() {
     let nowhere = "postgres://postgres@localhost/x?host=%2Fdev%2Fnull";
     let database = Database::new(&settings(nowhere)).unwrap();
     let error = database.migrate().await.unwrap_err();
-    assert!(error.is_absence(), "{error:?}");
+    assert!(error.is_unavailable(), "{error:?}");
 }
 
 #[tokio::test]
@@ -93,5 +93,5 @@ async fn a_refused_statement_is_no_absence() {
     let test = TestDatabase::empty().await;
     let database = Database::from(test.pool().clone());
     let error = database.schema().await.unwrap_err();
-    assert!(!error.is_absence(), "{error:?}");
+    assert!(!error.is_unavailable(), "{error:?}");
 }

@@ -1,32 +1,32 @@
 //! A company's keys as its admins see them: limits, lists, revocation, last use.
 
 use chrono::{TimeDelta, TimeZone as _, Utc};
-use model::{AccountId, ApiKeyId, CompanyId, Face, FixedClock, RequestStamp, Role};
+use model::{AccountId, ApiKeyId, CompanyId, Surface, FixedClock, RequestStamp, Role};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
-use storage::{ApiKeyInfo, ApiKeys, KeyHash, KeyOrder, NewKey, StorageError};
+use storage::{ApiKeyInfo, ApiKeys, KeyHash, CreateKey, NewKey, StorageError};
 
 use crate::support::{Db, noon};
 
 const COMPANY: CompanyId = CompanyId(1);
 
 fn stamp() -> RequestStamp {
-    RequestStamp::now(&FixedClock::at(noon()), Face::Rest, None)
+    RequestStamp::now(&FixedClock::at(noon()), Surface::Rest, None)
 }
 
-fn limited() -> KeyOrder {
-    KeyOrder {
+fn limited() -> CreateKey {
+    CreateKey {
         accounts: Some(vec![AccountId(10), AccountId(70_403_103_932_111)]),
         default_account: Some(AccountId(10)),
         expires_at: Some(noon() + TimeDelta::days(1)),
         by: Some(ApiKeyId(4711)),
-        ..KeyOrder::new(COMPANY, "airflow", Role::Operator)
+        ..CreateKey::new(COMPANY, "airflow", Role::Operator)
     }
 }
 
 async fn make(keys: &ApiKeys, name: &str) -> NewKey {
-    let order = KeyOrder::new(COMPANY, name, Role::Viewer);
+    let order = CreateKey::new(COMPANY, name, Role::Viewer);
     keys.create(&stamp(), &order).await.unwrap()
 }
 
@@ -103,7 +103,7 @@ async fn a_default_account_outside_the_list_is_refused_by_program_and_table() {
     let db = Db::new().await;
     let keys = ApiKeys::new(&db.database);
     for accounts in [vec![], vec![AccountId(10)]] {
-        let order = KeyOrder {
+        let order = CreateKey {
             accounts: Some(accounts),
             default_account: Some(AccountId(11)),
             ..limited()
@@ -116,12 +116,12 @@ async fn a_default_account_outside_the_list_is_refused_by_program_and_table() {
     }
     assert!(db.rows().await.is_empty() && keys.list(COMPANY).await.unwrap().is_empty());
     // Without a list any account may be the default one, and without a default any list will do.
-    let free = KeyOrder {
+    let free = CreateKey {
         accounts: None,
         ..limited()
     };
     keys.create(&stamp(), &free).await.unwrap();
-    let aimless = KeyOrder {
+    let aimless = CreateKey {
         default_account: None,
         ..limited()
     };
@@ -153,7 +153,7 @@ async fn a_default_account_outside_the_list_is_refused_by_program_and_table() {
 async fn a_name_that_is_none_is_told_as_such() {
     let db = Db::new().await;
     for name in ["", "a\0b", &"x".repeat(201)] {
-        let order = KeyOrder::new(COMPANY, name, Role::Viewer);
+        let order = CreateKey::new(COMPANY, name, Role::Viewer);
         let refused = ApiKeys::new(&db.database).create(&stamp(), &order).await;
         assert!(matches!(refused, Err(StorageError::InvalidName(_))), "{refused:?}");
     }
@@ -179,7 +179,7 @@ async fn a_revoked_key_opens_nothing_stays_listed_and_is_on_record() {
     let row = rows.iter().find(|row| row["request_uuid"] == uuid).unwrap();
     assert_eq!(
         (
-            &row["face"],
+            &row["surface"],
             &row["request_type"],
             &row["outcome"],
             &row["company_id"],

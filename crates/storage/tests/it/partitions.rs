@@ -134,9 +134,9 @@ async fn a_day_that_is_half_taken_out_comes_back_as_well() {
 async fn a_table_that_does_not_fit_any_more_is_put_aside_and_holds_up_no_row() {
     for unfit in [
         "CREATE TABLE request_log_20260304 (something_else int)",
-        "CREATE TABLE request_log_20260304 (LIKE request_log INCLUDING ALL); ALTER TABLE request_log_20260304 DROP face",
+        "CREATE TABLE request_log_20260304 (LIKE request_log INCLUDING ALL); ALTER TABLE request_log_20260304 DROP surface",
         "CREATE TABLE request_log_20260304 (LIKE request_log INCLUDING ALL);
-         INSERT INTO request_log_20260304 (request_uuid, face, request_type, company_id, args, started_at)
+         INSERT INTO request_log_20260304 (request_uuid, surface, request_type, company_id, args, started_at)
          VALUES (gen_random_uuid(), 'rest', 'of another day', 1, '{}', '2026-03-05T12:00:00Z')",
         "CREATE VIEW request_log_20260304 AS SELECT 1",
     ] {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use model::{AccountId, CompanyId, Face, FixedClock, InstanceId, RequestStamp, RequestType, RunId};
+use model::{AccountId, CompanyId, Surface, FixedClock, InstanceId, RequestStamp, RequestType, RunId};
 use serde_json::json;
 use storage::{
-    Closing, Database, DatabaseSettings, FixedPart, LogRow, Outcome, PgStartedRuns, RequestLog as _, RowLimits,
+    Closing, Database, DatabaseSettings, FixedColumns, LogRow, Outcome, PgStartedRuns, RequestLog as _, RowLimits,
     StartedRuns as _,
 };
 
@@ -41,10 +41,10 @@ impl Started {
         }
     }
 
-    fn fixed(&self) -> (FixedPart, RequestStamp) {
-        let stamp = RequestStamp::now(&FixedClock::at(self.at), Face::Rest, None);
+    fn fixed(&self) -> (FixedColumns, RequestStamp) {
+        let stamp = RequestStamp::now(&FixedClock::at(self.at), Surface::Rest, None);
         let limits = RowLimits::default();
-        let mut fixed = FixedPart::new(&stamp, self.request_type, self.company, &json!({}), &limits);
+        let mut fixed = FixedColumns::new(&stamp, self.request_type, self.company, &json!({}), &limits);
         fixed.account_id = Some(self.account);
         fixed.instance_id = Some(self.instance);
         (fixed, stamp)

@@ -1,7 +1,7 @@
 //! No company sees or changes what is another's: every function, asked for another company, finds nothing.
 
 use model::{CompanyId, Role};
-use storage::{ApiKeys, CredentialChange, KeyOrder};
+use storage::{ApiKeys, CredentialChange, CreateKey};
 
 use crate::credentials::{ACCOUNT, COMPANY, another_company, create, credentials, new, stamp, tokens};
 use crate::support::Db;
@@ -86,11 +86,11 @@ async fn another_companys_keys_are_neither_seen_nor_revoked() {
     let keys = ApiKeys::new(&db.database);
     let acme = another_company(&db).await;
     let ours = keys
-        .create(&stamp(), &KeyOrder::new(COMPANY, "ours", Role::Admin))
+        .create(&stamp(), &CreateKey::new(COMPANY, "ours", Role::Admin))
         .await
         .unwrap();
     let theirs = keys
-        .create(&stamp(), &KeyOrder::new(acme, "theirs", Role::Admin))
+        .create(&stamp(), &CreateKey::new(acme, "theirs", Role::Admin))
         .await
         .unwrap();
     let before = (db.table("api_key", "id").await, db.rows().await);

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use model::{CallerRequestId, CompanyId, Face, FixedClock, RequestStamp, RequestType};
+use model::{CallerRequestId, CompanyId, Surface, FixedClock, RequestStamp, RequestType};
 use serde_json::json;
-use storage::{FixedPart, Outcome, RequestLog as _, RowLimits};
+use storage::{FixedColumns, Outcome, RequestLog as _, RowLimits};
 
 use crate::support::{Db, closing, noon, stamp_at, whole};
 
@@ -43,7 +43,7 @@ async fn every_request_type_comes_back_from_the_table() {
     let log = db.log();
     for request_type in RequestType::ALL {
         let stamp = stamp_at(noon());
-        let fixed = FixedPart::new(&stamp, request_type, CompanyId(1), &json!({}), &RowLimits::default());
+        let fixed = FixedColumns::new(&stamp, request_type, CompanyId(1), &json!({}), &RowLimits::default());
         log.write(&[fixed.closed(closing(&stamp, Outcome::Succeeded))])
             .await
             .unwrap();
@@ -66,9 +66,9 @@ async fn every_request_type_comes_back_from_the_table() {
 async fn every_face_and_the_longest_id_of_a_callers_own_are_taken() {
     let db = Db::new().await;
     let longest = "x".repeat(CallerRequestId::MAX_CHARS);
-    for face in [Face::Rest, Face::Compat, Face::Internal] {
-        let stamp = RequestStamp::now(&FixedClock::at(noon()), face, CallerRequestId::new(&longest));
-        let fixed = FixedPart::new(
+    for surface in [Surface::Rest, Surface::Dbt, Surface::Internal] {
+        let stamp = RequestStamp::now(&FixedClock::at(noon()), surface, CallerRequestId::new(&longest));
+        let fixed = FixedColumns::new(
             &stamp,
             RequestType::GetRun,
             CompanyId(1),
@@ -79,7 +79,7 @@ async fn every_face_and_the_longest_id_of_a_callers_own_are_taken() {
         db.log().write(&[row]).await.unwrap();
     }
     let rows = db.rows().await;
-    let faces: BTreeSet<_> = rows.iter().map(|row| row["face"].as_str().unwrap()).collect();
-    assert_eq!(faces, BTreeSet::from(["compat", "internal", "rest"]));
+    let surfaces: BTreeSet<_> = rows.iter().map(|row| row["surface"].as_str().unwrap()).collect();
+    assert_eq!(surfaces, BTreeSet::from(["dbt", "internal", "rest"]));
     assert!(rows.iter().all(|row| row["caller_request_id"] == longest.as_str()));
 }

@@ -58,7 +58,7 @@ async fn a_row_that_is_opened_and_closed_is_one_whole_row() {
     assert_eq!(
         row,
         json!({
-            "request_uuid": stamp.request_uuid(), "caller_request_id": null, "face": "rest",
+            "request_uuid": stamp.request_uuid(), "caller_request_id": null, "surface": "rest",
             "client_type": "dbt_cloud_administrative", "request_type": "get_project", "template": null,
             "company_id": 1, "api_key_id": 5, "credential": null, "account_id": 70_403_103_932_111_i64,
             "job_id": i64::MAX, "run_id": 77, "args": {"project_id": 7}, "status_code": 500,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeZone as _, Utc};
 use model::{
-    AccountId, ApiKeyId, Caller, ClientContext, CompanyId, Face, FixedClock, InstanceId, RequestStamp, RequestType,
+    AccountId, ApiKeyId, Caller, ClientContext, CompanyId, Surface, FixedClock, InstanceId, RequestStamp, RequestType,
     Role, RunId, TriggerJob, Upstream, UpstreamSource,
 };
 use provider::{
@@ -181,7 +181,7 @@ impl Bench {
     }
 
     pub(crate) fn stamp(&self) -> RequestStamp {
-        RequestStamp::now(&*self.clock, Face::Rest, None)
+        RequestStamp::now(&*self.clock, Surface::Rest, None)
     }
 
     /// A request that the gate has admitted.

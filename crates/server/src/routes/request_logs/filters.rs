@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
 use client::{LogFilter, LogPosition, OutcomeFilter};
-use model::{AccountId, ApiKeyId, Face, JobId, RequestType, RunId};
+use model::{AccountId, ApiKeyId, Surface, JobId, RequestType, RunId};
 use serde::de::{Deserialize, Deserializer, Error};
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -38,7 +38,7 @@ macro_rules! log_query {
             status_code: Option<u16>,
             /// `rest`: a route; `internal`: a command.
             #[param(value_type = Option<String>)]
-            face: Option<Word<Face>>,
+            surface: Option<Word<Surface>>,
             /// The key that asked.
             #[param(value_type = Option<i64>)]
             api_key_id: Option<ApiKeyId>,
@@ -62,7 +62,7 @@ macro_rules! log_query {
                     request_type: self.request_type.map(|word| word.0),
                     outcome: self.outcome.map(|word| word.0),
                     status_code: self.status_code,
-                    face: self.face.map(|word| word.0),
+                    surface: self.surface.map(|word| word.0),
                     api_key_id: self.api_key_id,
                     account_id: self.account_id,
                     job_id: self.job_id,
@@ -111,7 +111,7 @@ macro_rules! vocabulary {
 }
 vocabulary!(RequestType, RequestType::ALL);
 vocabulary!(OutcomeFilter, OutcomeFilter::all());
-vocabulary!(Face, Face::ALL);
+vocabulary!(Surface, Surface::ALL);
 
 #[derive(Debug, Clone, Copy)]
 struct Word<T>(T);

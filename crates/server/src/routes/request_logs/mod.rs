@@ -6,7 +6,7 @@ use axum::BoxError;
 use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use client::RequestLogDesk;
+use client::RequestLogService;
 use futures::StreamExt as _;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -42,11 +42,11 @@ pub(crate) async fn list_request_logs(
     links: PageLinks,
     QueryParams(query): QueryParams<ListRequestLogs>,
 ) -> Result<Json<RequestLogPage>, Problem> {
-    let page_size = query.page_size.unwrap_or(RequestLogDesk::DEFAULT_PAGE_SIZE);
-    if !(1..=RequestLogDesk::MAX_PAGE_SIZE).contains(&page_size) {
+    let page_size = query.page_size.unwrap_or(RequestLogService::DEFAULT_PAGE_SIZE);
+    if !(1..=RequestLogService::MAX_PAGE_SIZE).contains(&page_size) {
         let detail = format!(
             "In the query: `page_size` goes from 1 to {}.",
-            RequestLogDesk::MAX_PAGE_SIZE
+            RequestLogService::MAX_PAGE_SIZE
         );
         return Err(Problem::new(Kind::INVALID_REQUEST, detail));
     }

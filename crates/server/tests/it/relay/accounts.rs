@@ -50,8 +50,8 @@ async fn the_accounts_of_the_company_are_listed_each_read_with_its_own_token() {
         }
         let row = app.row_of(&answer).await;
         assert_eq!(
-            (&row["request_type"], &row["face"], &row["attempts"]),
-            (&json!(name), &json!("compat"), &json!(2))
+            (&row["request_type"], &row["surface"], &row["attempts"]),
+            (&json!(name), &json!("dbt"), &json!(2))
         );
         assert_eq!(row["account_id"], Value::Null);
     }

@@ -65,7 +65,7 @@ async fn each_path_is_one_of_dbt_clouds_apis_whatever_the_host() {
             (&row["request_type"], &row["client_type"]),
             (&json!(request_type), &json!(client_type))
         );
-        assert_eq!((&row["template"], &row["face"]), (&json!(sent), &json!("compat")));
+        assert_eq!((&row["template"], &row["surface"]), (&json!(sent), &json!("dbt")));
         assert!(!row.to_string().contains("__typename"), "bodies are not in rows");
     }
 }

@@ -1,4 +1,4 @@
-//! The dbt-compatible face: what reaches dbt Cloud and what comes back, and that nothing else does.
+//! The dbt-compatible surface: what reaches dbt Cloud and what comes back, and that nothing else does.
 
 mod accounts;
 mod comparison;

@@ -60,8 +60,8 @@ async fn a_refusal_of_the_gate_is_on_record_with_what_was_asked() {
     );
     let row = app.row_of(&answer).await;
     assert_eq!(
-        (&row["face"], &row["outcome"], &row["attempts"]),
-        (&json!("compat"), &json!("refused"), &json!(0))
+        (&row["surface"], &row["outcome"], &row["attempts"]),
+        (&json!("dbt"), &json!("refused"), &json!(0))
     );
     assert_eq!(
         (&row["request_type"], &row["account_id"]),

@@ -1,7 +1,7 @@
 //! Which rows: what the caller may see, and what it asks for.
 
 use chrono::{DateTime, Utc};
-use model::{AccountId, ApiKeyId, CompanyId, Face, JobId, RequestType, RunId};
+use model::{AccountId, ApiKeyId, CompanyId, Surface, JobId, RequestType, RunId};
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
@@ -9,7 +9,7 @@ use crate::request_log::row::Outcome;
 
 /// Which of its company's rows a caller sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LogSight {
+pub enum LogVisibility {
     /// All of them.
     All,
     /// Those of its own requests.
@@ -59,7 +59,7 @@ pub struct LogFilter {
     /// dbt Cloud's last status.
     pub status_code: Option<u16>,
     /// The set of routes it came through.
-    pub face: Option<Face>,
+    pub surface: Option<Surface>,
     /// The key that asked.
     pub api_key_id: Option<ApiKeyId>,
     /// The account it is about.
@@ -84,16 +84,16 @@ pub(super) struct Search(QueryBuilder<Postgres>);
 
 impl Search {
     /// `columns` of what the caller may see.
-    pub(super) fn of(columns: &str, company: CompanyId, sight: &LogSight) -> Self {
+    pub(super) fn of(columns: &str, company: CompanyId, sight: &LogVisibility) -> Self {
         let mut query = QueryBuilder::new("SELECT ");
         query.push(columns);
         query.push(" FROM request_log WHERE company_id = ").push_bind(company.0);
         match sight {
-            LogSight::All => {}
-            LogSight::Own(key) => {
+            LogVisibility::All => {}
+            LogVisibility::Own(key) => {
                 query.push(" AND api_key_id = ").push_bind(key.0);
             }
-            LogSight::OwnAndAccounts(key, accounts) => {
+            LogVisibility::OwnAndAccounts(key, accounts) => {
                 let accounts: Vec<i64> = accounts.iter().map(|account| account.0).collect();
                 query.push(" AND (api_key_id = ").push_bind(key.0);
                 query.push(" OR account_id = ANY(").push_bind(accounts).push("))");
@@ -109,7 +109,7 @@ impl Search {
             request_type,
             outcome,
             status_code,
-            face,
+            surface,
             api_key_id,
             account_id,
             job_id,
@@ -132,7 +132,7 @@ impl Search {
             }
         }
         self.and("status_code = ", status_code.map(i32::from));
-        self.and("face = ", face.map(Face::as_str));
+        self.and("surface = ", surface.map(Surface::as_str));
         self.and("api_key_id = ", api_key_id.map(i64::from));
         self.and("account_id = ", account_id.map(i64::from));
         self.and("job_id = ", job_id.map(i64::from));

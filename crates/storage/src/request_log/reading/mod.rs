@@ -16,7 +16,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use uuid::Uuid;
 
-pub use filter::{LogFilter, LogPosition, LogSight, OutcomeFilter};
+pub use filter::{LogFilter, LogPosition, LogVisibility, OutcomeFilter};
 pub use record::LogRecord;
 pub use summary::{Percentiles, TypeSummary};
 
@@ -96,7 +96,7 @@ impl RequestLogs {
     pub async fn page(
         &self,
         company: CompanyId,
-        sight: &LogSight,
+        sight: &LogVisibility,
         filter: &LogFilter,
         after: Option<LogPosition>,
         limit: PageLimit,
@@ -128,7 +128,7 @@ impl RequestLogs {
     pub async fn get(
         &self,
         company: CompanyId,
-        sight: &LogSight,
+        sight: &LogVisibility,
         request_uuid: Uuid,
     ) -> Result<Option<LogRecord>, StorageError> {
         let Some(moment) = moment_of(request_uuid) else {

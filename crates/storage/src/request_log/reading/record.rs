@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::LogPosition;
 
 /// What [`RecordRow`] is read from.
-pub(super) const COLUMNS: &str = "request_uuid, caller_request_id, face, client_type, request_type, template, \
+pub(super) const COLUMNS: &str = "request_uuid, caller_request_id, surface, client_type, request_type, template, \
      api_key_id, credential, account_id, job_id, run_id, args, status_code, outcome, error, attempts, exchanges, bytes, \
      served_from, instance_id, started_at, finished_at, duration_ms";
 
@@ -21,7 +21,7 @@ pub struct LogRecord {
     /// What its caller called it.
     pub caller_request_id: Option<String>,
     /// The set of routes it came through.
-    pub face: String,
+    pub surface: String,
     /// The API of dbt Cloud.
     pub client_type: Option<String>,
     /// The operation.
@@ -85,7 +85,7 @@ impl LogRecord {
 pub(super) struct RecordRow {
     request_uuid: Uuid,
     caller_request_id: Option<String>,
-    face: String,
+    surface: String,
     client_type: Option<String>,
     request_type: String,
     template: Option<String>,
@@ -113,7 +113,7 @@ impl From<RecordRow> for LogRecord {
         Self {
             request_uuid: row.request_uuid,
             caller_request_id: row.caller_request_id,
-            face: row.face,
+            surface: row.surface,
             client_type: row.client_type,
             request_type: row.request_type,
             template: row.template,

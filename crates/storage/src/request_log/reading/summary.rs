@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use model::CompanyId;
 
-use super::filter::{LogFilter, LogSight, OutcomeFilter, Search};
+use super::filter::{LogFilter, LogVisibility, OutcomeFilter, Search};
 use super::{RequestLogs, StorageError};
 
 /// The requests of one type.
@@ -50,7 +50,7 @@ impl RequestLogs {
     pub async fn summary(
         &self,
         company: CompanyId,
-        sight: &LogSight,
+        sight: &LogVisibility,
         filter: &LogFilter,
     ) -> Result<Vec<TypeSummary>, StorageError> {
         let mut search = Search::of(

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use model::{AccountId, CompanyId, Face, FixedClock, RequestStamp};
+use model::{AccountId, CompanyId, Surface, FixedClock, RequestStamp};
 use secrecy::ExposeSecret as _;
 use storage::{Companies, Credential, CredentialChange, Credentials, KeyRing, NewCredential};
 use url::Url;
@@ -45,7 +45,7 @@ pub(crate) fn with_keys(db: &Db, ids: &[&str]) -> Credentials {
 }
 
 pub(crate) fn stamp() -> RequestStamp {
-    RequestStamp::now(&FixedClock::at(noon()), Face::Rest, None)
+    RequestStamp::now(&FixedClock::at(noon()), Surface::Rest, None)
 }
 
 pub(crate) fn url(text: &str) -> Url {

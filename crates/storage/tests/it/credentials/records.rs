@@ -24,7 +24,7 @@ fn everything() -> CredentialChange {
 
 fn head(row: &Value) -> [&Value; 9] {
     [
-        "face",
+        "surface",
         "request_type",
         "outcome",
         "company_id",

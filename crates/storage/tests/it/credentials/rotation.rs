@@ -1,6 +1,6 @@
 //! Tokens are sealed anew with another key, beside whoever uses and changes them.
 
-use storage::{Credentials, OpenError, RotationReport, StorageError};
+use storage::{Credentials, DecryptError, RotationReport, StorageError};
 
 use super::{ACCOUNT, COMPANY, another_company, create, credentials, new, ring, stamp, tokens, with_keys};
 use crate::support::Db;
@@ -116,7 +116,7 @@ async fn a_token_that_does_not_open_is_told_and_holds_up_no_other() {
     let both = with_keys(&db, &["k2", "k1"]);
     let error = both.rotate().await.unwrap_err();
     assert!(
-        matches!(&error, StorageError::Token { company: COMPANY, credential, reason: OpenError::Tampered } if credential == "a"),
+        matches!(&error, StorageError::Token { company: COMPANY, credential, reason: DecryptError::Tampered } if credential == "a"),
         "{error:?}"
     );
     assert_eq!(

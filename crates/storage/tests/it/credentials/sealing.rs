@@ -1,11 +1,11 @@
 //! A sealed token opens in its own row and with its own key alone.
 
-use storage::{Credentials, OpenError, StorageError};
+use storage::{Credentials, DecryptError, StorageError};
 
 use super::{ACCOUNT, COMPANY, another_company, create, credentials, new, stamp, tokens, with_keys};
 use crate::support::Db;
 
-async fn shut(credentials: &Credentials, company: model::CompanyId) -> (String, OpenError) {
+async fn shut(credentials: &Credentials, company: model::CompanyId) -> (String, DecryptError) {
     let error = credentials.load(company).await.expect_err("a token that does not open");
     let told = format!("{error} {error:?}");
     assert!(!told.contains("dbtc_") && !told.contains("v1."), "{told}");
@@ -29,7 +29,7 @@ async fn a_token_copied_to_another_row_of_the_company_does_not_open() {
         "UPDATE credential SET token_sealed = (SELECT token_sealed FROM credential WHERE name = 'a') WHERE name = 'b'",
     )
     .await;
-    assert_eq!(shut(&credentials, COMPANY).await, ("b".to_owned(), OpenError::Tampered));
+    assert_eq!(shut(&credentials, COMPANY).await, ("b".to_owned(), DecryptError::Tampered));
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn a_row_moved_to_another_company_does_not_open_there() {
     let acme = another_company(&db).await;
     create(&credentials, "a", ACCOUNT).await;
     db.run(&format!("UPDATE credential SET company_id = {acme}")).await;
-    assert_eq!(shut(&credentials, acme).await, ("a".to_owned(), OpenError::Tampered));
+    assert_eq!(shut(&credentials, acme).await, ("a".to_owned(), DecryptError::Tampered));
 
     // Back home it opens, so it was the place alone.
     db.run("UPDATE credential SET company_id = 1").await;
@@ -61,7 +61,7 @@ async fn a_token_copied_between_companies_does_not_open() {
          WHERE company_id = {acme}"
     ))
     .await;
-    assert_eq!(shut(&credentials, acme).await, ("a".to_owned(), OpenError::Tampered));
+    assert_eq!(shut(&credentials, acme).await, ("a".to_owned(), DecryptError::Tampered));
     assert_eq!(
         tokens(&credentials, COMPANY).await.len(),
         1,
@@ -76,6 +76,6 @@ async fn a_token_whose_key_is_not_given_is_told_by_the_id_of_the_key() {
     let other = with_keys(&db, &["k2"]);
     assert_eq!(
         shut(&other, COMPANY).await,
-        ("a".to_owned(), OpenError::UnknownKey("k1".to_owned()))
+        ("a".to_owned(), DecryptError::UnknownKey("k1".to_owned()))
     );
 }

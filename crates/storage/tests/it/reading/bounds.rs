@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use model::{AccountId, ApiKeyId, CompanyId, RequestType};
 use serde_json::json;
 use storage::{
-    LogFilter, LogPosition, LogRow, LogSight, Outcome, PageLimit, Percentiles, RequestLog as _, StorageError,
+    LogFilter, LogPosition, LogRow, LogVisibility, Outcome, PageLimit, Percentiles, RequestLog as _, StorageError,
 };
 use uuid::Uuid;
 
@@ -22,9 +22,9 @@ async fn another_companys_rows_do_not_exist() {
     let logs = reader(&db);
     for (company, own, foreign) in [(COMPANY, &ours, &theirs), (CompanyId(2), &theirs, &ours)] {
         for sight in [
-            LogSight::All,
-            LogSight::Own(KEY),
-            LogSight::OwnAndAccounts(KEY, Vec::new()),
+            LogVisibility::All,
+            LogVisibility::Own(KEY),
+            LogVisibility::OwnAndAccounts(KEY, Vec::new()),
         ] {
             assert_eq!(
                 search(&logs, company, &sight, &LogFilter::default()).await,
@@ -40,7 +40,7 @@ async fn another_companys_rows_do_not_exist() {
         }
     }
     assert!(
-        search(&logs, CompanyId(3), &LogSight::All, &LogFilter::default())
+        search(&logs, CompanyId(3), &LogVisibility::All, &LogFilter::default())
             .await
             .is_empty()
     );
@@ -60,10 +60,10 @@ async fn a_caller_sees_what_its_sight_allows_in_lists_and_by_name() {
     db.log().write(&all.map(Clone::clone)).await.unwrap();
     let logs = reader(&db);
     let accounts = vec![AccountId(10), AccountId(12)];
-    let cases: [(LogSight, &[&LogRow]); 3] = [
-        (LogSight::All, &all),
-        (LogSight::Own(KEY), &[&own]),
-        (LogSight::OwnAndAccounts(KEY, accounts), &[&own, &listed]),
+    let cases: [(LogVisibility, &[&LogRow]); 3] = [
+        (LogVisibility::All, &all),
+        (LogVisibility::Own(KEY), &[&own]),
+        (LogVisibility::OwnAndAccounts(KEY, accounts), &[&own, &listed]),
     ];
     for (sight, expected) in cases {
         let found: BTreeSet<_> = search(&logs, COMPANY, &sight, &LogFilter::default())
@@ -93,7 +93,7 @@ async fn searches_leave_out_the_days_that_they_need_not_look_at() {
         .unwrap();
     let logs = reader_with(&db, Duration::from_millis(300));
 
-    let found = logs.get(COMPANY, &LogSight::All, today.request_uuid()).await.unwrap();
+    let found = logs.get(COMPANY, &LogVisibility::All, today.request_uuid()).await.unwrap();
     assert!(found.is_some(), "by name");
     let midnight = "2026-03-04T00:00:00Z".parse().unwrap();
     let since_midnight = LogFilter {
@@ -101,13 +101,13 @@ async fn searches_leave_out_the_days_that_they_need_not_look_at() {
         ..LogFilter::default()
     };
     assert_eq!(
-        search(&logs, COMPANY, &LogSight::All, &since_midnight).await,
+        search(&logs, COMPANY, &LogVisibility::All, &since_midnight).await,
         [today.request_uuid()]
     );
 
     let everything = PageLimit { rows: 10, bytes: WIDE };
     let all = logs
-        .page(COMPANY, &LogSight::All, &LogFilter::default(), None, everything)
+        .page(COMPANY, &LogVisibility::All, &LogFilter::default(), None, everything)
         .await;
     assert!(matches!(all, Err(StorageError::TooSlow(_))), "{all:?}");
     lock.rollback().await.unwrap();
@@ -144,7 +144,7 @@ async fn a_summary_counts_outcomes_and_tells_the_durations_of_what_ended() {
     db.log().write(&rows).await.unwrap();
     // 1, 2, 3, … 100 ms, in no order.
     db.run(
-        "INSERT INTO request_log (request_uuid, face, request_type, company_id, api_key_id, args, outcome, started_at,
+        "INSERT INTO request_log (request_uuid, surface, request_type, company_id, api_key_id, args, outcome, started_at,
              finished_at, duration_ms)
          SELECT gen_random_uuid(), 'rest', 'list_projects', 1, 5, '{}', 'succeeded', '2026-03-04T12:00:00Z', now(),
              1 + n * 37 % 100
@@ -154,7 +154,7 @@ async fn a_summary_counts_outcomes_and_tells_the_durations_of_what_ended() {
     let logs = reader(&db);
     let hour = asking(|it| it.from = Some(noon() - TimeDelta::hours(1)));
 
-    let types = logs.summary(COMPANY, &LogSight::Own(KEY), &hour).await.unwrap();
+    let types = logs.summary(COMPANY, &LogVisibility::Own(KEY), &hour).await.unwrap();
 
     let told: Vec<_> = types
         .iter()
@@ -169,10 +169,10 @@ async fn a_summary_counts_outcomes_and_tells_the_durations_of_what_ended() {
     let (p50, p90, p95, p99) = (50.0, 90.0, 95.0, 99.0);
     assert_eq!(types[0].durations, Some(Percentiles { p50, p90, p95, p99 }));
     assert_eq!(types[2].durations, None, "nothing has ended");
-    let everybody = logs.summary(COMPANY, &LogSight::All, &hour).await.unwrap();
+    let everybody = logs.summary(COMPANY, &LogVisibility::All, &hour).await.unwrap();
     assert_eq!(everybody[1].count, 5);
     assert!(
-        logs.summary(CompanyId(3), &LogSight::All, &hour)
+        logs.summary(CompanyId(3), &LogVisibility::All, &hour)
             .await
             .unwrap()
             .is_empty()
@@ -188,7 +188,7 @@ async fn a_uuid_that_tells_no_time_is_no_rows_name() {
     let logs = reader(&db);
     for uuid in [Uuid::nil(), Uuid::max(), Uuid::from_bytes(bytes), odd] {
         assert!(
-            logs.get(COMPANY, &LogSight::All, uuid).await.unwrap().is_none(),
+            logs.get(COMPANY, &LogVisibility::All, uuid).await.unwrap().is_none(),
             "{uuid}"
         );
     }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use model::{AccountId, ApiKeyId, CompanyId, Face, FixedClock, JobId, RequestStamp, RequestType, RunId};
+use model::{AccountId, ApiKeyId, CompanyId, Surface, FixedClock, JobId, RequestStamp, RequestType, RunId};
 use serde_json::json;
 use storage::{
-    Closing, FixedPart, LogFilter, LogPage, LogPosition, LogReadSettings, LogRow, LogSight, Outcome, PageLimit,
+    Closing, FixedColumns, LogFilter, LogPage, LogPosition, LogReadSettings, LogRow, LogVisibility, Outcome, PageLimit,
     RequestLogs, RowLimits,
 };
 use uuid::Uuid;
@@ -45,7 +45,7 @@ fn row(change: impl FnOnce(&mut Plan)) -> LogRow {
 
 struct Plan {
     at: DateTime<Utc>,
-    face: Face,
+    surface: Surface,
     company: CompanyId,
     request_type: RequestType,
     outcome: Option<Outcome>,
@@ -61,7 +61,7 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             at: noon(),
-            face: Face::Rest,
+            surface: Surface::Rest,
             company: COMPANY,
             request_type: RequestType::GetRun,
             outcome: Some(Outcome::Succeeded),
@@ -77,12 +77,12 @@ impl Default for Plan {
 
 impl Plan {
     fn row(self) -> LogRow {
-        let stamp = RequestStamp::now(&FixedClock::at(self.at), self.face, None);
+        let stamp = RequestStamp::now(&FixedClock::at(self.at), self.surface, None);
         let limits = RowLimits {
             json_max_bytes: 1 << 20,
             ..RowLimits::default()
         };
-        let mut fixed = FixedPart::new(&stamp, self.request_type, self.company, &self.args, &limits);
+        let mut fixed = FixedColumns::new(&stamp, self.request_type, self.company, &self.args, &limits);
         fixed.api_key_id = self.key;
         fixed.account_id = self.account;
         fixed.job_id = self.job;
@@ -103,13 +103,13 @@ fn uuids(page: &LogPage) -> Vec<Uuid> {
 
 async fn page(logs: &RequestLogs, after: Option<LogPosition>, rows: u32) -> LogPage {
     let limit = PageLimit { rows, bytes: WIDE };
-    logs.page(COMPANY, &LogSight::All, &LogFilter::default(), after, limit)
+    logs.page(COMPANY, &LogVisibility::All, &LogFilter::default(), after, limit)
         .await
         .unwrap()
 }
 
 /// The UUIDs of all that comes, newest first.
-async fn search(logs: &RequestLogs, company: CompanyId, sight: &LogSight, filter: &LogFilter) -> Vec<Uuid> {
+async fn search(logs: &RequestLogs, company: CompanyId, sight: &LogVisibility, filter: &LogFilter) -> Vec<Uuid> {
     let limit = PageLimit {
         rows: 1000,
         bytes: WIDE,

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use model::{AccountId, ApiKeyId, Face, JobId, RequestType, RunId};
+use model::{AccountId, ApiKeyId, Surface, JobId, RequestType, RunId};
 use serde_json::json;
-use storage::{LogFilter, LogPosition, LogRow, LogSight, Outcome, OutcomeFilter, PageLimit, RequestLog as _};
+use storage::{LogFilter, LogPosition, LogRow, LogVisibility, Outcome, OutcomeFilter, PageLimit, RequestLog as _};
 
 use super::{COMPANY, KEY, asking, page, reader, row, search, uuids};
 use crate::support::{Db, noon};
@@ -90,7 +90,7 @@ async fn a_page_ends_early_where_its_rows_are_large_and_the_next_one_goes_on() {
     let (mut sizes, mut after) = (Vec::new(), None);
     loop {
         let filter = LogFilter::default();
-        let page = logs.page(COMPANY, &LogSight::All, &filter, after, limit).await.unwrap();
+        let page = logs.page(COMPANY, &LogVisibility::All, &filter, after, limit).await.unwrap();
         sizes.push(page.records.len());
         after = page.next;
         if after.is_none() {
@@ -105,7 +105,7 @@ async fn each_filter_lets_through_its_rows_and_no_others() {
     let db = Db::new().await;
     let plain = row(|_| {});
     let other_day = row(|plan| plan.at = noon() - TimeDelta::days(40));
-    let internal = row(|plan| plan.face = Face::Internal);
+    let internal = row(|plan| plan.surface = Surface::Internal);
     let trigger = row(|plan| {
         plan.request_type = RequestType::TriggerJob;
         plan.job = Some(JobId(3));
@@ -137,7 +137,7 @@ async fn each_filter_lets_through_its_rows_and_no_others() {
         ("nothing", asking(|_| {}), all.to_vec()),
         ("to", asking(|it| it.to = Some(noon())), vec![&other_day]),
         ("from", asking(|it| it.from = Some(just_after)), vec![]),
-        ("face", asking(|it| it.face = Some(Face::Internal)), vec![&internal]),
+        ("surface", asking(|it| it.surface = Some(Surface::Internal)), vec![&internal]),
         (
             "type",
             asking(|it| it.request_type = Some(RequestType::TriggerJob)),
@@ -170,13 +170,13 @@ async fn each_filter_lets_through_its_rows_and_no_others() {
         ),
     ];
     for (name, filter, expected) in cases {
-        let found = search(&logs, COMPANY, &LogSight::All, &filter).await;
+        let found = search(&logs, COMPANY, &LogVisibility::All, &filter).await;
         let found: BTreeSet<_> = found.into_iter().collect();
         let expected: BTreeSet<_> = expected.iter().map(|row| row.request_uuid()).collect();
         assert_eq!(found, expected, "{name}");
     }
     let succeeded = asking(|it| it.outcome = ended(Outcome::Succeeded));
-    let found = search(&logs, COMPANY, &LogSight::All, &succeeded).await;
+    let found = search(&logs, COMPANY, &LogVisibility::All, &succeeded).await;
     assert_eq!(found.len(), all.len() - 2);
 }
 
@@ -194,7 +194,7 @@ async fn a_row_is_read_as_it_was_written() {
     db.log().write(&[written.clone(), open.clone()]).await.unwrap();
     let logs = reader(&db);
     let read = logs
-        .get(COMPANY, &LogSight::All, written.request_uuid())
+        .get(COMPANY, &LogVisibility::All, written.request_uuid())
         .await
         .unwrap()
         .unwrap();
@@ -205,7 +205,7 @@ async fn a_row_is_read_as_it_was_written() {
             request_uuid: written.request_uuid()
         }
     );
-    assert_eq!((read.request_type.as_str(), read.face.as_str()), ("get_run", "rest"));
+    assert_eq!((read.request_type.as_str(), read.surface.as_str()), ("get_run", "rest"));
     assert_eq!(
         (read.outcome.as_deref(), read.status_code, read.attempts),
         (Some("not_found"), Some(404), 1)
@@ -219,7 +219,7 @@ async fn a_row_is_read_as_it_was_written() {
     assert!(!read.args.get().contains('\n'), "one row is one line");
 
     let read = logs
-        .get(COMPANY, &LogSight::All, open.request_uuid())
+        .get(COMPANY, &LogVisibility::All, open.request_uuid())
         .await
         .unwrap()
         .unwrap();

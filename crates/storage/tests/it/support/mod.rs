@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeZone as _, Utc};
-use model::{CompanyId, Face, FixedClock, RequestStamp, RequestType};
+use model::{CompanyId, Surface, FixedClock, RequestStamp, RequestType};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use storage::{Closing, Database, FixedPart, LogQueue, LogRow, Outcome, PgRequestLog, QueueSettings, RowLimits};
+use storage::{Closing, Database, FixedColumns, LogQueue, LogRow, Outcome, PgRequestLog, QueueSettings, RowLimits};
 use testkit::TestDatabase;
 use tokio::task::JoinHandle;
 
@@ -122,15 +122,15 @@ pub(crate) fn noon() -> DateTime<Utc> {
 
 /// A request that arrives at `moment`.
 pub(crate) fn stamp_at(moment: DateTime<Utc>) -> RequestStamp {
-    RequestStamp::now(&FixedClock::at(moment), Face::Rest, None)
+    RequestStamp::now(&FixedClock::at(moment), Surface::Rest, None)
 }
 
-pub(crate) fn fixed(stamp: &RequestStamp) -> FixedPart {
+pub(crate) fn fixed(stamp: &RequestStamp) -> FixedColumns {
     fixed_with(stamp, &json!({"project_id": 7}))
 }
 
-pub(crate) fn fixed_with(stamp: &RequestStamp, args: &Value) -> FixedPart {
-    FixedPart::new(
+pub(crate) fn fixed_with(stamp: &RequestStamp, args: &Value) -> FixedColumns {
+    FixedColumns::new(
         stamp,
         RequestType::GetProject,
         CompanyId(1),
