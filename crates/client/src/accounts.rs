@@ -1,8 +1,13 @@
 //! Accounts.
 
-use model::{Account, Page, PageQuery, RequestType, Target};
+use model::{Account, Page, PageQuery, RequestType};
 
 use crate::{ClientError, DbtClient};
+
+crate::operations! {
+    /// One account.
+    GetAccount => get_account() -> Account;
+}
 
 impl DbtClient {
     /// A page of the accounts that the company holds and the key may use, each read with its own credential; with a
@@ -17,14 +22,5 @@ impl DbtClient {
     ) -> Result<Page<Account>, ClientError> {
         let (provider, ctx) = self.admit_each(RequestType::ListAccounts, credential).await?;
         Ok(provider.list_accounts(ctx, page).await?)
-    }
-
-    /// One account.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn get_account(self, target: impl Into<Target>) -> Result<Account, ClientError> {
-        let (provider, ctx) = self.admit(RequestType::GetAccount, target).await?;
-        Ok(provider.get_account(ctx).await?)
     }
 }

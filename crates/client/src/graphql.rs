@@ -5,36 +5,16 @@ use serde_json::Value;
 
 use crate::{ClientError, DbtClient};
 
+crate::operations! {
+    /// The `data` of a query of the Discovery API. If `gather` names a list in the answer (`environment.applied.models`),
+    /// all its pages are read and joined.
+    QueryMetadata => query_metadata(query: GraphqlQuery, gather: Option<String>) -> Value;
+    /// The `data` of a query of the Semantic Layer API, sent unchanged.
+    QuerySemanticLayer => query_semantic_layer(query: GraphqlQuery) -> Value;
+}
+
 impl DbtClient {
-    /// A question to the Discovery API; its `data`. Where `gather` names a list in the answer
-    /// (`environment.applied.models`), all its pages are read and joined.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn query_metadata(
-        self,
-        target: impl Into<Target>,
-        query: GraphqlQuery,
-        gather: Option<String>,
-    ) -> Result<Value, ClientError> {
-        let (provider, ctx) = self.admit(RequestType::QueryMetadata, target).await?;
-        Ok(provider.query_metadata(ctx, query, gather).await?)
-    }
-
-    /// A question to the Semantic Layer API, as it is; its `data`.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn query_semantic_layer(
-        self,
-        target: impl Into<Target>,
-        query: GraphqlQuery,
-    ) -> Result<Value, ClientError> {
-        let (provider, ctx) = self.admit(RequestType::QuerySemanticLayer, target).await?;
-        Ok(provider.query_semantic_layer(ctx, query).await?)
-    }
-
-    /// A question to the Semantic Layer that a table answers. Waits for it as long as the settings say.
+    /// A table of the Semantic Layer. Waits for it up to the deadline in the settings.
     ///
     /// # Errors
     /// [`ClientError`].

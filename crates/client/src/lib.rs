@@ -1,6 +1,6 @@
-//! Floor 3: `DbtClient`, what the handlers talk to. Authenticates callers, admits requests, delegates to the provider.
+//! Layer 3: `DbtClient`, which the handlers call. Authenticates callers, admits requests, delegates to the provider.
 //!
-//! The only floor that decides who may do what. No HTTP here, neither that of callers nor dbt Cloud's.
+//! The only layer that decides who may do what. No HTTP, neither the callers' nor dbt Cloud's.
 
 mod access_url;
 mod accounts;
@@ -18,22 +18,24 @@ mod jobs;
 mod keys;
 mod log_export;
 mod metrics;
+mod operations;
 mod projects;
 mod relay;
 mod request_logs;
-mod retries;
 mod runs;
 mod upstreams;
+
+use operations::operations;
 
 pub use access_url::AccessRules;
 pub use api_keys::{ApiKeyService, CreateApiKey};
 pub use clients::{ClientParts, ClientSettings, Clients, Records};
-pub use credentials::{CredentialService, CredentialInfo, CreateCredential, UpdateCredential, Verification};
+pub use credentials::{CreateCredential, CredentialInfo, CredentialService, UpdateCredential, Verification};
 pub use dbt_client::DbtClient;
 pub use error::ClientError;
 pub use health::Check;
 pub use keys::{KeySource, KeySourceError};
-pub use provider::{AnswerBody, ApiError, StreamAborted, LogError, ProviderError, ForwardRequest, StreamedAnswer};
+pub use provider::{AnswerBody, ApiError, ForwardRequest, LogError, ProviderError, StreamAborted, StreamedAnswer};
 pub use request_logs::{LogSummary, RequestLogService};
 pub use storage::{
     ApiKeyInfo, Credential, LogFilter, LogPage, LogPosition, LogRecord, NewKey, OutcomeFilter, Percentiles,

@@ -75,8 +75,8 @@ fn of_version_3(mut request: ApiRequest, filter: &EnvironmentFilter) -> ApiReque
     if !filter.deployment_type.is_empty() {
         request = request.query("deployment_type__in", &json!(filter.deployment_type));
     }
-    if let Some(kind) = &filter.environment_type {
-        request = request.query("type", kind);
+    if let Some(kind) = filter.environment_type {
+        request = request.query("type", kind.as_str());
     }
     if let Some(credentials) = filter.credentials_id {
         request = request.query("credentials_id", &credentials);

@@ -131,6 +131,18 @@ impl dyn WrappedApi {
         let request = ApiRequest::post(format!("/v2/accounts/{}/jobs/{job}/run/", to.account_id)).json(order)?;
         self.fetch(to, request).await
     }
+
+    /// Starts a run of a job from where its latest one failed, and a new run where that one did not: "Retry Failed
+    /// Job", `POST /v2/accounts/{account_id}/jobs/{job_id}/rerun/`. Answers the new run.
+    ///
+    /// Not idempotent: nobody sends it a second time.
+    ///
+    /// # Errors
+    /// As [`Self::retry_run`](#method.retry_run).
+    pub async fn rerun_job(&self, to: &Upstream, job: JobId) -> Result<ApiResponse<Run>, ApiError> {
+        let request = ApiRequest::post(format!("/v2/accounts/{}/jobs/{job}/rerun/", to.account_id));
+        self.fetch(to, request).await
+    }
 }
 
 /// dbt's clients write it in five ways; this is the one that its specification describes.

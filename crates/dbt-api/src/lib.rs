@@ -17,7 +17,6 @@ mod message;
 mod projects;
 mod redirect;
 mod response;
-mod retries;
 mod retry_after;
 mod runs;
 mod wrapped_api;

@@ -1,7 +1,7 @@
 //! Runs, by the Administrative API v2.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use model::{Listed, Period, Run, RunFilter, RunId, RunRelated, RunStep, Slice, Upstream};
+use model::{Listed, Period, RetryPlan, Run, RunFilter, RunId, RunRelated, RunStep, Slice, Upstream};
 use serde_json::{Value, json};
 
 use crate::{ApiError, ApiRequest, ApiResponse, WrappedApi};
@@ -85,6 +85,33 @@ impl dyn WrappedApi {
     /// Every [`ApiError`].
     pub async fn cancel_run(&self, to: &Upstream, id: RunId) -> Result<ApiResponse<Run>, ApiError> {
         let request = ApiRequest::post(format!("/v2/accounts/{}/runs/{id}/cancel/", to.account_id));
+        self.fetch(to, request).await
+    }
+
+    /// What a retry of the run would run: "Retrieve Run Failure Details",
+    /// `GET /v2/accounts/{account_id}/runs/{run_id}/retry/`.
+    ///
+    /// # Errors
+    /// Every [`ApiError`]. What dbt Cloud answers for a run that has not failed is not documented.
+    pub async fn get_retry_preview(
+        &self,
+        to: &Upstream,
+        id: RunId,
+    ) -> Result<ApiResponse<Option<RetryPlan>>, ApiError> {
+        let request = ApiRequest::get(format!("/v2/accounts/{}/runs/{id}/retry/", to.account_id));
+        self.fetch(to, request).await
+    }
+
+    /// Starts a run from where that one failed: "Retry Run", `POST /v2/accounts/{account_id}/runs/{run_id}/retry/`.
+    /// Answers the new run. Only the latest run of a job can be retried, and only when it failed.
+    ///
+    /// Not idempotent: nobody sends it a second time.
+    ///
+    /// # Errors
+    /// Every [`ApiError`]. After [`ApiError::Timeout`], [`ApiError::Disconnected`], [`ApiError::Decode`],
+    /// [`ApiError::TooLarge`] or a 5xx the run may have started all the same.
+    pub async fn retry_run(&self, to: &Upstream, id: RunId) -> Result<ApiResponse<Run>, ApiError> {
+        let request = ApiRequest::post(format!("/v2/accounts/{}/runs/{id}/retry/", to.account_id));
         self.fetch(to, request).await
     }
 }

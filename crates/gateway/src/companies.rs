@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use anyhow::{Context as _, ensure};
-use model::{Surface, RequestStamp, SystemClock};
+use model::{RequestStamp, Surface, SystemClock};
 use storage::Companies;
 
 use crate::database::with_database;

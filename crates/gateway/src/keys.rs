@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use anyhow::{Context as _, ensure};
-use model::{CompanyId, Surface, RequestStamp, SystemClock};
+use model::{CompanyId, RequestStamp, Surface, SystemClock};
 use secrecy::ExposeSecret as _;
 use storage::{ApiKeys, CreateKey};
 

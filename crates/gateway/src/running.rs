@@ -225,7 +225,7 @@ impl Signals {
 /// Lets the changes under way end and the queued rows be written. Callers have been waited for: what is still streamed
 /// breaks off.
 pub(crate) async fn finish(provider: &DbtProvider, log: &LogQueue, writer: JoinHandle<usize>, patience: Duration) {
-    provider.cut_streams();
+    provider.abort_streams();
     if timeout(patience, provider.drain()).await.is_err() {
         tracing::error!(
             "changes were still under way at the end: their rows stay open until they are closed as abandoned"

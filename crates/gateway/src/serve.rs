@@ -47,7 +47,8 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
     let metrics = Metrics::new();
     let database = postgres.connect(settings)?.counted_by(Arc::clone(&metrics.storage));
     running::migrate_when_up(&database, Duration::from_secs(settings.database.start_wait_secs)).await?;
-    let presence = Presence::register_metric(Instances::new(&database), &settings.instance, postgres.is_ours_alone()).await?;
+    let presence =
+        Presence::register_metric(Instances::new(&database), &settings.instance, postgres.is_ours_alone()).await?;
 
     let sink = PgRequestLog::new(&database, millis(settings.request_log.commit_timeout_ms));
     let (log, writer) = LogQueue::start(Arc::new(sink), queue_settings(settings), Arc::clone(&metrics.storage));

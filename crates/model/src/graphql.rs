@@ -1,7 +1,8 @@
-//! Questions to dbt Cloud's GraphQL APIs: Discovery and the Semantic Layer.
+//! Queries of dbt Cloud's GraphQL APIs: Discovery and the Semantic Layer.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::EnvironmentId;
 
@@ -61,8 +62,12 @@ pub struct OrderBy {
     pub descending: bool,
 }
 
-/// What a question to the Semantic Layer found.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// A table.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+#[schema(example = json!({
+    "columns": [{"name": "METRIC_TIME", "type": "string"}, {"name": "REVENUE", "type": "integer"}],
+    "rows": [["2025-01-01T00:00:00.000", 101], ["2025-01-02T00:00:00.000", 138]]
+}))]
 pub struct Table {
     /// The columns, in order.
     pub columns: Vec<Column>,
@@ -70,11 +75,13 @@ pub struct Table {
     pub rows: Vec<Vec<Value>>,
 }
 
-/// A column of a [`Table`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A column of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(example = json!({"name": "REVENUE", "type": "integer"}))]
 pub struct Column {
     /// As the Semantic Layer spells it, mostly in capitals.
     pub name: String,
-    /// `string`, `integer`, `number`, `datetime`, `boolean`.
+    /// `string`, `integer`, `number`, `datetime` or `boolean`.
+    #[serde(rename = "type")]
     pub kind: String,
 }

@@ -3,21 +3,32 @@
 //! dbt Cloud's ids are 64-bit since June 2024 (14 digits have been seen); ours are `bigint` columns.
 
 use std::fmt;
-use std::num::ParseIntError;
-use std::str::FromStr;
 
-use serde::Serialize;
-use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
+use serde::de::{Error, Unexpected, Visitor};
 
+/// An id that names a thing in the path of a route.
+pub trait PathId: From<i64> {
+    /// The name of the path parameter: `project_id`.
+    const PARAMETER: &'static str;
+}
+
+/// Declares the id of a noun; `in path "project_id"` names its parameter in the paths of routes.
 macro_rules! id {
+    ($(#[$doc:meta])* $name:ident in path $parameter:literal) => {
+        crate::ids::id!($(#[$doc])* $name);
+
+        impl crate::PathId for $name {
+            const PARAMETER: &'static str = $parameter;
+        }
+    };
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
         #[serde(transparent)]
         pub struct $name(pub i64);
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 self.0.fmt(f)
             }
         }
@@ -34,14 +45,14 @@ macro_rules! id {
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any(NumberOrText).map(Self)
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any(crate::ids::NumberOrText).map(Self)
             }
         }
 
-        impl FromStr for $name {
-            type Err = ParseIntError;
+        impl std::str::FromStr for $name {
+            type Err = std::num::ParseIntError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 text.parse().map(Self)
@@ -50,8 +61,10 @@ macro_rules! id {
     };
 }
 
-/// dbt Cloud writes ids as numbers, and here and there as text (`"40650768"`); query strings know only text.
-struct NumberOrText;
+pub(crate) use id;
+
+/// dbt Cloud writes ids as numbers and sometimes as text (`"40650768"`); query strings are text.
+pub(crate) struct NumberOrText;
 
 impl Visitor<'_> for NumberOrText {
     type Value = i64;
@@ -74,20 +87,20 @@ impl Visitor<'_> for NumberOrText {
 }
 
 id!(/// A dbt Cloud account.
-    AccountId);
+    AccountId in path "account_id");
 id!(/// A dbt Cloud project.
-    ProjectId);
+    ProjectId in path "project_id");
 id!(/// A dbt Cloud environment.
-    EnvironmentId);
+    EnvironmentId in path "environment_id");
 id!(/// A dbt Cloud job: the definition, not one execution of it.
-    JobId);
+    JobId in path "job_id");
 id!(/// A dbt Cloud run: one execution of a job.
-    RunId);
+    RunId in path "run_id");
 id!(/// A company (tenant) of this gateway. Company 1 comes with the migrations.
     CompanyId);
 id!(/// A caller's API key of this gateway.
-    ApiKeyId);
-id!(/// One process of this gateway, as the table `instance` knows it.
+    ApiKeyId in path "api_key_id");
+id!(/// One process of this gateway, a row of the table `instance`.
     InstanceId);
 
 #[cfg(test)]

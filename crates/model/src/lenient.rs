@@ -1,22 +1,21 @@
-//! Reading what dbt Cloud sends without failing on a field that nobody asked for.
-//!
-//! A field of an unexpected type reads as absent: a 2xx answer never becomes an error because of it.
+//! Lenient decoding of dbt Cloud's answers: a field of an unexpected type reads as absent, so that it never turns a 2xx
+//! answer into an error.
 
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::{AccountId, EnvironmentId, JobId, ProjectId, RunId, RunStatus, Timestamp, RawJson};
+use crate::{AccountId, EnvironmentId, JobId, ProjectId, RawJson, RunId, RunStatus, Timestamp};
 
-/// Null, missing or of another type: all read as `None`. Reads from JSON text alone, of which nothing is copied.
+/// Reads null, a missing field and a value of another type as `None`. Only for JSON text; copies nothing.
 pub(crate) fn field<'de, D: Deserializer<'de>, T: Field>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::read(deserializer)
 }
 
-/// What a field of dbt Cloud's may be.
+/// The types of dbt Cloud's fields.
 pub(crate) trait Field: DeserializeOwned {
     /// As [`field`].
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
-        // The text is only looked over here, and read once its type is known: no tree is built of what nobody asked for.
+        // Borrow the raw text first, so that a value of another type is skipped without building a tree.
         let value = <&RawValue>::deserialize(deserializer)?;
         Ok(match value.get() {
             "null" => None,
@@ -25,7 +24,7 @@ pub(crate) trait Field: DeserializeOwned {
     }
 }
 
-/// Anything is one, so it is looked over once.
+/// Any JSON is valid, so one parse is enough.
 impl Field for RawJson {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
         Option::deserialize(deserializer)
@@ -53,37 +52,49 @@ fields!(
     u32
 );
 
-/// Declares one of dbt Cloud's nouns: a required id, and fields that are all `Option`s read by [`field`].
+/// Declares one of dbt Cloud's nouns: decoder, answer and OpenAPI schema from one list of fields. The id is required; every
+/// other field is null where dbt Cloud sends nothing usable. `field: Type as Other` is documented as `Other`.
 macro_rules! noun {
     ($(#[$doc:meta])* pub struct $name:ident {
-        id: $id:ty;
-        $($(#[$field_meta:meta])* $field:ident: $type:ty,)*
+        id: $id:ty as $documented_id:ty;
+        $($(#[$field_meta:meta])* $field:ident: $type:ty $(as $documented:ty)?,)*
     }) => {
+        #[derive(Debug, Clone, PartialEq, serde::Deserialize, serde::Serialize, utoipa::ToSchema)]
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, serde::Deserialize)]
-        #[expect(missing_docs, reason = "the fields are dbt Cloud's, spelled and meant as its specification says")]
+        #[expect(missing_docs, reason = "the fields are dbt Cloud's, as its specification describes them")]
         pub struct $name {
+            #[schema(value_type = $documented_id)]
             pub id: $id,
             $(
                 $(#[$field_meta])*
+                $(#[schema(value_type = Option<$documented>)])?
                 #[serde(default, deserialize_with = "crate::lenient::field")]
                 pub $field: Option<$type>,
             )*
         }
+
+        impl crate::HasId for $name {
+            type Id = $id;
+
+            fn id(&self) -> $id {
+                self.id
+            }
+        }
     };
 }
 
-/// Declares a part of one of dbt Cloud's nouns: fields that are all `Option`s read by [`field`], and no id.
+/// Declares a part of one of dbt Cloud's nouns, as [`noun`] does, without an id.
 macro_rules! part {
     ($(#[$doc:meta])* pub struct $name:ident {
-        $($(#[$field_meta:meta])* $field:ident: $type:ty,)*
+        $($(#[$field_meta:meta])* $field:ident: $type:ty $(as $documented:ty)?,)*
     }) => {
+        #[derive(Debug, Clone, PartialEq, serde::Deserialize, serde::Serialize, utoipa::ToSchema)]
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, serde::Deserialize)]
-        #[expect(missing_docs, reason = "the fields are dbt Cloud's, spelled and meant as its specification says")]
+        #[allow(missing_docs, reason = "the fields are dbt Cloud's, as its specification describes them")]
         pub struct $name {
             $(
                 $(#[$field_meta])*
+                $(#[schema(value_type = Option<$documented>)])?
                 #[serde(default, deserialize_with = "crate::lenient::field")]
                 pub $field: Option<$type>,
             )*

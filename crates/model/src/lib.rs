@@ -1,68 +1,60 @@
-//! Floor 0: dbt Cloud's nouns and ids, and what one request carries from floor to floor.
+//! Layer 0: dbt Cloud's nouns and ids, and what one request carries from layer to layer.
 //!
-//! Plain data only. No HTTP client, no database, no web framework: every other floor imports this one.
+//! Plain data only: no HTTP client, no database, no web framework. Every other layer imports this one.
+
+// The examples of the larger nouns are long.
+#![recursion_limit = "256"]
 
 mod access_url;
-mod account;
+mod accounts;
 mod address;
-mod artifact;
+mod artifacts;
 mod caller;
-mod causes;
 mod clock;
+mod comma_list;
 mod context;
-mod environment;
+mod environments;
+mod error_chain;
+mod excerpt;
+mod filter;
 mod graphql;
 mod ids;
-mod job;
+mod jobs;
 mod lenient;
 pub mod metrics;
-mod node_results;
 mod page;
-mod project;
+mod projects;
+mod raw_json;
 mod relay;
 mod request_type;
-mod retry;
-mod run;
-mod run_failure;
-mod run_list;
-mod run_step;
-mod state_filter;
+mod runs;
 mod target;
 mod timestamp;
 mod trace_context;
-mod trigger;
 mod upstream;
-mod verbatim;
 
-pub use access_url::{is_loopback, metadata_url, semantic_layer_url};
-pub use account::Account;
-pub use address::{is_evidently_private, is_public_address};
-pub use artifact::{ArtifactPath, ArtifactStep, InvalidArtifactPath, InvalidArtifactStep};
-pub use caller::{Caller, Role, UnknownRole};
-pub use causes::error_chain;
-pub use clock::{Clock, FixedClock, SystemClock};
-pub use context::{CallerRequestId, ClientContext, Destination, EachAccount, Surface, RequestStamp};
-pub use environment::{Environment, EnvironmentFilter};
-pub use graphql::{Column, GraphqlQuery, GroupBy, OrderBy, SemanticQuery, Table};
-pub use ids::{AccountId, ApiKeyId, CompanyId, EnvironmentId, InstanceId, JobId, ProjectId, RunId};
-pub use job::{
-    Job, JobExecution, JobFields, JobFilter, JobRelated, JobSchedule, JobScheduleDate, JobScheduleTime, JobSettings,
-    JobTriggers,
-};
-pub use node_results::{FreshnessCriteria, FreshnessLimit, NodeResult, NodeResults, ResultsFile, ResultsMetadata};
-pub use page::{DBT_PAGE_LIMIT, Listed, Page, PageQuery, Slice};
-pub use project::{Project, ProjectFilter};
-pub use relay::{DbtApi, RefusedPath, RelayPath, RelayRequest, RelayTarget, RelayedOperation};
-pub use request_type::{ClientType, Effect, Forwarded, RequestType};
-pub use retry::{RetryPlan, RetryPreview};
-pub use run::{Run, RunStatus};
-pub use run_failure::{Excerpt, FailedNode, FailedNodes, NotAvailable, RunFailure, Verdict};
-pub use run_list::{Period, RunFilter, RunOrder, RunRelated};
-pub use run_step::{RunStep, RunStepCommand, RunStepInvocation};
-pub use state_filter::StateFilter;
+pub use access_url::*;
+pub use accounts::*;
+pub use address::*;
+pub use artifacts::*;
+pub use caller::*;
+pub use clock::*;
+pub use comma_list::{ListItem, comma_list};
+pub use context::*;
+pub use environments::*;
+pub use error_chain::error_chain;
+pub use excerpt::excerpt;
+pub use filter::*;
+pub use graphql::*;
+pub use ids::*;
+pub use jobs::*;
+pub use page::*;
+pub use projects::*;
+pub use raw_json::RawJson;
+pub use relay::*;
+pub use request_type::*;
+pub use runs::*;
 pub use target::Target;
 pub use timestamp::Timestamp;
-pub use trace_context::{TRACEPARENT, TRACESTATE, TraceContext};
-pub use trigger::{CAUSE_MAX_CHARS, TriggerJob};
-pub use upstream::{Upstream, UpstreamSource};
-pub use verbatim::RawJson;
+pub use trace_context::*;
+pub use upstream::*;

@@ -1,81 +1,18 @@
-//! `DbtProvider`: what every request of the gateway goes through on its way to dbt Cloud.
+//! `DbtProvider`: every request to dbt Cloud goes through it.
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use dbt_api::WrappedApi;
-use model::{AccountId, Caller, Clock, InstanceId, RequestStamp, RequestType};
+use model::{AccountId, Caller, Clock, RequestStamp, RequestType};
 use serde_json::json;
-use storage::{Closing, FixedColumns, LogQueue, Outcome, RowLimits, StartedRuns};
+use storage::{Closing, FixedColumns, LogQueue, Outcome, StartedRuns};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{FailureSettings, GraphqlSettings, NewRunSettings, ProviderError, ProviderMetrics, RelaySettings};
+use crate::{ProviderError, ProviderMetrics, ProviderSettings};
 
-/// When and how often a read is sent again.
-#[derive(Debug, Clone, Copy)]
-pub struct RetrySettings {
-    /// How often at most, 0 to 2.
-    pub max_retries: usize,
-    /// The first pause; each further one is twice as long, all with jitter.
-    pub min_pause: Duration,
-    /// The longest pause. A `Retry-After` beyond it is not waited for.
-    pub max_pause: Duration,
-}
-
-impl RetrySettings {
-    pub(crate) fn pauses(self) -> impl Iterator<Item = Duration> {
-        ExponentialBuilder::default()
-            .with_min_delay(self.min_pause)
-            .with_max_delay(self.max_pause)
-            .with_max_times(self.max_retries)
-            .with_jitter()
-            .build()
-    }
-}
-
-/// How answers are handed on piece by piece.
-#[derive(Debug, Clone, Copy)]
-pub struct StreamSettings {
-    /// How many pieces wait for a caller that is slower than dbt Cloud, from 1. A piece is what one read of the
-    /// connection gave, at most some hundred kilobytes.
-    pub buffer_pieces: usize,
-    /// How long a caller may take nothing before it counts as gone.
-    pub stall: Duration,
-}
-
-/// The provider's limits.
-#[derive(Debug, Clone, Copy)]
-pub struct ProviderSettings {
-    /// The retry of reads.
-    pub retry: RetrySettings,
-    /// How many of dbt's pages one request fetches at once, from 1.
-    pub gather_concurrency: usize,
-    /// How a 404 for a run that was started just now is met.
-    pub new_runs: NewRunSettings,
-    /// How long a request waits for the commit of its row before it is refused.
-    pub log_wait: Duration,
-    /// How long the answer of a change waits for the close of its row.
-    pub close_wait: Duration,
-    /// Whether the rows of reads are opened first as well, as those of changes always are.
-    pub open_reads: bool,
-    /// How streamed answers are handed on.
-    pub stream: StreamSettings,
-    /// How the relay treats answers.
-    pub relay: RelaySettings,
-    /// What bounds GraphQL questions that take several exchanges.
-    pub graphql: GraphqlSettings,
-    /// What bounds the account of a failure.
-    pub run_failure: FailureSettings,
-    /// How much of a text a row keeps.
-    pub row_limits: RowLimits,
-    /// The process that writes the rows.
-    pub instance_id: Option<InstanceId>,
-}
-
-/// The provider of dbt Cloud: brackets each request with its row. Cheap to clone.
+/// Runs each request to dbt Cloud in a request scope, which writes its row. Cheap to clone.
 #[derive(Clone)]
 pub struct DbtProvider {
     pub(crate) api: Arc<dyn WrappedApi>,
@@ -84,10 +21,10 @@ pub struct DbtProvider {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: ProviderSettings,
     pub(crate) metrics: Arc<ProviderMetrics>,
-    /// What outlives its caller: the changes under way, and the pumps of streamed answers.
+    /// Tasks that outlive their callers: changes in progress and pumps of streamed answers.
     pub(crate) tasks: TaskTracker,
-    /// Cancelled: streamed answers break off.
-    pub(crate) cut: CancellationToken,
+    /// When cancelled, streamed answers are aborted.
+    pub(crate) streams_shutdown: CancellationToken,
 }
 
 impl fmt::Debug for DbtProvider {
@@ -99,7 +36,7 @@ impl fmt::Debug for DbtProvider {
 }
 
 impl DbtProvider {
-    /// A provider that sends by `api`, logs into `log`, and learns from `started_runs` which runs are new.
+    /// A provider that sends through `api`, logs to `log`, and looks up in `started_runs` which runs are new.
     pub fn new(
         api: Arc<dyn WrappedApi>,
         log: LogQueue,
@@ -116,11 +53,11 @@ impl DbtProvider {
             settings,
             metrics,
             tasks: TaskTracker::new(),
-            cut: CancellationToken::new(),
+            streams_shutdown: CancellationToken::new(),
         }
     }
 
-    /// The row of a request that the gate refused; dbt Cloud is not contacted. Waits for its commit.
+    /// Logs a request that the gate refused, and waits for the commit. dbt Cloud is not contacted.
     ///
     /// # Errors
     /// [`ProviderError::Log`].
@@ -145,19 +82,19 @@ impl DbtProvider {
         Ok(())
     }
 
-    /// Whether the log's queue takes another request.
+    /// Whether the log's queue has room for another request.
     pub fn has_room(&self) -> bool {
         self.log.reserve(true).is_ok()
     }
 
-    /// Waits for the changes and the streamed answers under way to end. Call it when no new request can come.
+    /// Waits until all changes and streamed answers in progress have ended. Call it once no new request can arrive.
     pub async fn drain(&self) {
         self.tasks.close();
         self.tasks.wait().await;
     }
 
-    /// Breaks off the streamed answers under way, at the end of a stop's patience; their rows are closed.
-    pub fn cut_streams(&self) {
-        self.cut.cancel();
+    /// Aborts the streamed answers in progress and closes their rows, when the shutdown deadline has passed.
+    pub fn abort_streams(&self) {
+        self.streams_shutdown.cancel();
     }
 }

@@ -12,23 +12,23 @@ use serde::{Serialize, Serializer};
 /// Why an exchange was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Why {
-    /// It is what the caller asked for.
+    /// The operation itself.
     Asked,
-    /// The asked page covers more than one of dbt's pages.
+    /// A further dbt page of the requested page.
     NextPage,
-    /// To see whether what was begun is done.
+    /// Checks the progress of what was started.
     Poll,
-    /// The same read, sent again after a passing failure.
+    /// The same read after a transient failure.
     Retry,
-    /// dbt Cloud spells the path with another slash at its end.
+    /// A redirect that differs only by the trailing slash.
     OtherSlash,
-    /// dbt Cloud did not show a run that was started just now.
+    /// The read of a just started run that dbt Cloud does not show yet.
     NotVisibleYet,
-    /// To find the run or the step that is meant.
+    /// Finds the run or the step.
     LookUp,
-    /// To see whether the change is possible, or what is changed: dbt Cloud takes some things only as a whole.
+    /// Reads what is about to be changed.
     BeforeChange,
-    /// To see why dbt Cloud refused the change.
+    /// Finds why dbt Cloud refused the change.
     AfterRefusal,
 }
 
@@ -55,31 +55,31 @@ impl Serialize for Why {
     }
 }
 
-/// Shared by the call, which adds to it, and the bracket, which writes it into the row, however the request ends.
+/// The record of one request, shared by its `Call`, which adds to it, and its `RequestScope`, which writes the row.
 #[derive(Debug, Default)]
 pub(crate) struct Exchanges(Mutex<Record>);
 
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Record {
-    /// How many exchanges there were; can be more than are told one by one.
+    /// The number of exchanges; may exceed the length of `logged`.
     pub(crate) attempts: i32,
     /// Whether one of them could change something.
     pub(crate) has_sent_change: bool,
     /// dbt Cloud's last status.
     pub(crate) last_status: Option<StatusCode>,
-    /// The job that the request turned out to be about.
+    /// The job, where the operation found it.
     pub(crate) job_id: Option<JobId>,
-    /// The run that the request turned out to be about.
+    /// The run, where the operation found it.
     pub(crate) run_id: Option<RunId>,
-    /// How many bytes of body came from dbt Cloud and were read to their end.
+    /// Bytes of body received from dbt Cloud.
     pub(crate) bytes: u64,
-    /// The first of them, one by one, for the column `exchanges`.
-    pub(crate) told: Vec<Exchange>,
+    /// The first [`Exchanges::MAX_LOGGED`] exchanges, for the column `exchanges`.
+    pub(crate) logged: Vec<Exchange>,
 }
 
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Exchange {
-    /// Where the request goes to several accounts.
+    /// Only where the request spans several accounts.
     #[serde(skip_serializing_if = "Option::is_none")]
     account_id: Option<AccountId>,
     operation: RequestType,
@@ -92,34 +92,34 @@ pub(crate) struct Exchange {
     duration_ms: Option<f64>,
 }
 
-/// The place of one exchange in the record.
+/// The index of an exchange in the record.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place(usize);
+pub(crate) struct ExchangeIndex(usize);
 
 impl Exchanges {
-    /// The row tells the first so many exchanges one by one.
-    const TOLD: usize = 20;
+    /// Maximum number of exchanges in a row.
+    const MAX_LOGGED: usize = 20;
 
-    /// Notes that so many bytes of body came.
-    pub(crate) fn came(&self, bytes: u64) {
+    /// Adds bytes of body received.
+    pub(crate) fn add_bytes(&self, bytes: u64) {
         self.record().bytes += bytes;
     }
 
-    /// Notes that an exchange begins now.
+    /// Records the start of an exchange.
     pub(crate) fn begin(
         &self,
         account_id: Option<AccountId>,
         operation: RequestType,
         why: Why,
         now: DateTime<Utc>,
-    ) -> Place {
+    ) -> ExchangeIndex {
         let mut record = self.record();
         record.attempts += 1;
         record.has_sent_change |= operation.effect() == Effect::Change;
-        let place = Place(record.told.len());
-        if place.0 < Self::TOLD {
+        let index = ExchangeIndex(record.logged.len());
+        if index.0 < Self::MAX_LOGGED {
             let started_at = now.to_rfc3339_opts(SecondsFormat::Millis, true);
-            record.told.push(Exchange {
+            record.logged.push(Exchange {
                 account_id,
                 operation,
                 why,
@@ -128,38 +128,44 @@ impl Exchanges {
                 started_at,
                 duration_ms: None,
             });
-            return place;
+            return index;
         }
-        Place(usize::MAX)
+        ExchangeIndex(usize::MAX)
     }
 
-    /// Whether dbt Cloud has been asked to change something.
+    /// Whether a change was sent to dbt Cloud.
     pub(crate) fn has_sent_change(&self) -> bool {
         self.record().has_sent_change
     }
 
-    /// Notes how it ended.
-    pub(crate) fn end(&self, place: Place, took: Duration, status: Option<StatusCode>, error: Option<&ApiError>) {
+    /// Records the end of an exchange.
+    pub(crate) fn end(
+        &self,
+        index: ExchangeIndex,
+        duration: Duration,
+        status: Option<StatusCode>,
+        error: Option<&ApiError>,
+    ) {
         let mut record = self.record();
         record.last_status = status;
-        if let Some(exchange) = record.told.get_mut(place.0) {
+        if let Some(exchange) = record.logged.get_mut(index.0) {
             exchange.status = status.map(|status| status.as_u16());
             exchange.error = error.map(ApiError::name);
-            exchange.duration_ms = Some((took.as_secs_f64() * 1e6).round() / 1e3);
+            exchange.duration_ms = Some((duration.as_secs_f64() * 1e6).round() / 1e3);
         }
     }
 
-    /// Notes the job that the request turned out to be about.
+    /// Records the job.
     pub(crate) fn set_job(&self, id: JobId) {
         self.record().job_id = Some(id);
     }
 
-    /// Notes the run that the request turned out to be about.
+    /// Records the run.
     pub(crate) fn set_run(&self, id: RunId) {
         self.record().run_id = Some(id);
     }
 
-    /// The record so far; whoever goes on adding to it does so in vain.
+    /// Takes the record; later additions are dropped.
     pub(crate) fn take(&self) -> Record {
         std::mem::take(&mut self.record())
     }

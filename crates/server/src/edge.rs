@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use model::{CallerRequestId, Clock, Surface, RequestStamp, TRACEPARENT, TraceContext};
+use model::{CallerRequestId, Clock, RequestStamp, Surface, TRACEPARENT, TraceContext};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;

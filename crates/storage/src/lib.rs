@@ -16,7 +16,7 @@ mod schema;
 mod secrets;
 mod started_runs;
 
-pub use api_keys::{ApiKeyInfo, ApiKeys, KeyHash, CreateKey, KeyRecord, NewKey};
+pub use api_keys::{ApiKeyInfo, ApiKeys, CreateKey, KeyHash, KeyRecord, NewKey};
 pub use companies::{Companies, Company};
 pub use credentials::{
     Credential, CredentialChange, CredentialId, Credentials, LoadedCredential, NewCredential, RotationReport,
@@ -26,9 +26,9 @@ pub use instances::Instances;
 pub use metrics::StorageMetrics;
 pub use request_log::{
     Closing, FixedColumns, LogError, LogFilter, LogPage, LogPosition, LogQueue, LogReadSettings, LogRecord, LogRow,
-    LogVisibility, LogSlot, Outcome, OutcomeFilter, PageLimit, Partitions, Percentiles, PgRequestLog, QueueSettings,
+    LogSlot, LogVisibility, Outcome, OutcomeFilter, PageLimit, Partitions, Percentiles, PgRequestLog, QueueSettings,
     Receipt, RequestLog, RequestLogs, RowLimits, TypeSummary, WriteError,
 };
 pub use schema::Schema;
-pub use secrets::{KeyRing, KeyRingError, DecryptError};
+pub use secrets::{DecryptError, KeyRing, KeyRingError};
 pub use started_runs::{PgStartedRuns, StartedRuns};

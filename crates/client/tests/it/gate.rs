@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use client::{ClientError, ClientSettings, DbtClient, LogError, ProviderError, ForwardRequest};
+use client::{ClientError, ClientSettings, DbtClient, ForwardRequest, LogError, ProviderError};
 use http::{HeaderMap, Method};
 use model::{
     AccountId, ArtifactPath, Effect, EnvironmentFilter, EnvironmentId, Forwarded, GraphqlQuery, JobFields, JobFilter,

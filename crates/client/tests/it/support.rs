@@ -16,7 +16,7 @@ use dbt_api::{ApiAnswer, ApiRequest, WrappedApi};
 use futures::stream;
 use http::{HeaderMap, Method, StatusCode};
 use model::{
-    AccountId, ApiKeyId, Caller, CompanyId, Surface, FixedClock, RequestStamp, Role, RunId, TriggerJob, Upstream,
+    AccountId, ApiKeyId, Caller, CompanyId, FixedClock, RequestStamp, Role, RunId, Surface, TriggerJob, Upstream,
     UpstreamSource,
 };
 use provider::{

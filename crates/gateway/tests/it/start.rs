@@ -24,8 +24,8 @@ async fn keys_are_made_before_the_first_start_and_beside_a_running_gateway() {
     for key in [before, beside] {
         assert_eq!(Caller::new(&key).get(&gateway, "/projects").await.unwrap().status, 200);
     }
-    let logged =
-        site.rows("SELECT surface, outcome, args->>'role' AS role FROM request_log WHERE request_type = 'create_api_key'");
+    let logged = site
+        .rows("SELECT surface, outcome, args->>'role' AS role FROM request_log WHERE request_type = 'create_api_key'");
     assert_eq!(logged.len(), 2, "each making of a key is logged: {logged:?}");
     gateway.stop();
 }

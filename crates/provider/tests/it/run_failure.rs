@@ -1,7 +1,7 @@
 //! Which step is blamed for a failure, and what is asked for it.
 
 use dbt_api::ApiRequest;
-use model::{RequestType, ResultsFile, RunFailure, RunId, Verdict};
+use model::{RequestType, RunFailure, RunId, Verdict};
 use provider::{Outcome, ProviderError};
 use serde_json::{Value, json};
 
@@ -58,14 +58,14 @@ async fn the_last_step_in_error_is_blamed_and_not_one_that_was_let_fail() {
     assert_eq!(failure.skipped_steps, ["docs"]);
     let nodes = failure.results.unwrap();
     assert_eq!(
-        (nodes.file, nodes.count, nodes.failed_count, nodes.skipped_count),
-        (ResultsFile::RunResults, 3, 1, 1)
+        (nodes.artifact, nodes.count, nodes.failed_count, nodes.skipped_count),
+        ("run_results.json", 3, 1, 1)
     );
     assert_eq!(
         failure.log_tail.unwrap().text,
         "first line\nthe end of dbt --warn-error build"
     );
-    assert!(failure.not_available.is_empty() && failure.run.run_steps.is_none());
+    assert!(failure.not_available.is_empty());
     assert_eq!(asked(&bench.dbt.requests()[1]), ("run_results.json", Some("6")));
     let row = bench.log.only_row();
     assert_eq!((row.attempts(), row.outcome()), (2, Some(Outcome::Succeeded)));

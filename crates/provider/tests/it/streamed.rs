@@ -12,7 +12,7 @@ use futures::stream::{BoxStream, StreamExt as _};
 use futures::{FutureExt as _, SinkExt as _};
 use http::HeaderMap;
 use model::{ArtifactPath, RequestType, RunId};
-use provider::{AnswerBody, StreamAborted, LogError, Outcome, ProviderError, StreamedAnswer};
+use provider::{AnswerBody, LogError, Outcome, ProviderError, StreamAborted, StreamedAnswer};
 
 use crate::support::{Bench, Mood, Reply, soon};
 
@@ -188,7 +188,7 @@ async fn a_stop_breaks_off_what_is_still_streamed() {
         "an answer is under way"
     );
 
-    bench.provider.cut_streams();
+    bench.provider.abort_streams();
     bench.provider.drain().await;
 
     assert_eq!(bench.log.closed_row().await.outcome(), Some(Outcome::Truncated));

@@ -1,6 +1,6 @@
 //! Accounts.
 
-use model::{Timestamp, RawJson};
+use model::{RawJson, Timestamp};
 
 super::view! {
     /// An account of dbt Cloud.

@@ -1,6 +1,6 @@
 //! Environments.
 
-use model::{Timestamp, RawJson};
+use model::{RawJson, Timestamp};
 
 super::view! {
     /// An environment of dbt Cloud. Some fields are version 3's alone (the list and the environment of a named project),

@@ -1,6 +1,6 @@
 //! Jobs.
 
-use model::{Timestamp, RawJson};
+use model::{RawJson, Timestamp};
 
 super::view! {
     /// A job of dbt Cloud: the definition, not its runs.

@@ -1,6 +1,6 @@
 //! Projects.
 
-use model::{Timestamp, RawJson};
+use model::{RawJson, Timestamp};
 
 super::view! {
     /// A project of dbt Cloud.

@@ -1,6 +1,6 @@
 //! Runs.
 
-use model::{Timestamp, RawJson};
+use model::{RawJson, Timestamp};
 
 super::view! {
     /// A run of dbt Cloud: one execution of a job.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use model::{
-    AccountId, ApiKeyId, ClientContext, CompanyId, Destination, Surface, InstanceId, JobId, RequestStamp, RequestType,
-    RunId,
+    AccountId, ApiKeyId, ClientContext, CompanyId, Destination, InstanceId, JobId, RequestStamp, RequestType, RunId,
+    Surface,
 };
 use serde::Serialize;
 use serde_json::Value;

@@ -51,7 +51,9 @@ impl KeyRing {
     pub fn open(&self, sealed: &str, aad: &[u8]) -> Result<SecretString, DecryptError> {
         let (key_id, bytes) = split(sealed).ok_or(DecryptError::Malformed)?;
         let bytes = STANDARD_NO_PAD.decode(bytes).map_err(|_| DecryptError::Malformed)?;
-        let (nonce, bytes) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or(DecryptError::Malformed)?;
+        let (nonce, bytes) = bytes
+            .split_first_chunk::<NONCE_BYTES>()
+            .ok_or(DecryptError::Malformed)?;
         let (bytes, tag) = bytes.split_last_chunk::<TAG_BYTES>().ok_or(DecryptError::Malformed)?;
         let key = self
             .key(key_id)
@@ -182,7 +184,10 @@ mod tests {
         let error = opened(&with_keys(&[("k2", 2)]), &sealed, AAD).unwrap_err();
         assert_eq!(error, DecryptError::UnknownKey("k1".to_owned()));
         assert!(error.to_string().contains("k1"));
-        assert_eq!(opened(&with_keys(&[("k1", 2)]), &sealed, AAD), Err(DecryptError::Tampered));
+        assert_eq!(
+            opened(&with_keys(&[("k1", 2)]), &sealed, AAD),
+            Err(DecryptError::Tampered)
+        );
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Keys: made once, stored as hashes, and on record.
 
 use chrono::TimeDelta;
-use model::{AccountId, CompanyId, Surface, FixedClock, RequestStamp, Role};
+use model::{AccountId, CompanyId, FixedClock, RequestStamp, Role, Surface};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
-use storage::{ApiKeys, KeyHash, CreateKey, StorageError};
+use storage::{ApiKeys, CreateKey, KeyHash, StorageError};
 
 use crate::support::{Db, noon};
 
@@ -96,7 +96,12 @@ async fn making_a_key_is_on_record() {
     let row = db.only_row().await;
     assert_eq!(row["request_uuid"], stamp.request_uuid().to_string());
     assert_eq!(
-        (&row["surface"], &row["request_type"], &row["outcome"], &row["company_id"]),
+        (
+            &row["surface"],
+            &row["request_type"],
+            &row["outcome"],
+            &row["company_id"]
+        ),
         (
             &json!("internal"),
             &json!("create_api_key"),

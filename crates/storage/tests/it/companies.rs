@@ -1,6 +1,6 @@
 //! Companies: made by command, with a name of their own, and on record.
 
-use model::{CompanyId, Surface, FixedClock, RequestStamp};
+use model::{CompanyId, FixedClock, RequestStamp, Surface};
 use serde_json::json;
 use storage::{Companies, StorageError};
 
@@ -33,7 +33,12 @@ async fn making_a_company_is_on_record_in_the_same_transaction() {
     let row = db.only_row().await;
     assert_eq!(row["request_uuid"], stamp_of_acme.request_uuid().to_string());
     assert_eq!(
-        (&row["surface"], &row["request_type"], &row["outcome"], &row["company_id"]),
+        (
+            &row["surface"],
+            &row["request_type"],
+            &row["outcome"],
+            &row["company_id"]
+        ),
         (
             &json!("internal"),
             &json!("create_company"),

@@ -1,11 +1,11 @@
 //! A company's keys as its admins see them: limits, lists, revocation, last use.
 
 use chrono::{TimeDelta, TimeZone as _, Utc};
-use model::{AccountId, ApiKeyId, CompanyId, Surface, FixedClock, RequestStamp, Role};
+use model::{AccountId, ApiKeyId, CompanyId, FixedClock, RequestStamp, Role, Surface};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
-use storage::{ApiKeyInfo, ApiKeys, KeyHash, CreateKey, NewKey, StorageError};
+use storage::{ApiKeyInfo, ApiKeys, CreateKey, KeyHash, NewKey, StorageError};
 
 use crate::support::{Db, noon};
 

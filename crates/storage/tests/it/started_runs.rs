@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use model::{AccountId, CompanyId, Surface, FixedClock, InstanceId, RequestStamp, RequestType, RunId};
+use model::{AccountId, CompanyId, FixedClock, InstanceId, RequestStamp, RequestType, RunId, Surface};
 use serde_json::json;
 use storage::{
     Closing, Database, DatabaseSettings, FixedColumns, LogRow, Outcome, PgStartedRuns, RequestLog as _, RowLimits,

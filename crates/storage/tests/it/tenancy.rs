@@ -1,7 +1,7 @@
 //! No company sees or changes what is another's: every function, asked for another company, finds nothing.
 
 use model::{CompanyId, Role};
-use storage::{ApiKeys, CredentialChange, CreateKey};
+use storage::{ApiKeys, CreateKey, CredentialChange};
 
 use crate::credentials::{ACCOUNT, COMPANY, another_company, create, credentials, new, stamp, tokens};
 use crate::support::Db;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{CallerRequestId, CompanyId, Surface, FixedClock, RequestStamp, RequestType};
+use model::{CallerRequestId, CompanyId, FixedClock, RequestStamp, RequestType, Surface};
 use serde_json::json;
 use storage::{FixedColumns, Outcome, RequestLog as _, RowLimits};
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeZone as _, Utc};
 use model::{
-    AccountId, ApiKeyId, Caller, ClientContext, CompanyId, Surface, FixedClock, InstanceId, RequestStamp, RequestType,
-    Role, RunId, TriggerJob, Upstream, UpstreamSource,
+    AccountId, ApiKeyId, Caller, ClientContext, CompanyId, FixedClock, InstanceId, RequestStamp, RequestType, Role,
+    RunId, Surface, TriggerJob, Upstream, UpstreamSource,
 };
 use provider::{
     DbtProvider, FailureSettings, GraphqlSettings, LogQueue, NewRunSettings, ProviderSettings, RelaySettings,

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
 use client::{LogFilter, LogPosition, OutcomeFilter};
-use model::{AccountId, ApiKeyId, Surface, JobId, RequestType, RunId};
+use model::{AccountId, ApiKeyId, JobId, RequestType, RunId, Surface};
 use serde::de::{Deserialize, Deserializer, Error};
 use utoipa::IntoParams;
 use uuid::Uuid;

@@ -1,7 +1,7 @@
 //! Which rows: what the caller may see, and what it asks for.
 
 use chrono::{DateTime, Utc};
-use model::{AccountId, ApiKeyId, CompanyId, Surface, JobId, RequestType, RunId};
+use model::{AccountId, ApiKeyId, CompanyId, JobId, RequestType, RunId, Surface};
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use model::{AccountId, CompanyId, Surface, FixedClock, RequestStamp};
+use model::{AccountId, CompanyId, FixedClock, RequestStamp, Surface};
 use secrecy::ExposeSecret as _;
 use storage::{Companies, Credential, CredentialChange, Credentials, KeyRing, NewCredential};
 use url::Url;

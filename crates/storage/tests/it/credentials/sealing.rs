@@ -29,7 +29,10 @@ async fn a_token_copied_to_another_row_of_the_company_does_not_open() {
         "UPDATE credential SET token_sealed = (SELECT token_sealed FROM credential WHERE name = 'a') WHERE name = 'b'",
     )
     .await;
-    assert_eq!(shut(&credentials, COMPANY).await, ("b".to_owned(), DecryptError::Tampered));
+    assert_eq!(
+        shut(&credentials, COMPANY).await,
+        ("b".to_owned(), DecryptError::Tampered)
+    );
 }
 
 #[tokio::test]

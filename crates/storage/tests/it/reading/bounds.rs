@@ -93,7 +93,10 @@ async fn searches_leave_out_the_days_that_they_need_not_look_at() {
         .unwrap();
     let logs = reader_with(&db, Duration::from_millis(300));
 
-    let found = logs.get(COMPANY, &LogVisibility::All, today.request_uuid()).await.unwrap();
+    let found = logs
+        .get(COMPANY, &LogVisibility::All, today.request_uuid())
+        .await
+        .unwrap();
     assert!(found.is_some(), "by name");
     let midnight = "2026-03-04T00:00:00Z".parse().unwrap();
     let since_midnight = LogFilter {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use model::{AccountId, ApiKeyId, CompanyId, Surface, FixedClock, JobId, RequestStamp, RequestType, RunId};
+use model::{AccountId, ApiKeyId, CompanyId, FixedClock, JobId, RequestStamp, RequestType, RunId, Surface};
 use serde_json::json;
 use storage::{
     Closing, FixedColumns, LogFilter, LogPage, LogPosition, LogReadSettings, LogRow, LogVisibility, Outcome, PageLimit,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use model::{AccountId, ApiKeyId, Surface, JobId, RequestType, RunId};
+use model::{AccountId, ApiKeyId, JobId, RequestType, RunId, Surface};
 use serde_json::json;
 use storage::{LogFilter, LogPosition, LogRow, LogVisibility, Outcome, OutcomeFilter, PageLimit, RequestLog as _};
 
@@ -90,7 +90,10 @@ async fn a_page_ends_early_where_its_rows_are_large_and_the_next_one_goes_on() {
     let (mut sizes, mut after) = (Vec::new(), None);
     loop {
         let filter = LogFilter::default();
-        let page = logs.page(COMPANY, &LogVisibility::All, &filter, after, limit).await.unwrap();
+        let page = logs
+            .page(COMPANY, &LogVisibility::All, &filter, after, limit)
+            .await
+            .unwrap();
         sizes.push(page.records.len());
         after = page.next;
         if after.is_none() {
@@ -137,7 +140,11 @@ async fn each_filter_lets_through_its_rows_and_no_others() {
         ("nothing", asking(|_| {}), all.to_vec()),
         ("to", asking(|it| it.to = Some(noon())), vec![&other_day]),
         ("from", asking(|it| it.from = Some(just_after)), vec![]),
-        ("surface", asking(|it| it.surface = Some(Surface::Internal)), vec![&internal]),
+        (
+            "surface",
+            asking(|it| it.surface = Some(Surface::Internal)),
+            vec![&internal],
+        ),
         (
             "type",
             asking(|it| it.request_type = Some(RequestType::TriggerJob)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeZone as _, Utc};
-use model::{CompanyId, Surface, FixedClock, RequestStamp, RequestType};
+use model::{CompanyId, FixedClock, RequestStamp, RequestType, Surface};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use storage::{Closing, Database, FixedColumns, LogQueue, LogRow, Outcome, PgRequestLog, QueueSettings, RowLimits};

@@ -1,0 +1,177 @@
+//! What a dbt command leaves about its nodes: `run_results.json`, and `sources.json` of a check of freshness.
+
+use serde::Deserialize;
+
+use crate::{Timestamp, lenient};
+
+/// The artifact that tells how the nodes of a command fared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResultsFile {
+    /// Of whatever runs, tests or compiles nodes.
+    RunResults,
+    /// Of `dbt source freshness`.
+    Sources,
+}
+
+impl ResultsFile {
+    /// Its path below `target/`.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::RunResults => "run_results.json",
+            Self::Sources => "sources.json",
+        }
+    }
+}
+
+/// Such a file, as far as it tells of failures. Only the list of results is sure to be there.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct NodeResults {
+    /// About the file itself.
+    #[serde(default, deserialize_with = "lenient::field")]
+    pub metadata: Option<ResultsMetadata>,
+    /// One for each node.
+    pub results: Vec<NodeResult>,
+}
+
+lenient::part! {
+    /// About the file itself: when dbt wrote it.
+    pub struct ResultsMetadata {
+        generated_at: Timestamp as DateTime<Utc>,
+    }
+}
+
+lenient::part! {
+    /// How one node fared.
+    pub struct NodeResult {
+        /// `model.shop.orders`
+        unique_id: String,
+        /// `success`, `pass`, `warn`, `error`, `fail`, `runtime error`, `partial success`, `skipped`, `no-op`, …
+        status: String,
+        message: String,
+        /// In place of `message`, of a source whose freshness could not be told.
+        error: String,
+        /// How many rows failed a test.
+        failures: i64,
+        /// The table or view, as the warehouse knows it.
+        relation_name: String,
+        /// In seconds.
+        execution_time: f64,
+        /// When the newest row of a source came.
+        max_loaded_at: String,
+        max_loaded_at_time_ago_in_s: f64,
+        criteria: FreshnessCriteria,
+    }
+}
+
+lenient::part! {
+    /// When a source counts as stale.
+    pub struct FreshnessCriteria {
+        error_after: FreshnessLimit,
+    }
+}
+
+lenient::part! {
+    /// 24 `hour`
+    pub struct FreshnessLimit {
+        count: i64,
+        period: String,
+    }
+}
+
+impl NodeResult {
+    /// Whether it failed: one of these alone fails its command.
+    pub fn has_failed(&self) -> bool {
+        let status = self.status.as_deref().unwrap_or_default();
+        matches!(status, "error" | "fail" | "runtime error" | "partial success")
+    }
+
+    /// Whether it did not run because another failed.
+    pub fn was_skipped(&self) -> bool {
+        self.status.as_deref() == Some("skipped")
+    }
+
+    /// What went wrong, in dbt's words; of a stale source, which dbt gives none, in ours.
+    pub fn reason(&self) -> Option<String> {
+        let own = self.message.as_ref().or(self.error.as_ref());
+        own.cloned().or_else(|| self.staleness())
+    }
+
+    fn staleness(&self) -> Option<String> {
+        let newest = self.max_loaded_at.as_ref()?;
+        let mut text = format!("The newest row came at {newest}");
+        if let Some(seconds) = self.max_loaded_at_time_ago_in_s {
+            text = format!("{text}, {seconds:.0} seconds before the check");
+        }
+        let limit = self
+            .criteria
+            .as_ref()
+            .and_then(|criteria| criteria.error_after.as_ref());
+        if let Some((count, period)) = limit.and_then(|limit| Some((limit.count?, limit.period.as_ref()?))) {
+            text = format!("{text}; more than {count} {period}(s) is an error");
+        }
+        Some(format!("{text}."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn node(of: &Value) -> NodeResult {
+        serde_json::from_str(&of.to_string()).unwrap()
+    }
+
+    #[test]
+    fn what_fails_a_command_is_told_from_what_does_not() {
+        for (status, failed) in [
+            ("error", true),
+            ("fail", true),
+            ("runtime error", true),
+            ("partial success", true),
+            ("success", false),
+            ("pass", false),
+            ("warn", false),
+            ("skipped", false),
+            ("no-op", false),
+            ("a status of tomorrow", false),
+        ] {
+            assert_eq!(node(&json!({"status": status})).has_failed(), failed, "{status}");
+        }
+        assert!(!node(&json!({})).has_failed());
+    }
+
+    #[test]
+    fn a_stale_source_is_told_in_words() {
+        let criteria = json!({"error_after": {"count": 24, "period": "hour"}, "warn_after": {}});
+        let stale = node(&json!({"status": "error", "max_loaded_at": "2025-03-11T19:55:00+00:00",
+            "max_loaded_at_time_ago_in_s": 90000.4, "criteria": criteria}));
+        assert_eq!(
+            stale.reason().unwrap(),
+            "The newest row came at 2025-03-11T19:55:00+00:00, 90000 seconds before the check; more than 24 hour(s) is an error."
+        );
+        let bare = node(&json!({"max_loaded_at": "yesterday", "criteria": {"error_after": {"count": null}}}));
+        assert_eq!(bare.reason().unwrap(), "The newest row came at yesterday.");
+        let broken = node(&json!({"status": "runtime error", "error": "no such table"}));
+        assert_eq!(broken.reason().as_deref(), Some("no such table"));
+        assert_eq!(node(&json!({"status": "fail"})).reason(), None);
+    }
+
+    #[test]
+    fn a_file_without_results_is_none_and_one_of_another_version_is_read() {
+        let read = |text: Value| serde_json::from_str::<NodeResults>(&text.to_string());
+        for other in [
+            json!({}),
+            json!({"results": null}),
+            json!({"results": "x"}),
+            json!([]),
+            json!({"results": [1]}),
+        ] {
+            assert!(read(other.clone()).is_err(), "{other}");
+        }
+        let odd =
+            read(json!({"metadata": 1, "results": [{"unique_id": 7, "failures": "x", "status": "fail"}]})).unwrap();
+        assert_eq!((odd.metadata, odd.results[0].has_failed()), (None, true));
+    }
+}

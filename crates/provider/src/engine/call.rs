@@ -1,0 +1,312 @@
+//! The exchanges of one request: each recorded, and reads retried after a transient failure.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dbt_api::{ApiAnswer, ApiError, ApiRequest, ApiResponse, CollectLimits, Redirect, WrappedApi};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use http::StatusCode;
+use model::{AccountId, Clock, EachAccount, JobId, RequestType, RunId, TraceContext, Upstream};
+use secrecy::SecretString;
+use tracing::{Instrument as _, Span, field};
+
+use crate::engine::new_runs::NewRuns;
+use crate::engine::trace_context::with_trace_context;
+use crate::exchanges::{Exchanges, Why};
+use crate::{DbtProvider, ProviderError, ProviderMetrics, RetrySettings};
+
+/// What an operation calls dbt Cloud with, to one account or to each of several.
+pub(crate) struct Call<To = Arc<Upstream>> {
+    api: Arc<dyn WrappedApi>,
+    to: To,
+    operation: RequestType,
+    clock: Arc<dyn Clock>,
+    retry: RetrySettings,
+    /// The number of dbt's pages that are fetched concurrently, from 1.
+    pub(crate) gather_concurrency: usize,
+    exchanges: Arc<Exchanges>,
+    metrics: Arc<ProviderMetrics>,
+    new_runs: NewRuns,
+}
+
+impl Call {
+    /// Sends the request's own operation to dbt Cloud, as [`Self::exchange`] does.
+    pub(crate) async fn ask<'a, T, Answer>(
+        &'a self,
+        send: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream) -> Answer,
+    ) -> Result<T, ProviderError>
+    where
+        Answer: Future<Output = Result<ApiResponse<T>, ApiError>>,
+    {
+        Ok(self.exchange(self.operation, Why::Asked, send).await?)
+    }
+
+    /// Sends one operation to dbt Cloud: a change exactly once; a read again after a transient failure, each time as an
+    /// exchange of its own in the row.
+    pub(crate) async fn exchange<'a, T, Answer>(
+        &'a self,
+        operation: RequestType,
+        why: Why,
+        send: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream) -> Answer,
+    ) -> Result<T, ApiError>
+    where
+        Answer: Future<Output = Result<ApiResponse<T>, ApiError>>,
+    {
+        self.exchange_at(&self.to, None, operation, why, send).await
+    }
+
+    /// As [`Call::exchange`], for a read of one run. Repeated for a while where dbt Cloud answers 404 and the log has the
+    /// run as just started.
+    ///
+    /// # Errors
+    /// Those of the exchange; [`ProviderError::RunNotVisibleYet`].
+    pub(crate) async fn exchange_for_run<'a, T, Answer>(
+        &'a self,
+        run: RunId,
+        operation: RequestType,
+        why: Why,
+        send: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream) -> Answer,
+    ) -> Result<T, ProviderError>
+    where
+        Answer: Future<Output = Result<ApiResponse<T>, ApiError>>,
+    {
+        let first = self.exchange(operation, why, &send).await;
+        let new_runs = &self.new_runs;
+        if !matches!(first, Err(ApiError::NotFound { .. }))
+            || !new_runs.was_started(self.account_id(), run, &*self.clock).await
+        {
+            return Ok(first?);
+        }
+        let deadline = tokio::time::Instant::now() + new_runs.settings.wait;
+        while tokio::time::Instant::now() < deadline {
+            tokio::time::sleep_until(deadline.min(tokio::time::Instant::now() + new_runs.settings.pause)).await;
+            match self.exchange(operation, Why::NotVisibleYet, &send).await {
+                Err(ApiError::NotFound { .. }) => {}
+                answer => return Ok(answer?),
+            }
+        }
+        Err(ProviderError::RunNotVisibleYet(run))
+    }
+
+    /// As [`Self::exchange`], for an answer that is passed on with any status. Retried only where the *request* is
+    /// `repeatable`: a POST is not, even if its operation is a read.
+    pub(crate) async fn forward<'a, Answer>(
+        &'a self,
+        operation: RequestType,
+        why: Why,
+        repeatable: bool,
+        send: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream) -> Answer,
+    ) -> Result<ApiAnswer, ApiError>
+    where
+        Answer: Future<Output = Result<ApiResponse<ApiAnswer>, ApiError>>,
+    {
+        let retry_after = |result: &Result<ApiAnswer, ApiError>| match result {
+            _ if !repeatable => None,
+            Ok(answer) => answer.is_transient().then(|| answer.retry_after().unwrap_or_default()),
+            Err(error) => error.is_transient().then(Duration::default),
+        };
+        self.with_retries(&self.to, None, operation, why, send, retry_after)
+            .await
+    }
+
+    /// The redirect in the answer, if there is one.
+    pub(crate) fn redirect(&self, request: &ApiRequest, answer: &ApiAnswer) -> Option<Redirect> {
+        Redirect::of(&self.to, request, answer)
+    }
+
+    /// The token of the requests.
+    pub(crate) fn token(&self) -> &SecretString {
+        &self.to.token
+    }
+
+    /// The account of the requests.
+    pub(crate) fn account_id(&self) -> AccountId {
+        self.to.account_id
+    }
+}
+
+impl Call<EachAccount> {
+    /// The accounts, each with its own credential.
+    pub(crate) fn accounts(&self) -> &[Arc<Upstream>] {
+        &self.to
+    }
+
+    /// Sends one operation to each of these accounts, some concurrently, and returns the answers in their order. One
+    /// failure fails all, with an error that names the account.
+    pub(crate) async fn exchange_each<'a, T, Answer>(
+        &'a self,
+        accounts: &'a [Arc<Upstream>],
+        operation: RequestType,
+        send: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream) -> Answer,
+    ) -> Result<Vec<T>, ProviderError>
+    where
+        Answer: Future<Output = Result<ApiResponse<T>, ApiError>>,
+    {
+        let send = &send;
+        let mut exchanges = Vec::with_capacity(accounts.len());
+        for to in accounts {
+            exchanges.push(async move {
+                let account = to.account_id;
+                let answer = self.exchange_at(to, Some(account), operation, Why::Asked, send).await;
+                answer.map_err(|source| ProviderError::InAccount { account, source })
+            });
+        }
+        stream::iter(exchanges)
+            .buffered(self.gather_concurrency)
+            .try_collect()
+            .await
+    }
+}
+
+impl<To> Call<To> {
+    pub(crate) fn new(
+        provider: &DbtProvider,
+        to: To,
+        operation: RequestType,
+        trace: Option<&Arc<TraceContext>>,
+        exchanges: Arc<Exchanges>,
+        new_runs: NewRuns,
+    ) -> Self {
+        Self {
+            api: with_trace_context(&provider.api, trace),
+            to,
+            operation,
+            clock: Arc::clone(&provider.clock),
+            retry: provider.settings.retry,
+            gather_concurrency: provider.settings.gather_concurrency,
+            exchanges,
+            metrics: Arc::clone(&provider.metrics),
+            new_runs,
+        }
+    }
+
+    /// The request's own operation.
+    pub(crate) fn operation(&self) -> RequestType {
+        self.operation
+    }
+
+    /// As [`Call::exchange`], to that account. `logged_account` repeats it in the exchange where the row spans several
+    /// accounts.
+    async fn exchange_at<'a, T, Answer>(
+        &'a self,
+        to: &'a Upstream,
+        logged_account: Option<AccountId>,
+        operation: RequestType,
+        why: Why,
+        send: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream) -> Answer,
+    ) -> Result<T, ApiError>
+    where
+        Answer: Future<Output = Result<ApiResponse<T>, ApiError>>,
+    {
+        let repeatable = operation.may_be_sent_again();
+        let retry_after = |result: &Result<T, ApiError>| {
+            let error = result
+                .as_ref()
+                .err()
+                .filter(|error| repeatable && error.is_transient())?;
+            Some(error.retry_after().unwrap_or_default())
+        };
+        self.with_retries(to, logged_account, operation, why, send, retry_after)
+            .await
+    }
+
+    /// Sends, and sends again while `retry_after` returns the least pause before the next try (`None`: no retry).
+    async fn with_retries<'a, T, Answer>(
+        &'a self,
+        to: &'a Upstream,
+        logged_account: Option<AccountId>,
+        operation: RequestType,
+        mut why: Why,
+        send: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream) -> Answer,
+        retry_after: impl Fn(&Result<T, ApiError>) -> Option<Duration>,
+    ) -> Result<T, ApiError>
+    where
+        Answer: Future<Output = Result<ApiResponse<T>, ApiError>>,
+    {
+        let mut pauses = None;
+        let mut retries = 0;
+        loop {
+            let span = exchange_span(operation, why, retries);
+            let answer = send(&*self.api, to).instrument(span.clone());
+            let result = self.send_recorded(logged_account, operation, why, &span, answer).await;
+            let Some(least) = retry_after(&result) else {
+                return result;
+            };
+            match pauses.get_or_insert_with(|| self.retry.pauses()).next() {
+                Some(pause) if least <= self.retry.max_pause => tokio::time::sleep(pause.max(least)).await,
+                _ => return result,
+            }
+            why = Why::Retry;
+            retries += 1;
+        }
+    }
+
+    /// The limits of an answer that is collected whole.
+    pub(crate) fn collect_limits(&self) -> CollectLimits {
+        self.api.limits()
+    }
+
+    /// Records the job in the row.
+    pub(crate) fn set_job(&self, id: JobId) {
+        self.exchanges.set_job(id);
+    }
+
+    /// Records the run in the row.
+    pub(crate) fn set_run(&self, id: RunId) {
+        self.exchanges.set_run(id);
+    }
+
+    async fn send_recorded<T>(
+        &self,
+        account: Option<AccountId>,
+        operation: RequestType,
+        why: Why,
+        span: &Span,
+        answer: impl Future<Output = Result<ApiResponse<T>, ApiError>>,
+    ) -> Result<T, ApiError> {
+        let index = self.exchanges.begin(account, operation, why, self.clock.now());
+        let start = Instant::now();
+        let result = answer.await;
+        let status = result
+            .as_ref()
+            .map_or_else(ApiError::status, |response| Some(response.status));
+        let (duration, error) = (start.elapsed(), result.as_ref().err());
+        self.exchanges.end(index, duration, status, error);
+        self.metrics.exchanged(operation, why, duration, status, error);
+        record_result(span, status, error);
+        let answer = result?;
+        self.exchanges.add_bytes(answer.bytes);
+        Ok(answer.data)
+    }
+}
+
+/// The span of one exchange; the layer that sends it adds method and address.
+fn exchange_span(operation: RequestType, why: Why, retries: u32) -> Span {
+    tracing::debug_span!(
+        "dbt.exchange",
+        otel.kind = "client",
+        otel.status_code = field::Empty,
+        dbt.operation = operation.as_str(),
+        dbt.why = why.as_str(),
+        http.request.resend_count = (retries > 0).then_some(retries),
+        http.response.status_code = field::Empty,
+        "error.type" = field::Empty,
+    )
+}
+
+fn record_result(span: &Span, status: Option<StatusCode>, error: Option<&ApiError>) {
+    if span.is_disabled() {
+        return;
+    }
+    if let Some(status) = status {
+        span.record("http.response.status_code", status.as_u16());
+    }
+    if let Some(error) = error {
+        span.record("error.type", error.name());
+    }
+    // An answer that is passed on is `Ok` with any status.
+    let refused = status.is_some_and(|status| status.is_client_error() || status.is_server_error());
+    if error.is_some() || refused {
+        span.record("otel.status_code", "ERROR");
+    }
+}

@@ -1,0 +1,17 @@
+//! What every operation runs in: the request scope with its row, exchanges with retries, gathered pages, streamed answers.
+
+mod call;
+mod gather;
+mod new_runs;
+mod outcome;
+mod provider_request;
+mod pump;
+mod request_scope;
+mod streamed;
+mod trace_context;
+
+pub(crate) use call::Call;
+pub(crate) use provider_request::{RowSubject, args};
+pub use pump::StreamAborted;
+pub use streamed::{AnswerBody, StreamedAnswer};
+pub(crate) use streamed::{Beginning, read_beginning};

@@ -1,0 +1,216 @@
+//! `provider_request`: runs every operation inside a request scope.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use model::{ClientContext, Destination, Effect, JobId, RunId};
+use serde_json::Value;
+use storage::{FixedColumns, Receipt};
+use tracing::{Instrument as _, Span};
+
+use crate::engine::Call;
+use crate::engine::new_runs::NewRuns;
+use crate::engine::request_scope::RequestScope;
+use crate::{DbtProvider, ProviderError};
+
+/// The columns of a row that only the operation can fill in.
+#[derive(Debug)]
+pub(crate) struct RowSubject {
+    /// An object, by the names of the provider method's parameters.
+    pub(crate) args: Value,
+    pub(crate) job_id: Option<JobId>,
+    pub(crate) run_id: Option<RunId>,
+}
+
+impl RowSubject {
+    pub(crate) fn new(args: Value) -> Self {
+        Self {
+            args,
+            job_id: None,
+            run_id: None,
+        }
+    }
+
+    pub(crate) fn job(self, id: impl Into<Option<JobId>>) -> Self {
+        Self {
+            job_id: id.into(),
+            ..self
+        }
+    }
+
+    pub(crate) fn run(self, id: RunId) -> Self {
+        Self {
+            run_id: Some(id),
+            ..self
+        }
+    }
+}
+
+/// The slots in the log's queue that a request reserves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reservation {
+    /// One for the close, and another where the row is opened before the work.
+    AsNeeded,
+    /// Both: the row is opened later if the answer is long.
+    OpenAndClose,
+}
+
+/// A request with its scope and its reservation.
+pub(crate) struct StartedRequest<To> {
+    pub(crate) scope: RequestScope,
+    pub(crate) call: Call<To>,
+    pub(crate) span: Span,
+}
+
+/// `args!(filter, page)`: the arguments of a provider method, for its row.
+macro_rules! args {
+    ($($name:ident),* $(,)?) => {
+        crate::engine::RowSubject::new(serde_json::json!({ $((stringify!($name)): &$name),* }))
+    };
+}
+pub(crate) use args;
+
+impl DbtProvider {
+    /// Runs `work` in a request scope, by the promise "no answer without its row":
+    ///
+    /// - a read: the complete row is committed before this returns. When the caller disconnects, the read stops and the
+    ///   row says so;
+    /// - a change: the row is opened and committed before `work` begins. The change then runs to its end even if the
+    ///   caller disconnects, and a close that Postgres does not accept in time stays in the queue.
+    ///
+    /// # Errors
+    /// What `work` returns; [`ProviderError::Log`] when the row could not be committed in time (for a change: dbt Cloud
+    /// was not contacted); [`ProviderError::Panicked`].
+    pub(crate) async fn provider_request<T, To, Work, Answer>(
+        &self,
+        ctx: ClientContext<To>,
+        subject: RowSubject,
+        work: Work,
+    ) -> Result<T, ProviderError>
+    where
+        T: Send + 'static,
+        To: Destination + Clone + Send + Sync + 'static,
+        Work: FnOnce(Call<To>) -> Answer + Send + 'static,
+        Answer: Future<Output = Result<T, ProviderError>> + Send + 'static,
+    {
+        let effect = ctx.request_type().effect();
+        let StartedRequest { scope, call, span } = self.begin(&ctx, subject, effect, Reservation::AsNeeded).await?;
+        let exchanges = scope.exchanges();
+        let guarded = async move {
+            // Boxed: the futures of large answers are large.
+            let result = catch_panic(Box::pin(work(call))).await.map_err(|error| match error {
+                ProviderError::Api(error) if effect == Effect::Change && !exchanges.has_sent_change() => {
+                    ProviderError::BeforeChange(error)
+                }
+                error => error,
+            });
+            let receipt = scope.end(result.as_ref());
+            (result, Some(receipt))
+        };
+        self.finish(effect, span, guarded).await
+    }
+
+    /// Reserves the request's slots in the log's queue, and opens its row where that comes first.
+    pub(crate) async fn begin<To: Destination + Clone>(
+        &self,
+        ctx: &ClientContext<To>,
+        subject: RowSubject,
+        effect: Effect,
+        reservation: Reservation,
+    ) -> Result<StartedRequest<To>, ProviderError> {
+        // Debug level: the parent span `http.request` identifies the request.
+        let span = tracing::debug_span!(
+            "dbt.operation",
+            otel.name = %format_args!("dbt.{}", ctx.request_type()),
+            request.uuid = %ctx.request_uuid(),
+            "request.type" = %ctx.request_type(),
+            company.id = ctx.caller().company_id.0,
+            dbt.account_id = ctx.to().only().map(|upstream| upstream.account_id.0),
+        );
+        let limits = self.settings.row_limits;
+        let opens = effect == Effect::Change || self.settings.open_reads;
+        let mut fixed = FixedColumns::admitted(ctx, &subject.args, &limits);
+        fixed.job_id = subject.job_id;
+        fixed.run_id = subject.run_id;
+        fixed.instance_id = self.settings.instance_id;
+        let slot = self.log.reserve(opens || reservation == Reservation::OpenAndClose)?;
+        let mut scope = RequestScope::new(slot, fixed, ctx.stamp().clone(), Arc::clone(&self.clock), limits);
+        if opens && let Err(error) = self.open(&mut scope).instrument(span.clone()).await {
+            // The open row may still be committed later; the queued close then follows it.
+            drop(scope.end::<()>(Err(&error)));
+            return Err(error);
+        }
+        let call = Call::new(
+            self,
+            ctx.to().clone(),
+            ctx.request_type(),
+            ctx.stamp().trace.as_ref(),
+            scope.exchanges(),
+            NewRuns {
+                runs: Arc::clone(&self.started_runs),
+                settings: self.settings.new_runs,
+                company: ctx.caller().company_id,
+            },
+        );
+        Ok(StartedRequest { scope, call, span })
+    }
+
+    /// Opens the row and waits for its commit.
+    pub(crate) async fn open(&self, scope: &mut RequestScope) -> Result<(), ProviderError> {
+        let receipt = scope.open()?;
+        Ok(receipt.committed_within(self.settings.log_wait).await?)
+    }
+
+    /// Runs a request to its end and waits for the commit of its row. Without a receipt the row is closed later, by the
+    /// pump.
+    pub(crate) async fn finish<T: Send + 'static>(
+        &self,
+        effect: Effect,
+        span: Span,
+        guarded: impl Future<Output = (Result<T, ProviderError>, Option<Receipt>)> + Send + 'static,
+    ) -> Result<T, ProviderError> {
+        match effect {
+            Effect::Read => {
+                let read = async {
+                    let (result, receipt) = guarded.await;
+                    if let Some(receipt) = receipt {
+                        receipt.committed_within(self.settings.log_wait).await?;
+                    }
+                    result
+                };
+                read.instrument(span).await
+            }
+            Effect::Change => {
+                // A spawned task does not inherit the current span.
+                let span = span.or_current();
+                let (result, receipt) = self
+                    .tasks
+                    .spawn(guarded.instrument(span.clone()))
+                    .await
+                    .map_err(|_stopped| ProviderError::Panicked)?;
+                if let Some(receipt) = receipt
+                    && let Err(error) = receipt
+                        .committed_within(self.settings.close_wait)
+                        .instrument(span)
+                        .await
+                {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "a change was answered before its row was closed"
+                    );
+                }
+                result.map_err(|error| match error {
+                    ProviderError::Api(error) => ProviderError::Change(error),
+                    error => error,
+                })
+            }
+        }
+    }
+}
+
+/// The result of `work`; a panic becomes [`ProviderError::Panicked`].
+pub(crate) async fn catch_panic<T>(work: impl Future<Output = Result<T, ProviderError>>) -> Result<T, ProviderError> {
+    let result = AssertUnwindSafe(work).catch_unwind().await;
+    result.unwrap_or(Err(ProviderError::Panicked))
+}

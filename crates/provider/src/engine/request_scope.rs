@@ -1,0 +1,103 @@
+//! The row of one request: opened where it must be, closed in every case.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use model::{Clock, RequestStamp, error_chain};
+use storage::{Closing, FixedColumns, LogRow, LogSlot, Outcome, Receipt, RowLimits};
+
+use crate::ProviderError;
+use crate::engine::outcome;
+use crate::exchanges::Exchanges;
+
+/// Owns the request's reserved slots in the log's queue, so that its row can be queued at any moment without waiting.
+/// Dropped before its end, which happens when the caller disconnects, it closes the row as `caller_gone`.
+pub(crate) struct RequestScope {
+    /// `None` once the row is closed.
+    slot: Option<LogSlot>,
+    fixed: Arc<FixedColumns>,
+    stamp: RequestStamp,
+    clock: Arc<dyn Clock>,
+    limits: RowLimits,
+    exchanges: Arc<Exchanges>,
+    is_open: bool,
+}
+
+impl RequestScope {
+    pub(crate) fn new(
+        slot: LogSlot,
+        fixed: FixedColumns,
+        stamp: RequestStamp,
+        clock: Arc<dyn Clock>,
+        limits: RowLimits,
+    ) -> Self {
+        Self {
+            slot: Some(slot),
+            fixed: Arc::new(fixed),
+            stamp,
+            clock,
+            limits,
+            exchanges: Arc::default(),
+            is_open: false,
+        }
+    }
+
+    pub(crate) fn exchanges(&self) -> Arc<Exchanges> {
+        Arc::clone(&self.exchanges)
+    }
+
+    /// Queues the open row.
+    pub(crate) fn open(&mut self) -> Result<Receipt, ProviderError> {
+        let slot = self.slot.as_mut().ok_or(ProviderError::Panicked)?;
+        self.is_open = true;
+        Ok(slot.open(self.fixed.open())?)
+    }
+
+    /// Whether the open row was queued.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Queues the whole row.
+    pub(crate) fn end<T>(self, result: Result<&T, &ProviderError>) -> Receipt {
+        match result {
+            Ok(_) => self.end_as(Outcome::Succeeded, None),
+            Err(error) => self.end_as(outcome::of(error), Some(error)),
+        }
+    }
+
+    /// Queues the whole row with that outcome.
+    pub(crate) fn end_as(mut self, outcome: Outcome, error: Option<&dyn Error>) -> Receipt {
+        self.close(outcome, error.map(error_chain).as_deref())
+    }
+
+    fn close(&mut self, outcome: Outcome, error: Option<&str>) -> Receipt {
+        let Some(slot) = self.slot.take() else {
+            return Receipt::never();
+        };
+        let record = self.exchanges.take();
+        let mut closing = Closing::new(outcome, &self.stamp, self.clock.now(), error, &self.limits).with_exchanges(
+            record.attempts,
+            &record.logged,
+            &self.limits,
+        );
+        closing.status_code = record.last_status.map(|status| status.as_u16());
+        closing.job_id = record.job_id;
+        closing.run_id = record.run_id;
+        closing.bytes = (record.attempts > 0).then(|| i64::try_from(record.bytes).unwrap_or(i64::MAX));
+        slot.close(if self.is_open {
+            self.fixed.open().close(closing)
+        } else {
+            LogRow::whole(Arc::clone(&self.fixed), closing)
+        })
+    }
+}
+
+impl Drop for RequestScope {
+    fn drop(&mut self) {
+        // The row is queued; its receipt is not awaited.
+        if self.slot.is_some() {
+            drop(self.close(Outcome::CallerGone, None));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Jobs: the definitions, and what starts a run of one.
+
+mod definition;
+
+use dbt_api::WrappedApi;
+use model::{
+    ClientContext, Job, JobFields, JobFilter, JobId, JobRelated, Page, PageQuery, RequestType, Run, TriggerJob,
+};
+
+use crate::engine::args;
+use crate::exchanges::Why;
+use crate::{DbtProvider, ProviderError};
+
+impl DbtProvider {
+    /// A page of the account's jobs.
+    ///
+    /// # Errors
+    /// [`ProviderError`]: the page is whole or an error.
+    pub async fn list_jobs(
+        &self,
+        ctx: ClientContext,
+        filter: JobFilter,
+        page: PageQuery,
+    ) -> Result<Page<Job>, ProviderError> {
+        self.provider_request(ctx, args!(filter, page), move |call| async move {
+            call.gather(page, &filter, <dyn WrappedApi>::list_jobs).await
+        })
+        .await
+    }
+
+    /// One job, with the related objects.
+    ///
+    /// # Errors
+    /// [`ProviderError`].
+    pub async fn get_job(
+        &self,
+        ctx: ClientContext,
+        job_id: JobId,
+        related: Vec<JobRelated>,
+    ) -> Result<Job, ProviderError> {
+        self.provider_request(ctx, args!(job_id, related).job(job_id), move |call| async move {
+            let related = &related;
+            call.ask(move |api, to| api.get_job(to, job_id, related)).await
+        })
+        .await
+    }
+
+    /// Creates a job from the given fields, with the specification's defaults for the other required ones.
+    ///
+    /// # Errors
+    /// [`ProviderError`]. After a timeout or a broken connection the job may exist.
+    pub async fn create_job(&self, ctx: ClientContext, fields: JobFields) -> Result<Job, ProviderError> {
+        self.provider_request(ctx, args!(fields), move |call| async move {
+            let whole = &definition::new(&fields);
+            let job = call.ask(move |api, to| api.create_job(to, whole)).await?;
+            call.set_job(job.id);
+            Ok(job)
+        })
+        .await
+    }
+
+    /// Changes a job: reads it, merges the changes, and writes the whole definition, since dbt Cloud accepts no less.
+    ///
+    /// A change by someone else between the read and the write is overwritten: dbt Cloud offers no way to detect it.
+    ///
+    /// # Errors
+    /// [`ProviderError`]. After a timeout or a broken connection the job may have changed.
+    pub async fn update_job(
+        &self,
+        ctx: ClientContext,
+        job_id: JobId,
+        changes: JobFields,
+    ) -> Result<Job, ProviderError> {
+        self.provider_request(ctx, args!(job_id, changes).job(job_id), move |call| async move {
+            let current = call
+                .exchange(RequestType::GetJob, Why::BeforeChange, move |api, to| {
+                    api.get_job_fields(to, job_id)
+                })
+                .await?;
+            let whole = &definition::changed(current, &changes);
+            call.ask(move |api, to| api.update_job(to, job_id, whole)).await
+        })
+        .await
+    }
+
+    /// Deletes a job.
+    ///
+    /// # Errors
+    /// [`ProviderError`]. After a timeout or a broken connection the job may be deleted.
+    pub async fn delete_job(&self, ctx: ClientContext, job_id: JobId) -> Result<(), ProviderError> {
+        self.provider_request(ctx, args!(job_id).job(job_id), move |call| async move {
+            call.ask(move |api, to| api.delete_job(to, job_id)).await
+        })
+        .await
+    }
+
+    /// Starts a run of a job. Sent to dbt Cloud at most once.
+    ///
+    /// # Errors
+    /// [`ProviderError`]. After a timeout or a broken connection the run may have started.
+    pub async fn trigger_job(
+        &self,
+        ctx: ClientContext,
+        job_id: JobId,
+        order: TriggerJob,
+    ) -> Result<Run, ProviderError> {
+        self.provider_request(ctx, args!(job_id, order).job(job_id), move |call| async move {
+            let order = &order;
+            let run = call.ask(move |api, to| api.trigger_job(to, job_id, order)).await?;
+            call.set_run(run.id);
+            Ok(run)
+        })
+        .await
+    }
+
+    /// Starts a run of a job from the point of failure of its latest run, or a plain new run where that did not fail. Sent
+    /// to dbt Cloud at most once.
+    ///
+    /// # Errors
+    /// [`ProviderError`]. After a timeout or a broken connection the run may have started.
+    pub async fn rerun_job(&self, ctx: ClientContext, job_id: JobId) -> Result<Run, ProviderError> {
+        self.provider_request(ctx, args!(job_id).job(job_id), move |call| async move {
+            let run = call.ask(move |api, to| api.rerun_job(to, job_id)).await?;
+            call.set_run(run.id);
+            Ok(run)
+        })
+        .await
+    }
+}

@@ -1,0 +1,11 @@
+//! The operations, one file or folder a resource.
+
+mod accounts;
+mod artifacts;
+mod credentials;
+mod environments;
+mod graphql;
+mod jobs;
+mod projects;
+pub(crate) mod relay;
+mod runs;

@@ -1,0 +1,143 @@
+//! An account's `static_subdomain`: clients that read it go on at an address of their own making, past the gateway, with
+//! a gateway key. So it reads null here. Nothing else of the answer changes, not by a byte.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use dbt_api::{ApiAnswer, ApiError, CollectLimits};
+use futures::stream;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use model::RelayRequest;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::engine::{Beginning, read_beginning};
+
+const FIELD: &str = "static_subdomain";
+
+/// Whether the answer is one account.
+pub(super) fn is_one(request: &RelayRequest) -> bool {
+    let name = request.operation().map(model::RelayedOperation::as_str);
+    name.is_some_and(|name| ["get_account", "update_account", "patch_account"].contains(&name))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the account came compressed although it was asked for uncompressed")]
+struct Compressed;
+
+/// The answer with that field null. One that is no JSON is nothing a client could read a subdomain from.
+///
+/// # Errors
+/// Those of the body; [`ApiError::TooLarge`]; [`ApiError::Decode`] for a compressed one.
+pub(super) async fn without_subdomain(answer: ApiAnswer, limits: CollectLimits) -> Result<ApiAnswer, ApiError> {
+    let (status, mut headers) = (answer.status, answer.headers.clone());
+    if headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|encoding| encoding != "identity")
+    {
+        let source = Compressed.into();
+        return Err(ApiError::Decode { status, source });
+    }
+    let limit_bytes = limits.max_body_bytes;
+    let Beginning::Whole(body) = read_beginning(answer.into_body(), limit_bytes).await? else {
+        return Err(ApiError::TooLarge { status, limit_bytes });
+    };
+    headers.remove(CONTENT_LENGTH);
+    let body = match std::str::from_utf8(&body) {
+        Ok(text) => nulled_within(text).into(),
+        Err(_) => body,
+    };
+    Ok(ApiAnswer::new(status, headers, stream::iter([Ok(body)])))
+}
+
+/// The envelope with `data.static_subdomain` null.
+fn nulled_within(envelope: &str) -> String {
+    let fields = serde_json::from_str::<Fields<'_>>(envelope).unwrap_or_default();
+    with_each(envelope, fields.named("data"), nulled)
+}
+
+/// The account with the field null.
+pub(super) fn nulled(account: &str) -> String {
+    let fields = serde_json::from_str::<Fields<'_>>(account).unwrap_or_default();
+    with_each(account, fields.named(FIELD), |_| "null".to_owned())
+}
+
+/// The text with each of these parts of it, which stand in their order, put in another form.
+fn with_each<'t>(text: &str, parts: impl Iterator<Item = &'t str>, form: impl Fn(&str) -> String) -> String {
+    let mut whole = String::with_capacity(text.len());
+    let mut done = 0;
+    for part in parts {
+        let start = part.as_ptr() as usize - text.as_ptr() as usize;
+        whole.push_str(&text[done..start]);
+        whole.push_str(&form(part));
+        done = start + part.len();
+    }
+    whole.push_str(&text[done..]);
+    whole
+}
+
+/// The fields of an object, values as they are written, repeated ones too.
+#[derive(Default)]
+struct Fields<'t>(Vec<(Cow<'t, str>, &'t RawValue)>);
+
+impl<'t> Fields<'t> {
+    fn named(&self, name: &'static str) -> impl Iterator<Item = &'t str> {
+        self.0
+            .iter()
+            .filter(move |(field, _)| field == name)
+            .map(|(_, value)| value.get())
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(name) = map.next_key::<Name<'de>>()? {
+                    fields.push((name.0, map.next_value()?));
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+#[derive(serde::Deserialize)]
+#[serde(transparent)]
+struct Name<'t>(#[serde(borrow)] Cow<'t, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_field_of_the_account_is_null_and_nothing_else_changes() {
+        for (body, expected) in [
+            (
+                r#"{"status": {"static_subdomain": "kept"}, "data" : { "id":1,"static_subdomain" :  "ab123" , "z":[1.50] }, "extra":{}}"#,
+                r#"{"status": {"static_subdomain": "kept"}, "data" : { "id":1,"static_subdomain" :  null , "z":[1.50] }, "extra":{}}"#,
+            ),
+            (
+                r#"{"data":{"static_subdomain":"a","nested":{"static_subdomain":"kept"},"static_\u0073ubdomain":{"b":"c"}}}"#,
+                r#"{"data":{"static_subdomain":null,"nested":{"static_subdomain":"kept"},"static_\u0073ubdomain":null}}"#,
+            ),
+            (r#"{"data":{"id":1}}"#, r#"{"data":{"id":1}}"#),
+            (r#"{"data":null}"#, r#"{"data":null}"#),
+            ("<html>static_subdomain</html>", "<html>static_subdomain</html>"),
+            ("", ""),
+        ] {
+            assert_eq!(nulled_within(body), expected);
+        }
+    }
+}

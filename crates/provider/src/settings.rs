@@ -1,0 +1,112 @@
+//! The limits of the provider.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use model::InstanceId;
+use storage::RowLimits;
+
+/// When and how often a read is sent again.
+#[derive(Debug, Clone, Copy)]
+pub struct RetrySettings {
+    /// The number of retries, 0 to 2.
+    pub max_retries: usize,
+    /// The first pause; each later one is twice as long, all with jitter.
+    pub min_pause: Duration,
+    /// The longest pause. A longer `Retry-After` ends the retries.
+    pub max_pause: Duration,
+}
+
+impl RetrySettings {
+    pub(crate) fn pauses(self) -> impl Iterator<Item = Duration> {
+        ExponentialBuilder::default()
+            .with_min_delay(self.min_pause)
+            .with_max_delay(self.max_pause)
+            .with_max_times(self.max_retries)
+            .with_jitter()
+            .build()
+    }
+}
+
+/// Limits of streamed answers.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamSettings {
+    /// The number of pieces buffered for a caller that is slower than dbt Cloud, from 1. A piece is what one read of the
+    /// connection returned, at most some hundred kilobytes.
+    pub buffer_pieces: usize,
+    /// A caller that reads nothing for this long counts as gone.
+    pub stall: Duration,
+}
+
+/// The limits of the provider.
+#[derive(Debug, Clone, Copy)]
+pub struct ProviderSettings {
+    /// Retries of reads.
+    pub retry: RetrySettings,
+    /// The number of dbt's pages that one request fetches concurrently, from 1.
+    pub gather_concurrency: usize,
+    /// Handling of a 404 for a run that was just started.
+    pub new_runs: NewRunSettings,
+    /// Maximum wait for the commit of a row; the request is then refused.
+    pub log_wait: Duration,
+    /// Maximum wait of a change's answer for the close of its row.
+    pub close_wait: Duration,
+    /// Whether the rows of reads are opened before the work too, as those of changes always are.
+    pub open_reads: bool,
+    /// Streamed answers.
+    pub stream: StreamSettings,
+    /// The relay.
+    pub relay: RelaySettings,
+    /// GraphQL queries that take several exchanges.
+    pub graphql: GraphqlSettings,
+    /// The failure report of a run.
+    pub run_failure: FailureSettings,
+    /// Maximum lengths of texts in a row.
+    pub row_limits: RowLimits,
+    /// The process that writes the rows.
+    pub instance_id: Option<InstanceId>,
+}
+
+/// Limits of the failure report of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct FailureSettings {
+    /// Maximum number of failed nodes in the report.
+    pub max_nodes: usize,
+    /// Maximum length of a node's message, in bytes.
+    pub message_max_bytes: usize,
+    /// Maximum length of the excerpt from the end of the step's log, in bytes.
+    pub log_tail_bytes: usize,
+}
+
+/// Limits of GraphQL queries that take several exchanges.
+#[derive(Debug, Clone, Copy)]
+pub struct GraphqlSettings {
+    /// Maximum number of dbt's pages that one query gathers, from 1.
+    pub max_pages: usize,
+    /// The first pause before the result of a Semantic Layer query is polled; each later one is 1.5 times as long.
+    pub poll_min: Duration,
+    /// The longest such pause.
+    pub poll_max: Duration,
+    /// Maximum duration of such a query.
+    pub deadline: Duration,
+}
+
+/// Limits and options of the relay.
+#[derive(Debug, Clone, Copy)]
+pub struct RelaySettings {
+    /// A body up to this length is collected and its row committed before it leaves; a longer one is streamed.
+    pub collect_max_bytes: usize,
+    /// Whether an account's `static_subdomain` is passed through. Clients that read it bypass the gateway.
+    pub keep_static_subdomain: bool,
+}
+
+/// Handling of a 404 for a run that was just started.
+#[derive(Debug, Clone, Copy)]
+pub struct NewRunSettings {
+    /// How long a run counts as just started; zero disables the handling.
+    pub young: Duration,
+    /// How long the read is repeated.
+    pub wait: Duration,
+    /// The pause between two such reads.
+    pub pause: Duration,
+}
