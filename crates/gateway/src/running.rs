@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use client::Clients;
 use model::{Clock, InstanceId};
 use provider::{DbtProvider, LogQueue};
-use server::{Limits, Stopping};
+use server::{Limits, Shutdown};
 use storage::{Database, Instances, Partitions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -161,7 +161,7 @@ pub(crate) async fn record_key_use(clients: &Clients) {
 /// How a stop goes.
 pub(crate) struct Stop {
     /// Tells callers and load balancers.
-    pub(crate) stopping: Stopping,
+    pub(crate) shutdown: Shutdown,
     /// Ends the connections.
     pub(crate) ending: Ending,
     /// How long connections are still accepted.
@@ -177,7 +177,7 @@ pub(crate) async fn until_stopped(serving: impl Future<Output = ()>, stop: Stop)
     let told = async {
         signals.next().await;
         tracing::info!("stopping: finishing the requests under way");
-        stop.stopping.begin();
+        stop.shutdown.start();
         tokio::select! {
             () = sleep(stop.drain) => {}
             () = signals.next() => {}

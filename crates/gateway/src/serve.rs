@@ -12,7 +12,7 @@ use provider::{
     RowLimits, StreamSettings,
 };
 use secrecy::ExposeSecret as _;
-use server::{GraphqlLimits, LimitSettings, Limits, ServerSettings, ServerState, Stopping};
+use server::{GraphqlLimits, LimitSettings, Limits, ServerSettings, ServerState, Shutdown};
 use storage::{
     ApiKeys, Instances, LogQueue, LogReadSettings, Partitions, PgRequestLog, PgStartedRuns, QueueSettings, RequestLogs,
 };
@@ -99,7 +99,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
     let keeping = running::keep_log(partitions, Arc::clone(&clock), settings.request_log.retention_days);
     let keeping = tokio::spawn(keeping);
     let chores = tokio::spawn(running::chores(clients.clone(), Arc::clone(&limits)));
-    let stopping = Stopping::default();
+    let shutdown = Shutdown::default();
     let router = server::router(ServerState {
         clients: clients.clone(),
         clock,
@@ -107,7 +107,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
         metrics: server_metrics,
         spans: spans::exported(settings).then(|| Arc::new(Tied) as _),
         settings: Arc::new(server_settings(settings)?),
-        stopping: stopping.clone(),
+        shutdown: shutdown.clone(),
     });
 
     tracing::info!(address = %listener.local_addr()?, "serving");
@@ -122,7 +122,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
     };
     let serving = connections::serve(listener, router, limits, ending.clone());
     let stop = Stop {
-        stopping,
+        shutdown,
         ending,
         drain: Duration::from_secs(settings.server.drain_secs),
         patience,

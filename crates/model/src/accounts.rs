@@ -21,7 +21,7 @@ lenient::noun! {
         name: String,
         /// For instance `team_2022` or `enterprise`; dbt Cloud adds one now and then.
         plan: String,
-        /// How many runs execute at once.
+        /// The number of concurrent runs.
         run_slots: i64,
         developer_seats: i64,
         it_seats: i64,
@@ -39,9 +39,9 @@ lenient::noun! {
         pod_memory_request_mebibytes: i64,
         /// Memory of a development session, in MiB.
         develop_pod_memory_request_mebibytes: i64,
-        /// After how many seconds a run is ended.
+        /// The number of seconds after which a run is ended.
         run_duration_limit_seconds: i64,
-        /// How many runs may be queued at once.
+        /// The maximum number of queued runs.
         queue_limit: i64,
         enterprise_login_slug: String,
         business_critical: bool,

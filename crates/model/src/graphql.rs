@@ -1,6 +1,6 @@
 //! Queries of dbt Cloud's GraphQL APIs: Discovery and the Semantic Layer.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -44,21 +44,26 @@ pub struct SemanticQuery {
 }
 
 /// A dimension or entity to group by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "metric_time", "grain": "DAY"}))]
 pub struct GroupBy {
-    /// Its name: `metric_time`, `order__status`.
+    /// Its name.
     pub name: String,
-    /// The grain of a time dimension: `DAY`, `WEEK`, `MONTH`, …
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The grain of a time dimension: `DAY`, `WEEK`, `MONTH`, `QUARTER`, `YEAR`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grain: Option<String>,
 }
 
 /// A metric or dimension to order by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "metric_time", "descending": true}))]
 pub struct OrderBy {
-    /// The name of one of the question's metrics or dimensions.
+    /// The name of one of the query's metrics or dimensions.
     pub name: String,
     /// The largest first.
+    #[serde(default)]
     pub descending: bool,
 }
 

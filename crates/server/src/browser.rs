@@ -1,13 +1,14 @@
-//! What browsers need to be told: which origins may call us, and what a page of ours may do.
+//! Headers for browsers: CORS, and the security headers of every answer.
 
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::edge::REQUEST_ID;
+use crate::headers::REQUEST_ID;
 
-/// Lets pages of those origins call us. A key travels in `Authorization`, so cookies are never allowed.
+/// Allows pages of those origins to call the gateway. The key is sent in `Authorization`, so credentials (cookies) are never
+/// allowed.
 pub(crate) fn cors(origins: &[HeaderValue]) -> CorsLayer {
     let any = origins.iter().any(|origin| origin == "*");
     let origins = if any {
@@ -28,7 +29,8 @@ pub(crate) fn cors(origins: &[HeaderValue]) -> CorsLayer {
         .max_age(Duration::from_hours(1))
 }
 
-/// The explorer is served from here alone and styles itself inline; nothing of ours belongs in a frame or a cache.
+/// Sets the security headers. The explorer loads only local files and has inline styles; no answer may be framed or
+/// cached.
 pub(crate) fn harden(headers: &mut HeaderMap) {
     const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
                           base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

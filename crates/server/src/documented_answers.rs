@@ -1,6 +1,6 @@
-//! Which answers the OpenAPI document lists for an operation: what its extractors and its request type make possible.
+//! Adds to each operation of the OpenAPI document the problems that its extractors and its request type make possible.
 //!
-//! A handler documents its successes, and such problems as only it has; the rest is added here, once for all.
+//! A handler documents only its successes and its own problems.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use utoipa::openapi::{
 
 use crate::problem::Kind;
 
-/// The document with all answers of all its operations.
+/// Adds the problems to every operation.
 pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
     let mut used = BTreeSet::new();
     for item in document.paths.paths.values_mut() {
@@ -47,7 +47,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 /// The statuses of the problems that an operation can answer with.
 fn statuses(operation: &Operation) -> BTreeSet<StatusCode> {
     let name = operation.operation_id.as_deref().unwrap_or_default();
-    // Every request: the limits of all, and a fault of ours.
+    // Every request: limits and internal errors.
     let mut kinds = vec![Kind::URL_TOO_LONG, Kind::HEADERS_TOO_LARGE, Kind::BUSY, Kind::INTERNAL];
     if let Some(request) = RequestType::from_name(name) {
         kinds.extend([
@@ -74,7 +74,7 @@ fn statuses(operation: &Operation) -> BTreeSet<StatusCode> {
             ]);
         }
     }
-    // What the path names, and the account, may not be there for this caller.
+    // A thing in the path, or the account, may not exist for this caller.
     let names_a_thing = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(it) if it.parameter_in == ParameterIn::Path || it.name == "account_id");
     if operation.parameters.iter().flatten().any(names_a_thing) {
         kinds.push(Kind::NOT_FOUND);
@@ -90,14 +90,14 @@ fn add(operation: &mut Operation, statuses: &BTreeSet<StatusCode>) {
     responses.remove("default");
     for response in responses.values_mut() {
         if let RefOr::T(response) = response {
-            name_the_request(response);
+            add_request_id(response);
         }
     }
     for status in statuses {
         let documented = responses
             .entry(status.as_str().to_owned())
             .or_insert_with(|| Ref::from_response_name(component(*status)).into());
-        // One that the handler documents with a body of its own may come as a problem too.
+        // An answer that the handler documents with its own body may be a problem too.
         if let RefOr::T(response) = documented {
             let content = ContentBuilder::new()
                 .schema(Some(Ref::from_schema_name("Problem")))
@@ -116,7 +116,7 @@ fn component(status: StatusCode) -> String {
     format!("Problem{}", status.as_str())
 }
 
-/// All problems of that status.
+/// The response for all problems of a status.
 fn problem(status: StatusCode) -> Response {
     let kinds: Vec<_> = Kind::ALL
         .iter()
@@ -130,8 +130,8 @@ fn problem(status: StatusCode) -> Response {
         .description(kinds.join("; "))
         .content(PROBLEM_JSON, content)
         .build();
-    name_the_request(&mut response);
-    let wait = "How many seconds to stay away, from 1; where it is known.";
+    add_request_id(&mut response);
+    let wait = "The number of seconds to wait, from 1, if known.";
     if [
         StatusCode::TOO_MANY_REQUESTS,
         StatusCode::BAD_GATEWAY,
@@ -146,8 +146,8 @@ fn problem(status: StatusCode) -> Response {
     response
 }
 
-fn name_the_request(response: &mut Response) {
-    let name = "The request's UUID: the name of its row, its log lines and its problem.";
+fn add_request_id(response: &mut Response) {
+    let name = "The request's UUID, as in its row, its log lines and its problem.";
     response
         .headers
         .insert("x-request-id".to_owned(), header(Type::String, name).into());

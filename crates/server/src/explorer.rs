@@ -1,4 +1,4 @@
-//! The explorer at `/docs` and the document it shows. All of it comes from this binary: it works without internet.
+//! The explorer at `/docs` and the OpenAPI document. Both are embedded in the binary: they work without internet.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -11,13 +11,13 @@ use crate::state::Shared;
 
 /// `/docs/…` and `/openapi.json`.
 pub(crate) fn routes(document: OpenApi) -> Router<Shared> {
-    // Without this the explorer, seen at any host but localhost, sends that host's name to a validator on the internet.
+    // By default the explorer sends the name of any host but localhost to a validator on the internet.
     let config = Config::default().validator_url("none");
     let explorer = SwaggerUi::new("/docs").url("/openapi.json", document).config(config);
     Router::from(explorer).layer(middleware::map_response(missing_file))
 }
 
-/// A file that the explorer does not have is a problem like any other unknown path.
+/// An unknown file is a problem like any other unknown path.
 async fn missing_file(response: Response) -> Response {
     if response.status() == StatusCode::NOT_FOUND {
         unknown_route().await.into_response()

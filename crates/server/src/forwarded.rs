@@ -1,4 +1,4 @@
-//! The address that callers see, behind a proxy that terminates TLS. Believed from configured proxies alone.
+//! The address that callers use, behind a proxy that terminates TLS. Only configured proxies are trusted.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::http::uri::{Authority, Scheme};
 use ipnet::IpNet;
 
-/// Scheme and host as the proxy in front was asked for them.
+/// The scheme and host of the caller's request to the proxy.
 pub(crate) fn by_proxy(parts: &Parts, trusted: &[IpNet]) -> Option<(Scheme, Authority)> {
     let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
     // A dual-stack listener shows IPv4 peers in their IPv6 form.
@@ -24,7 +24,7 @@ pub(crate) fn by_proxy(parts: &Parts, trusted: &[IpNet]) -> Option<(Scheme, Auth
     Some((scheme, host.parse().ok()?))
 }
 
-/// The header's last value: the one that the proxy next to us wrote.
+/// The header's last value, which the nearest proxy wrote.
 fn header<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
     let value = parts.headers.get_all(name).iter().next_back()?.to_str().ok()?;
     value.rsplit(',').next().map(str::trim)

@@ -1,20 +1,20 @@
-//! GraphQL documents from outside: well formed and within bounds before dbt Cloud sees them.
+//! Checks GraphQL documents before they are sent to dbt Cloud: syntax and limits.
 
 use apollo_parser::Parser;
 
 use crate::problem::{Kind, Problem};
 
-/// What bounds a document.
+/// The limits of a document.
 #[derive(Debug, Clone, Copy)]
 pub struct GraphqlLimits {
-    /// How deep selections, values and types may nest, from 1.
+    /// Maximum nesting of selections, values and types, from 1.
     pub max_depth: usize,
-    /// How many words and signs it may have, from 1.
+    /// Maximum number of tokens, from 1.
     pub max_tokens: usize,
 }
 
 impl GraphqlLimits {
-    /// Whether that is a document within the limits.
+    /// Checks a document.
     pub(crate) fn check(&self, document: &str) -> Result<(), Problem> {
         let parsed = Parser::new(document)
             .recursion_limit(self.max_depth)
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_deep_too_long_or_no_graphql_is_refused() {
+    fn documents_that_are_too_deep_too_long_or_not_graphql_are_refused() {
         let deep = format!("query {}{}", "{ a ".repeat(50), "}".repeat(50));
         let long = format!("query {{ {} }}", "a ".repeat(500));
         for document in ["", "query {", "select 1", &deep, &long] {

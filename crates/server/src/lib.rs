@@ -1,6 +1,6 @@
-//! Floor 4: what is seen from outside. Routes, extractors, problems, OpenAPI.
+//! Layer 4: the outside surfaces. Routes, extractors, problems, OpenAPI.
 //!
-//! Handlers talk to `DbtClient` alone: no SQL, no calls to dbt Cloud, no rights are decided here.
+//! Handlers call `DbtClient` alone: no SQL, no calls to dbt Cloud, no access decisions here.
 
 // The examples of the larger views are long.
 #![recursion_limit = "256"]
@@ -12,18 +12,21 @@ mod explorer;
 mod extract;
 mod forwarded;
 mod graphql_document;
+mod headers;
 mod json;
 mod limits;
+mod list;
 mod metrics;
+mod middleware;
 mod openapi;
 mod page_links;
 mod problem;
+mod problem_layer;
 mod relay;
 mod roles;
 mod routes;
 mod state;
 mod streamed;
-mod views;
 
 pub use graphql_document::GraphqlLimits;
 pub use limits::{LimitSettings, Limits};
@@ -32,7 +35,7 @@ pub use openapi::document;
 pub use problem::Problem;
 pub use roles::roles_table;
 pub use routes::metrics::metrics_router;
-pub use state::{RequestSpans, ServerSettings, ServerState, Stopping};
+pub use state::{RequestSpans, ServerSettings, ServerState, Shutdown};
 
 use std::sync::Arc;
 
@@ -40,10 +43,12 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use tower::util::option_layer;
 
-use crate::edge::{Edge, Problems};
+use crate::edge::Edge;
+use crate::middleware::Layer;
+use crate::problem_layer::Problems;
 use crate::state::Shared;
 
-/// Everything that is served, with the request's edge around it.
+/// Every route, with the layers around them.
 pub fn router(state: ServerState) -> Router {
     let state = Shared::new(state);
     let (routes, document) = openapi::routes();
@@ -53,13 +58,13 @@ pub fn router(state: ServerState) -> Router {
         .merge(relay::routes())
         .fallback(problem::unknown_route)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        // From the outside in.
+        // From the outermost to the innermost.
         .layer((
-            Edge(Arc::clone(&state)),
-            // Around the problems, so that a page may read them; within the edge, which names a preflight's answer as
-            // well. Without origins it is left out, since it answers every OPTIONS itself.
+            Layer(Edge(Arc::clone(&state))),
+            // Around the problems, so that a page may read them; inside the edge, which sets the id of a preflight's answer
+            // too. Left out without origins, since it answers every OPTIONS itself.
             option_layer((!origins.is_empty()).then(|| browser::cors(origins))),
-            Problems(Arc::clone(&state)),
+            Layer(Problems(Arc::clone(&state))),
             DefaultBodyLimit::max(state.settings.max_body_bytes),
         ))
         .with_state(state)

@@ -1,4 +1,4 @@
-//! How much a caller may ask: requests a second for each key, requests at once for all, and how long a request's head is.
+//! Limits on callers: requests a second for each key, concurrent requests of all, and the size of a request's head.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::{Kind, Problem};
 
-/// The limits' settings. This replica grants its share of a key's rate.
+/// The settings of the limits. Each replica grants its share of a key's rate.
 #[derive(Debug, Clone, Copy)]
 pub struct LimitSettings {
     /// Requests a second for each key, over all replicas; 0: no limit.
     pub requests_per_second: u32,
-    /// How many may come at once before the rate counts, over all replicas, from 1.
+    /// Requests that may exceed the rate in a burst, over all replicas, from 1.
     pub burst: u32,
-    /// How many replicas share the rate, from 1.
+    /// The number of replicas that share the rate, from 1.
     pub replicas: u32,
-    /// Requests under way at once in this process, from 1.
+    /// Maximum number of concurrent requests in this process, from 1.
     pub max_concurrent_requests: usize,
     /// The longest path with its query, in bytes.
     pub max_url_bytes: usize,
@@ -34,11 +34,11 @@ pub struct LimitSettings {
 pub struct Limits {
     settings: LimitSettings,
     keys: Option<DefaultKeyedRateLimiter<ApiKeyId>>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Limits {
-    /// Limits with nothing used up.
+    /// Limits with nothing used.
     pub fn new(settings: LimitSettings) -> Self {
         let share = |whole: u32| NonZeroU32::new(whole.div_ceil(settings.replicas.max(1)));
         let quota = share(settings.requests_per_second)
@@ -46,7 +46,7 @@ impl Limits {
         Self {
             settings,
             keys: quota.map(DefaultKeyedRateLimiter::keyed),
-            places: Arc::new(Semaphore::new(settings.max_concurrent_requests)),
+            permits: Arc::new(Semaphore::new(settings.max_concurrent_requests)),
         }
     }
 
@@ -63,9 +63,9 @@ impl Limits {
         Err(Problem::new(Kind::KEY_RATE_LIMIT, detail).retry_after(Some(wait)))
     }
 
-    /// A place among the requests under way; it is given back when the permit is dropped.
+    /// A permit for one concurrent request, returned when it is dropped.
     pub(crate) fn enter(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+        Arc::clone(&self.permits).try_acquire_owned().map_err(|_| {
             Problem::new(
                 Kind::BUSY,
                 "Too many requests are under way. dbt Cloud was not contacted.",
@@ -74,14 +74,14 @@ impl Limits {
         })
     }
 
-    /// How many requests are under way, and how many may be.
-    pub(crate) fn places(&self) -> (usize, usize) {
+    /// The number of concurrent requests, and its limit.
+    pub(crate) fn in_flight(&self) -> (usize, usize) {
         let limit = self.settings.max_concurrent_requests;
-        (limit.saturating_sub(self.places.available_permits()), limit)
+        (limit.saturating_sub(self.permits.available_permits()), limit)
     }
 
-    /// Whether the request's head is of a reasonable length.
-    pub(crate) fn fits(&self, request: &Request) -> Result<(), Problem> {
+    /// Checks the size of the request's head.
+    pub(crate) fn check_head(&self, request: &Request) -> Result<(), Problem> {
         let url = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
         if url > self.settings.max_url_bytes {
             let detail = format!("Path and query are longer than {} bytes.", self.settings.max_url_bytes);
@@ -99,7 +99,7 @@ impl Limits {
         Ok(())
     }
 
-    /// Forgets keys that have not asked for a while, so that memory stays bounded. Call it now and then.
+    /// Drops the state of idle keys, so that memory stays bounded. To be called periodically.
     pub fn tidy(&self) {
         if let Some(keys) = &self.keys {
             keys.retain_recent();

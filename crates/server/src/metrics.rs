@@ -1,5 +1,4 @@
-//! What this floor counts: requests as they are answered, whatever became of them; refusals that leave no row; what is
-//! under way.
+//! The metrics of this layer: answered requests, problems, and requests in flight.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use crate::limits::Limits;
 use crate::problem::{Kind, Problem};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
+struct RequestLabels {
     /// The template of a route of ours or of dbt Cloud's; `none` for a path that neither has.
     route: Arc<str>,
     method: &'static str,
@@ -21,22 +20,22 @@ struct Answered {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Asked {
+struct RouteLabels {
     route: Arc<str>,
     method: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfKind {
+struct ProblemKind {
     kind: &'static str,
 }
 
-/// The families of this floor. The default ones are in no registry: they count, and nobody reads them.
+/// The metric families of this layer. `Default` builds unregistered families, for tests.
 #[derive(Debug, Clone)]
 pub struct ServerMetrics {
-    requests: Counters<Answered>,
-    durations: Durations<Asked>,
-    problems: Counters<OfKind>,
+    requests: Counters<RequestLabels>,
+    durations: Durations<RouteLabels>,
+    problems: Counters<ProblemKind>,
     no_route: Arc<str>,
 }
 
@@ -44,7 +43,7 @@ impl Default for ServerMetrics {
     fn default() -> Self {
         let problems = Counters::default();
         for kind in Kind::ALL {
-            drop(problems.get_or_create(&OfKind {
+            drop(problems.get_or_create(&ProblemKind {
                 kind: spelled(kind.path()),
             }));
         }
@@ -58,7 +57,7 @@ impl Default for ServerMetrics {
 }
 
 impl ServerMetrics {
-    /// The families, in that registry, and what is under way of `limits`.
+    /// Registers the families, and the gauges of `limits`.
     pub fn register(registry: &mut Registry, limits: &Arc<Limits>) -> Self {
         let metrics = Self::default();
         registry.register_metric("http_requests", "HTTP requests that were answered", &metrics.requests);
@@ -74,7 +73,7 @@ impl ServerMetrics {
         );
         let limits = Arc::clone(limits);
         registry.collected(move |gauges| {
-            let (under_way, limit) = limits.places();
+            let (under_way, limit) = limits.in_flight();
             gauges.gauge("http_requests_under_way", "HTTP requests under way", whole(under_way))?;
             gauges.gauge(
                 "http_requests_under_way_limit",
@@ -85,35 +84,35 @@ impl ServerMetrics {
         metrics
     }
 
-    /// A request is answered.
+    /// Counts an answered request.
     pub(crate) fn answered(
         &self,
         template: Option<&Arc<str>>,
         method: &'static str,
         status: StatusCode,
-        took: Duration,
+        duration: Duration,
     ) {
         let route = template.unwrap_or(&self.no_route);
-        let answered = Answered {
+        let answered = RequestLabels {
             route: Arc::clone(route),
             method,
             status: status.as_u16(),
         };
         count(&self.requests, &answered);
-        let Answered { route, method, .. } = answered;
+        let RequestLabels { route, method, .. } = answered;
         self.durations
-            .get_or_create(&Asked { route, method })
-            .observe(took.as_secs_f64());
+            .get_or_create(&RouteLabels { route, method })
+            .observe(duration.as_secs_f64());
     }
 
-    /// A caller is told of a problem.
+    /// Counts a problem.
     pub(crate) fn problem(&self, problem: &Problem) {
         let kind = spelled(problem.kind());
-        count(&self.problems, &OfKind { kind });
+        count(&self.problems, &ProblemKind { kind });
     }
 }
 
-/// The method as a label; callers may make up their own.
+/// The method as a label; unknown methods share one.
 pub(crate) fn method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

@@ -1,16 +1,12 @@
-//! The OpenAPI document, made from the handlers.
+//! The OpenAPI document, generated from the handlers.
 
 use axum::Router;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::documented_answers;
-use crate::routes::{
-    accounts, api_keys, artifacts, credentials, environments, graphql, health, job_definitions, jobs, list_runs,
-    metrics, projects, request_logs, retries, runs,
-};
+use crate::routes;
 use crate::state::Shared;
 
 #[derive(OpenApi)]
@@ -53,60 +49,15 @@ impl Modify for GatewayKey {
 
 /// All routes, each with its place in the document.
 pub(crate) fn routes() -> (Router<Shared>, utoipa::openapi::OpenApi) {
-    let (routes, mut document) = documented().split_for_parts();
-    // The router's spelling of "all the rest of the path"; OpenAPI has none.
+    let documented = OpenApiRouter::with_openapi(Document::openapi()).merge(routes::all());
+    let (routes, mut document) = documented.split_for_parts();
+    // The router's syntax for the rest of the path, which OpenAPI does not have.
     let paths = std::mem::take(&mut document.paths.paths);
     document.paths.paths = paths
         .into_iter()
         .map(|(path, item)| (path.replace("{*", "{"), item))
         .collect();
     (routes, documented_answers::complete(document))
-}
-
-fn documented() -> OpenApiRouter<Shared> {
-    OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(accounts::list_accounts))
-        .routes(routes!(accounts::get_account))
-        .routes(routes!(projects::list_projects))
-        .routes(routes!(projects::get_project))
-        .routes(routes!(environments::list_environments))
-        .routes(routes!(environments::get_environment))
-        .routes(routes!(job_definitions::list_jobs, job_definitions::create_job))
-        .routes(routes!(
-            job_definitions::get_job,
-            job_definitions::update_job,
-            job_definitions::delete_job
-        ))
-        .routes(routes!(jobs::trigger_job))
-        .routes(routes!(list_runs::list_runs))
-        .routes(routes!(runs::get_run))
-        .routes(routes!(runs::list_run_steps))
-        .routes(routes!(runs::get_run_failure))
-        .routes(routes!(runs::cancel_run))
-        .routes(routes!(retries::get_retry_preview, retries::retry_run))
-        .routes(routes!(retries::rerun_job))
-        .routes(routes!(artifacts::list_run_artifacts))
-        .routes(routes!(artifacts::get_run_artifact))
-        .routes(routes!(artifacts::get_job_artifact))
-        .routes(routes!(graphql::query_metadata))
-        .routes(routes!(graphql::query_semantic_layer))
-        .routes(routes!(credentials::list_credentials, credentials::create_credential))
-        .routes(routes!(
-            credentials::get_credential,
-            credentials::update_credential,
-            credentials::delete_credential
-        ))
-        .routes(routes!(credentials::verify_credential))
-        .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
-        .routes(routes!(api_keys::get_api_key, api_keys::revoke_api_key))
-        .routes(routes!(request_logs::list_request_logs))
-        .routes(routes!(request_logs::export_request_logs))
-        .routes(routes!(request_logs::summarize_request_logs))
-        .routes(routes!(request_logs::get_request_log))
-        .routes(routes!(metrics::get_metrics))
-        .routes(routes!(health::welcome))
-        .routes(routes!(health::healthz))
-        .routes(routes!(health::readyz))
 }
 
 /// The document, as `/openapi.json` serves it.

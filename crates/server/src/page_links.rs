@@ -1,4 +1,4 @@
-//! Absolute links to the pages before and after.
+//! Absolute links to the previous and the next page.
 
 use axum::extract::FromRequestParts;
 use axum::http::header;
@@ -12,7 +12,7 @@ use crate::forwarded;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 
-/// The request's own address, as its caller sees it.
+/// The request's own address, as its caller uses it.
 pub(crate) struct PageLinks {
     /// Scheme, host and path.
     address: String,
@@ -20,12 +20,12 @@ pub(crate) struct PageLinks {
 }
 
 impl PageLinks {
-    /// The same request for another page: everything else the caller asked for stays.
+    /// The same request for another page; all other parameters stay.
     pub(crate) fn to(&self, page: PageQuery) -> String {
         self.with("page", &page.page().to_string())
     }
 
-    /// The same request with that parameter in place of the one it has.
+    /// The same request with that parameter replaced.
     pub(crate) fn with(&self, parameter: &str, value: &str) -> String {
         let others = form_urlencoded::parse(self.query.as_bytes()).filter(|(name, _)| name != parameter);
         let start = self.address.len() + 1;

@@ -1,11 +1,11 @@
-//! The table of `docs/roles.md`: which role every operation needs, read off the OpenAPI document and the request types.
+//! The table in `docs/roles.md`: the role that each operation needs, from the OpenAPI document and the request types.
 
 use std::fmt::Write as _;
 
 use model::{RelayedOperation, RequestType, Role};
 use serde_json::Value;
 
-/// `docs/roles.md`, whole.
+/// The text of `docs/roles.md`.
 pub fn roles_table() -> String {
     let mut page = String::from(
         "# Roles\n\n\
@@ -57,7 +57,7 @@ fn line(page: &mut String, operation: &str, method: &str, path: &str, needs: Opt
         Some(_) => "",
     });
     let [viewer, operator, admin] = may;
-    // Writing to a `String` always works.
+    // Writing to a `String` cannot fail.
     let _ = writeln!(
         page,
         "| `{operation}` | {method} | `{path}` | {viewer} | {operator} | {admin} |"

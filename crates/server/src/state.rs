@@ -1,4 +1,4 @@
-//! What every handler can reach.
+//! The state that all handlers share.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,61 +17,61 @@ use crate::metrics::ServerMetrics;
 /// The server's settings.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
-    /// The address callers see, for absolute links; `None`: `http` and the request's `Host`.
+    /// The public address, for absolute links; `None`: `http` and the request's `Host`.
     pub public_url: Option<Uri>,
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
-    /// What bounds GraphQL documents.
+    /// The limits of GraphQL documents.
     pub graphql: GraphqlLimits,
-    /// The proxies in front whose `X-Forwarded-Proto` and `X-Forwarded-Host` are believed.
+    /// The proxies whose `X-Forwarded-Proto` and `X-Forwarded-Host` are trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// The origins whose pages may call us; `*` for all.
+    /// The origins whose pages may call the gateway; `*` for all.
     pub cors_origins: Vec<HeaderValue>,
 }
 
-/// The one that all requests share.
+/// The shared state.
 pub(crate) type Shared = Arc<ServerState>;
 
-/// What every handler can reach.
+/// The state that all handlers share.
 #[derive(Debug, Clone)]
 pub struct ServerState {
     /// Authenticates callers.
     pub clients: Clients,
     /// Stamps requests.
     pub clock: Arc<dyn Clock>,
-    /// How much callers may ask.
+    /// Limits on callers.
     pub limits: Arc<Limits>,
-    /// What is counted.
+    /// Metrics.
     pub metrics: Arc<ServerMetrics>,
-    /// What follows the spans of requests; `None`: nothing does.
+    /// Observes the spans of requests, if set.
     pub spans: Option<Arc<dyn RequestSpans>>,
     /// The settings.
     pub settings: Arc<ServerSettings>,
-    /// Whether the process is about to end.
-    pub stopping: Stopping,
+    /// Whether shutdown has started.
+    pub shutdown: Shutdown,
 }
 
-/// Whether the process is about to end. It still answers what comes, and asks callers to go elsewhere.
+/// Whether shutdown has started. Requests are still answered, with `Connection: close`.
 #[derive(Debug, Clone, Default)]
-pub struct Stopping(Arc<AtomicBool>);
+pub struct Shutdown(Arc<AtomicBool>);
 
-impl Stopping {
-    /// From now on.
-    pub fn begin(&self) {
+impl Shutdown {
+    /// Marks shutdown as started.
+    pub fn start(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it has begun.
-    pub fn has_begun(&self) -> bool {
+    /// Whether shutdown has started.
+    pub fn has_started(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Follows the spans of requests. How they leave the process is not this floor's matter.
+/// Observes the spans of requests, for their export.
 pub trait RequestSpans: fmt::Debug + Send + Sync {
-    /// A request's span is made, not entered yet; its caller may have named a trace.
-    fn begun(&self, span: &Span, caller: Option<&TraceContext>);
+    /// A request's span was created and is not entered yet; its caller may have sent a trace context.
+    fn started(&self, span: &Span, caller: Option<&TraceContext>);
 
-    /// The request is answered.
+    /// The request was answered.
     fn answered(&self, span: &Span, status: StatusCode);
 }

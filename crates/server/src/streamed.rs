@@ -1,4 +1,4 @@
-//! Answers of dbt Cloud that are handed on as they came.
+//! Answers of dbt Cloud that are passed on unchanged.
 
 use axum::body::Body;
 use axum::extract::FromRequestParts;
@@ -12,10 +12,10 @@ use axum::http::{HeaderMap, HeaderName};
 use axum::response::Response;
 use client::{AnswerBody, StreamedAnswer};
 
-use crate::relay::is_for_this_connection;
+use crate::headers::is_hop_by_hop;
 
-/// Back to the caller, of dbt Cloud's headers: these, and those that begin with `x-rate-limit-`.
-const BACK: [HeaderName; 10] = [
+/// The headers of dbt Cloud that are passed on, besides those that begin with `x-rate-limit-`.
+const PASSED_ON: [HeaderName; 10] = [
     CONTENT_TYPE,
     CONTENT_LENGTH,
     CONTENT_ENCODING,
@@ -27,10 +27,10 @@ const BACK: [HeaderName; 10] = [
     CACHE_CONTROL,
     RETRY_AFTER,
 ];
-const BACK_PREFIX: &str = "x-rate-limit-";
+const PASSED_ON_PREFIX: &str = "x-rate-limit-";
 
-/// The answer with dbt Cloud's status, those of its headers that are passed back, and its body byte for byte. Where
-/// the body breaks off, so does the connection: it never ends as if it were whole.
+/// The answer with dbt Cloud's status, the listed headers, and its body byte for byte. If the body is aborted, so is the
+/// connection: it never ends as if the body were complete.
 pub(crate) fn response(answer: StreamedAnswer) -> Response {
     let mut response = Response::new(match answer.body {
         AnswerBody::Whole(bytes) => Body::from(bytes),
@@ -38,15 +38,15 @@ pub(crate) fn response(answer: StreamedAnswer) -> Response {
     });
     *response.status_mut() = answer.status;
     for (name, value) in &answer.headers {
-        let listed = BACK.contains(name) || name.as_str().starts_with(BACK_PREFIX);
-        if listed && !is_for_this_connection(&answer.headers, name) {
+        let listed = PASSED_ON.contains(name) || name.as_str().starts_with(PASSED_ON_PREFIX);
+        if listed && !is_hop_by_hop(&answer.headers, name) {
             response.headers_mut().append(name, value.clone());
         }
     }
     response
 }
 
-/// The headers of a request for a file that say which part, under which condition, in which encoding.
+/// The headers of a request for a file: ranges, conditions, encodings.
 pub(crate) struct FileHeaders(pub(crate) HeaderMap);
 
 impl FileHeaders {

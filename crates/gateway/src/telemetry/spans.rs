@@ -166,7 +166,7 @@ impl SpanExporter for Watched {
 pub(crate) struct Tied;
 
 impl RequestSpans for Tied {
-    fn begun(&self, span: &Span, caller: Option<&TraceContext>) {
+    fn started(&self, span: &Span, caller: Option<&TraceContext>) {
         let Some(caller) = caller else {
             return;
         };

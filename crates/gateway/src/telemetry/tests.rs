@@ -13,7 +13,7 @@ use dbt_api::{ApiAnswer, ApiError, ApiRequest, WrappedApi};
 use model::{ApiKeyId, Caller, Clock, CompanyId, InstanceId, Role, SystemClock, Upstream};
 use provider::DbtProvider;
 use secrecy::ExposeSecret as _;
-use server::{Limits, ServerState, Stopping};
+use server::{Limits, ServerState, Shutdown};
 use storage::{
     ApiKeys, Credentials, Database, DatabaseSettings, KeyHash, KeyRecord, LogQueue, LogRow, PgStartedRuns, RequestLog,
     RequestLogs, WriteError,
@@ -120,7 +120,7 @@ fn state(settings: &Settings) -> ServerState {
         metrics: Arc::default(),
         spans: None,
         settings: Arc::new(serve::server_settings(settings).unwrap()),
-        stopping: Stopping::default(),
+        shutdown: Shutdown::default(),
     }
 }
 

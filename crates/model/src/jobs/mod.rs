@@ -40,7 +40,7 @@ lenient::noun! {
         environment_id: EnvironmentId as i64,
         name: String,
         description: String,
-        /// Where set, goes before the environment's version of dbt.
+        /// Overrides the environment's version of dbt.
         dbt_version: String,
         raw_dbt_version: String,
         deferring_environment_id: EnvironmentId as i64,
@@ -69,7 +69,7 @@ lenient::noun! {
         state: i64,
         triggers_on_draft_pr: bool,
         triggers: JobTriggers,
-        /// What other job's end starts a run, as dbt Cloud sends it.
+        /// The other job whose completion starts a run, as dbt Cloud sends it.
         job_completion_trigger_condition: RawJson as Value,
         schedule: JobSchedule,
         cron_humanized: String,
@@ -91,7 +91,7 @@ lenient::noun! {
 lenient::part! {
     /// How a job is executed.
     pub struct JobExecution {
-        /// After how many seconds a run is cancelled; 0: never.
+        /// The number of seconds after which a run is cancelled; 0: never.
         timeout_seconds: i64,
     }
 }
@@ -99,15 +99,15 @@ lenient::part! {
 lenient::part! {
     /// How dbt is called.
     pub struct JobSettings {
-        /// How many models are built at once.
+        /// The number of threads.
         threads: i64,
-        /// What `{{ target.name }}` says.
+        /// The value of `{{ target.name }}`.
         target_name: String,
     }
 }
 
 lenient::part! {
-    /// What starts a run by itself.
+    /// What starts runs automatically.
     pub struct JobTriggers {
         github_webhook: bool,
         git_provider_webhook: bool,
@@ -121,9 +121,9 @@ lenient::part! {
 }
 
 lenient::part! {
-    /// When a job runs, where `triggers.schedule` is on.
+    /// When a job runs, if `triggers.schedule` is on.
     pub struct JobSchedule {
-        /// The schedule in cron's words, UTC.
+        /// The schedule as a cron expression, in UTC.
         cron: String,
         date: JobScheduleDate,
         time: JobScheduleTime,

@@ -126,7 +126,7 @@ lenient::noun! {
         project_id: ProjectId as i64,
         /// The job, by the name that dbt Cloud's lists filter by; the same as `job_id`.
         job_definition_id: JobId as i64,
-        /// 1 queued, 2 starting, 3 running, 10 success, 20 error, 30 cancelled; other numbers may come and are not final.
+        /// 1 queued, 2 starting, 3 running, 10 success, 20 error, 30 cancelled; other numbers are possible and not final.
         status: RunStatus as i32,
         dbt_version: String,
         git_branch: String,
@@ -143,11 +143,11 @@ lenient::noun! {
         blocked_by: Vec<i64>,
         created_at: Timestamp as DateTime<Utc>,
         updated_at: Timestamp as DateTime<Utc>,
-        /// When the run was picked up.
+        /// When the run left the queue.
         dequeued_at: Timestamp as DateTime<Utc>,
-        /// When it began to execute.
+        /// When it started to execute.
         started_at: Timestamp as DateTime<Utc>,
-        /// When it ended; may stay null on a cancelled run.
+        /// When it finished; may stay null on a cancelled run.
         finished_at: Timestamp as DateTime<Utc>,
         last_checked_at: Timestamp as DateTime<Utc>,
         last_heartbeat_at: Timestamp as DateTime<Utc>,
@@ -160,7 +160,7 @@ lenient::noun! {
         deprecation: RawJson as Value,
         status_humanized: String,
         in_progress: bool,
-        /// Whether the run has ended, well or not.
+        /// Whether the run has finished.
         is_complete: bool,
         is_success: bool,
         is_error: bool,
@@ -179,7 +179,7 @@ lenient::noun! {
         retry_not_supported_reason: String,
         job_id: JobId as i64,
         is_running: bool,
-        /// dbt Cloud's own page of the run.
+        /// dbt Cloud's page of the run.
         href: String,
         used_repo_cache: bool,
         audit: RawJson as Value,

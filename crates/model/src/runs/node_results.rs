@@ -1,13 +1,13 @@
-//! What a dbt command leaves about its nodes: `run_results.json`, and `sources.json` of a check of freshness.
+//! The results of a dbt command by node: `run_results.json`, and `sources.json` of `dbt source freshness`.
 
 use serde::Deserialize;
 
 use crate::{Timestamp, lenient};
 
-/// The artifact that tells how the nodes of a command fared.
+/// The artifact with the results of a command's nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResultsFile {
-    /// Of whatever runs, tests or compiles nodes.
+    /// Of commands that run, test or compile nodes.
     RunResults,
     /// Of `dbt source freshness`.
     Sources,
@@ -23,7 +23,7 @@ impl ResultsFile {
     }
 }
 
-/// Such a file, as far as it tells of failures. Only the list of results is sure to be there.
+/// The part of such a file that describes failures. Only the list of results is required.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct NodeResults {
     /// About the file itself.
@@ -41,22 +41,22 @@ lenient::part! {
 }
 
 lenient::part! {
-    /// How one node fared.
+    /// The result of one node.
     pub struct NodeResult {
         /// `model.shop.orders`
         unique_id: String,
         /// `success`, `pass`, `warn`, `error`, `fail`, `runtime error`, `partial success`, `skipped`, `no-op`, …
         status: String,
         message: String,
-        /// In place of `message`, of a source whose freshness could not be told.
+        /// Instead of `message`, for a source whose freshness could not be determined.
         error: String,
         /// How many rows failed a test.
         failures: i64,
-        /// The table or view, as the warehouse knows it.
+        /// The table or view in the warehouse.
         relation_name: String,
         /// In seconds.
         execution_time: f64,
-        /// When the newest row of a source came.
+        /// The load time of a source's newest row.
         max_loaded_at: String,
         max_loaded_at_time_ago_in_s: f64,
         criteria: FreshnessCriteria,
@@ -79,18 +79,18 @@ lenient::part! {
 }
 
 impl NodeResult {
-    /// Whether it failed: one of these alone fails its command.
+    /// Whether the node failed, which fails its command.
     pub fn has_failed(&self) -> bool {
         let status = self.status.as_deref().unwrap_or_default();
         matches!(status, "error" | "fail" | "runtime error" | "partial success")
     }
 
-    /// Whether it did not run because another failed.
+    /// Whether the node was skipped because another failed.
     pub fn was_skipped(&self) -> bool {
         self.status.as_deref() == Some("skipped")
     }
 
-    /// What went wrong, in dbt's words; of a stale source, which dbt gives none, in ours.
+    /// dbt's message; for a stale source, which has none, a sentence of the gateway's.
     pub fn reason(&self) -> Option<String> {
         let own = self.message.as_ref().or(self.error.as_ref());
         own.cloned().or_else(|| self.staleness())

@@ -26,9 +26,9 @@ lenient::part! {
         /// is not documented: `status_humanized` says `Skipped`.
         status: RunStatus as i32,
         name: String,
-        /// What dbt wrote to the console. May be empty for a moment after the step's end.
+        /// The console output of dbt. May be empty for a moment after the step's end.
         logs: String,
-        /// The last 1,000 lines, or all of them where `debug_logs=true` asked for them.
+        /// The last 1,000 lines, or all with `debug_logs=true`.
         debug_logs: String,
         log_path: String,
         debug_log_path: String,
@@ -36,7 +36,7 @@ lenient::part! {
         truncated_debug_logs: String,
         started_at: Timestamp as DateTime<Utc>,
         finished_at: Timestamp as DateTime<Utc>,
-        /// How dbt Cloud paints it.
+        /// The colour in dbt Cloud's interface.
         status_color: String,
         status_humanized: String,
         /// `HH:MM:SS`

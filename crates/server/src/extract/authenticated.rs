@@ -1,4 +1,4 @@
-//! `Dbt`: the authenticated caller's `DbtClient`. A handler that forgot to authenticate has nothing to call.
+//! `Dbt`: the authenticated caller's `DbtClient`. A handler without it has nothing to call.
 
 use axum::extract::FromRequestParts;
 use axum::http::header;
@@ -9,7 +9,7 @@ use model::RequestStamp;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 
-/// The client of this request. First among a handler's extractors, so that a stranger learns nothing but 401.
+/// The client of this request. The first of a handler's extractors, so that a caller without a key gets only 401.
 pub(crate) struct Dbt(pub(crate) DbtClient);
 
 impl FromRequestParts<Shared> for Dbt {
@@ -20,7 +20,7 @@ impl FromRequestParts<Shared> for Dbt {
             .extensions
             .get::<RequestStamp>()
             .cloned()
-            .ok_or_else(|| Problem::internal("a route without the edge around it".to_owned()))?;
+            .ok_or_else(|| Problem::internal("a route outside the edge layer".to_owned()))?;
         let key = presented_key(parts).ok_or(ClientError::Unauthenticated)?;
         let client = state.clients.authenticate(stamp, key).await?;
         state.limits.check(client.caller().api_key_id)?;
@@ -42,7 +42,7 @@ fn named_credential(parts: &Parts) -> Result<Option<String>, Problem> {
     }
 }
 
-/// `Bearer <key>` or `Token <key>`, which mean the same; the scheme in any case, as HTTP has it.
+/// The key from `Bearer <key>` or `Token <key>`, which mean the same; the scheme in any case (RFC 9110).
 fn presented_key(parts: &Parts) -> Option<&str> {
     let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
     let (scheme, key) = values.next()?.to_str().ok()?.trim().split_once(' ')?;

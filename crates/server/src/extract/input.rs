@@ -1,17 +1,19 @@
-//! Path, query and body, with a problem instead of axum's plain texts.
+//! Path and body parameters, with a problem instead of axum's plain texts.
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use garde::Validate;
-use model::ArtifactPath;
+use model::{ArtifactPath, PathId, excerpt};
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{RefOr, Required, Schema};
+use utoipa::{IntoParams, PartialSchema as _};
 use uuid::Uuid;
 
-use super::excerpt;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 
@@ -47,7 +49,28 @@ impl FromRequestParts<Shared> for NamedUuid {
 /// The one id in a route's path.
 pub(crate) struct Id<T>(pub(crate) T);
 
-impl<T: From<i64>> FromRequestParts<Shared> for Id<T> {
+impl<T: PathId> IntoParams for Id<T> {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![path_id::<T>()]
+    }
+}
+
+fn path_id<T: PathId>() -> Parameter {
+    let thing = T::PARAMETER.trim_end_matches("_id").replace('_', " ");
+    let description = format!("The {thing}'s id.");
+    path_parameter(T::PARAMETER, &description, i64::schema()).build()
+}
+
+fn path_parameter(name: &str, description: &str, schema: RefOr<Schema>) -> ParameterBuilder {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .description(Some(description))
+        .schema(Some(schema))
+}
+
+impl<T: PathId> FromRequestParts<Shared> for Id<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Problem> {
@@ -59,7 +82,15 @@ impl<T: From<i64>> FromRequestParts<Shared> for Id<T> {
 /// The id in a route's path, and the artifact's path behind it.
 pub(crate) struct IdAndArtifact<T>(pub(crate) T, pub(crate) ArtifactPath);
 
-impl<T: From<i64>> FromRequestParts<Shared> for IdAndArtifact<T> {
+impl<T: PathId> IntoParams for IdAndArtifact<T> {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let description = "The artifact's path below `target/`, slashes included.";
+        let path = path_parameter("path", description, String::schema()).example(Some("run_results.json".into()));
+        vec![path_id::<T>(), path.build()]
+    }
+}
+
+impl<T: PathId> FromRequestParts<Shared> for IdAndArtifact<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Problem> {
@@ -72,7 +103,7 @@ impl<T: From<i64>> FromRequestParts<Shared> for IdAndArtifact<T> {
     }
 }
 
-fn parse_id<T: From<i64>>(id: &str) -> Result<T, Problem> {
+fn parse_id<T: PathId>(id: &str) -> Result<T, Problem> {
     match id.parse::<i64>() {
         Ok(id) if id > 0 => Ok(id.into()),
         _ => {
@@ -82,37 +113,6 @@ fn parse_id<T: From<i64>>(id: &str) -> Result<T, Problem> {
             );
             Err(Problem::new(Kind::INVALID_REQUEST, detail))
         }
-    }
-}
-
-/// The query, with a struct that lists all it may hold (`deny_unknown_fields`).
-pub(crate) struct QueryParams<T>(pub(crate) T);
-
-impl<T: DeserializeOwned> FromRequestParts<Shared> for QueryParams<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
-        let Query(query) = Query::try_from_uri(&parts.uri).map_err(|rejection| {
-            Problem::new(Kind::INVALID_REQUEST, format!("In the query: {}.", reason(&rejection)))
-        })?;
-        Ok(Self(query))
-    }
-}
-
-/// No query at all: a misspelt parameter is not passed over in silence.
-pub(crate) struct NoQuery;
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
-impl FromRequestParts<Shared> for NoQuery {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Problem> {
-        QueryParams::<Nothing>::from_request_parts(parts, state)
-            .await
-            .map(|_| Self)
     }
 }
 

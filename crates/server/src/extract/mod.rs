@@ -1,16 +1,11 @@
-//! Extractors: what comes in, checked. Bad input becomes a [`crate::Problem`] here, before a handler runs.
+//! Extractors: checked input. Bad input becomes a [`crate::Problem`] before a handler runs.
 
 mod authenticated;
-mod commas;
 mod input;
 mod moment;
+mod query;
 
 pub(crate) use authenticated::Dbt;
-pub(crate) use commas::{DeploymentType, OfLists, OfOne, Text, commas};
-pub(crate) use input::{Id, IdAndArtifact, JsonBody, Name, NamedUuid, NoQuery, QueryParams};
+pub(crate) use input::{Id, IdAndArtifact, JsonBody, Name, NamedUuid};
 pub(crate) use moment::Moment;
-
-/// As much of what came in as an answer repeats.
-pub(crate) fn excerpt(text: &str) -> String {
-    text.chars().take(40).collect()
-}
+pub(crate) use query::{ListQuery, NoQuery, PagedQuery, QueryParams, Scope, ScopedQuery};

@@ -1,9 +1,8 @@
 //! Times in a query.
 
 use chrono::{DateTime, Utc};
+use model::excerpt;
 use serde::{Deserialize, Deserializer, de::Error as _};
-
-use super::excerpt;
 
 /// A time by RFC 3339.
 #[derive(Debug, Clone, Copy)]

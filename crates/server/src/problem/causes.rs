@@ -1,4 +1,4 @@
-//! Which problem an error is, and what its reader can do.
+//! Turns errors into problems, with advice for the caller.
 
 use std::time::Duration;
 
@@ -166,7 +166,7 @@ impl From<ApiError> for Problem {
     }
 }
 
-/// `effect` says what became of a change, where the error leaves that open.
+/// `effect` describes the state of a change, for errors that leave it open.
 fn of_exchange(error: ApiError, effect: Option<&str>) -> Problem {
     let retry_after = error.retry_after();
     match error {
@@ -221,7 +221,7 @@ fn of_exchange(error: ApiError, effect: Option<&str>) -> Problem {
     }
 }
 
-/// dbt Cloud's word for it goes to programs as it is, and is told to people where it is one of the documented ones.
+/// dbt Cloud's code is passed on for programs; a documented one is explained in words.
 fn cannot_retry(run: RunId, reason: Option<String>) -> Problem {
     let reason = reason.unwrap_or_else(|| "it does not say why".to_owned());
     let words = match reason.as_str() {
@@ -240,10 +240,10 @@ fn cannot_retry(run: RunId, reason: Option<String>) -> Problem {
     Problem::new(Kind::CANNOT_RETRY, detail).with_errors(Some(errors))
 }
 
-/// The error as a sentence, and what became of the change where dbt Cloud may have done its work all the same.
+/// The error as a sentence, with `effect` where dbt Cloud may have made the change.
 fn with_advice(error: &ApiError, effect: Option<&str>) -> String {
     let mut text = error.to_string();
-    // dbt's own texts mostly end in a stop.
+    // Most of dbt's texts end with a full stop.
     if !text.ends_with(['.', '!', '?']) {
         text.push('.');
     }

@@ -1,4 +1,4 @@
-//! The kinds of problems: the one table of our HTTP statuses.
+//! The kinds of problems: the one table of types, statuses and titles.
 
 use axum::http::StatusCode;
 
@@ -8,7 +8,7 @@ pub(crate) struct Kind {
     pub(super) status: StatusCode,
     /// A stable path that names the kind.
     pub(super) path: &'static str,
-    /// The kind in words.
+    /// A title for people.
     pub(super) title: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! Errors as callers see them: RFC 9457 `application/problem+json`. The only place that knows our HTTP statuses.
+//! Errors as callers see them: RFC 9457 `application/problem+json`. The only place that sets HTTP statuses of errors.
 
 mod causes;
 mod kind;
@@ -33,9 +33,9 @@ pub struct Problem {
     status: u16,
     /// What happened this time, and what can be done.
     detail: String,
-    /// The path that was asked for.
+    /// The path of the request.
     instance: String,
-    /// The request's name in the log and in `x-request-id`.
+    /// The request's UUID, as in the log and in `x-request-id`.
     request_uuid: Uuid,
     /// What is wrong with which field, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,10 +51,10 @@ pub struct Problem {
     /// Seconds to wait before asking again; in the header `Retry-After`.
     #[serde(skip)]
     pub(crate) retry_after: Option<Duration>,
-    /// The chain of causes, for our log alone.
+    /// The chain of causes, for the server's log only.
     #[serde(skip)]
     pub(crate) cause: Option<String>,
-    /// Whether our log has it already.
+    /// Whether it is already in the server's log.
     #[serde(skip)]
     pub(crate) is_logged: bool,
 }
@@ -85,7 +85,7 @@ impl Problem {
         }
     }
 
-    /// Our own code panicked, which the panic itself has logged.
+    /// A panic, which the panic hook has logged.
     pub(crate) fn panicked() -> Self {
         Self {
             is_logged: true,
@@ -101,7 +101,7 @@ impl Problem {
         Self { retry_after, ..self }
     }
 
-    /// The same, said of one account among several.
+    /// The same problem, about one account among several.
     fn in_account(self, account: AccountId) -> Self {
         Self {
             detail: format!("Account {account}: {}", self.detail),
@@ -144,7 +144,7 @@ impl Problem {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The problem of this request: the edge knows its path and name.
+    /// Adds the path and the UUID of the request.
     pub(crate) fn of_request(self, instance: &str, request_uuid: Uuid) -> Self {
         Self {
             instance: instance.to_owned(),
@@ -155,7 +155,7 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    /// Hands the problem to the edge, which knows the request and writes the body.
+    /// Passes the problem to the layer that writes the body with the request's path and UUID.
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
         response.extensions_mut().insert(self);

@@ -1,4 +1,4 @@
-//! What a request to dbt Cloud's own paths is: told once, at the edge, before anything else is done with it.
+//! Classifies a request to dbt Cloud's own paths, once, at the edge.
 
 use axum::http::request::Parts;
 use axum::http::{HeaderName, Method};
@@ -7,22 +7,22 @@ use url::form_urlencoded;
 
 use crate::problem::{Kind, Problem};
 
-/// Names the account where the path does not.
+/// The header that names the account if the path does not.
 const ACCOUNT_ID: HeaderName = HeaderName::from_static("x-dbt-account-id");
 
-/// A request that came in by the dbt-compatible surface.
+/// A request to the dbt-compatible surface.
 #[derive(Debug, Clone)]
 pub(crate) enum Arrival {
-    /// It can be relayed.
+    /// Can be relayed.
     Relayed(Box<RelayRequest>),
-    /// Its path could be read in two ways.
+    /// The path is ambiguous.
     Refused(RefusedPath),
     /// dbt Cloud serves nothing there.
     Unknown,
 }
 
 impl Arrival {
-    /// `None` for a request to a route of ours.
+    /// `None` for a request to the REST surface.
     pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
         let below_api = path
             .strip_prefix("/api")
@@ -45,7 +45,7 @@ impl Arrival {
         }
     }
 
-    /// What can be relayed.
+    /// The request to relay, or the problem.
     pub(super) fn relayed(self) -> Result<RelayRequest, Problem> {
         match self {
             Self::Relayed(request) => Ok(*request),

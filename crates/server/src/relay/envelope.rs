@@ -1,4 +1,4 @@
-//! Refusals of ours as dbt Cloud's clients show them.
+//! The gateway's refusals in the form that dbt Cloud's clients show.
 
 use axum::http::HeaderValue;
 use model::DbtApi;
@@ -6,19 +6,19 @@ use serde_json::{Value, json};
 
 use crate::problem::Problem;
 
-/// How an error is written down, by the path that was asked for.
+/// The form of an error, by the request's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Envelope {
-    /// `application/problem+json`, on our own routes.
+    /// `application/problem+json`, on the REST surface.
     Problem,
-    /// `status.user_message`, as the Administrative API has it.
+    /// `status.user_message`, the form of the Administrative API.
     Administrative,
-    /// `errors`, as GraphQL has it.
+    /// `errors`, the form of GraphQL.
     Graphql,
 }
 
 impl Envelope {
-    /// That of a path; `relayed`: of the dbt-compatible surface.
+    /// The form for a path; `relayed`: on the dbt-compatible surface.
     pub(crate) fn of(path: &str, relayed: bool) -> Self {
         match DbtApi::of(path) {
             Some(api) if api.is_graphql() => Self::Graphql,
@@ -59,7 +59,7 @@ fn administrative(problem: &Problem) -> Value {
     })
 }
 
-/// The words, with the accounts to choose from.
+/// The detail, with the accounts to choose from.
 fn message(problem: &Problem) -> String {
     match problem.accounts() {
         [] => problem.detail().to_owned(),

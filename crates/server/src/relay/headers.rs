@@ -1,11 +1,13 @@
-//! What of a caller's headers is sent on: these and nothing else, so that no cookie, key, forwarding address or method
-//! override gets through, and framing is always our own.
+//! The request headers that the relay sends to dbt Cloud. Nothing else passes: no cookie, key, forwarding address or method
+//! override, and the framing is the gateway's own.
 
 use axum::http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
-    IF_UNMODIFIED_SINCE, RANGE, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
+    RANGE, USER_AGENT,
 };
 use axum::http::{HeaderMap, HeaderName};
+
+use crate::headers::is_hop_by_hop;
 
 const TO_DBT: [HeaderName; 10] = [
     ACCEPT,
@@ -20,27 +22,15 @@ const TO_DBT: [HeaderName; 10] = [
     USER_AGENT,
 ];
 
-/// The headers that are sent on. One that `Connection` names was meant for us.
-pub(super) fn to_dbt(came: &HeaderMap) -> HeaderMap {
+/// The headers to send. A header that `Connection` names ends at the gateway.
+pub(super) fn to_dbt(received: &HeaderMap) -> HeaderMap {
     let mut sent = HeaderMap::new();
-    for name in TO_DBT.iter().filter(|name| !is_for_this_connection(came, name)) {
-        for value in came.get_all(name) {
+    for name in TO_DBT.iter().filter(|name| !is_hop_by_hop(received, name)) {
+        for value in received.get_all(name) {
             sent.append(name, value.clone());
         }
     }
     sent
-}
-
-/// Whether `Connection` names that header.
-pub(crate) fn is_for_this_connection(headers: &HeaderMap, name: &HeaderName) -> bool {
-    let mut listed = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    listed.any(|list| {
-        list.split(',')
-            .any(|each| each.trim().eq_ignore_ascii_case(name.as_str()))
-    })
 }
 
 #[cfg(test)]
@@ -50,8 +40,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_listed_headers_are_sent_on_and_those_of_the_connection_are_not() {
-        let mut came = HeaderMap::new();
+    fn only_listed_headers_are_sent_and_hop_by_hop_ones_are_not() {
+        let mut received = HeaderMap::new();
         for (name, value) in [
             ("accept", "a"),
             ("accept", "b"),
@@ -76,9 +66,9 @@ mod tests {
             ("x-request-id", "x"),
             ("x-dbt-account-id", "1"),
         ] {
-            came.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+            received.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        let sent = to_dbt(&came);
+        let sent = to_dbt(&received);
         let sent: Vec<_> = sent
             .iter()
             .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))

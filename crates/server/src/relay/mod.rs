@@ -1,5 +1,5 @@
-//! The dbt-compatible surface: dbt Cloud's own routes, for its existing clients. What comes in is checked and taken for what
-//! it is in `arrival.rs`; `headers.rs` says what of it is sent on; refusals of ours wear dbt's envelope (`envelope.rs`).
+//! The dbt-compatible surface: dbt Cloud's own routes, for its existing clients. `arrival.rs` checks and classifies a request,
+//! `headers.rs` selects the headers to send, and `envelope.rs` writes the gateway's own refusals in dbt's envelope.
 
 mod arrival;
 mod envelope;
@@ -22,9 +22,8 @@ use crate::streamed;
 
 pub(crate) use arrival::Arrival;
 pub(crate) use envelope::Envelope;
-pub(crate) use headers::is_for_this_connection;
 
-/// Everything that dbt Cloud's clients ask for. The paths are told apart in [`Arrival`], before a route is reached.
+/// The routes of dbt Cloud's clients. [`Arrival`] classifies the paths before a route is reached.
 pub(crate) fn routes() -> Router<Shared> {
     let paths = [
         "/api",
@@ -42,9 +41,7 @@ pub(crate) fn routes() -> Router<Shared> {
 
 async fn relay(State(state): State<Shared>, mut request: Request) -> Result<Response, Problem> {
     let Some(arrival) = request.extensions_mut().remove::<Arrival>() else {
-        return Err(Problem::internal(
-            "a relayed request without the edge around it".to_owned(),
-        ));
+        return Err(Problem::internal("a relayed request outside the edge layer".to_owned()));
     };
     let relayed = arrival.relayed()?;
     check_method(&relayed)?;
@@ -62,13 +59,13 @@ async fn relay(State(state): State<Shared>, mut request: Request) -> Result<Resp
         request: relayed,
     };
     let answer = client.forward(target, order).await?;
-    tell_of_failure(request_uuid, answer.status);
+    log_failure(request_uuid, answer.status);
     Ok(streamed::response(answer))
 }
 
-/// TRACE would show the token, and dbt Cloud serves no other methods than these; GraphQL is asked by POST, or by GET.
+/// TRACE would show the token, and dbt Cloud serves only these methods; GraphQL is served by POST and GET.
 fn check_method(relayed: &RelayRequest) -> Result<(), Problem> {
-    const EVERY: [Method; 7] = [
+    const METHODS: [Method; 7] = [
         Method::GET,
         Method::HEAD,
         Method::OPTIONS,
@@ -78,9 +75,9 @@ fn check_method(relayed: &RelayRequest) -> Result<(), Problem> {
         Method::DELETE,
     ];
     let served = if relayed.api().is_graphql() {
-        &EVERY[..4]
+        &METHODS[..4]
     } else {
-        &EVERY[..]
+        &METHODS[..]
     };
     if served.contains(relayed.method()) {
         return Ok(());
@@ -89,7 +86,7 @@ fn check_method(relayed: &RelayRequest) -> Result<(), Problem> {
     Err(Problem::new(Kind::METHOD_NOT_ALLOWED, detail))
 }
 
-/// The body, collected whole, however it was framed.
+/// The whole body.
 async fn body_of(request: Request, relayed: &RelayRequest, state: &Shared) -> Result<Option<Bytes>, Problem> {
     let body = Bytes::from_request(request, state).await.map_err(|rejection| {
         if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
@@ -98,12 +95,12 @@ async fn body_of(request: Request, relayed: &RelayRequest, state: &Shared) -> Re
             Problem::new(Kind::INVALID_REQUEST, "The body could not be read to its end.")
         }
     })?;
-    let usual = [Method::POST, Method::PUT, Method::PATCH].contains(relayed.method());
-    Ok((usual || !body.is_empty()).then_some(body))
+    let has_body = [Method::POST, Method::PUT, Method::PATCH].contains(relayed.method());
+    Ok((has_body || !body.is_empty()).then_some(body))
 }
 
-/// An answer that is handed on says nothing in our log; what a person must act on is told here.
-fn tell_of_failure(request_uuid: Uuid, status: StatusCode) {
+/// Logs an answer that a person must act on: relayed answers are not problems of the gateway.
+fn log_failure(request_uuid: Uuid, status: StatusCode) {
     let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
     if refused || status.is_server_error() {
         tracing::error!(

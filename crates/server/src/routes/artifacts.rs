@@ -1,40 +1,45 @@
-//! Artifacts: the files that a run leaves behind.
+//! Artifacts: the files that a run writes.
 
 use axum::response::Response;
-use model::{AccountId, ArtifactStep, JobId, RunId, Target};
+use model::{ArtifactStep, JobId, RunId, excerpt};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{IntoParams, IntoResponses, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::extract::{Dbt, Id, IdAndArtifact, QueryParams, excerpt};
+use crate::extract::{Dbt, Id, IdAndArtifact, ScopedQuery};
 use crate::json::Json;
 use crate::problem::Problem;
+use crate::state::Shared;
 use crate::streamed::{self, FileHeaders};
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list_run_artifacts))
+        .routes(routes!(get_run_artifact))
+        .routes(routes!(get_job_artifact))
+}
 
 /// Paths of artifacts below `target/`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!(["manifest.json", "run_results.json"]))]
-pub(crate) struct ArtifactPaths(Vec<String>);
+struct ArtifactPaths(Vec<String>);
 
-/// A file, byte for byte, of the type that dbt Cloud gives it.
+/// A file, byte for byte, with the media type from dbt Cloud.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
 #[expect(dead_code, reason = "for the document alone")]
-pub(crate) struct ArtifactFile(Vec<u8>);
+struct ArtifactFile(Vec<u8>);
 
-/// Of which step of the run.
+/// The step of the run.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct ArtifactQuery {
-    /// The dbt Cloud account. Without it: the key's default account, else the only one it may use.
-    #[param(value_type = Option<i64>, example = 70_403_100_000_001_i64)]
-    account_id: Option<AccountId>,
-    /// The credential to use, by name. Without it: the one in the header `X-Dbt-Credential`, else the account's default.
-    credential: Option<String>,
+struct StepQuery {
     /// The step of the run: its number, from 1, or `results`: the last step that built (`dbt build`, `run`, `test`, `seed`,
     /// `snapshot`, `retry`), which the gateway looks up. Without it dbt Cloud takes the last step, often
-    /// `dbt docs generate`, whose `run_results.json` says nothing of the build.
+    /// `dbt docs generate`, whose `run_results.json` does not cover the build.
     #[serde(default, deserialize_with = "step")]
     #[param(value_type = Option<String>, pattern = "^([1-9][0-9]*|results)$", example = "results")]
     step: Option<ArtifactStep>,
@@ -46,75 +51,73 @@ fn step<'de, D: Deserializer<'de>>(parameter: D) -> Result<Option<ArtifactStep>,
     text.parse().map(Some).map_err(invalid)
 }
 
-impl ArtifactQuery {
-    fn split(self) -> (Target, Option<ArtifactStep>) {
-        let target = Target {
-            account: self.account_id,
-            credential: self.credential,
-        };
-        (target, self.step)
-    }
+/// The answers to a request for a file.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "for the document alone")]
+enum FileResponses {
+    /// The file.
+    #[response(status = 200, content_type = "*/*")]
+    Whole(ArtifactFile),
+    /// The part that `Range` names.
+    #[response(status = 206, content_type = "*/*")]
+    Part(ArtifactFile),
+    /// The caller has the file already, by `If-None-Match` or `If-Modified-Since`.
+    #[response(status = 304)]
+    NotModified,
+    /// The file has changed, by `If-Match` or `If-Unmodified-Since`.
+    #[response(status = 412)]
+    Changed,
+    /// The file has no such part.
+    #[response(status = 416)]
+    NoSuchPart,
 }
 
 /// List the artifacts of a run
 ///
 /// Their paths below `target/`. An empty list where the run has none.
-#[utoipa::path(get, path = "/runs/{run_id}/artifacts", operation_id = "list_run_artifacts", tag = "artifacts",
-    params(("run_id" = i64, Path, description = "The run's id."), ArtifactQuery),
+#[utoipa::path(get, path = "/runs/{run_id}/artifacts", tag = "artifacts", params(Id<RunId>, ScopedQuery<StepQuery>),
     responses((status = 200, body = ArtifactPaths)))]
-pub(crate) async fn list_run_artifacts(
+async fn list_run_artifacts(
     Dbt(client): Dbt,
     Id(run): Id<RunId>,
-    QueryParams(query): QueryParams<ArtifactQuery>,
+    query: ScopedQuery<StepQuery>,
 ) -> Result<Json<ArtifactPaths>, Problem> {
-    let (target, step) = query.split();
-    Ok(Json(ArtifactPaths(client.list_run_artifacts(target, run, step).await?)))
+    let step = query.filter.step;
+    Ok(Json(ArtifactPaths(
+        client.list_run_artifacts(query.scope, run, step).await?,
+    )))
 }
 
 /// Download an artifact of a run
 ///
 /// Streamed as dbt Cloud sends it, whatever its size and type. `Range`, the conditions (`If-None-Match`, …) and
-/// `Accept-Encoding` are passed on. Where dbt Cloud breaks off, so does the connection.
-#[utoipa::path(get, path = "/runs/{run_id}/artifacts/{*path}", operation_id = "get_run_artifact", tag = "artifacts",
-    params(("run_id" = i64, Path, description = "The run's id."),
-        ("path" = String, Path, description = "The artifact's path below `target/`, slashes included.", example = "run_results.json"),
-        ArtifactQuery),
-    responses((status = 200, description = "The file.", body = ArtifactFile, content_type = "*/*"),
-        (status = 206, description = "The part that `Range` asked for.", body = ArtifactFile, content_type = "*/*"),
-        (status = 304, description = "The caller has the file already, by `If-None-Match` or `If-Modified-Since`."),
-        (status = 412, description = "The file has changed, by `If-Match` or `If-Unmodified-Since`."),
-        (status = 416, description = "The file has no such part.")))]
-pub(crate) async fn get_run_artifact(
+/// `Accept-Encoding` are passed on. If dbt Cloud aborts, the connection is aborted too.
+#[utoipa::path(get, path = "/runs/{run_id}/artifacts/{*path}", tag = "artifacts",
+    params(IdAndArtifact<RunId>, ScopedQuery<StepQuery>), responses(FileResponses))]
+async fn get_run_artifact(
     Dbt(client): Dbt,
     IdAndArtifact(run, path): IdAndArtifact<RunId>,
     FileHeaders(headers): FileHeaders,
-    QueryParams(query): QueryParams<ArtifactQuery>,
+    query: ScopedQuery<StepQuery>,
 ) -> Result<Response, Problem> {
-    let (target, step) = query.split();
-    let answer = client.get_run_artifact(target, run, path, step, headers).await?;
+    let step = query.filter.step;
+    let answer = client.get_run_artifact(query.scope, run, path, step, headers).await?;
     Ok(streamed::response(answer))
 }
 
 /// Download the latest artifact of a job
 ///
-/// Of the job's latest run that has one of that path, as `GET /runs/{run_id}/artifacts/{path}` downloads it. With `step`,
-/// of the job's latest run that has succeeded or failed, which the gateway looks up: dbt Cloud itself has no step here.
-#[utoipa::path(get, path = "/jobs/{job_id}/artifacts/{*path}", operation_id = "get_job_artifact", tag = "artifacts",
-    params(("job_id" = i64, Path, description = "The job's id."),
-        ("path" = String, Path, description = "The artifact's path below `target/`, slashes included.", example = "manifest.json"),
-        ArtifactQuery),
-    responses((status = 200, description = "The file.", body = ArtifactFile, content_type = "*/*"),
-        (status = 206, description = "The part that `Range` asked for.", body = ArtifactFile, content_type = "*/*"),
-        (status = 304, description = "The caller has the file already, by `If-None-Match` or `If-Modified-Since`."),
-        (status = 412, description = "The file has changed, by `If-Match` or `If-Unmodified-Since`."),
-        (status = 416, description = "The file has no such part.")))]
-pub(crate) async fn get_job_artifact(
+/// From the job's latest run that has one, as `GET /runs/{run_id}/artifacts/{path}` downloads it. With `step`, from the
+/// job's latest run that succeeded or failed, which the gateway looks up: dbt Cloud itself has no step here.
+#[utoipa::path(get, path = "/jobs/{job_id}/artifacts/{*path}", tag = "artifacts",
+    params(IdAndArtifact<JobId>, ScopedQuery<StepQuery>), responses(FileResponses))]
+async fn get_job_artifact(
     Dbt(client): Dbt,
     IdAndArtifact(job, path): IdAndArtifact<JobId>,
     FileHeaders(headers): FileHeaders,
-    QueryParams(query): QueryParams<ArtifactQuery>,
+    query: ScopedQuery<StepQuery>,
 ) -> Result<Response, Problem> {
-    let (target, step) = query.split();
-    let answer = client.get_job_artifact(target, job, path, step, headers).await?;
+    let step = query.filter.step;
+    let answer = client.get_job_artifact(query.scope, job, path, step, headers).await?;
     Ok(streamed::response(answer))
 }

@@ -1,4 +1,4 @@
-//! What can be asked without a key: is anybody there, and where is the manual.
+//! Routes without a key: links, liveness and readiness.
 
 use std::convert::Infallible;
 
@@ -9,15 +9,24 @@ use client::Check;
 use model::Role;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::extract::Dbt;
 use crate::json::Json;
 use crate::state::Shared;
 
-/// Where to go from here.
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(welcome))
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+}
+
+/// Links.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"name": "dbt-gateway", "version": "0.1.0", "docs": "/docs", "openapi": "/openapi.json"}))]
-pub(crate) struct Welcome {
+struct Welcome {
     name: &'static str,
     version: &'static str,
     /// The explorer.
@@ -26,34 +35,34 @@ pub(crate) struct Welcome {
     openapi: &'static str,
 }
 
-/// Whether something is well.
+/// A health status.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"status": "ok"}))]
-pub(crate) struct Health {
+struct Health {
     /// `ok` or `unavailable`.
     status: &'static str,
-    /// What was looked at; for admins alone.
+    /// The checks; only for admins.
     #[serde(skip_serializing_if = "Option::is_none")]
     checks: Option<Vec<HealthCheck>>,
 }
 
-/// One thing that must be well.
+/// One check.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"name": "database", "ok": true}))]
-pub(crate) struct HealthCheck {
+struct HealthCheck {
     /// `database`; `migrations`: its tables are as new as this version; `encryption_keys`: all that stored tokens need are
     /// there; `request_log`: its queue has room; `serving`: the process is not about to end.
     name: &'static str,
     ok: bool,
-    /// What is wrong.
+    /// The reason of a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
 }
 
 /// Links to the explorer and the OpenAPI document
-#[utoipa::path(get, path = "/", operation_id = "welcome", tag = "service", security(()),
+#[utoipa::path(get, path = "/", tag = "service", security(()),
     responses((status = 200, body = Welcome)))]
-pub(crate) async fn welcome() -> Json<Welcome> {
+async fn welcome() -> Json<Welcome> {
     Json(Welcome {
         name: "dbt-gateway",
         version: env!("CARGO_PKG_VERSION"),
@@ -63,9 +72,9 @@ pub(crate) async fn welcome() -> Json<Welcome> {
 }
 
 /// Whether the process runs
-#[utoipa::path(get, path = "/healthz", operation_id = "healthz", tag = "service", security(()),
+#[utoipa::path(get, path = "/healthz", tag = "service", security(()),
     responses((status = 200, body = Health)))]
-pub(crate) async fn healthz() -> Json<Health> {
+async fn healthz() -> Json<Health> {
     Json(Health {
         status: "ok",
         checks: None,
@@ -74,15 +83,18 @@ pub(crate) async fn healthz() -> Json<Health> {
 
 /// Whether requests can be served
 ///
-/// Asks the database. Dbt Cloud is not asked: an outage there is no reason to take the gateway out of service. No longer
-/// from the moment when the process is told to stop. Without a key yes or no; an admin's key is told what was looked at,
-/// while the database can say that it is one.
-#[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "service", security((), ("gateway_key" = [])),
+/// Checks the database, not dbt Cloud: an outage there is no reason to take the gateway out of service. 503 as soon as
+/// shutdown has started. Without a key yes or no; with an admin's key the checks are listed, while the database can
+/// verify the key.
+#[utoipa::path(get, path = "/readyz", tag = "service", security((), ("gateway_key" = [])),
     responses((status = 200, body = Health), (status = 503, body = Health, description = "Not now.")))]
-pub(crate) async fn readyz(IsAdmin(is_admin): IsAdmin, State(state): State<Shared>) -> (StatusCode, Json<Health>) {
+async fn readyz(IsAdmin(is_admin): IsAdmin, State(state): State<Shared>) -> (StatusCode, Json<Health>) {
     let serving = Check {
         name: "serving",
-        problem: state.stopping.has_begun().then(|| "the process is stopping".to_owned()),
+        problem: state
+            .shutdown
+            .has_started()
+            .then(|| "the process is stopping".to_owned()),
     };
     let mut checks = state.clients.health().await.to_vec();
     checks.push(serving);
@@ -109,8 +121,8 @@ impl From<Check> for HealthCheck {
     }
 }
 
-/// Whether an admin asks. Whoever presents no key, or one that is not believed now, does not.
-pub(crate) struct IsAdmin(bool);
+/// Whether the caller has a valid admin key.
+struct IsAdmin(bool);
 
 impl FromRequestParts<Shared> for IsAdmin {
     type Rejection = Infallible;

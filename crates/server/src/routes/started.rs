@@ -1,14 +1,13 @@
-//! The answer to whatever starts a run.
+//! The answer to a request that starts a run.
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::Run;
 
+use crate::extract::Scope;
 use crate::json::Json;
-use crate::routes::AccountQuery;
-use crate::views::RunView;
 
-/// 201, the new run, and where it can be read: in the account and by the credential that the request named.
+/// 201 with the new run and its address, in the account and by the credential of the request.
 #[derive(Debug)]
 pub(crate) struct Started {
     run: Run,
@@ -16,8 +15,8 @@ pub(crate) struct Started {
 }
 
 impl Started {
-    pub(crate) fn new(run: Run, asked: &AccountQuery) -> Self {
-        let location = asked.location(&format!("/runs/{}", run.id));
+    pub(crate) fn new(run: Run, scope: &Scope) -> Self {
+        let location = scope.location(&format!("/runs/{}", run.id));
         Self { run, location }
     }
 }
@@ -25,6 +24,6 @@ impl Started {
 impl IntoResponse for Started {
     fn into_response(self) -> Response {
         let location = [(header::LOCATION, self.location)];
-        (StatusCode::CREATED, location, Json(RunView::from(self.run))).into_response()
+        (StatusCode::CREATED, location, Json(self.run)).into_response()
     }
 }

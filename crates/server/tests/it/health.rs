@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
-use server::Stopping;
+use server::Shutdown;
 use simulator::acme;
 use storage::KeyRing;
 
@@ -135,9 +135,9 @@ async fn a_token_that_no_key_opens_is_told_by_the_keys_id() {
 
 #[tokio::test]
 async fn a_process_that_is_told_to_stop_is_not_ready_answers_on_and_closes_each_connection() {
-    let stopping = Stopping::default();
+    let shutdown = Shutdown::default();
     let app = Setup {
-        stopping: stopping.clone(),
+        shutdown: shutdown.clone(),
         ..Setup::default()
     }
     .start()
@@ -147,7 +147,7 @@ async fn a_process_that_is_told_to_stop_is_not_ready_answers_on_and_closes_each_
         (before.status.as_u16(), before.header(reqwest::header::CONNECTION)),
         (200, None)
     );
-    stopping.begin();
+    shutdown.start();
     let expected = ("serving".to_owned(), "the process is stopping".to_owned());
     assert_eq!(problems(&app, 503).await, [expected]);
     for (path, status) in [

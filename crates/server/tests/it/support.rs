@@ -21,7 +21,7 @@ use prometheus_client::registry::Registry;
 use provider::{FailureSettings, GraphqlSettings, NewRunSettings, RelaySettings, StreamSettings};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
-use server::{GraphqlLimits, LimitSettings, ServerSettings, Stopping};
+use server::{GraphqlLimits, LimitSettings, ServerSettings, Shutdown};
 use simulator::{Config, Running, Simulator, acme};
 use storage::{ApiKeys, CreateKey, Database, KeyRing, LogReadSettings};
 use testkit::TestDatabase;
@@ -65,7 +65,7 @@ pub(crate) struct Setup {
     pub(crate) allow_token_minting: bool,
     pub(crate) graphql: GraphqlSettings,
     pub(crate) run_failure: FailureSettings,
-    pub(crate) stopping: Stopping,
+    pub(crate) shutdown: Shutdown,
 }
 
 impl Default for Setup {
@@ -142,7 +142,7 @@ impl Default for Setup {
                 poll_max: Duration::from_millis(20),
                 deadline: FOREVER,
             },
-            stopping: Stopping::default(),
+            shutdown: Shutdown::default(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What may be asked of the log, as it stands in the query.
+//! The filters of the request log.
 
 use std::str::FromStr;
 
@@ -6,12 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
 use client::{LogFilter, LogPosition, OutcomeFilter};
-use model::{AccountId, ApiKeyId, JobId, RequestType, RunId, Surface};
+use model::{AccountId, ApiKeyId, JobId, RequestType, RunId, Surface, excerpt};
 use serde::de::{Deserialize, Deserializer, Error};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use crate::extract::{Moment, excerpt};
+use crate::extract::Moment;
 
 /// Declares a query: the filters of the log, and what else it may hold.
 macro_rules! log_query {
@@ -21,25 +21,25 @@ macro_rules! log_query {
         #[serde(deny_unknown_fields)]
         #[into_params(parameter_in = Query)]
         pub(crate) struct $name {
-            /// Arrived then or later: a time by RFC 3339.
+            /// The earliest arrival, included: a time by RFC 3339.
             #[param(value_type = Option<String>, format = DateTime, example = "2026-03-19T11:00:00Z")]
             from: Option<Moment>,
-            /// Arrived earlier.
+            /// The latest arrival, excluded.
             #[param(value_type = Option<String>, format = DateTime, example = "2026-03-19T12:00:00Z")]
             to: Option<Moment>,
             /// The operation, by its name in this document.
             #[param(value_type = Option<String>, example = "trigger_job")]
             request_type: Option<Word<RequestType>>,
-            /// How it ended; `open`: not yet.
+            /// The outcome; `open`: not finished.
             #[param(value_type = Option<String>, example = "timeout")]
             outcome: Option<Word<OutcomeFilter>>,
             /// dbt Cloud's last status.
             #[param(minimum = 100, maximum = 599)]
             status_code: Option<u16>,
-            /// `rest`: a route; `internal`: a command.
+            /// `rest`: a REST route; `dbt`: a route of dbt Cloud, relayed; `internal`: a command.
             #[param(value_type = Option<String>)]
             surface: Option<Word<Surface>>,
-            /// The key that asked.
+            /// The caller's key.
             #[param(value_type = Option<i64>)]
             api_key_id: Option<ApiKeyId>,
             /// The dbt Cloud account.
@@ -48,7 +48,7 @@ macro_rules! log_query {
             /// The job.
             #[param(value_type = Option<i64>)]
             job_id: Option<JobId>,
-            /// The run; its trigger is found by it as well.
+            /// The run; also finds its trigger.
             #[param(value_type = Option<i64>)]
             run_id: Option<RunId>,
             $($(#[$field_doc])* pub(super) $field: $type,)*
@@ -76,10 +76,10 @@ macro_rules! log_query {
 log_query! {
     /// Which requests, and which page of them.
     ListRequestLogs {
-        /// Where the page begins: leave that to `next`.
+        /// The start of the page: use the address in `next`.
         #[param(value_type = Option<String>)]
         cursor: Option<Cursor>,
-        /// Entries a page.
+        /// Entries per page.
         #[param(minimum = 1, maximum = 1000, default = 100)]
         page_size: Option<u32>,
     }
@@ -90,7 +90,7 @@ log_query! {
     FilterRequestLogs {}
 }
 
-/// A word of a vocabulary of ours.
+/// A fixed set of words.
 trait Vocabulary: Sized {
     fn all() -> Vec<Self>;
     fn spelling(&self) -> &'static str;
@@ -127,7 +127,7 @@ impl<'de, T: Vocabulary> Deserialize<'de> for Word<T> {
     }
 }
 
-/// Where a page begins, as callers carry it: microseconds since 1970 and the UUID of the last row before.
+/// The start of a page in the query: microseconds since 1970 and the UUID of the last row before it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cursor(pub(super) LogPosition);
 

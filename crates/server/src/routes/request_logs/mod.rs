@@ -1,6 +1,8 @@
-//! The request log of a company, as far as the caller's key may see it.
+//! The rows of the request log that the caller's key may see.
 
 mod filters;
+mod summary;
+mod view;
 
 use axum::BoxError;
 use axum::body::Body;
@@ -10,34 +12,46 @@ use client::RequestLogService;
 use futures::StreamExt as _;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use self::filters::{FilterRequestLogs, ListRequestLogs, cursor_of};
+use self::summary::RequestLogSummary;
+use self::view::RequestLog;
 use crate::extract::{Dbt, NamedUuid, NoQuery, QueryParams};
 use crate::json::Json;
 use crate::page_links::PageLinks;
 use crate::problem::{Kind, Problem};
-use crate::views::{RequestLogView, SummaryView};
-use filters::{FilterRequestLogs, ListRequestLogs, cursor_of};
+use crate::state::Shared;
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list_request_logs))
+        .routes(routes!(export_request_logs))
+        .routes(routes!(summarize_request_logs))
+        .routes(routes!(get_request_log))
+}
 
 /// A page of the log.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RequestLogPage {
+struct RequestLogPage {
     /// The address of the next page; null on the last.
     #[schema(example = "https://dbt.acme.example/request-logs?outcome=timeout&cursor=AAZUfM-L…")]
     next: Option<String>,
     /// The newest first.
-    results: Vec<RequestLogView>,
+    results: Vec<RequestLog>,
 }
 
 /// List requests on record, the newest first
 ///
 /// An admin sees every request of the company, other roles those of their own key; an admin whose key has an account
-/// list sees those of its own key and those about these accounts. Follow `next` for older ones: no request comes twice,
-/// whatever arrives meanwhile. A page may hold less than `page_size` although there are more.
-#[utoipa::path(get, path = "/request-logs", operation_id = "list_request_logs", tag = "request log",
-    params(ListRequestLogs),
+/// list sees those of its own key and those about these accounts. Follow `next` for older ones: no request is listed
+/// twice. A page may hold fewer than `page_size` entries although more follow.
+#[utoipa::path(get, path = "/request-logs", tag = "request log",
+    params(QueryParams<ListRequestLogs>),
     responses((status = 200, body = RequestLogPage),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "The search took too long: narrow it.")))]
-pub(crate) async fn list_request_logs(
+async fn list_request_logs(
     Dbt(client): Dbt,
     links: PageLinks,
     QueryParams(query): QueryParams<ListRequestLogs>,
@@ -54,25 +68,25 @@ pub(crate) async fn list_request_logs(
     let page = client.request_logs().list(&query.filter(), after, page_size).await?;
     Ok(Json(RequestLogPage {
         next: page.next.map(|position| links.with("cursor", &cursor_of(position))),
-        results: page.records.into_iter().map(RequestLogView::from).collect(),
+        results: page.records.into_iter().map(RequestLog::from).collect(),
     }))
 }
 
 /// Export requests on record
 ///
-/// As many as there are, the newest first, each a line of JSON (`application/x-ndjson`), whatever their number. An
-/// export that cannot be ended is broken off: the connection is closed before the end of the body.
-#[utoipa::path(get, path = "/request-logs/export", operation_id = "export_request_logs", tag = "request log",
-    params(FilterRequestLogs),
+/// All of them, the newest first, each a line of JSON (`application/x-ndjson`). An export that fails is aborted: the
+/// connection is closed before the end of the body.
+#[utoipa::path(get, path = "/request-logs/export", tag = "request log",
+    params(QueryParams<FilterRequestLogs>),
     responses(
-        (status = 200, body = RequestLogView, content_type = "application/x-ndjson"),
+        (status = 200, body = RequestLog, content_type = "application/x-ndjson"),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "The search took too long: narrow it.")))]
-pub(crate) async fn export_request_logs(
+async fn export_request_logs(
     Dbt(client): Dbt,
     QueryParams(query): QueryParams<FilterRequestLogs>,
 ) -> Result<Response, Problem> {
     let rows = client.request_logs().export(query.filter()).await?;
-    let lines = rows.map(|row| line(&RequestLogView::from(row?)));
+    let lines = rows.map(|row| line(&RequestLog::from(row?)));
     Ok((
         [(header::CONTENT_TYPE, "application/x-ndjson")],
         Body::from_stream(lines),
@@ -80,38 +94,38 @@ pub(crate) async fn export_request_logs(
         .into_response())
 }
 
-fn line(view: &RequestLogView) -> Result<Vec<u8>, BoxError> {
+fn line(view: &RequestLog) -> Result<Vec<u8>, BoxError> {
     let mut line = serde_json::to_vec(view)?;
     line.push(b'\n');
     Ok(line)
 }
 
-/// Count requests on record, and how long they took
+/// Summarise requests on record
 ///
-/// By request type, over at most 24 hours: until `to`, else now; from `from`, else an hour before. Of the same requests as
-/// the list shows.
-#[utoipa::path(get, path = "/request-logs/summary", operation_id = "summarize_request_logs", tag = "request log",
-    params(FilterRequestLogs),
-    responses((status = 200, body = SummaryView),
+/// Counts and durations by request type, over at most 24 hours: until `to`, else now; from `from`, else one hour before.
+/// Covers the same requests as the list.
+#[utoipa::path(get, path = "/request-logs/summary", tag = "request log",
+    params(QueryParams<FilterRequestLogs>),
+    responses((status = 200, body = RequestLogSummary),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "The search took too long: narrow it.")))]
-pub(crate) async fn summarize_request_logs(
+async fn summarize_request_logs(
     Dbt(client): Dbt,
     QueryParams(query): QueryParams<FilterRequestLogs>,
-) -> Result<Json<SummaryView>, Problem> {
+) -> Result<Json<RequestLogSummary>, Problem> {
     Ok(Json(client.request_logs().summarize(&query.filter()).await?.into()))
 }
 
 /// Get a request on record
 ///
 /// By the `x-request-id` of its answer.
-#[utoipa::path(get, path = "/request-logs/{request_uuid}", operation_id = "get_request_log", tag = "request log",
+#[utoipa::path(get, path = "/request-logs/{request_uuid}", tag = "request log",
     params(("request_uuid" = Uuid, Path, description = "The request's name: the `x-request-id` of its answer.")),
-    responses((status = 200, body = RequestLogView),
+    responses((status = 200, body = RequestLog),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "The search took too long: narrow it.")))]
-pub(crate) async fn get_request_log(
+async fn get_request_log(
     Dbt(client): Dbt,
     NamedUuid(request_uuid): NamedUuid,
     _: NoQuery,
-) -> Result<Json<RequestLogView>, Problem> {
+) -> Result<Json<RequestLog>, Problem> {
     Ok(Json(client.request_logs().get(request_uuid).await?.into()))
 }

@@ -135,7 +135,7 @@ pub(crate) fn state(
         metrics: server_metrics,
         spans: None,
         settings: Arc::new(setup.server.clone()),
-        stopping: setup.stopping.clone(),
+        shutdown: setup.shutdown.clone(),
     };
     (state, registry)
 }

@@ -1,25 +1,33 @@
 //! dbt Cloud's GraphQL APIs: Discovery and the Semantic Layer.
 
+mod csv;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use garde::Validate;
-use model::{EnvironmentId, GraphqlQuery, GroupBy, OrderBy, SemanticQuery};
+use model::{EnvironmentId, GraphqlQuery, GroupBy, OrderBy, SemanticQuery, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::extract::{Dbt, JsonBody, QueryParams};
+use crate::extract::{Dbt, JsonBody, ScopedQuery};
 use crate::json::Json;
 use crate::problem::{Kind, Problem};
-use crate::routes::AccountQuery;
 use crate::state::Shared;
-use crate::views::TableView;
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(query_metadata))
+        .routes(routes!(query_semantic_layer))
+}
 
 const CSV: &str = "text/csv";
 const MAX_NAMES: usize = 100;
 
-/// A question to the Discovery API.
+/// A query of the Discovery API.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
@@ -27,7 +35,7 @@ const MAX_NAMES: usize = 100;
     "variables": {"environmentId": 70_403_103_930_001_i64, "first": 500},
     "gather": "environment.applied.models"
 }))]
-pub(crate) struct QueryMetadata {
+struct QueryMetadata {
     /// The GraphQL document.
     #[garde(length(min = 1))]
     query: String,
@@ -62,23 +70,23 @@ fn is_place(place: &str, (): &()) -> garde::Result {
     }
 }
 
-/// What GraphQL answered.
+/// The answer of GraphQL.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"data": {"environment": {"applied": {"models": {"edges": [{"node": {"name": "customers"}}]}}}}}))]
-pub(crate) struct GraphqlView {
+struct GraphqlAnswer {
     /// As the query selects it.
     #[schema(value_type = Object)]
     data: Value,
 }
 
-/// A question to the Semantic Layer API: a GraphQL `query`, or what a table should show.
+/// A query of the Semantic Layer API: a GraphQL `query`, or the contents of a table.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
     "environment_id": 70_403_103_930_001_i64, "metrics": ["revenue"],
     "group_by": [{"name": "metric_time", "grain": "DAY"}], "order_by": [{"name": "metric_time"}], "limit": 100
 }))]
-pub(crate) struct QuerySemanticLayer {
+struct QuerySemanticLayer {
     /// A GraphQL document, sent as it is; the answer is its `data`.
     #[serde(default)]
     #[garde(inner(length(min = 1)))]
@@ -91,7 +99,7 @@ pub(crate) struct QuerySemanticLayer {
     #[serde(default)]
     #[garde(skip)]
     operation_name: Option<String>,
-    /// The environment whose metrics are asked for, instead of a document.
+    /// The environment of the metrics, instead of a document.
     #[serde(default)]
     #[garde(inner(range(min = 1)))]
     environment_id: Option<i64>,
@@ -102,16 +110,16 @@ pub(crate) struct QuerySemanticLayer {
     /// Dimensions and entities, at most 100.
     #[serde(default)]
     #[garde(length(max = MAX_NAMES))]
-    group_by: Vec<GroupByInput>,
+    group_by: Vec<GroupBy>,
     /// Conditions, at most 100, all of which must hold: `{{ Dimension('order__status') }} = 'completed'`.
     #[serde(default, rename = "where")]
     #[garde(length(max = MAX_NAMES))]
     conditions: Vec<String>,
-    /// In which order.
+    /// The order.
     #[serde(default)]
     #[garde(length(max = MAX_NAMES))]
-    order_by: Vec<OrderByInput>,
-    /// At most so many rows.
+    order_by: Vec<OrderBy>,
+    /// The maximum number of rows.
     #[serde(default)]
     #[garde(inner(range(min = 1)))]
     #[schema(minimum = 1)]
@@ -122,98 +130,74 @@ pub(crate) struct QuerySemanticLayer {
     saved_query: Option<String>,
 }
 
-/// A dimension or entity to group by.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"name": "metric_time", "grain": "DAY"}))]
-pub(crate) struct GroupByInput {
-    /// Its name.
-    name: String,
-    /// The grain of a time dimension: `DAY`, `WEEK`, `MONTH`, `QUARTER`, `YEAR`.
-    #[serde(default)]
-    grain: Option<String>,
-}
-
-/// A metric or dimension to order by.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"name": "metric_time", "descending": true}))]
-pub(crate) struct OrderByInput {
-    /// The name of one of the question's metrics or dimensions.
-    name: String,
-    /// The largest first.
-    #[serde(default)]
-    descending: bool,
-}
-
-/// What the Semantic Layer answered: the `data` of a document, or a table.
+/// The answer of the Semantic Layer: the `data` of a document, or a table.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(example = json!({"columns": [{"name": "REVENUE", "type": "integer"}], "rows": [[101]]}))]
-pub(crate) enum SemanticLayerView {
-    /// Of a document.
-    Data(GraphqlView),
-    /// Of a question without one.
-    Table(TableView),
+enum SemanticLayerAnswer {
+    /// The answer to a document.
+    Data(GraphqlAnswer),
+    /// The answer to a query without one.
+    Table(Table),
 }
 
-/// A table as CSV, with a head.
+/// A table as CSV, with a header.
 #[derive(ToSchema)]
 #[schema(example = "METRIC_TIME,REVENUE\r\n2025-01-01T00:00:00.000,101\r\n")]
 #[expect(dead_code, reason = "for the document alone")]
-pub(crate) struct CsvTable(String);
+struct CsvTable(String);
 
-/// Ask the Discovery API
+/// Query the Discovery API
 ///
-/// GraphQL. Errors in the answer are a problem `graphql-errors` with dbt's errors and whatever data came all the same.
+/// GraphQL. Errors in the answer are a problem `graphql-errors` with dbt's errors and the data that was returned.
 /// With `gather` all pages of one list are read and joined; the list is whole or an error.
-#[utoipa::path(post, path = "/metadata/query", operation_id = "query_metadata", tag = "graphql", params(AccountQuery),
+#[utoipa::path(post, path = "/metadata/query", tag = "graphql", params(ScopedQuery),
     request_body = QueryMetadata,
-    responses((status = 200, body = GraphqlView)))]
-pub(crate) async fn query_metadata(
+    responses((status = 200, body = GraphqlAnswer)))]
+async fn query_metadata(
     State(state): State<Shared>,
     Dbt(client): Dbt,
-    QueryParams(account): QueryParams<AccountQuery>,
+    ScopedQuery { scope, .. }: ScopedQuery,
     JsonBody(body): JsonBody<QueryMetadata>,
-) -> Result<Json<GraphqlView>, Problem> {
+) -> Result<Json<GraphqlAnswer>, Problem> {
     state.settings.graphql.check(&body.query)?;
     let query = GraphqlQuery {
         query: body.query,
         variables: body.variables,
         operation_name: body.operation_name,
     };
-    let data = client.query_metadata(account, query, body.gather).await?;
-    Ok(Json(GraphqlView { data }))
+    let data = client.query_metadata(scope, query, body.gather).await?;
+    Ok(Json(GraphqlAnswer { data }))
 }
 
-/// Ask the Semantic Layer API
+/// Query the Semantic Layer API
 ///
 /// A GraphQL document, answered by its `data`; or an environment with metrics, or with a saved query, answered by a
-/// table: the gateway makes the query, waits until it is done (`graphql.deadline_secs`), and reads all its pages. The
+/// table: the gateway creates the query, waits until it is done (`graphql.deadline_secs`), and reads all its pages. The
 /// table is JSON, or CSV with `Accept: text/csv`.
-#[utoipa::path(post, path = "/semantic-layer/query", operation_id = "query_semantic_layer", tag = "graphql", params(AccountQuery),
+#[utoipa::path(post, path = "/semantic-layer/query", tag = "graphql", params(ScopedQuery),
     request_body = QuerySemanticLayer,
-    responses((status = 200, content((SemanticLayerView = "application/json"), (CsvTable = "text/csv")))))]
-pub(crate) async fn query_semantic_layer(
+    responses((status = 200, content((SemanticLayerAnswer = "application/json"), (CsvTable = "text/csv")))))]
+async fn query_semantic_layer(
     State(state): State<Shared>,
     Dbt(client): Dbt,
     headers: HeaderMap,
-    QueryParams(account): QueryParams<AccountQuery>,
+    ScopedQuery { scope, .. }: ScopedQuery,
     JsonBody(body): JsonBody<QuerySemanticLayer>,
 ) -> Result<Response, Problem> {
     match body.split()? {
         Question::Document(query) => {
             state.settings.graphql.check(&query.query)?;
-            let data = client.query_semantic_layer(account, query).await?;
-            Ok(Json(SemanticLayerView::Data(GraphqlView { data })).into_response())
+            let data = client.query_semantic_layer(scope, query).await?;
+            Ok(Json(SemanticLayerAnswer::Data(GraphqlAnswer { data })).into_response())
         }
         Question::Table(query) => {
-            let table = TableView::from(client.query_semantic_layer_table(account, query).await?);
+            let table = client.query_semantic_layer_table(scope, query).await?;
             if wants_csv(&headers) {
-                let csv = table.csv().map_err(|error| Problem::internal(error.to_string()))?;
+                let csv = csv::csv(&table).map_err(|error| Problem::internal(error.to_string()))?;
                 return Ok(([(header::CONTENT_TYPE, CSV)], csv).into_response());
             }
-            Ok(Json(SemanticLayerView::Table(table)).into_response())
+            Ok(Json(SemanticLayerAnswer::Table(table)).into_response())
         }
     }
 }
@@ -246,17 +230,9 @@ impl QuerySemanticLayer {
             (None, Some(environment)) => Ok(Question::Table(SemanticQuery {
                 environment_id: EnvironmentId(environment),
                 metrics: self.metrics,
-                group_by: self
-                    .group_by
-                    .into_iter()
-                    .map(|GroupByInput { name, grain }| GroupBy { name, grain })
-                    .collect(),
+                group_by: self.group_by,
                 conditions: self.conditions,
-                order_by: self
-                    .order_by
-                    .into_iter()
-                    .map(|OrderByInput { name, descending }| OrderBy { name, descending })
-                    .collect(),
+                order_by: self.order_by,
                 limit: self.limit,
                 saved_query: self.saved_query,
             })),

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
     "accounts": [70_403_100_000_001_i64], "default_account_id": 70_403_100_000_001_i64,
     "created_at": "2026-01-15T09:00:00Z", "expires_at": null, "revoked_at": null, "last_used_at": "2026-03-19T11:57:00Z"
 }))]
-pub(crate) struct ApiKeyView {
+pub(crate) struct ApiKey {
     id: i64,
     name: String,
     /// How the key begins; enough to recognise it.
@@ -31,7 +31,7 @@ pub(crate) struct ApiKeyView {
     last_used_at: Option<DateTime<Utc>>,
 }
 
-impl From<ApiKeyInfo> for ApiKeyView {
+impl From<ApiKeyInfo> for ApiKey {
     fn from(info: ApiKeyInfo) -> Self {
         Self {
             id: info.id.into(),
@@ -57,14 +57,14 @@ impl From<ApiKeyInfo> for ApiKeyView {
     "accounts": null, "default_account_id": null, "created_at": "2026-01-15T09:00:00Z", "expires_at": null,
     "revoked_at": null, "last_used_at": null
 }))]
-pub(crate) struct NewApiKeyView {
+pub(crate) struct NewApiKey {
     /// The key. It is in this answer and nowhere else.
     key: String,
     #[serde(flatten)]
-    info: ApiKeyView,
+    info: ApiKey,
 }
 
-impl NewApiKeyView {
+impl NewApiKey {
     pub(crate) fn of(new: &NewKey, info: ApiKeyInfo) -> Self {
         Self {
             key: new.key.expose_secret().to_owned(),

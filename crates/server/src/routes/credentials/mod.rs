@@ -1,5 +1,7 @@
 //! A company's credentials. For its admins.
 
+mod view;
+
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use client::{CreateCredential, UpdateCredential};
@@ -8,11 +10,21 @@ use model::AccountId;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use self::view::{Credential, Verification};
 use crate::extract::{Dbt, JsonBody, Name, NoQuery};
 use crate::json::Json;
 use crate::problem::Problem;
-use crate::views::{CredentialView, VerificationView};
+use crate::state::Shared;
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list_credentials, create_credential))
+        .routes(routes!(get_credential, update_credential, delete_credential))
+        .routes(routes!(verify_credential))
+}
 
 /// A credential to store.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -20,7 +32,7 @@ use crate::views::{CredentialView, VerificationView};
 #[schema(example = json!({
     "name": "production", "account_id": 70_403_100_000_001_i64, "token": "dbtc_…", "access_url": "ab123.us1.dbt.com"
 }))]
-pub(crate) struct CreateCredentialBody {
+struct CreateCredentialBody {
     /// Its name within the company: letters, digits, `.`, `_` and `-`.
     #[garde(length(chars, min = 1, max = 100))]
     #[schema(min_length = 1, max_length = 100)]
@@ -53,7 +65,7 @@ pub(crate) struct CreateCredentialBody {
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"token": "dbtc_…"}))]
-pub(crate) struct UpdateCredentialBody {
+struct UpdateCredentialBody {
     /// A new name.
     #[garde(inner(length(chars, min = 1, max = 100)))]
     name: Option<String>,
@@ -97,24 +109,24 @@ fn usable_token(token: &SecretString, (): &()) -> garde::Result {
 
 /// All credentials of the company.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CredentialList {
-    /// How many there are.
+struct CredentialList {
+    /// The number of credentials.
     #[schema(example = 1)]
     count: usize,
-    /// Those from the settings first, then the oldest.
-    results: Vec<CredentialView>,
+    /// Credentials from the settings first, then the oldest.
+    results: Vec<Credential>,
 }
 
 /// List the company's credentials
-#[utoipa::path(get, path = "/credentials", operation_id = "list_credentials", tag = "credentials",
+#[utoipa::path(get, path = "/credentials", tag = "credentials",
     responses((status = 200, body = CredentialList)))]
-pub(crate) async fn list_credentials(Dbt(client): Dbt, _: NoQuery) -> Result<Json<CredentialList>, Problem> {
+async fn list_credentials(Dbt(client): Dbt, _: NoQuery) -> Result<Json<CredentialList>, Problem> {
     let results: Vec<_> = client
         .credentials()
         .list()
         .await?
         .into_iter()
-        .map(CredentialView::from)
+        .map(Credential::from)
         .collect();
     Ok(Json(CredentialList {
         count: results.len(),
@@ -123,18 +135,18 @@ pub(crate) async fn list_credentials(Dbt(client): Dbt, _: NoQuery) -> Result<Jso
 }
 
 /// Store a credential
-#[utoipa::path(post, path = "/credentials", operation_id = "create_credential", tag = "credentials",
+#[utoipa::path(post, path = "/credentials", tag = "credentials",
     request_body = CreateCredentialBody,
     responses(
-        (status = 201, body = CredentialView, headers(("location" = String, description = "Where it can be read."))),
+        (status = 201, body = Credential, headers(("location" = String, description = "The address of the credential."))),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "An account that this key may not use."),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "The name is taken.")))]
-pub(crate) async fn create_credential(
+async fn create_credential(
     Dbt(client): Dbt,
     _: NoQuery,
     JsonBody(body): JsonBody<CreateCredentialBody>,
 ) -> Result<Response, Problem> {
-    let order = CreateCredential {
+    let input = CreateCredential {
         name: body.name,
         account_id: AccountId(body.account_id),
         token: body.token,
@@ -143,36 +155,32 @@ pub(crate) async fn create_credential(
         semantic_layer_url: body.semantic_layer_url,
         is_default: body.is_default,
     };
-    let created = CredentialView::from(client.credentials().create(order).await?);
+    let created = Credential::from(client.credentials().create(input).await?);
     let location = format!("/credentials/{}", created.name);
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(created)).into_response())
 }
 
 /// Get a credential, without its token
-#[utoipa::path(get, path = "/credentials/{name}", operation_id = "get_credential", tag = "credentials",
+#[utoipa::path(get, path = "/credentials/{name}", tag = "credentials",
     params(("name" = String, Path, description = "The credential's name.")),
-    responses((status = 200, body = CredentialView)))]
-pub(crate) async fn get_credential(
-    Dbt(client): Dbt,
-    Name(name): Name,
-    _: NoQuery,
-) -> Result<Json<CredentialView>, Problem> {
+    responses((status = 200, body = Credential)))]
+async fn get_credential(Dbt(client): Dbt, Name(name): Name, _: NoQuery) -> Result<Json<Credential>, Problem> {
     Ok(Json(client.credentials().get(&name).await?.into()))
 }
 
 /// Change a credential
 ///
-/// Another address needs the token as well: the stored one is sent only where it was meant for.
-#[utoipa::path(patch, path = "/credentials/{name}", operation_id = "update_credential", tag = "credentials",
+/// Another address needs the token too: the stored one is sent only to the address it was stored for.
+#[utoipa::path(patch, path = "/credentials/{name}", tag = "credentials",
     params(("name" = String, Path, description = "The credential's name.")), request_body = UpdateCredentialBody,
-    responses((status = 200, body = CredentialView),
+    responses((status = 200, body = Credential),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "The name is taken, or it comes from the settings.")))]
-pub(crate) async fn update_credential(
+async fn update_credential(
     Dbt(client): Dbt,
     Name(name): Name,
     _: NoQuery,
     JsonBody(body): JsonBody<UpdateCredentialBody>,
-) -> Result<Json<CredentialView>, Problem> {
+) -> Result<Json<Credential>, Problem> {
     let patch = UpdateCredential {
         name: body.name,
         account_id: body.account_id.map(AccountId),
@@ -187,27 +195,23 @@ pub(crate) async fn update_credential(
 
 /// Delete a credential
 ///
-/// Where it was its account's default, the oldest other one becomes it.
-#[utoipa::path(delete, path = "/credentials/{name}", operation_id = "delete_credential", tag = "credentials",
+/// If it was its account's default, the oldest other one becomes the default.
+#[utoipa::path(delete, path = "/credentials/{name}", tag = "credentials",
     params(("name" = String, Path, description = "The credential's name.")),
     responses((status = 204),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "It comes from the settings.")))]
-pub(crate) async fn delete_credential(Dbt(client): Dbt, Name(name): Name, _: NoQuery) -> Result<StatusCode, Problem> {
+async fn delete_credential(Dbt(client): Dbt, Name(name): Name, _: NoQuery) -> Result<StatusCode, Problem> {
     client.credentials().delete(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Ask dbt Cloud whether it takes a credential
+/// Verify a credential with dbt Cloud
 ///
-/// Reads the account with the credential's token and explains what dbt Cloud answers: a token that is unknown at the
-/// host, an IP allow-list, another account.
-#[utoipa::path(post, path = "/credentials/{name}/verify", operation_id = "verify_credential", tag = "credentials",
+/// Reads the account with the credential's token and explains dbt Cloud's answer: a token that is unknown at the host, an
+/// IP allow-list, another account.
+#[utoipa::path(post, path = "/credentials/{name}/verify", tag = "credentials",
     params(("name" = String, Path, description = "The credential's name.")),
-    responses((status = 200, body = VerificationView)))]
-pub(crate) async fn verify_credential(
-    Dbt(client): Dbt,
-    Name(name): Name,
-    _: NoQuery,
-) -> Result<Json<VerificationView>, Problem> {
+    responses((status = 200, body = Verification)))]
+async fn verify_credential(Dbt(client): Dbt, Name(name): Name, _: NoQuery) -> Result<Json<Verification>, Problem> {
     Ok(Json(client.credentials().verify(&name).await?.into()))
 }

@@ -1,7 +1,7 @@
 //! Credentials, without their tokens.
 
 use chrono::{DateTime, Utc};
-use client::{CredentialInfo, Verification};
+use client::CredentialInfo;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
     "semantic_layer_url": "https://ab123.semantic-layer.us1.dbt.com/", "version": 3,
     "created_at": "2026-01-15T09:00:00Z", "updated_at": "2026-03-19T11:57:15.559970Z"
 }))]
-pub(crate) struct CredentialView {
+pub(crate) struct Credential {
     /// Its name within the company.
     pub(crate) name: String,
     /// `stored`, or `settings`: from the gateway's environment, not changeable here.
@@ -26,13 +26,13 @@ pub(crate) struct CredentialView {
     metadata_url: String,
     /// The origin of the Semantic Layer API.
     semantic_layer_url: String,
-    /// Counts its changes; null where it comes from the settings.
+    /// The number of its changes; null where it comes from the settings.
     version: Option<i64>,
     created_at: Option<DateTime<Utc>>,
     updated_at: Option<DateTime<Utc>>,
 }
 
-impl From<CredentialInfo> for CredentialView {
+impl From<CredentialInfo> for Credential {
     fn from(info: CredentialInfo) -> Self {
         Self {
             name: info.name,
@@ -49,26 +49,26 @@ impl From<CredentialInfo> for CredentialView {
     }
 }
 
-/// What dbt Cloud says of a credential.
+/// Whether dbt Cloud accepts a credential.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "verified": false, "account_name": null,
     "detail": "dbt Cloud answered 401: token unknown at this host, check the access URL. Invalid token."
 }))]
-pub(crate) struct VerificationView {
-    /// Whether dbt Cloud takes the token for the account.
+pub(crate) struct Verification {
+    /// Whether dbt Cloud accepts the token for the account.
     verified: bool,
     account_name: Option<String>,
-    /// What is right, or what to do.
+    /// The reason, or what to do.
     detail: String,
 }
 
-impl From<Verification> for VerificationView {
-    fn from(said: Verification) -> Self {
+impl From<client::Verification> for Verification {
+    fn from(answer: client::Verification) -> Self {
         Self {
-            verified: said.verified,
-            account_name: said.account_name,
-            detail: said.detail,
+            verified: answer.verified,
+            account_name: answer.account_name,
+            detail: answer.detail,
         }
     }
 }

@@ -8,8 +8,8 @@ use crate::page_links::PageLinks;
 
 /// A page of a list: whole, in dbt Cloud's order.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ListView<T> {
-    /// How many entries the whole list holds.
+pub(crate) struct List<T> {
+    /// The length of the whole list.
     #[schema(example = 1234)]
     count: u64,
     /// The address of the next page; null on the last.
@@ -22,13 +22,13 @@ pub(crate) struct ListView<T> {
     results: Vec<T>,
 }
 
-impl<T> ListView<T> {
-    pub(crate) fn of<Noun: Into<T>>(page: Page<Noun>, links: &PageLinks) -> Self {
+impl<T> List<T> {
+    pub(crate) fn new(page: Page<T>, links: &PageLinks) -> Self {
         Self {
             count: page.count,
             next: page.next().map(|page| links.to(page)),
             previous: page.previous().map(|page| links.to(page)),
-            results: page.results.into_iter().map(Into::into).collect(),
+            results: page.results,
         }
     }
 }

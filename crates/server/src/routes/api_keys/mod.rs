@@ -1,4 +1,6 @@
-//! Callers' keys of a company. For its admins.
+//! The API keys of a company. For its admins.
+
+mod view;
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -8,26 +10,35 @@ use garde::Validate;
 use model::{AccountId, ApiKeyId, Role};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use self::view::{ApiKey, NewApiKey};
 use crate::extract::{Dbt, Id, JsonBody, NoQuery};
 use crate::json::Json;
 use crate::problem::Problem;
-use crate::views::{ApiKeyView, NewApiKeyView};
+use crate::state::Shared;
 
-/// A key to make.
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list_api_keys, create_api_key))
+        .routes(routes!(get_api_key, revoke_api_key))
+}
+
+/// A key to create.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "orders frontend", "role": "viewer", "accounts": [70_403_100_000_001_i64]}))]
-pub(crate) struct CreateApiKeyBody {
-    /// What people call it.
+struct CreateApiKeyBody {
+    /// A name for people.
     #[garde(length(chars, min = 1, max = 200))]
     #[schema(min_length = 1, max_length = 200)]
     name: String,
-    /// `viewer`, `operator` or `admin`; not more than the key that makes it.
+    /// `viewer`, `operator` or `admin`; not higher than that of the key that creates it.
     #[garde(skip)]
     #[schema(value_type = String)]
     role: Role,
-    /// The accounts it may use. Absent: every account that the key that makes it may use.
+    /// The accounts it may use. Absent: every account that the creating key may use.
     #[garde(length(max = 1000), inner(inner(range(min = 1))))]
     #[schema(max_items = 1000)]
     accounts: Option<Vec<i64>>,
@@ -35,50 +46,44 @@ pub(crate) struct CreateApiKeyBody {
     #[garde(inner(range(min = 1)))]
     #[schema(minimum = 1)]
     default_account_id: Option<i64>,
-    /// From when on it is refused. Absent: never.
+    /// The time from which it is refused. Absent: never.
     #[garde(skip)]
     expires_at: Option<DateTime<Utc>>,
 }
 
 /// All keys of the company.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ApiKeyList {
-    /// How many there are.
+struct ApiKeyList {
+    /// The number of keys.
     #[schema(example = 1)]
     count: usize,
     /// By id, revoked ones included.
-    results: Vec<ApiKeyView>,
+    results: Vec<ApiKey>,
 }
 
 /// List the company's keys
-#[utoipa::path(get, path = "/api-keys", operation_id = "list_api_keys", tag = "api keys",
+#[utoipa::path(get, path = "/api-keys", tag = "api keys",
     responses((status = 200, body = ApiKeyList)))]
-pub(crate) async fn list_api_keys(Dbt(client): Dbt, _: NoQuery) -> Result<Json<ApiKeyList>, Problem> {
-    let results: Vec<_> = client
-        .api_keys()
-        .list()
-        .await?
-        .into_iter()
-        .map(ApiKeyView::from)
-        .collect();
+async fn list_api_keys(Dbt(client): Dbt, _: NoQuery) -> Result<Json<ApiKeyList>, Problem> {
+    let results: Vec<_> = client.api_keys().list().await?.into_iter().map(ApiKey::from).collect();
     Ok(Json(ApiKeyList {
         count: results.len(),
         results,
     }))
 }
 
-/// Make a key
-#[utoipa::path(post, path = "/api-keys", operation_id = "create_api_key", tag = "api keys",
+/// Create a key
+#[utoipa::path(post, path = "/api-keys", tag = "api keys",
     request_body = CreateApiKeyBody,
     responses(
-        (status = 201, body = NewApiKeyView, headers(("location" = String, description = "Where it can be read."))),
+        (status = 201, body = NewApiKey, headers(("location" = String, description = "The address of the key."))),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "An account that this key may not use.")))]
-pub(crate) async fn create_api_key(
+async fn create_api_key(
     Dbt(client): Dbt,
     _: NoQuery,
     JsonBody(body): JsonBody<CreateApiKeyBody>,
 ) -> Result<Response, Problem> {
-    let order = CreateApiKey {
+    let input = CreateApiKey {
         name: body.name,
         role: body.role,
         accounts: body
@@ -87,35 +92,31 @@ pub(crate) async fn create_api_key(
         default_account: body.default_account_id.map(AccountId),
         expires_at: body.expires_at,
     };
-    let (new, info) = client.api_keys().create(order).await?;
+    let (new, info) = client.api_keys().create(input).await?;
     let location = format!("/api-keys/{}", new.id);
     Ok((
         StatusCode::CREATED,
         [(header::LOCATION, location)],
-        Json(NewApiKeyView::of(&new, info)),
+        Json(NewApiKey::of(&new, info)),
     )
         .into_response())
 }
 
 /// Get a key, without its text
-#[utoipa::path(get, path = "/api-keys/{api_key_id}", operation_id = "get_api_key", tag = "api keys",
-    params(("api_key_id" = i64, Path, description = "The key's id.")),
-    responses((status = 200, body = ApiKeyView)))]
-pub(crate) async fn get_api_key(
-    Dbt(client): Dbt,
-    Id(id): Id<ApiKeyId>,
-    _: NoQuery,
-) -> Result<Json<ApiKeyView>, Problem> {
+#[utoipa::path(get, path = "/api-keys/{api_key_id}", tag = "api keys",
+    params(Id<ApiKeyId>),
+    responses((status = 200, body = ApiKey)))]
+async fn get_api_key(Dbt(client): Dbt, Id(id): Id<ApiKeyId>, _: NoQuery) -> Result<Json<ApiKey>, Problem> {
     Ok(Json(client.api_keys().get(id).await?.into()))
 }
 
-/// Revoke a key, for good
+/// Revoke a key permanently
 ///
-/// Holds within 5 seconds in every replica. Revoking again is fine.
-#[utoipa::path(delete, path = "/api-keys/{api_key_id}", operation_id = "revoke_api_key", tag = "api keys",
-    params(("api_key_id" = i64, Path, description = "The key's id.")),
+/// Takes effect within 5 seconds in every replica. May be repeated.
+#[utoipa::path(delete, path = "/api-keys/{api_key_id}", tag = "api keys",
+    params(Id<ApiKeyId>),
     responses((status = 204)))]
-pub(crate) async fn revoke_api_key(Dbt(client): Dbt, Id(id): Id<ApiKeyId>, _: NoQuery) -> Result<StatusCode, Problem> {
+async fn revoke_api_key(Dbt(client): Dbt, Id(id): Id<ApiKeyId>, _: NoQuery) -> Result<StatusCode, Problem> {
     client.api_keys().revoke(id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

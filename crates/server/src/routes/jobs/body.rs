@@ -1,4 +1,4 @@
-//! What callers send to define a job or to change one: dbt Cloud's fields, as its specification lists them.
+//! The bodies that create and change a job: dbt Cloud's fields, as its specification lists them.
 
 use garde::Validate;
 use model::JobFields;
@@ -6,12 +6,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-/// A field that is there, `null` only where its type has it: absent and `null` are told apart.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
+/// Distinguishes `null` from an absent field.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
     T::deserialize(field).map(Some)
 }
 
-/// Declares a body whose fields may be left out, except those that it `needs`.
+/// Declares a body of optional fields, except those that it `needs`.
 macro_rules! optional {
     ($(#[$doc:meta])* pub struct $name:ident $(needs {
         $($(#[$must_meta:meta])* $must:ident: $must_type:ty,)*
@@ -24,7 +24,7 @@ macro_rules! optional {
         pub(crate) struct $name {
             $($($(#[$must_meta])* $must: $must_type,)*)?
             $(
-                #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+                #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
                 $(#[$meta])*
                 $field: Option<$type>,
             )*
@@ -35,7 +35,7 @@ macro_rules! optional {
 optional! {
     /// How a job is executed.
     pub struct JobExecutionBody {
-        /// After how many seconds a run is cancelled; 0: never.
+        /// The number of seconds after which a run is cancelled; 0: never.
         #[garde(inner(range(min = 0)))]
         #[schema(minimum = 0, nullable = false)]
         timeout_seconds: i64,
@@ -45,11 +45,11 @@ optional! {
 optional! {
     /// How dbt is called.
     pub struct JobSettingsBody {
-        /// How many models are built at once, from 1.
+        /// The number of threads, from 1.
         #[garde(inner(range(min = 1)))]
         #[schema(minimum = 1, nullable = false)]
         threads: i64,
-        /// What `{{ target.name }}` says.
+        /// The value of `{{ target.name }}`.
         #[garde(inner(length(chars, min = 1)))]
         #[schema(min_length = 1, nullable = false)]
         target_name: String,
@@ -57,7 +57,7 @@ optional! {
 }
 
 optional! {
-    /// What starts a run by itself.
+    /// What starts runs automatically.
     pub struct JobTriggersBody {
         #[garde(skip)]
         #[schema(nullable = false)]
@@ -78,9 +78,9 @@ optional! {
 }
 
 optional! {
-    /// When a job runs, where `triggers.schedule` is on.
+    /// When a job runs, if `triggers.schedule` is on.
     pub struct JobScheduleBody {
-        /// The schedule in cron's words, UTC.
+        /// The schedule as a cron expression, in UTC.
         #[garde(inner(inner(length(chars, min = 1))))]
         #[schema(min_length = 1)]
         cron: Option<String>,
@@ -131,13 +131,12 @@ optional! {
     }
 }
 
-/// Declares both bodies: one in which `name`, `project_id` and `environment_id` must be, and one in which all may be left
-/// out.
+/// Declares both bodies: in the first `name`, `project_id` and `environment_id` are required.
 macro_rules! job_bodies {
     ($($(#[$meta:meta])* $field:ident: $type:ty,)*) => {
         optional! {
-            /// A job to define. What is left out has the default that its description names, or dbt Cloud's. The account
-            /// stands in the query.
+            /// A job to create. A field that is left out has the default in its description, or dbt Cloud's. The account
+            /// is in the query.
             #[schema(example = json!({
                 "name": "Nightly build", "project_id": 70_403_103_000_001_i64,
                 "environment_id": 70_403_106_000_001_i64, "execute_steps": ["dbt build"], "generate_docs": true,
@@ -159,8 +158,8 @@ macro_rules! job_bodies {
             }
         }
         optional! {
-            /// What to change of a job, as a JSON merge patch: a field that is left out stays as it is; within `execution`,
-            /// `settings`, `triggers` and `schedule` likewise, and `null` removes there. Lists are replaced.
+            /// The changes to a job, as a JSON merge patch: a field that is left out stays as it is, also within `execution`,
+            /// `settings`, `triggers` and `schedule`, where `null` removes one. Lists are replaced.
             #[schema(example = json!({
                 "description": "Moved to three o'clock", "dbt_version": null, "settings": {"threads": 8},
                 "schedule": {"time": {"type": "at_exact_hours", "hours": [3]}}
@@ -185,7 +184,7 @@ job_bodies! {
     #[garde(skip)]
     #[schema(nullable = false)]
     description: String,
-    /// Where set, goes before the environment's version of dbt.
+    /// Overrides the environment's version of dbt.
     #[garde(inner(inner(length(chars, min = 1))))]
     #[schema(min_length = 1)]
     dbt_version: Option<String>,
@@ -228,7 +227,7 @@ job_bodies! {
     #[garde(skip)]
     #[schema(nullable = false)]
     run_compare_changes: bool,
-    /// What changes are compared, in dbt's syntax.
+    /// The changes to compare, in dbt's selection syntax.
     #[garde(inner(length(chars, min = 1)))]
     #[schema(min_length = 1, nullable = false)]
     compare_changes_flags: String,
@@ -259,7 +258,7 @@ job_bodies! {
     triggers: JobTriggersBody,
     #[garde(dive)]
     schedule: Option<JobScheduleBody>,
-    /// What other job's end starts a run: `{"condition": {"job_id": …, "project_id": …, "statuses": [10]}}`. The
+    /// The other job whose completion starts a run: `{"condition": {"job_id": …, "project_id": …, "statuses": [10]}}`. The
     /// specification calls it read-only; dbt's own Terraform provider writes it.
     #[garde(skip)]
     #[schema(value_type = Option<Object>)]
@@ -279,7 +278,7 @@ impl From<UpdateJobBody> for JobFields {
 }
 
 fn fields(body: &impl Serialize) -> JobFields {
-    // A struct of texts, numbers and JSON values always serialises, to an object.
+    // A struct of strings, numbers and JSON values always serialises to an object.
     match serde_json::to_value(body) {
         Ok(Value::Object(fields)) => JobFields(fields),
         _ => JobFields::default(),

@@ -21,54 +21,54 @@ use uuid::Uuid;
     "bytes": 2381, "served_from": "dbt", "instance_id": 3, "started_at": "2026-03-19T11:57:15.558970Z",
     "finished_at": "2026-03-19T11:57:15.741023Z", "duration_ms": 182.03
 }))]
-pub(crate) struct RequestLogView {
+pub(crate) struct RequestLog {
     /// The answer's `x-request-id`.
     request_uuid: Uuid,
     /// The caller's own `x-request-id`.
     caller_request_id: Option<String>,
-    /// `rest`: a route; `internal`: a command.
+    /// `rest`: a REST route; `dbt`: a route of dbt Cloud, relayed; `internal`: a command.
     surface: String,
-    /// The API of dbt Cloud; null for our own records.
+    /// The API of dbt Cloud; null for the gateway's own records.
     client_type: Option<String>,
     /// The operation, by its name in this document.
     request_type: String,
     /// The route, without ids.
     template: Option<String>,
-    /// The key that asked; null for a command.
+    /// The caller's key; null for a command.
     api_key_id: Option<i64>,
-    /// The credential by which dbt Cloud was asked; null for a list of several accounts.
+    /// The credential used at dbt Cloud; null for a list of several accounts.
     credential: Option<String>,
     account_id: Option<i64>,
     job_id: Option<i64>,
-    /// The run it is about; of a trigger, the one it started.
+    /// The run; for a trigger, the run it started.
     run_id: Option<i64>,
     /// The arguments.
     #[schema(value_type = Object)]
     args: Box<RawValue>,
     /// dbt Cloud's last status; null where it did not answer.
     status_code: Option<i32>,
-    /// How it ended; `open` while it is under way.
+    /// The outcome; `open` while it is in progress.
     outcome: String,
     /// What went wrong.
     error: Option<String>,
-    /// How many HTTP exchanges with dbt Cloud it took.
+    /// The number of HTTP exchanges with dbt Cloud.
     attempts: i32,
     /// The first 20 of them: `operation`, `why`, `status` or `error`, `started_at`, `duration_ms`, and `account_id` where
     /// there are several.
     #[schema(value_type = Vec<Object>)]
     exchanges: Box<RawValue>,
-    /// How many bytes of body came from dbt Cloud; null where it was not contacted.
+    /// Bytes of body received from dbt Cloud; null where it was not contacted.
     bytes: Option<i64>,
     /// `dbt`; null where dbt Cloud was not contacted.
     served_from: Option<String>,
-    /// The process that had it.
+    /// The process that handled it.
     instance_id: Option<i64>,
     started_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
     duration_ms: Option<f64>,
 }
 
-impl From<LogRecord> for RequestLogView {
+impl From<LogRecord> for RequestLog {
     fn from(record: LogRecord) -> Self {
         Self {
             request_uuid: record.request_uuid,

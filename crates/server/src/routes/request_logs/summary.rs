@@ -18,52 +18,52 @@ use utoipa::ToSchema;
         "request_type": "trigger_job", "count": 5, "outcomes": {"refused": 5}, "duration_ms": {"p50": 1.1, "p90": 1.4, "p95": 1.4, "p99": 1.4}
     }]
 }))]
-pub(crate) struct SummaryView {
-    /// They arrived then or later.
+pub(crate) struct RequestLogSummary {
+    /// The earliest arrival, included.
     from: DateTime<Utc>,
-    /// They arrived earlier.
+    /// The latest arrival, excluded.
     to: DateTime<Utc>,
-    /// How many there are.
+    /// The number of requests.
     count: u64,
     /// By request type, the most frequent first.
-    results: Vec<TypeSummaryView>,
+    results: Vec<RequestTypeSummary>,
 }
 
 /// The requests of one type.
 #[derive(Debug, Serialize, ToSchema)]
-struct TypeSummaryView {
+struct RequestTypeSummary {
     /// The operation, by its name in this document.
     request_type: String,
     count: u64,
-    /// How many ended how; `open`: not yet.
+    /// The number of requests by outcome; `open`: not finished.
     outcomes: BTreeMap<String, u64>,
-    /// Of those that ended; null where none did.
-    duration_ms: Option<PercentilesView>,
+    /// Of finished requests; null if there are none.
+    duration_ms: Option<DurationPercentiles>,
 }
 
-/// What 50, 90, 95 and 99 of 100 requests did not exceed, in milliseconds.
+/// Percentiles in milliseconds.
 #[derive(Debug, Serialize, ToSchema)]
-struct PercentilesView {
+struct DurationPercentiles {
     p50: f64,
     p90: f64,
     p95: f64,
     p99: f64,
 }
 
-impl From<LogSummary> for SummaryView {
+impl From<LogSummary> for RequestLogSummary {
     fn from(summary: LogSummary) -> Self {
         Self {
             from: summary.from,
             to: summary.to,
             count: summary.types.iter().map(|of_type| of_type.count).sum(),
-            results: summary.types.into_iter().map(TypeSummaryView::from).collect(),
+            results: summary.types.into_iter().map(RequestTypeSummary::from).collect(),
         }
     }
 }
 
-impl From<TypeSummary> for TypeSummaryView {
+impl From<TypeSummary> for RequestTypeSummary {
     fn from(summary: TypeSummary) -> Self {
-        let of = |Percentiles { p50, p90, p95, p99 }| PercentilesView { p50, p90, p95, p99 };
+        let of = |Percentiles { p50, p90, p95, p99 }| DurationPercentiles { p50, p90, p95, p99 };
         Self {
             request_type: summary.request_type,
             count: summary.count,

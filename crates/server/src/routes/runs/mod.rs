@@ -1,0 +1,107 @@
+//! Runs: single executions of jobs.
+
+mod list;
+mod retry;
+
+use axum::http::StatusCode;
+use model::{Run, RunFailure, RunId, RunStep, comma_list};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::list::InOne;
+use crate::extract::{Dbt, Id, ListQuery, ScopedQuery};
+use crate::json::Json;
+use crate::list::List;
+use crate::page_links::PageLinks;
+use crate::problem::Problem;
+use crate::state::Shared;
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list::list_runs))
+        .routes(routes!(get_run))
+        .routes(routes!(list_run_steps))
+        .routes(routes!(get_run_failure))
+        .routes(routes!(cancel_run))
+        .routes(routes!(retry::get_retry_preview, retry::retry_run))
+}
+
+/// What to send with a run.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct RunOptions {
+    /// What to send with the run, in the field of that name: `trigger`, `job`, `audit`, `environment`, `run_steps`;
+    /// several with commas between them.
+    #[serde(default, deserialize_with = "comma_list")]
+    #[param(value_type = Option<Vec<String>>, style = Form, explode = false, example = json!(["trigger", "job"]))]
+    include_related: Vec<InOne>,
+}
+
+/// Get a run
+#[utoipa::path(get, path = "/runs/{run_id}", tag = "runs", params(Id<RunId>, ScopedQuery<RunOptions>),
+    responses((status = 200, body = Run)))]
+async fn get_run(Dbt(client): Dbt, Id(run): Id<RunId>, query: ScopedQuery<RunOptions>) -> Result<Json<Run>, Problem> {
+    let related = query.filter.include_related.into_iter().map(|InOne(each)| each);
+    Ok(Json(client.get_run(query.scope, run, related.collect()).await?))
+}
+
+/// What to send with each step.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct StepOptions {
+    /// Whether `debug_logs` is whole; without it dbt Cloud sends the last 1,000 lines. Whole ones are long.
+    #[serde(default)]
+    #[param(default = false)]
+    debug_logs: bool,
+}
+
+/// List the steps of a run, with their logs
+///
+/// In their order; the first three clone the repository, create the profile and run `dbt deps`. `logs` may be empty for a
+/// moment after the end of a step.
+#[utoipa::path(get, path = "/runs/{run_id}/steps", tag = "runs", params(Id<RunId>, ListQuery<StepOptions>),
+    responses((status = 200, body = List<RunStep>)))]
+async fn list_run_steps(
+    Dbt(client): Dbt,
+    Id(run): Id<RunId>,
+    links: PageLinks,
+    query: ListQuery<StepOptions>,
+) -> Result<Json<List<RunStep>>, Problem> {
+    let debug_logs = query.filter.debug_logs;
+    let steps = client.list_run_steps(query.scope, run, debug_logs, query.page).await?;
+    Ok(Json(List::new(steps, &links)))
+}
+
+/// Explain why a run failed
+///
+/// The step that failed, its failed nodes with their messages, and the end of its log, gathered from the run, its steps
+/// and the step's `run_results.json` (`sources.json` of `dbt source freshness`). Works for a run that did not fail too:
+/// see `verdict`. What dbt Cloud does not have (yet) is listed in `not_available`, and is no error.
+#[utoipa::path(get, path = "/runs/{run_id}/failure", tag = "runs", params(Id<RunId>, ScopedQuery),
+    responses((status = 200, body = RunFailure)))]
+async fn get_run_failure(
+    Dbt(client): Dbt,
+    Id(run): Id<RunId>,
+    query: ScopedQuery,
+) -> Result<Json<RunFailure>, Problem> {
+    Ok(Json(client.get_run_failure(query.scope, run).await?))
+}
+
+/// Cancel a run
+///
+/// Returns the run, which may continue for a moment: poll it until `is_complete`. May be repeated: a run that is already
+/// cancelled stays so. A run that has finished by itself is left alone: 409 `run-finished`.
+#[utoipa::path(post, path = "/runs/{run_id}/cancel", tag = "runs", params(Id<RunId>, ScopedQuery),
+    responses((status = 202, body = Run), (status = 409, body = Problem, content_type = "application/problem+json", description = "The run has finished by itself.")))]
+async fn cancel_run(
+    Dbt(client): Dbt,
+    Id(run): Id<RunId>,
+    query: ScopedQuery,
+) -> Result<(StatusCode, Json<Run>), Problem> {
+    let run = client.cancel_run(query.scope, run).await?;
+    Ok((StatusCode::ACCEPTED, Json(run)))
+}

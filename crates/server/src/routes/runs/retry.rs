@@ -1,0 +1,36 @@
+//! Retrying a run from its point of failure.
+
+use model::{RetryPreview, Run, RunId};
+
+use crate::extract::{Dbt, Id, ScopedQuery};
+use crate::json::Json;
+use crate::problem::Problem;
+use crate::routes::Started;
+
+/// Preview a retry of a run
+///
+/// Whether the run can be retried, and what a retry would run. Starts nothing.
+#[utoipa::path(get, path = "/runs/{run_id}/retry", tag = "runs", params(Id<RunId>, ScopedQuery),
+    responses((status = 200, body = RetryPreview)))]
+pub(super) async fn get_retry_preview(
+    Dbt(client): Dbt,
+    Id(run): Id<RunId>,
+    query: ScopedQuery,
+) -> Result<Json<RetryPreview>, Problem> {
+    Ok(Json(client.get_retry_preview(query.scope, run).await?))
+}
+
+/// Retry a run
+///
+/// Starts a new run from the point of failure of this one: the failed step, then the skipped ones. dbt Cloud retries only
+/// the latest run of a job, and only if it failed with results; otherwise the answer is 409 `cannot-retry` with dbt
+/// Cloud's reason, and nothing is started. Not idempotent: the gateway sends it at most once; after a 502 or 504 the run
+/// may have started, so look up the job's runs before you repeat it.
+#[utoipa::path(post, path = "/runs/{run_id}/retry", tag = "runs", params(Id<RunId>, ScopedQuery),
+    responses(
+        (status = 201, body = Run, headers(("location" = String, description = "The address of the new run."))),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The run cannot be retried.")))]
+pub(super) async fn retry_run(Dbt(client): Dbt, Id(run): Id<RunId>, query: ScopedQuery) -> Result<Started, Problem> {
+    let run = client.retry_run(query.scope.clone(), run).await?;
+    Ok(Started::new(run, &query.scope))
+}
