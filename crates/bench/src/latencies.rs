@@ -1,4 +1,4 @@
-//! How long answers took: a histogram from a microsecond to a minute, exact to three digits.
+//! Latency histogram from 1 µs to 1 min, exact to three digits.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ impl Latencies {
         Self(bounds.expect("a minute is more than a microsecond"))
     }
 
-    pub(crate) fn record(&mut self, took: Duration) {
+    pub(crate) fn record(&mut self, latency: Duration) {
         self.0
-            .saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+            .saturating_record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
     }
 
     pub(crate) fn count(&self) -> u64 {
         self.0.len()
     }
 
-    /// The time within which that share of the answers came, in milliseconds; `percentile` from 0 to 100.
-    #[expect(clippy::cast_precision_loss, reason = "a minute in nanoseconds fits a double")]
+    /// In milliseconds; `percentile` is 0 to 100.
+    #[expect(clippy::cast_precision_loss, reason = "a minute in nanoseconds fits an f64")]
     pub(crate) fn percentile_ms(&self, percentile: f64) -> f64 {
         self.0.value_at_percentile(percentile) as f64 / 1e6
     }
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_those_of_what_was_recorded() {
+    fn percentiles_match_the_recorded_values() {
         let mut latencies = Latencies::new();
         for ms in 1..=1000 {
             latencies.record(Duration::from_millis(ms));
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_beyond_the_bounds_is_still_counted() {
+    fn values_outside_the_bounds_are_counted() {
         let mut latencies = Latencies::new();
         latencies.record(Duration::ZERO);
         latencies.record(Duration::from_hours(1));

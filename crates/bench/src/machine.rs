@@ -1,4 +1,4 @@
-//! The machine that the figures are of.
+//! Description of the machine that ran the benchmark.
 
 use std::fs;
 use std::path::Path;
@@ -11,16 +11,16 @@ pub(crate) struct Machine {
     cores: usize,
     memory_gib: u64,
     kernel: String,
-    /// Of the folder that the databases are in.
+    /// Of the folder of the databases.
     filesystem: String,
     pub(crate) postgres: String,
     pub(crate) nginx: Option<String>,
-    /// How many processes wanted to run, on average over the last minute, before the bench began.
+    /// Over the minute before the run.
     load_average: String,
 }
 
 impl Machine {
-    pub(crate) fn look(scratch: &Path) -> Self {
+    pub(crate) fn inspect(scratch: &Path) -> Self {
         let read = |file| fs::read_to_string(file).unwrap_or_default();
         Self {
             processor: value(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
@@ -44,7 +44,7 @@ fn value(text: &str, name: &str) -> Option<String> {
     found.next().map(|(_, value)| value.trim().to_owned())
 }
 
-/// Kind and device of the mount that holds the folder.
+/// Type and device of the mount that contains `folder`.
 fn filesystem(mounts: &str, folder: &Path) -> Option<String> {
     let mounts = mounts
         .lines()
@@ -59,14 +59,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_filesystem_is_that_of_the_nearest_mount() {
+    fn the_filesystem_is_that_of_the_innermost_mount() {
         let mounts = "/dev/vda / ext4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\n/dev/vdb /tmpfiles xfs rw 0 0\n";
         assert_eq!(filesystem(mounts, Path::new("/tmp/bench")).unwrap(), "tmpfs on tmpfs");
         assert_eq!(filesystem(mounts, Path::new("/var/lib")).unwrap(), "ext4 on /dev/vda");
     }
 
     #[test]
-    fn a_named_value_is_found() {
+    fn a_value_is_found_by_its_name() {
         let text = "processor\t: 0\nmodel name\t: A B\nmodel name\t: C\n";
         assert_eq!(value(text, "model name").unwrap(), "A B");
         assert_eq!(value(text, "flags"), None);

@@ -1,32 +1,42 @@
-//! `./dev bench`: how fast the gateway is beside nginx, beside itself with two commits a request, and beside nothing.
+//! Benchmark of the gateway (`./dev bench`) and its PGO training workload (`./dev train`).
 //!
-//! Starts everything itself on loopback, measures in rounds in which the contestants take turns, prints one Markdown
-//! table of the targets and writes every figure as JSON. Shares no code with what it measures.
+//! Starts every process on loopback, measures the subjects in turns, prints the targets as a Markdown table and writes
+//! every figure as JSON. Shares no code with the gateway.
 
-mod contestants;
-mod exercise;
+mod comparisons;
+mod figures;
+mod gateway;
+mod http;
 mod latencies;
 mod load;
 mod machine;
-mod marks;
+mod measurement;
+mod nginx;
+mod options;
 mod pgbench;
 mod process;
 mod programs;
+mod progress;
 mod report;
-mod scenes;
+mod scenarios;
+mod scratch;
 mod statistics;
+mod subjects;
 mod targets;
+mod telemetry;
+mod training;
 mod upstream;
-mod watcher;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How fast the gateway is.
+use crate::options::RunOptions;
+
+/// Measures the performance of the gateway
 #[derive(Debug, Parser)]
 struct Cli {
     #[command(subcommand)]
@@ -35,60 +45,33 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Measure, print the table, write the figures
+    /// Measure, print the targets, write every figure as JSON
     Run(RunOptions),
-    /// Let a gateway do once what it does all day: for a build that counts how often each part of the code runs
-    Exercise {
-        /// The gateway's binary
+    /// Run the PGO training workload: a typical mix of requests
+    Train {
+        /// Gateway binary
         #[arg(long, value_name = "FILE")]
         gateway: PathBuf,
-        /// How often each of 32 callers asks for everything
+        /// Repetitions of the mix by each of 32 clients
         #[arg(long, value_name = "NUMBER", default_value_t = 25)]
         times: u32,
     },
-    /// The double of dbt Cloud that is never the limit; ends when its standard input does
+    /// Serve the simulated dbt Cloud of `run`, until standard input closes
     Upstream,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct RunOptions {
-    /// The gateway's binary
-    #[arg(long, value_name = "FILE")]
-    gateway: PathBuf,
-    /// Where the figures go
-    #[arg(long, value_name = "FILE", default_value = "target/bench.json")]
-    json: PathBuf,
-    /// Fewer and shorter rounds: for a look, not for publishing
-    #[arg(long)]
-    quick: bool,
-    /// Only the scenes whose name contains this
-    #[arg(long, value_name = "TEXT")]
-    only: Option<String>,
-    /// A setting of both gateways, as the environment names it (`DBT_GATEWAY__LOG__FILTER=warn`)
-    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
-    set: Vec<(String, String)>,
-    /// How many rounds, 1 to 99
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..100))]
-    rounds: Option<u32>,
-}
-
-fn setting(text: &str) -> Result<(String, String), &'static str> {
-    let (name, value) = text.split_once('=').ok_or("NAME=VALUE is meant")?;
-    Ok((name.to_owned(), value.to_owned()))
-}
-
-/// One thread for the load: what it costs is the same for every contestant, and as little as it can be.
+/// Single-threaded, so that the load costs the same for every subject.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let result = match Cli::parse().command {
         Command::Run(options) => run(&options).await,
-        Command::Exercise { gateway, times } => exercise::run(&gateway, times).await,
-        Command::Upstream => upstream::run().await,
+        Command::Train { gateway, times } => training::run(&gateway, times).await,
+        Command::Upstream => upstream::serve().await,
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&format!("bench: {error:#}"));
+            progress::print(&format!("bench: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -97,8 +80,8 @@ async fn main() -> ExitCode {
 async fn run(options: &RunOptions) -> anyhow::Result<()> {
     let mut terminated = signal(SignalKind::terminate())?;
     let report = tokio::select! {
-        report = report::measure(options) => report?,
-        // Whatever was started ends as its handle is dropped.
+        report = measurement::measure(options) => report?,
+        // Dropping their handles ends the started processes.
         _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
         _ = terminated.recv() => anyhow::bail!("terminated"),
     };
@@ -106,13 +89,7 @@ async fn run(options: &RunOptions) -> anyhow::Result<()> {
         std::fs::create_dir_all(folder)?;
     }
     std::fs::write(&options.json, serde_json::to_vec_pretty(&report)?)?;
-    writeln!(std::io::stdout(), "{}", report.table())?;
-    say(&format!("The figures: {}", options.json.display()));
+    writeln!(std::io::stdout(), "{}", report.tables())?;
+    progress::print(&format!("All figures: {}", options.json.display()));
     Ok(())
-}
-
-/// What is going on, for whoever waits.
-fn say(line: &str) {
-    // Nobody may be reading.
-    let _ = writeln!(std::io::stderr(), "{line}");
 }

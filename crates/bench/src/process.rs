@@ -1,4 +1,4 @@
-//! The processes of the contestants: started, watched in `/proc`, ended.
+//! Child processes: start, stop, CPU time and memory from `/proc`.
 
 use std::fs;
 use std::process::Stdio;
@@ -10,47 +10,47 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 /// Longer than a gateway takes to stop.
-const PATIENCE: Duration = Duration::from_secs(45);
+const STOP_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// A process that we started. Dropped, it is told to end: killed, it would leave its own children behind.
+/// Sends SIGTERM on drop: SIGKILL would leave the children of the process running.
 #[derive(Debug)]
-pub(crate) struct Started {
+pub(crate) struct ChildProcess {
     pub(crate) child: Child,
     pub(crate) pid: i32,
 }
 
-impl Started {
+impl ChildProcess {
     pub(crate) fn start(command: &mut Command) -> anyhow::Result<Self> {
         let child = command.spawn();
         let child = child.with_context(|| format!("cannot start {}", command_name(command)))?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok());
         Ok(Self {
             child,
-            pid: pid.context("a process without an id")?,
+            pid: pid.context("the process has no id")?,
         })
     }
 
-    /// SIGTERM, and its end.
+    /// Sends SIGTERM and waits for the end.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.terminate();
-        timeout(PATIENCE, self.child.wait())
+        timeout(STOP_TIMEOUT, self.child.wait())
             .await
             .context("a process did not stop")??;
         Ok(())
     }
 
     fn terminate(&self) {
-        // Its id is its own until it has been waited for.
+        // The id cannot be reused before `wait` has returned.
         if self.child.id().is_some()
             && let Some(pid) = Pid::from_raw(self.pid)
         {
-            // It may have ended by itself.
+            // The process may have ended already.
             let _ = kill_process(pid, Signal::TERM);
         }
     }
 }
 
-impl Drop for Started {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         self.terminate();
     }
@@ -60,7 +60,7 @@ fn command_name(command: &Command) -> String {
     command.as_std().get_program().to_string_lossy().into_owned()
 }
 
-/// Runs a program to its end; what it printed.
+/// Runs a program to its end and returns its standard output.
 pub(crate) async fn output(command: &mut Command) -> anyhow::Result<String> {
     let name = command_name(command);
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
@@ -70,36 +70,38 @@ pub(crate) async fn output(command: &mut Command) -> anyhow::Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// The CPU time of one process, or of it and its children, those that have ended included; in seconds.
+/// Processes whose CPU time is summed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Counted {
-    Alone(i32),
+pub(crate) enum CpuSource {
+    Process(i32),
+    /// Includes children that have ended.
     WithChildren(i32),
 }
 
-impl Counted {
+impl CpuSource {
+    /// User and system time, in seconds.
     pub(crate) fn cpu_seconds(self) -> anyhow::Result<f64> {
         let ticks = match self {
-            Self::Alone(pid) => stat(pid)?.own,
+            Self::Process(pid) => stat(pid)?.own,
             Self::WithChildren(pid) => {
                 let parent = stat(pid)?;
                 let children = processes()?.filter_map(|process| stat(process).ok());
-                let theirs: u64 = children
+                let running: u64 = children
                     .filter(|child| child.parent == pid)
                     .map(|child| child.own)
                     .sum();
-                parent.own + parent.reaped + theirs
+                parent.own + parent.reaped + running
             }
         };
-        let (ticks, in_a_second) = (
+        let (ticks, per_second) = (
             u32::try_from(ticks)?,
             u32::try_from(rustix::param::clock_ticks_per_second())?,
         );
-        Ok(f64::from(ticks) / f64::from(in_a_second))
+        Ok(f64::from(ticks) / f64::from(per_second))
     }
 }
 
-/// Of `/proc/PID/stat`.
+/// Fields of `/proc/PID/stat`.
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     parent: i32,
@@ -115,9 +117,9 @@ fn stat(pid: i32) -> anyhow::Result<Stat> {
 }
 
 fn parse_stat(text: &str) -> Option<Stat> {
-    // The program's name may hold anything, parentheses too.
+    // The name of the program may contain any character, including parentheses.
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-    let number = |place: usize| fields.get(place)?.parse::<u64>().ok();
+    let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
     Some(Stat {
         parent: fields.get(1)?.parse().ok()?,
         own: number(11)? + number(12)?,
@@ -130,7 +132,7 @@ fn processes() -> anyhow::Result<impl Iterator<Item = i32>> {
     Ok(names.filter_map(|name| name.to_str()?.parse().ok()))
 }
 
-/// The most memory that the process ever held, in MiB.
+/// Peak resident memory (`VmHWM`), in MiB.
 pub(crate) fn peak_rss_mib(pid: i32) -> anyhow::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -147,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cpu_times_are_read_whatever_the_program_is_called() {
+    fn cpu_times_are_read_for_any_program_name() {
         let line = "42 (a) b (c)) S 7 42 42 0 -1 4194304 100 200 0 0 11 22 33 44 20 0 1 0 100 1000 10";
         let expected = Stat {
             parent: 7,
@@ -159,25 +161,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_process_that_is_dropped_can_end_its_children() {
+    async fn a_dropped_process_receives_sigterm() {
         let mut shell = Command::new("sh");
         shell
             .args([
                 "-c",
-                "trap 'echo told; exit' TERM; echo ready; while :; do sleep 0.01; done",
+                "trap 'echo terminated; exit' TERM; echo ready; while :; do sleep 0.01; done",
             ])
             .stdout(Stdio::piped());
-        let mut started = Started::start(&mut shell).unwrap();
-        let mut lines = BufReader::new(started.child.stdout.take().unwrap()).lines();
+        let mut process = ChildProcess::start(&mut shell).unwrap();
+        let mut lines = BufReader::new(process.child.stdout.take().unwrap()).lines();
         assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("ready"));
-        drop(started);
-        assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("told"));
+        drop(process);
+        assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("terminated"));
     }
 
     #[test]
-    fn this_process_has_used_cpu_and_memory() {
-        let us = i32::try_from(std::process::id()).unwrap();
-        assert!(Counted::WithChildren(us).cpu_seconds().unwrap() >= Counted::Alone(us).cpu_seconds().unwrap());
-        assert!(peak_rss_mib(us).unwrap() > 0.5);
+    fn cpu_time_and_memory_of_this_process_are_read() {
+        let own_pid = i32::try_from(std::process::id()).unwrap();
+        let with_children = CpuSource::WithChildren(own_pid).cpu_seconds().unwrap();
+        assert!(with_children >= CpuSource::Process(own_pid).cpu_seconds().unwrap());
+        assert!(peak_rss_mib(own_pid).unwrap() > 0.5);
     }
 }

@@ -1,11 +1,11 @@
-//! Where the programs of others are.
+//! Finds installed programs: nginx, psql, pgbench.
 
 use std::path::{Path, PathBuf};
 
-/// Folders that an ordinary user's PATH may lack.
+/// Often missing from the PATH of an ordinary user.
 const FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin"];
 
-/// The program of that name: in `PATH`, in the usual folders, or with the newest Postgres.
+/// Searches `PATH`, the usual folders, then the Postgres versions, newest first.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
@@ -17,7 +17,7 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// The newest version first.
+/// Newest version first.
 fn postgres_folders(base: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(base).into_iter().flatten().flatten();
     let mut versions: Vec<(u32, PathBuf)> = entries

@@ -1,6 +1,6 @@
-//! Medians and ratios over rounds.
+//! Median and ratio over rounds.
 
-/// The middle value, or the mean of the two in the middle; `None` of nothing.
+/// The middle value, or the mean of the two middle ones; `None` if there are no values.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
@@ -12,10 +12,11 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     Some(f64::midpoint(values[middle - 1], upper))
 }
 
-/// The median of what two contestants' figures are to each other round by round: what was going on in one round beside
-/// the bench, both have felt. `None` where a contestant has no rounds, or the divisor is nothing.
-pub(crate) fn ratio(of: &[f64], to: &[f64]) -> Option<f64> {
-    let ratios = of.iter().zip(to).map(|(of, to)| of / to);
+/// The median of the ratios within each round, so that other load on the machine affects both sides alike. `None` if a
+/// side has no rounds or the divisor is 0.
+pub(crate) fn ratio(numerators: &[f64], denominators: &[f64]) -> Option<f64> {
+    let pairs = numerators.iter().zip(denominators);
+    let ratios = pairs.map(|(numerator, denominator)| numerator / denominator);
     median(ratios).filter(|ratio| ratio.is_finite())
 }
 
@@ -29,7 +30,7 @@ mod tests {
     }
 
     #[test]
-    fn a_median_is_in_the_middle_whatever_the_order() {
+    fn the_median_does_not_depend_on_the_order() {
         near(median([3.0, 1.0, 2.0]), 2.0);
         near(median([4.0, 1.0, 3.0, 2.0]), 2.5);
         near(median([7.0]), 7.0);
@@ -37,8 +38,8 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_is_taken_within_each_round() {
-        // The machine was three times as slow in the second round, for both.
+    fn the_ratio_is_taken_within_each_round() {
+        // In the second round the machine was three times slower for both.
         near(ratio(&[30.0, 10.0, 30.0], &[60.0, 20.0, 60.0]), 0.5);
         assert_eq!(ratio(&[1.0], &[]), None);
         assert_eq!(ratio(&[1.0], &[0.0]), None);

@@ -1,47 +1,92 @@
-//! The double of dbt Cloud behind every contestant: one fixed list of two projects, as fast as possible or after a
-//! pause. One thread of a process of its own.
+//! Simulated dbt Cloud behind every subject: one fixed list of two projects, immediately or after a delay. A
+//! single-threaded process.
 
 use std::convert::Infallible;
 use std::io::Write as _;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Empty, Full};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::TcpListener;
+use tokio::process::Command;
 
-/// A list of projects as dbt Cloud's API v3 answers it, with two of them.
+use crate::http::{Endpoint, connect};
+use crate::process::ChildProcess;
+
+pub(crate) const ACCOUNT: &str = "70403103900001";
+/// A list of two projects, in the format of dbt Cloud's API v3.
 const PROJECTS: &str = include_str!("projects.json");
-/// `PUT` with a number of milliseconds at its end: how long every answer takes from now on.
-pub(crate) const DELAY: &str = "/delay/";
+/// `PUT` with a number of milliseconds at the end sets the delay of all later responses.
+const DELAY: &str = "/delay/";
 
-/// Serves until standard input ends, so that it never outlives the bench. Prints its address.
-pub(crate) async fn run() -> anyhow::Result<()> {
+/// The upstream process. It ends when its standard input closes.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
+    pub(crate) process: ChildProcess,
+}
+
+impl Upstream {
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("upstream").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = ChildProcess::start(&mut command)?;
+        let stdout = process.child.stdout.take().context("no standard output")?;
+        let line = BufReader::new(stdout).lines().next_line().await?;
+        let address = line.context("the upstream did not start")?.parse()?;
+        Ok(Self { address, process })
+    }
+
+    /// Sets the delay of all later responses.
+    pub(crate) async fn set_delay(&self, delay: Duration) -> anyhow::Result<()> {
+        let path = format!("{DELAY}{}", delay.as_millis());
+        let request = Request::builder()
+            .method(Method::PUT)
+            .uri(path)
+            .body(Empty::<Bytes>::new())?;
+        connect(self.address).await?.send_request(request).await?;
+        Ok(())
+    }
+
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        Endpoint {
+            address: self.address,
+            path: format!("/api/v3/accounts/{ACCOUNT}/projects/?limit=100&offset=0"),
+            authorization: "Token dbtc_FAKE_bench".to_owned(),
+        }
+    }
+}
+
+/// Prints the address, then serves until standard input closes, so that it never outlives the bench.
+pub(crate) async fn serve() -> anyhow::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     writeln!(std::io::stdout(), "{}", listener.local_addr()?)?;
     let delay_ms = Arc::new(AtomicU64::new(0));
-    let mut parent = tokio::io::stdin();
-    let mut nothing = [0];
-    let mut gone = std::pin::pin!(parent.read(&mut nothing));
+    let mut stdin = tokio::io::stdin();
+    let mut buffer = [0];
+    let mut closed = std::pin::pin!(stdin.read(&mut buffer));
     loop {
         let (connection, _) = tokio::select! {
             accepted = listener.accept() => accepted?,
-            _ = &mut gone => return Ok(()),
+            _ = &mut closed => return Ok(()),
         };
         connection.set_nodelay(true)?;
         let delay_ms = Arc::clone(&delay_ms);
         tokio::spawn(async move {
-            let service = service_fn(move |request| answer(request, Arc::clone(&delay_ms)));
-            // Whoever hangs up has measured enough.
+            let service = service_fn(move |request| respond(request, Arc::clone(&delay_ms)));
+            // An error only means that the client closed the connection.
             let _ = http1::Builder::new()
                 .serve_connection(TokioIo::new(connection), service)
                 .await;
@@ -49,20 +94,20 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     }
 }
 
-async fn answer(request: Request<Incoming>, delay_ms: Arc<AtomicU64>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let asked = request.uri().path().strip_prefix(DELAY);
-    if let Some(asked) = asked.and_then(|asked| asked.parse().ok()) {
-        delay_ms.store(asked, Ordering::Relaxed);
+async fn respond(request: Request<Incoming>, delay_ms: Arc<AtomicU64>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let new_delay = request.uri().path().strip_prefix(DELAY);
+    if let Some(new_delay) = new_delay.and_then(|text| text.parse().ok()) {
+        delay_ms.store(new_delay, Ordering::Relaxed);
     } else {
         let delay_ms = delay_ms.load(Ordering::Relaxed);
         if delay_ms > 0 {
             tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         }
     }
-    let mut answer = Response::new(Full::new(Bytes::from_static(PROJECTS.as_bytes())));
+    let mut response = Response::new(Full::new(Bytes::from_static(PROJECTS.as_bytes())));
     let json = HeaderValue::from_static("application/json");
-    answer.headers_mut().insert(CONTENT_TYPE, json);
-    Ok(answer)
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    Ok(response)
 }
 
 #[cfg(test)]
@@ -70,7 +115,7 @@ mod tests {
     use super::PROJECTS;
 
     #[test]
-    fn the_answer_is_a_list_of_two_projects() {
+    fn the_response_is_a_list_of_two_projects() {
         let list: serde_json::Value = serde_json::from_str(PROJECTS).unwrap();
         assert_eq!(list["data"].as_array().unwrap().len(), 2);
         assert_eq!(list["extra"]["pagination"]["total_count"], 2);

@@ -1,5 +1,5 @@
-//! What watches a gateway in production: a collector that takes its spans, and a Prometheus that reads its metrics every
-//! second. On a thread of its own, so that the load is not held up; ends with this process.
+//! Telemetry consumers: a collector that receives spans over OTLP, and a scraper that reads the metrics every second. They
+//! run on a separate thread, so that they do not delay the load.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,60 +17,60 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::load::connect;
+use crate::http::connect;
 
-/// The watcher at work.
+/// The running consumers.
 #[derive(Debug)]
-pub(crate) struct Watcher {
-    /// Where spans are sent.
+pub(crate) struct TelemetryConsumers {
+    /// Receives spans.
     pub(crate) collector: SocketAddr,
-    seen: Arc<Seen>,
+    received: Arc<Received>,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct Received {
     exported_bytes: AtomicU64,
     scrapes: AtomicU64,
 }
 
-impl Watcher {
-    /// Starts it; the metrics will be at that address.
+impl TelemetryConsumers {
+    /// `metrics` is the address to scrape; it need not be bound yet.
     pub(crate) fn start(metrics: SocketAddr) -> anyhow::Result<Self> {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let collector = listener.local_addr()?;
-        let seen = Arc::new(Seen::default());
-        let counted = Arc::clone(&seen);
+        let received = Arc::new(Received::default());
+        let for_thread = Arc::clone(&received);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::spawn(move || {
             runtime.block_on(async {
-                tokio::join!(collect(listener, Arc::clone(&counted)), scrape(metrics, &counted));
+                tokio::join!(collect(listener, Arc::clone(&for_thread)), scrape(metrics, &for_thread));
             });
         });
-        Ok(Self { collector, seen })
+        Ok(Self { collector, received })
     }
 
-    /// How many MiB of spans came.
+    /// Received spans, in MiB.
     pub(crate) fn exported_mib(&self) -> f64 {
-        let bytes = self.seen.exported_bytes.load(Ordering::Relaxed);
+        let bytes = self.received.exported_bytes.load(Ordering::Relaxed);
         u32::try_from(bytes >> 10).map_or(f64::INFINITY, f64::from) / 1024.0
     }
 
-    /// How often the metrics were read.
+    /// Number of successful reads of the metrics.
     pub(crate) fn scrapes(&self) -> u64 {
-        self.seen.scrapes.load(Ordering::Relaxed)
+        self.received.scrapes.load(Ordering::Relaxed)
     }
 }
 
-async fn collect(listener: std::net::TcpListener, seen: Arc<Seen>) {
+async fn collect(listener: std::net::TcpListener, received: Arc<Received>) {
     let Ok(listener) = TcpListener::from_std(listener) else {
         return;
     };
     while let Ok((connection, _)) = listener.accept().await {
-        let seen = Arc::clone(&seen);
+        let received = Arc::clone(&received);
         tokio::spawn(async move {
-            let service = service_fn(move |request| take(request, Arc::clone(&seen)));
-            // The gateway hangs up when it ends.
+            let service = service_fn(move |request| receive(request, Arc::clone(&received)));
+            // An error only means that the gateway closed the connection.
             let _ = http1::Builder::new()
                 .serve_connection(TokioIo::new(connection), service)
                 .await;
@@ -78,32 +78,32 @@ async fn collect(listener: std::net::TcpListener, seen: Arc<Seen>) {
     }
 }
 
-async fn take(request: Request<Incoming>, seen: Arc<Seen>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn receive(request: Request<Incoming>, received: Arc<Received>) -> Result<Response<Full<Bytes>>, Infallible> {
     let mut body = request.into_body();
     while let Some(Ok(frame)) = body.frame().await {
         let bytes = frame.data_ref().map_or(0, Bytes::len);
-        seen.exported_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        received.exported_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
     Ok(Response::new(Full::default()))
 }
 
-async fn scrape(metrics: SocketAddr, seen: &Seen) {
+async fn scrape(metrics: SocketAddr, received: &Received) {
     let mut seconds = interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         seconds.tick().await;
-        let read = async {
+        let scraped = async {
             let request = Request::builder().uri("/metrics").header("host", "bench");
-            let answer = connect(metrics)
+            let response = connect(metrics)
                 .await?
                 .send_request(request.body(Empty::new())?)
                 .await?;
-            anyhow::ensure!(answer.status().is_success());
-            answer.into_body().collect().await?;
+            anyhow::ensure!(response.status().is_success());
+            response.into_body().collect().await?;
             anyhow::Ok(())
         };
-        if read.await.is_ok() {
-            seen.scrapes.fetch_add(1, Ordering::Relaxed);
+        if scraped.await.is_ok() {
+            received.scrapes.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

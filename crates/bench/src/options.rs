@@ -1,0 +1,35 @@
+//! Options of `bench run`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(crate) struct RunOptions {
+    /// Gateway binary
+    #[arg(long, value_name = "FILE")]
+    pub(crate) gateway: PathBuf,
+    /// Another gateway binary, measured in the same turns; prints the ratios gateway / baseline
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Output file of the figures
+    #[arg(long, value_name = "FILE", default_value = "target/bench.json")]
+    pub(crate) json: PathBuf,
+    /// Fewer and shorter rounds; not for published figures
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Only the scenarios whose name contains this text
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) only: Option<String>,
+    /// Environment variable for the gateways (`DBT_GATEWAY__LOG__FILTER=warn`)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Number of rounds, 1 to 99
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..100))]
+    pub(crate) rounds: Option<u32>,
+}
+
+fn setting(text: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
