@@ -1,5 +1,5 @@
-//! One database cluster: its data, its socket, and the programs that work on it, each run as the right user in a clean
-//! environment. Keeps no process running (that is `keeper`) and takes no lock (that is `private_postgres`).
+//! A database cluster: its data, its socket, and its programs, each run as the right user with a clean environment. The
+//! server process belongs to `supervisor`, the lock to `private_postgres`.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,14 +12,14 @@ use crate::directory::Directory;
 use crate::user::ServiceUser;
 use crate::{Error, Options, binaries, socket};
 
-/// `initdb` works under such a name, followed by a number that no other start has used.
+/// Prefix of the directory in which `initdb` works; a unique number follows.
 const SCRATCH: &str = "data.new.";
 
-/// Sized for a service with one connection pool and a few commands beside it.
+/// For a service with one connection pool and a few concurrent commands.
 const DEFAULTS: [&str; 2] = ["max_connections=60", "shared_buffers=64MB"];
-/// Loses commits in a power cut and nowhere else.
+/// Loses commits only in a power failure.
 const NOT_DURABLE: [&str; 3] = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
-/// What the rest of this crate counts on, so it comes last.
+/// Required by this crate, so they are passed last and override all others.
 const FIXED: [&str; 5] = [
     "listen_addresses=",
     "port=5432",
@@ -39,7 +39,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// The cluster in `directory`, made if there is none yet. Only for whoever holds the lock.
+    /// The cluster in `directory`, created if it does not exist. The caller must hold the lock.
     pub(crate) fn prepare(directory: &Directory, options: &Options) -> Result<Self, Error> {
         let run = directory.run();
         directory.make_private(&run)?;
@@ -49,14 +49,14 @@ impl Cluster {
         if cluster.socket != run {
             directory.make_private(&cluster.socket)?;
         }
-        sweep_scratch(&directory.path);
+        remove_scratch(&directory.path);
         if major.is_none() {
             cluster.initialise(directory)?;
         }
         Ok(cluster)
     }
 
-    /// The cluster in `directory` as another process runs it; `None` while there is no data yet.
+    /// The cluster in `directory` that another process runs; `None` until it has data.
     pub(crate) fn existing(directory: &Directory, options: &Options) -> Result<Option<Self>, Error> {
         match data_major(&directory.data())? {
             None => Ok(None),
@@ -77,8 +77,8 @@ impl Cluster {
         })
     }
 
-    /// Whether the server takes connections now.
-    pub(crate) fn answers(&self) -> bool {
+    /// Whether the server accepts connections.
+    pub(crate) fn accepts_connections(&self) -> bool {
         let mut command = self.command("pg_isready");
         command
             .args(["-q", "-t", "2", "-p", "5432", "-U", "postgres", "-d", "postgres", "-h"])
@@ -87,31 +87,31 @@ impl Cluster {
         command.status().is_ok_and(|status| status.success())
     }
 
-    /// Makes the database in the running server unless it is there.
+    /// Creates the database if it does not exist. The server must run.
     pub(crate) fn ensure_database(&self, name: &str) -> Result<(), Error> {
         let mut command = self.command("createdb");
         command
             .args(["-p", "5432", "-U", "postgres", "-h"])
             .arg(&self.socket)
             .arg(name);
-        let answer = output(&mut command)?;
-        let said = String::from_utf8_lossy(&answer.stderr);
-        // The second message is what the slower of two simultaneous attempts is told.
-        let there = said.contains("already exists") || said.contains("pg_database_datname_index");
-        if answer.status.success() || there {
+        let output = output(&mut command)?;
+        let message = String::from_utf8_lossy(&output.stderr);
+        // Concurrent creation fails with a violation of the unique index.
+        let exists = message.contains("already exists") || message.contains("pg_database_datname_index");
+        if output.status.success() || exists {
             Ok(())
         } else {
             Err(Error::CreateDatabase {
                 name: name.to_owned(),
-                detail: said.trim().to_owned(),
+                detail: message.trim().to_owned(),
             })
         }
     }
 
-    /// The server itself, in the foreground, still without its standard streams.
+    /// The server in the foreground; its standard streams are not configured yet.
     pub(crate) fn server_command(&self) -> Command {
         let mut command = self.command("postgres");
-        // `-D` and the path are two arguments, by which `predecessor` knows one of our servers.
+        // Two separate arguments: `stale_server` looks for them in the command line.
         command.arg("-D").arg(&self.data).arg("-k").arg(&self.socket);
         let not_durable = if self.durable { &[][..] } else { &NOT_DURABLE[..] };
         for setting in DEFAULTS.iter().chain(not_durable) {
@@ -126,8 +126,8 @@ impl Cluster {
         command
     }
 
-    /// One of Postgres's programs, as the server's user. A clean environment keeps `PGDATA`, `PGPORT` and their like
-    /// out; a process group of its own keeps a terminal's ^C away, since stopping is our part.
+    /// One of Postgres's programs, as the server's user. The clean environment excludes `PGDATA`, `PGPORT` and similar; the
+    /// separate process group excludes a terminal's ^C, because the supervisor stops the server.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.programs.join(program));
         command
@@ -142,14 +142,14 @@ impl Cluster {
         command
     }
 
-    /// Every folder above must let the server's user pass. Whether they do is found out by going there as that user:
-    /// the working directory of a child is entered after it has changed users.
+    /// Checks that the server's user can enter `run`, by running a program as that user with `run` as its working
+    /// directory: a child changes its user before its directory.
     fn check_reachable(&self, run: &Path) -> Result<(), Error> {
         let Some(user) = &self.service_user else { return Ok(()) };
         match output(self.command("postgres").arg("--version").current_dir(run)) {
             Ok(_) => Ok(()),
             Err(Error::Run { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
-                // It may as well be the program that this user cannot run; that error speaks for itself.
+                // Report instead that the user cannot run the program, if that is the cause.
                 output(self.command("postgres").arg("--version"))?;
                 Err(Error::Unreachable {
                     directory: run.to_owned(),
@@ -160,8 +160,8 @@ impl Cluster {
         }
     }
 
-    /// `initdb` under a scratch name, then a rename: killed at any moment, it leaves no half-made data behind. The name
-    /// is never used twice, because an `initdb` that outlived its killed caller may still be writing.
+    /// Runs `initdb` in a scratch directory and renames it, so that a kill leaves no incomplete data. Each attempt has its
+    /// own name, because an `initdb` of a killed process may still be writing.
     fn initialise(&self, directory: &Directory) -> Result<(), Error> {
         let number = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -173,17 +173,17 @@ impl Cluster {
             .arg("-D")
             .arg(&scratch)
             .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--data-checksums"]);
-        // The order of texts never changes with the C library, so an update of the machine breaks no index.
+        // Locale C: an update of the C library cannot change the order of texts and corrupt indexes.
         command.arg("--no-locale");
         if !self.durable {
             command.arg("--no-sync");
         }
-        let answer = output(&mut command)?;
-        if !answer.status.success() {
-            let detail = String::from_utf8_lossy(&answer.stderr).trim().to_owned();
+        let output = output(&mut command)?;
+        if !output.status.success() {
+            let detail = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             let _ = fs::remove_dir_all(&scratch);
             if detail.contains("could not look up effective user ID") {
-                return Err(Error::NoAccount {
+                return Err(Error::NoPasswdEntry {
                     uid: directory.server_uid(),
                 });
             }
@@ -192,8 +192,8 @@ impl Cluster {
                 detail,
             });
         }
-        fs::rename(&scratch, &self.data).map_err(Error::file("rename the new database to", &self.data))?;
-        // The rename itself has to survive a power cut as well.
+        fs::rename(&scratch, &self.data).map_err(Error::file("rename the new data directory to", &self.data))?;
+        // The rename must survive a power failure.
         let parent = &directory.path;
         File::open(parent)
             .and_then(|parent| parent.sync_all())
@@ -208,12 +208,12 @@ fn output(command: &mut Command) -> Result<Output, Error> {
         .map_err(|source| Error::run(Path::new(command.get_program()))(source))
 }
 
-/// The major version that wrote the data; `None` where there is no data folder. A folder without a readable version is
-/// never taken for a new one.
+/// The major version that wrote the data; `None` if there is no data directory. A directory without a readable version is
+/// an error, so that it is never overwritten.
 fn data_major(data: &Path) -> Result<Option<u32>, Error> {
     match fs::symlink_metadata(data) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::file("look at", data)(error)),
+        Err(error) => return Err(Error::file("read the metadata of", data)(error)),
         Ok(_) => {}
     }
     let version = fs::read_to_string(data.join("PG_VERSION")).unwrap_or_default();
@@ -225,8 +225,8 @@ fn data_major(data: &Path) -> Result<Option<u32>, Error> {
     }
 }
 
-/// Throws away what a killed `initdb` left. What cannot be removed now is tried again at the next start.
-fn sweep_scratch(directory: &Path) {
+/// Removes the scratch directories of killed starts. The next start retries what cannot be removed now.
+fn remove_scratch(directory: &Path) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(SCRATCH) {
             let _ = fs::remove_dir_all(entry.path());

@@ -1,8 +1,8 @@
-//! The directory that is ours alone, and the lock by which one process holds it.
+//! The private directory, and the lock by which one process owns it.
 //!
-//! Layout: `postgres.lock` (the lock and, inside, the holder's process id), `run/` (the socket), `data/` (Postgres's
-//! own folder). As root the directory and the lock stay root's, and only `run/` and `data/` belong to the user the
-//! server runs as, so that the server can plant nothing that root would follow. Called by `private_postgres`.
+//! Layout: `postgres.lock` (the lock; it contains the owner's process id), `run/` (the socket), `data/` (Postgres's data
+//! directory). If the process is root, only `run/` and `data/` belong to the server's user, so that the server cannot
+//! create links that root would follow. Called by `private_postgres`.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
@@ -15,52 +15,52 @@ use crate::Error;
 use crate::user::ServiceUser;
 
 const LOCK: &str = "postgres.lock";
-/// The root of a fresh ext4 volume holds this; it does not make the directory somebody else's.
-const FOREIGN_BUT_HARMLESS: &str = "lost+found";
+/// Exists in the root of a new ext4 volume, which counts as empty.
+const LOST_AND_FOUND: &str = "lost+found";
 
-/// The directory, checked to be ours. Nothing in it but the lock file is touched without the lock.
+/// A directory with checked ownership. Without the lock only the lock file may be touched.
 #[derive(Debug)]
 pub(crate) struct Directory {
     pub(crate) path: PathBuf,
     pub(crate) service_user: Option<ServiceUser>,
 }
 
-/// Held for as long as the server is ours. The system lets go of it when the process ends in whatever way; the server
-/// does not inherit it, since `std` opens every file close-on-exec.
+/// Held while this process owns the server. The system releases it when the process ends; the server does not inherit it,
+/// because `std` opens files close-on-exec.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
 }
 
 impl Directory {
-    /// Makes the directory if it is missing and refuses one that is not ours.
+    /// Creates the directory if it is missing; rejects one with other content or another owner.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let service_user = ServiceUser::if_root()?;
-        fs::create_dir_all(path).map_err(Error::file("make the directory", path))?;
+        fs::create_dir_all(path).map_err(Error::file("create the directory", path))?;
         let path = path.canonicalize().map_err(Error::file("resolve", path))?;
-        let us = rustix::process::geteuid().as_raw();
-        let found = fs::symlink_metadata(&path).map_err(Error::file("look at", &path))?;
-        if found.uid() != us {
+        let expected = rustix::process::geteuid().as_raw();
+        let found = fs::symlink_metadata(&path).map_err(Error::file("read the metadata of", &path))?;
+        if found.uid() != expected {
             let (owner, mode) = (found.uid(), found.mode() & 0o7777);
-            return Err(Error::NotOurs {
+            return Err(Error::WrongOwnership {
                 directory: path,
                 owner,
                 mode,
-                expected: us,
+                expected,
             });
         }
-        // In this order: what another process makes meanwhile begins with the mark.
-        if !is_empty(&path)? && !is_marked(&path, us) {
-            return Err(Error::ForeignDirectory { directory: path });
+        // The order matters: a process that sets up the directory concurrently creates the lock file first.
+        if !is_empty(&path)? && !has_lock_file(&path, expected) {
+            return Err(Error::NotEmpty { directory: path });
         }
-        // As root, the server's user must pass through to run/ and data/, but not look around.
+        // 0711: the server's user must be able to enter run/ and data/, but not to list the directory.
         let mode = if service_user.is_some() { 0o711 } else { 0o700 };
         fs::set_permissions(&path, Permissions::from_mode(mode))
             .map_err(Error::file("set the permissions of", &path))?;
         Ok(Self { path, service_user })
     }
 
-    /// Postgres's own folder.
+    /// Postgres's data directory.
     pub(crate) fn data(&self) -> PathBuf {
         self.path.join("data")
     }
@@ -70,7 +70,7 @@ impl Directory {
         self.path.join("run")
     }
 
-    /// Takes the lock, or `None` when another process holds it.
+    /// `None` if another process holds the lock.
     pub(crate) fn try_lock(&self) -> Result<Option<Lock>, Error> {
         let path = self.path.join(LOCK);
         let mut file = OpenOptions::new()
@@ -86,30 +86,30 @@ impl Directory {
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(source)) => return Err(Error::file("lock", &path)(source)),
         }
-        // Only for the message of whoever comes second, so it may fail.
+        // Only used in error messages of other processes, so a failure is ignored.
         let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Some(Lock { _file: file }))
     }
 
-    /// Takes the lock, waiting for at most `wait` until the holder lets go of it.
-    pub(crate) fn lock_within(&self, wait: Duration) -> Result<Lock, Error> {
-        let until = Instant::now() + wait;
+    /// Waits at most `timeout` for the lock.
+    pub(crate) fn lock_within(&self, timeout: Duration) -> Result<Lock, Error> {
+        let until = Instant::now() + timeout;
         loop {
             if let Some(lock) = self.try_lock()? {
                 return Ok(lock);
             }
             if Instant::now() >= until {
-                return Err(Error::Held {
+                return Err(Error::InUse {
                     directory: self.path.clone(),
-                    pid: self.holder(),
+                    pid: self.owner_pid(),
                 });
             }
             thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// The process that took the lock last.
-    pub(crate) fn holder(&self) -> Option<u32> {
+    /// The process that last acquired the lock.
+    pub(crate) fn owner_pid(&self) -> Option<u32> {
         let mut text = String::new();
         File::open(self.path.join(LOCK))
             .ok()?
@@ -119,27 +119,27 @@ impl Directory {
         text.trim().parse().ok()
     }
 
-    /// The user id that owns the server's folders.
+    /// The user id that owns `run/` and `data/`.
     pub(crate) fn server_uid(&self) -> u32 {
         self.service_user
             .as_ref()
             .map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.uid)
     }
 
-    /// Makes `path` a directory that only the server's user can enter, and refuses one that somebody else put there.
+    /// Creates a directory that only the server's user can enter; rejects an existing one with another owner.
     pub(crate) fn make_private(&self, path: &Path) -> Result<(), Error> {
         let expected = self.server_uid();
         match DirBuilder::new().mode(0o700).create(path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(Error::file("make the directory", path)(error)),
+            Err(error) => return Err(Error::file("create the directory", path)(error)),
         }
-        let found = fs::symlink_metadata(path).map_err(Error::file("look at", path))?;
+        let found = fs::symlink_metadata(path).map_err(Error::file("read the metadata of", path))?;
         let (owner, mode) = (found.uid(), found.mode() & 0o7777);
-        // One that is still ours comes from a start that was killed between making it and giving it away.
-        let ours = owner == rustix::process::geteuid().as_raw();
-        if !found.is_dir() || mode & 0o077 != 0 || !(ours || owner == expected) {
-            return Err(Error::NotOurs {
+        // A start that was killed before the chown leaves a directory of this process's user.
+        let own = owner == rustix::process::geteuid().as_raw();
+        if !found.is_dir() || mode & 0o077 != 0 || !(own || owner == expected) {
+            return Err(Error::WrongOwnership {
                 directory: path.to_owned(),
                 owner,
                 mode,
@@ -147,21 +147,21 @@ impl Directory {
             });
         }
         if let Some(user) = &self.service_user {
-            lchown(path, Some(user.uid), Some(user.gid)).map_err(Error::file("give away", path))?;
+            lchown(path, Some(user.uid), Some(user.gid)).map_err(Error::file("change the owner of", path))?;
         }
         Ok(())
     }
 }
 
-/// Whether an earlier start put its lock there. A link of that name is nobody's mark.
-fn is_marked(directory: &Path, us: u32) -> bool {
-    fs::symlink_metadata(directory.join(LOCK)).is_ok_and(|found| found.is_file() && found.uid() == us)
+/// Whether an earlier start created the lock file. A symbolic link does not count.
+fn has_lock_file(directory: &Path, uid: u32) -> bool {
+    fs::symlink_metadata(directory.join(LOCK)).is_ok_and(|found| found.is_file() && found.uid() == uid)
 }
 
 fn is_empty(directory: &Path) -> Result<bool, Error> {
     for entry in fs::read_dir(directory).map_err(Error::file("read", directory))? {
         let entry = entry.map_err(Error::file("read", directory))?;
-        if entry.file_name() != FOREIGN_BUT_HARMLESS {
+        if entry.file_name() != LOST_AND_FOUND {
             return Ok(false);
         }
     }
@@ -175,14 +175,14 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn a_directory_that_another_process_is_just_setting_up_is_not_taken_for_somebody_elses() {
+    fn a_directory_that_another_thread_sets_up_concurrently_is_accepted() {
         let scratch = tempfile::tempdir().expect("a directory");
         for round in 0..200 {
             let path = scratch.path().join(round.to_string());
             let set_up = || {
-                let directory = Directory::open(&path).expect("ours");
+                let directory = Directory::open(&path).expect("accepted");
                 if directory.try_lock().expect("a lock file").is_some() {
-                    fs::create_dir_all(directory.run()).expect("made");
+                    fs::create_dir_all(directory.run()).expect("created");
                 }
             };
             thread::scope(|scope| {

@@ -1,5 +1,4 @@
-//! What can go wrong with the private Postgres, one variant a cause, each message saying what to do about it.
-//! Nothing is logged here; the caller shows the message (and its sources) to whoever started the program.
+//! Errors of the private Postgres: one variant per cause, each message with a remedy. Nothing is logged here.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,196 +8,203 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The server's programs are not on this machine, or not where we were told to look.
+    /// The server programs were not found.
     #[error(
-        "no PostgreSQL server programs found in {}: install them (Debian, Ubuntu: apt-get install postgresql), \
-         set PG_BIN_DIR to the folder that holds initdb and postgres, or set DATABASE_URL to use a server of your own",
-        looked_in.display()
+        "no PostgreSQL server programs found in {}: install them (Debian, Ubuntu: package postgresql; only its programs \
+         are needed, `create_main_cluster = false` in /etc/postgresql-common/createcluster.conf before the installation \
+         prevents a system cluster), set PG_BIN_DIR to the folder of initdb and postgres, or set DATABASE_URL to use \
+         another server",
+        searched.display()
     )]
     NoBinaries {
-        /// The folder we were told to use, or a summary of where we looked.
-        looked_in: PathBuf,
+        /// The configured folder, or a summary of the searched folders.
+        searched: PathBuf,
     },
-    /// Only versions that lack what we need are installed.
+    /// Only unsupported versions are installed.
     #[error(
-        "PostgreSQL {major} in {} is too old: {} or later is needed; install a newer one, or set DATABASE_URL",
-        directory.display(),
-        crate::binaries::OLDEST_MAJOR
+        "PostgreSQL {major} in {} is too old: install version {oldest} or later, or set DATABASE_URL",
+        directory.display()
     )]
     TooOld {
         /// The major version found.
         major: u32,
-        /// Where its programs are.
+        /// The oldest supported major version.
+        oldest: u32,
+        /// The folder of its programs.
         directory: PathBuf,
     },
-    /// The data was written by a major version whose programs are not installed; majors cannot read each other's data.
+    /// The major version that wrote the data is not installed; others cannot read the data.
     #[error(
-        "the data in {} belongs to PostgreSQL {data}, and only {installed} is installed: install PostgreSQL {data}, \
-         set PG_BIN_DIR to its programs, or move the data over with pg_upgrade",
+        "the data in {} requires PostgreSQL {data}, but only {installed} is installed: install PostgreSQL {data}, \
+         set PG_BIN_DIR to its programs, or migrate the data with pg_upgrade",
         directory.display()
     )]
-    OtherMajor {
-        /// Postgres's own folder.
+    MajorVersionMismatch {
+        /// The data directory.
         directory: PathBuf,
         /// The major version that wrote the data.
         data: u32,
-        /// The newest major version installed.
+        /// The newest installed major version.
         installed: u32,
     },
-    /// The data folder exists, but is not a whole database cluster. It is never overwritten.
+    /// The data directory exists, but is incomplete. It is never overwritten.
     #[error(
-        "{} is not a whole PostgreSQL data directory (no readable PG_VERSION): put it back from a copy, or move it away \
-         to begin with an empty database",
+        "{} is not a complete PostgreSQL data directory (no readable PG_VERSION): restore it from a backup, or move it \
+         away to start with an empty database",
         directory.display()
     )]
     DamagedData {
-        /// Postgres's own folder.
+        /// The data directory.
         directory: PathBuf,
     },
-    /// The directory holds files that this crate did not put there.
-    #[error("{} is not empty and was not made by this program: choose an empty or a new directory", directory.display())]
-    ForeignDirectory {
-        /// The directory asked for.
+    /// The directory contains files that this crate did not create.
+    #[error("{} is not empty and was not created by this program: choose an empty or a new directory", directory.display())]
+    NotEmpty {
+        /// The directory of [`Options`](crate::Options).
         directory: PathBuf,
     },
-    /// The directory, or one in it, belongs to another user, or others may enter it.
+    /// A directory belongs to another user, or others have access to it.
     #[error(
-        "{} must be a directory that belongs to user id {expected} alone (it belongs to {owner}, mode {mode:o}): \
-         run the program as its owner, give it over with chown, or choose another directory",
+        "{} must be a directory of user id {expected} without access for others (owner {owner}, mode {mode:o}): \
+         run the program as its owner, change the owner with chown, or choose another directory",
         directory.display()
     )]
-    NotOurs {
-        /// The directory in question.
+    WrongOwnership {
+        /// The directory, or one in it.
         directory: PathBuf,
-        /// Its owner.
+        /// The user id of its owner.
         owner: u32,
         /// Its permission bits.
         mode: u32,
-        /// Whose it has to be.
+        /// The user id that must own it.
         expected: u32,
     },
-    /// As root: the user that the server runs as cannot enter the directory.
+    /// As root: the server's user has no access to the directory.
     #[error(
-        "{} cannot be reached by the user {user:?}, as whom PostgreSQL runs: choose a directory that is not below a \
+        "the user {user:?}, which runs PostgreSQL, has no access to {}: choose a directory that is not below a \
          private home such as /root, for example one below /var/lib",
         directory.display()
     )]
     Unreachable {
-        /// The directory that has to be reached.
+        /// The directory that the user must be able to enter.
         directory: PathBuf,
-        /// The name of that user.
+        /// The name of the user.
         user: String,
     },
-    /// Another process runs the database in this directory.
+    /// Another process owns the directory.
     #[error(
         "another process{} already runs the database in {}: stop it first, or choose another directory",
-        holder(*.pid),
+        process(*.pid),
         directory.display()
     )]
-    Held {
-        /// The directory asked for.
+    InUse {
+        /// The directory of [`Options`](crate::Options).
         directory: PathBuf,
-        /// The process that holds it, where it could be read.
+        /// The owner, if its process id could be read.
         pid: Option<u32>,
     },
-    /// Another process holds the directory, and its server did not answer in time.
+    /// Another process owns the directory, but its server did not accept connections in time.
     #[error(
-        "another process{} runs the database in {}, but it did not answer within {} s: see what that process logs",
-        holder(*.pid),
+        "another process{} runs the database in {}, but the database accepted no connections within {} s: see the log \
+         of that process",
+        process(*.pid),
         directory.display(),
         waited.as_secs()
     )]
-    HolderNotReady {
-        /// The directory asked for.
+    OwnerNotReady {
+        /// The directory of [`Options`](crate::Options).
         directory: PathBuf,
-        /// The process that holds it, where it could be read.
+        /// The owner, if its process id could be read.
         pid: Option<u32>,
-        /// How long we waited.
+        /// The timeout.
         waited: Duration,
     },
-    /// We are root, and there is nobody to run the server as (it refuses to run as root).
+    /// The process runs as root, and there is no unprivileged user for the server, which refuses to run as root.
     #[error(
-        "running as root, and neither a user postgres nor nobody exists to run PostgreSQL as: add one, or set DATABASE_URL"
+        "running as root, but neither of the users postgres and nobody exists to run PostgreSQL: add one, or set DATABASE_URL"
     )]
     NoServiceUser,
-    /// `initdb` wants a user name, and this user id has none (containers with an arbitrary user id).
+    /// `initdb` requires a user name; in containers with an arbitrary user id there is none.
     #[error(
-        "user id {uid} has no entry in /etc/passwd, without which PostgreSQL does not run: add one, or set DATABASE_URL"
+        "user id {uid} has no entry in /etc/passwd, which PostgreSQL requires: add one, or set DATABASE_URL"
     )]
-    NoAccount {
-        /// The user id we run as.
+    NoPasswdEntry {
+        /// The user id of the process.
         uid: u32,
     },
     /// `initdb` failed.
-    #[error("could not make a new database in {}: {detail}", directory.display())]
+    #[error("could not create a database cluster in {}: {detail}", directory.display())]
     Initdb {
-        /// Postgres's own folder.
+        /// The data directory.
         directory: PathBuf,
-        /// What `initdb` said.
+        /// Standard error of `initdb`.
         detail: String,
     },
-    /// A server left behind by a killed process was told to stop and did not.
-    #[error("an earlier server (process {pid}) still runs in {} and does not stop: end it, then start again", directory.display())]
-    PredecessorStays {
-        /// Postgres's own folder.
+    /// The server of a killed process did not stop.
+    #[error(
+        "a server of an earlier process (process {pid}) still runs in {} and does not stop: stop it, then start again",
+        directory.display()
+    )]
+    StaleServer {
+        /// The data directory.
         directory: PathBuf,
-        /// The process of that server.
+        /// The process id of that server.
         pid: u32,
     },
-    /// The server ended before it took connections.
-    #[error("PostgreSQL did not come up; the end of its log:\n{log}")]
-    DidNotComeUp {
+    /// The server ended before it accepted connections.
+    #[error("PostgreSQL did not start; the end of its log:\n{log}")]
+    StartFailed {
         /// The last lines of the server's log.
         log: String,
     },
-    /// The server runs, but takes no connections.
-    #[error("PostgreSQL took no connections within {} s; the end of its log:\n{log}", waited.as_secs())]
-    TookTooLong {
-        /// How long we waited.
+    /// The server runs, but accepts no connections.
+    #[error("PostgreSQL accepted no connections within {} s; the end of its log:\n{log}", waited.as_secs())]
+    StartTimeout {
+        /// The timeout.
         waited: Duration,
         /// The last lines of the server's log.
         log: String,
     },
-    /// The server did not end, however firmly it was told to.
+    /// The server did not stop.
     #[error("PostgreSQL did not stop within {} s", waited.as_secs())]
-    DidNotStop {
-        /// How long we waited.
+    StopTimeout {
+        /// The timeout.
         waited: Duration,
     },
-    /// The name cannot be used for a database.
-    #[error("{name:?} is no usable database name: 1 to 63 lower-case letters, digits and underscores")]
+    /// The database name is invalid.
+    #[error("invalid database name {name:?}: 1 to 63 lower-case letters, digits and underscores are allowed")]
     DatabaseName {
-        /// The name asked for.
+        /// The name in [`Options`](crate::Options).
         name: String,
     },
-    /// The database could not be made in the running server.
-    #[error("could not make the database {name:?}: {detail}")]
+    /// `createdb` failed.
+    #[error("could not create the database {name:?}: {detail}")]
     CreateDatabase {
-        /// The name asked for.
+        /// The name of the database.
         name: String,
-        /// What `createdb` said.
+        /// Standard error of `createdb`.
         detail: String,
     },
-    /// A program could not be run at all.
+    /// A program could not be run.
     #[error("could not run {}", program.display())]
     Run {
         /// The program.
         program: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The file system refused.
+    /// A file operation failed.
     #[error("could not {action} {}", path.display())]
     File {
-        /// What we were about to do.
+        /// The operation.
         action: &'static str,
-        /// To which path.
+        /// Its path.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The system gave us no thread.
-    #[error("could not start a thread to look after PostgreSQL")]
+    /// A thread could not be started.
+    #[error("could not start a thread for PostgreSQL")]
     Thread(#[source] io::Error),
 }
 
@@ -216,6 +222,6 @@ impl Error {
     }
 }
 
-fn holder(pid: Option<u32>) -> String {
+fn process(pid: Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
 }

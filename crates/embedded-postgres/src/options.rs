@@ -1,11 +1,11 @@
-//! What a caller may choose about the private Postgres. Plain values only: whoever calls has read the settings.
+//! Options of the private Postgres. Plain values: the caller reads the settings.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::Error;
 
-/// How to run the private Postgres.
+/// Options of the private Postgres.
 ///
 /// ```
 /// use embedded_postgres::Options;
@@ -24,11 +24,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// A durable server in `directory`, with one database of the name `database` (lower-case letters, digits and
-    /// underscores, at most 63 bytes).
+    /// A durable server in `directory` with the database `database` (lower-case letters, digits and underscores, at most
+    /// 63 bytes).
     ///
-    /// The directory is made if it is missing. It must be empty or made by an earlier start, and belongs to this crate:
-    /// its permissions are set so that nobody else can look into it.
+    /// The directory is created if it is missing. It must be empty or from an earlier start. Its permissions are set so
+    /// that other users cannot list it.
     pub fn new(directory: impl Into<PathBuf>, database: impl Into<String>) -> Self {
         Self {
             directory: directory.into(),
@@ -41,50 +41,50 @@ impl Options {
         }
     }
 
-    /// Whether a committed row survives a power cut (default: yes). `false` is for tests: it still survives `kill -9`,
-    /// and starts and commits several times faster.
+    /// Whether commits survive a power failure (default: yes). With `false`, for tests, they still survive `kill -9`, and
+    /// starts and commits are several times faster.
     #[must_use]
     pub fn durable(mut self, durable: bool) -> Self {
         self.durable = durable;
         self
     }
 
-    /// One more setting of Postgres, such as `max_connections`. It goes over our defaults; where the server listens
-    /// and logs is not open to choice.
+    /// Adds a setting of Postgres, such as `max_connections`. It overrides the defaults of this crate, except for the
+    /// listen addresses, the socket and the log.
     #[must_use]
     pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.push((name.into(), value.into()));
         self
     }
 
-    /// The folder that holds `initdb` and `postgres`. Without it the usual places and `PATH` are searched for the
-    /// newest version, or for the one that wrote the data.
+    /// The folder of `initdb` and `postgres`. By default the usual folders and `PATH` are searched for the version that
+    /// wrote the data, or for the newest one.
     #[must_use]
     pub fn binaries(mut self, folder: impl Into<PathBuf>) -> Self {
         self.binaries = Some(folder.into());
         self
     }
 
-    /// How long [`start`](crate::PrivatePostgres::start) waits for another process to let go of the directory
-    /// (default 3 s): one that was just killed takes a moment, and a short command may be at work in it.
+    /// How long [`start`](crate::PrivatePostgres::start) waits until another process releases the directory (default 3 s):
+    /// a killed process needs a moment to end, and a short command may be using it.
     #[must_use]
     pub fn wait_for_lock(mut self, wait: Duration) -> Self {
         self.wait_for_lock = wait;
         self
     }
 
-    /// How long a server, our own or the one of the process beside us, may take until it answers (default 120 s, since
-    /// recovery after a crash may take long). A server that fails is noticed at once.
+    /// How long to wait until a server, of this or of another process, accepts connections (default 120 s, because crash
+    /// recovery may take long). A server that ends is detected immediately.
     #[must_use]
     pub fn wait_for_server(mut self, wait: Duration) -> Self {
         self.wait_for_server = wait;
         self
     }
 
-    /// The name becomes part of a URL and an argument of a program, so it is kept to harmless characters.
+    /// The name becomes part of a URL and of a command line, so only characters that need no quoting are allowed.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let harmless = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        if (1..=63).contains(&self.database.len()) && self.database.bytes().all(harmless) {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        if (1..=63).contains(&self.database.len()) && self.database.bytes().all(allowed) {
             Ok(())
         } else {
             Err(Error::DatabaseName {

@@ -1,5 +1,4 @@
-//! The handle that callers hold: start or attach, the address, stop. The order of things is decided here: first the
-//! directory, then its lock, then what needs the lock.
+//! The public handle: start or attach, URL, stop. Fixes the order: the directory, its lock, the cluster, the server.
 
 use std::path::Path;
 use std::thread;
@@ -7,39 +6,40 @@ use std::time::{Duration, Instant};
 
 use crate::cluster::Cluster;
 use crate::directory::{Directory, Lock};
-use crate::keeper::Keeper;
+use crate::supervisor::Supervisor;
 use crate::{Error, Options, socket};
 
-/// A private Postgres that takes connections: our own server, or the one of a process beside us.
+/// A running private Postgres, owned by this process or by another one (attached).
 ///
-/// Dropping the handle of our own stops it as [`PrivatePostgres::stop`] does, and logs what goes wrong; both block, and
-/// connections still open are cut. Close the client's pool first.
+/// Dropping an owning handle stops the server like [`PrivatePostgres::stop`] and logs errors. Both block and terminate
+/// open connections: close the client's pool first.
 #[derive(Debug)]
 pub struct PrivatePostgres {
     cluster: Cluster,
     database: String,
-    own: Option<Own>,
+    /// `None` if attached.
+    owned: Option<Owned>,
 }
 
-/// In this order: the lock is let go of after the server has stopped.
+/// The order of the fields matters: the lock is released after the server has stopped.
 #[derive(Debug)]
-struct Own {
-    keeper: Keeper,
+struct Owned {
+    supervisor: Supervisor,
     _lock: Lock,
 }
 
 impl PrivatePostgres {
-    /// Starts the server in a directory that no other process may hold, and keeps it running until stopped.
+    /// Starts the server as the only owner of the directory and restarts it until it is stopped.
     ///
-    /// The first start makes the data, later ones reuse it. A process that was just killed gets a moment to let go of
-    /// the directory ([`Options::wait_for_lock`]), and its server is ended before ours starts.
+    /// The first start creates the data, later ones reuse it. Waits at most [`Options::wait_for_lock`] for a process that
+    /// is ending, and stops a server that a killed process left running.
     ///
-    /// Blocks until the server takes connections, for at most [`Options::wait_for_server`].
+    /// Blocks until the server accepts connections, at most [`Options::wait_for_server`].
     ///
     /// # Errors
     ///
-    /// [`Error::Held`] when another process keeps the directory; otherwise the variant that names the cause, with a
-    /// message that says what to do about it.
+    /// [`Error::InUse`] if another process owns the directory; otherwise the variant of the cause, whose message contains a
+    /// remedy.
     pub fn start(options: &Options) -> Result<Self, Error> {
         options.check()?;
         let directory = Directory::open(&options.directory)?;
@@ -47,15 +47,15 @@ impl PrivatePostgres {
         Self::start_locked(&directory, lock, options)
     }
 
-    /// Uses the server of the process that holds the directory, or starts one if nobody does.
+    /// Uses the server of the process that owns the directory; starts one if there is no owner.
     ///
-    /// An attached handle never stops the server, and cannot keep its holder from doing so: connections then break, as
-    /// they do with any server. A holder that is still starting is waited for, for at most
-    /// [`Options::wait_for_server`]; if it dies meanwhile, we take its place.
+    /// An attached handle never stops the server and does not prevent its owner from stopping it. Waits at most
+    /// [`Options::wait_for_server`] for an owner that is starting; if the owner ends meanwhile, this process becomes the
+    /// owner.
     ///
     /// # Errors
     ///
-    /// [`Error::HolderNotReady`] when the holder's server does not answer in time; otherwise as for
+    /// [`Error::OwnerNotReady`] if the owner's server does not accept connections in time; otherwise as for
     /// [`PrivatePostgres::start`].
     pub fn attach_or_start(options: &Options) -> Result<Self, Error> {
         options.check()?;
@@ -69,23 +69,23 @@ impl PrivatePostgres {
             if existing.is_none() {
                 existing = Cluster::existing(&directory, options)?;
             }
-            // The holder makes the database too, but may not have got to it. A refusal may mean that it is stopping.
-            let attached = existing.as_ref().filter(|cluster| cluster.answers());
-            let refusal = match attached.map(|cluster| (cluster, cluster.ensure_database(&options.database))) {
+            // The owner may not have created the database yet. An error may mean that the server is stopping: retry.
+            let running = existing.as_ref().filter(|cluster| cluster.accepts_connections());
+            let error = match running.map(|cluster| (cluster, cluster.ensure_database(&options.database))) {
                 Some((cluster, Ok(()))) => {
                     return Ok(Self {
                         cluster: cluster.clone(),
                         database: options.database.clone(),
-                        own: None,
+                        owned: None,
                     });
                 }
-                Some((_, Err(refusal))) => Some(refusal),
+                Some((_, Err(error))) => Some(error),
                 None => None,
             };
             if Instant::now() >= until {
-                return Err(refusal.unwrap_or_else(|| Error::HolderNotReady {
+                return Err(error.unwrap_or_else(|| Error::OwnerNotReady {
                     directory: directory.path.clone(),
-                    pid: directory.holder(),
+                    pid: directory.owner_pid(),
                     waited: options.wait_for_server,
                 }));
             }
@@ -95,42 +95,44 @@ impl PrivatePostgres {
 
     fn start_locked(directory: &Directory, lock: Lock, options: &Options) -> Result<Self, Error> {
         let cluster = Cluster::prepare(directory, options)?;
-        let keeper = Keeper::start(cluster.clone(), options.wait_for_server)?;
-        let own = Some(Own { keeper, _lock: lock });
+        let supervisor = Supervisor::start(cluster.clone(), options.wait_for_server)?;
+        let owned = Some(Owned {
+            supervisor,
+            _lock: lock,
+        });
         let postgres = Self {
             cluster,
             database: options.database.clone(),
-            own,
+            owned,
         };
         postgres.cluster.ensure_database(&options.database)?;
         Ok(postgres)
     }
 
-    /// The address of the database: `postgres://postgres@localhost/NAME?host=FOLDER`, the folder percent-encoded where
-    /// needed. It needs no password, since only the server's user and root can enter the folder. It stays the same when
-    /// the server is brought back after a crash, and at the next start in the same directory.
+    /// The URL of the database: `postgres://postgres@localhost/NAME?host=FOLDER`, with the folder percent-encoded. It has no
+    /// password, because only the server's user and root can enter the folder. It is the same after restarts and at the next
+    /// start in the same directory.
     pub fn url(&self) -> String {
         socket::url(&self.cluster.socket, &self.database)
     }
 
-    /// Whether this handle holds the directory: then no other process runs this database, and whatever an earlier
-    /// process left open in it is abandoned. `false` for a handle attached to the server of a process beside us.
+    /// Whether this process owns the directory. Then no other process works on the database, and everything that an earlier
+    /// process left open in it is abandoned. `false` if attached.
     pub fn is_owner(&self) -> bool {
-        self.own.is_some()
+        self.owned.is_some()
     }
 
-    /// The folder of the server's programs, and of `psql` where the client programs are installed.
+    /// The folder of the server programs, and of `psql` if the client programs are installed.
     pub fn programs(&self) -> &Path {
         &self.cluster.programs
     }
 
-    /// Stops our own server and waits until it is gone (a fast, clean shutdown, typically 0.1 s). Does nothing when
-    /// attached.
+    /// Stops an owned server with a fast, clean shutdown (typically 0.1 s). Does nothing if attached.
     ///
     /// # Errors
     ///
-    /// [`Error::DidNotStop`] when it is still there after 40 s; it then ends with this process.
+    /// [`Error::StopTimeout`] if the server still runs after 40 s; it then ends with this process.
     pub fn stop(mut self) -> Result<(), Error> {
-        self.own.as_mut().map_or(Ok(()), |own| own.keeper.stop())
+        self.owned.as_mut().map_or(Ok(()), |owned| owned.supervisor.stop())
     }
 }

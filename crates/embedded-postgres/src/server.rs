@@ -1,4 +1,4 @@
-//! One server process, from its start to its end. Made by `keeper`, whose thread has to outlive it.
+//! One server process. Created by `supervisor`, whose thread must outlive it.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::Receiver;
@@ -11,8 +11,8 @@ use crate::Error;
 use crate::cluster::Cluster;
 use crate::server_log::ServerLog;
 
-/// How long the last lines of an ended server may take to reach us.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// For the last log lines of an ended server.
+const LOG_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -22,19 +22,19 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts the server as a child of the calling *thread*, with whose end the server ends.
+    /// Starts the server as a child of the calling *thread*; the server ends with that thread.
     pub(crate) fn start(cluster: &Cluster, log: &ServerLog) -> Result<Self, Error> {
         let mut command = cluster.server_command();
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        end_with_us(&mut command);
+        end_with_parent(&mut command);
         let mut child = command
             .spawn()
             .map_err(Error::run(&cluster.programs.join("postgres")))?;
         log.clear();
-        let stderr = child.stderr.take().expect("standard error is piped three lines above");
+        let stderr = child.stderr.take().expect("standard error is piped");
         match log.follow(stderr) {
             Ok(log_ended) => Ok(Self {
                 pid: Pid::from_child(&child),
@@ -49,41 +49,41 @@ impl Server {
         }
     }
 
-    /// Blocks until the process has ended, and leaves it unreaped: until [`Server::reap`] its id belongs to nobody else,
-    /// and a signal to it cannot hit another process.
+    /// Blocks until the process has ended, without reaping it: until [`Server::reap`] its id is not reused, so a signal
+    /// cannot hit another process.
     pub(crate) fn wait_unreaped(&self) {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         while let Err(Errno::INTR) = waitid(WaitId::Pid(self.pid), options) {}
     }
 
-    /// Collects the process if it has ended, and says how it did; `None` while it runs.
+    /// Reaps the process if it has ended and returns its exit status as text; `None` while it runs.
     pub(crate) fn reap(&mut self) -> Option<String> {
         match self.child.try_wait() {
             Ok(None) => None,
             Ok(Some(status)) => Some(status.to_string()),
-            // Somebody else in this process has collected it.
+            // Other code in this process has reaped it.
             Err(error) => Some(error.to_string()),
         }
     }
 
-    /// Waits, for a bounded time, until the log of an ended server has been read to its end.
-    pub(crate) fn wait_for_last_words(&self) {
-        let _ = self.log_ended.recv_timeout(LAST_WORDS);
+    /// Waits until the log of an ended server is read completely, at most [`LOG_TIMEOUT`].
+    pub(crate) fn wait_for_end_of_log(&self) {
+        let _ = self.log_ended.recv_timeout(LOG_TIMEOUT);
     }
 }
 
-/// Has the system tell the server to shut down (SIGINT: fast and clean) when we end, be it by SIGKILL.
+/// The kernel sends the server SIGINT (fast, clean shutdown) when its parent ends, also after SIGKILL.
 ///
-/// The signal belongs to the forking thread, not to the process, and changing users clears it; the closure runs after
-/// `std` has changed users.
+/// The signal is bound to the forking thread, not to the process. Changing the user clears it; `std` runs the closure after
+/// changing the user.
 #[cfg(target_os = "linux")]
-fn end_with_us(command: &mut Command) {
+fn end_with_parent(command: &mut Command) {
     use std::os::unix::process::CommandExt;
-    let us = rustix::process::getpid();
+    let parent = rustix::process::getpid();
     let in_the_child = move || {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::INT))?;
-        // We may have died between the fork and the line above, and nobody would tell the child any more.
-        if rustix::process::getppid() == Some(us) {
+        // If the parent died before the line above, the signal is never sent.
+        if rustix::process::getppid() == Some(parent) {
             Ok(())
         } else {
             Err(std::io::ErrorKind::BrokenPipe.into())
@@ -91,14 +91,14 @@ fn end_with_us(command: &mut Command) {
     };
     #[expect(
         unsafe_code,
-        reason = "std has no safe way to ask for the death signal; see the SAFETY comment"
+        reason = "std has no safe way to set the parent death signal; see the SAFETY comment"
     )]
-    // SAFETY: between fork and exec only two system calls are made; nothing allocates, locks or panics.
+    // SAFETY: between fork and exec the closure only makes two system calls; nothing allocates, locks or panics.
     unsafe {
         command.pre_exec(in_the_child);
     }
 }
 
-/// Other systems have no such signal: there the next start ends the server that was left behind.
+/// Other systems lack this signal: there the next start stops the stale server.
 #[cfg(not(target_os = "linux"))]
-fn end_with_us(_: &mut Command) {}
+fn end_with_parent(_: &mut Command) {}

@@ -1,5 +1,5 @@
-//! What the server says: passed on line by line as `tracing` events at debug level, with the last lines kept for error
-//! messages. There is no log file, hence none that grows. Called by `server` and `keeper`.
+//! The server's log: each line becomes a `tracing` event at debug level; the last lines are kept for error messages. There
+//! is no log file. Called by `server` and `supervisor`.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -10,24 +10,24 @@ use std::thread;
 
 use crate::Error;
 
-const LINES_KEPT: usize = 12;
-const LONGEST_LINE: usize = 400;
+const MAX_LINES: usize = 12;
+const MAX_LINE_BYTES: usize = 400;
 
-/// The end of the log, over all servers of one keeper.
+/// The last lines of the log.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ServerLog {
     lines: Arc<Mutex<VecDeque<String>>>,
 }
 
 impl ServerLog {
-    /// Reads until the server and its children are gone. The receiver hears of it: its sender is then dropped.
+    /// Reads until the server and its children have ended; then the sender of the returned receiver is dropped.
     ///
-    /// The reader never stops before the end, since a full pipe would block the server.
+    /// The reader never stops earlier, because a full pipe would block the server.
     pub(crate) fn follow(&self, mut stderr: ChildStderr) -> Result<Receiver<()>, Error> {
-        let (at_end, ended) = channel();
+        let (sender, ended) = channel();
         let log = self.clone();
         let reader = move || {
-            let _at_end = at_end;
+            let _dropped_at_end = sender;
             let mut splitter = Splitter::default();
             let mut chunk = [0; 4096];
             while let Ok(count @ 1..) = stderr.read(&mut chunk) {
@@ -47,7 +47,7 @@ impl ServerLog {
         lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 
-    /// So that the log of one server is not taken for that of the next.
+    /// Separates the logs of successive servers.
     pub(crate) fn clear(&self) {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -55,14 +55,14 @@ impl ServerLog {
     fn push(&self, line: String) {
         tracing::debug!(target: "postgres", "{line}");
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == LINES_KEPT {
+        if lines.len() == MAX_LINES {
             lines.pop_front();
         }
         lines.push_back(line);
     }
 }
 
-/// Cuts a stream of bytes into lines; the part of a line beyond the limit is dropped.
+/// Splits a stream of bytes into lines, truncated to `MAX_LINE_BYTES`.
 #[derive(Default)]
 struct Splitter {
     line: Vec<u8>,
@@ -74,7 +74,7 @@ impl Splitter {
             if byte == b'\n' {
                 each(String::from_utf8_lossy(&self.line).trim_end().to_owned());
                 self.line.clear();
-            } else if self.line.len() < LONGEST_LINE {
+            } else if self.line.len() < MAX_LINE_BYTES {
                 self.line.push(byte);
             }
         }
@@ -83,17 +83,17 @@ impl Splitter {
 
 #[cfg(test)]
 mod tests {
-    use super::{LINES_KEPT, LONGEST_LINE, ServerLog, Splitter};
+    use super::{MAX_LINES, MAX_LINE_BYTES, ServerLog, Splitter};
 
     #[test]
-    fn lines_are_put_together_from_pieces_and_cut_when_too_long() {
+    fn lines_are_joined_from_chunks_and_truncated() {
         let (mut splitter, mut lines) = (Splitter::default(), Vec::new());
         splitter.take(b"LOG:  sta", |line| lines.push(line));
         splitter.take(b"rting\nLOG:  ready\n", |line| lines.push(line));
         splitter.take(&[b'x'; 10_000], |line| lines.push(line));
         splitter.take(b"\n", |line| lines.push(line));
         assert_eq!(lines[..2], ["LOG:  starting", "LOG:  ready"]);
-        assert_eq!(lines[2].len(), LONGEST_LINE);
+        assert_eq!(lines[2].len(), MAX_LINE_BYTES);
     }
 
     #[test]
@@ -102,7 +102,7 @@ mod tests {
         for number in 0..100 {
             log.push(format!("line {number}"));
         }
-        assert_eq!(log.tail().lines().count(), LINES_KEPT);
+        assert_eq!(log.tail().lines().count(), MAX_LINES);
         assert!(log.tail().ends_with("line 99"));
     }
 }

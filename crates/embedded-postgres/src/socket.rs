@@ -1,5 +1,5 @@
-//! Where the server's socket is, and the URL by which a client finds it. Both follow from the directory alone, so that
-//! a command beside a running server finds the same place. Called by `cluster` and `private_postgres`.
+//! Folder of the server's socket, and the URL of a database. Both depend only on the directory, so that other processes
+//! compute the same values. Called by `cluster` and `private_postgres`.
 
 use std::fmt::Write;
 use std::fs;
@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 use crate::directory::Directory;
 
-/// A socket's path may have 107 bytes on Linux and 103 on macOS, the longest name in the folder being the lock's.
-const LONGEST_FOLDER: usize = 103 - "/.s.PGSQL.5432.lock".len();
+/// A socket path has at most 107 bytes on Linux and 103 on macOS; the longest name in the folder is that of the lock.
+const MAX_FOLDER_BYTES: usize = 103 - "/.s.PGSQL.5432.lock".len();
 
-/// The folder of the socket: `run/`, or a private folder in `/tmp` when the path of `run/` does not fit.
+/// `run/`, or a private folder in `/tmp` if the path of `run/` is too long.
 pub(crate) fn folder(directory: &Directory) -> Result<PathBuf, Error> {
     let run = directory.run();
     if fits(&run) {
         return Ok(run);
     }
-    // /tmp and not the temporary directory of the environment: another process has to come to the same answer.
-    let root = fs::metadata(&directory.path).map_err(Error::file("look at", &directory.path))?;
+    // Not TMPDIR, which may differ in another process.
+    let root = fs::metadata(&directory.path).map_err(Error::file("read the metadata of", &directory.path))?;
     Ok(PathBuf::from(format!(
         "/tmp/embedded-postgres-{:x}-{:x}",
         root.dev(),
@@ -27,14 +27,14 @@ pub(crate) fn folder(directory: &Directory) -> Result<PathBuf, Error> {
     )))
 }
 
-/// Postgres takes a list of folders, so a comma or a quote cannot be part of one; a URL holds UTF-8 only.
+/// Postgres expects a list of folders, so a folder cannot contain a comma or a quote. A URL requires UTF-8.
 fn fits(folder: &Path) -> bool {
     folder
         .to_str()
-        .is_some_and(|path| path.len() <= LONGEST_FOLDER && !path.contains([',', '"']))
+        .is_some_and(|path| path.len() <= MAX_FOLDER_BYTES && !path.contains([',', '"']))
 }
 
-/// The address of `database` for any client that takes a socket folder as `host`, sqlx and libpq among them.
+/// The URL of `database`, for clients that accept a socket folder as `host`, such as sqlx and libpq.
 pub(crate) fn url(folder: &Path, database: &str) -> String {
     let mut url = format!("postgres://postgres@localhost/{database}?host=");
     for &byte in folder.as_os_str().as_encoded_bytes() {
@@ -54,13 +54,13 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn a_plain_folder_stands_in_the_url_as_it_is() {
+    fn a_plain_folder_is_not_encoded() {
         let url = url(Path::new("/var/lib/app/run"), "app");
         assert_eq!(url, "postgres://postgres@localhost/app?host=/var/lib/app/run");
     }
 
     #[test]
-    fn characters_with_a_meaning_in_urls_are_encoded() {
+    fn special_characters_are_percent_encoded() {
         let url = url(Path::new("/a b/ü+&%?#"), "app");
         assert_eq!(
             url,
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_postgres_cannot_take_is_known() {
+    fn a_folder_that_postgres_cannot_use_is_detected() {
         assert!(fits(Path::new("/var/lib/app/run")));
         assert!(!fits(Path::new("/var/lib/app,other/run")));
         assert!(!fits(Path::new(&format!("/{}/run", "x".repeat(90)))));

@@ -1,5 +1,5 @@
-//! As whom the server runs. Postgres refuses to run as root, so root hands it to a user without privileges; anybody
-//! else runs it as themselves. Called by `directory` and `cluster`.
+//! The OS user that runs the server. Postgres refuses to run as root, so root uses an unprivileged user. Called by
+//! `directory` and `cluster`.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::Error;
 
-/// A user of this machine that is not us.
+/// An unprivileged OS user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServiceUser {
     pub(crate) name: String,
@@ -17,7 +17,7 @@ pub(crate) struct ServiceUser {
 }
 
 impl ServiceUser {
-    /// The user to run the server as; `None` when that is ourselves.
+    /// `None` if this process is not root: the server then runs as the same user.
     pub(crate) fn if_root() -> Result<Option<Self>, Error> {
         if !rustix::process::geteuid().is_root() {
             return Ok(None);
@@ -30,7 +30,7 @@ impl ServiceUser {
         user.map(Some).ok_or(Error::NoServiceUser)
     }
 
-    /// Run this program as the user. `std` drops the supplementary groups as well.
+    /// Runs `command` as the user. `std` also drops the supplementary groups.
     pub(crate) fn applied_to(&self, command: &mut Command) {
         command.gid(self.gid).uid(self.uid);
     }
@@ -56,7 +56,7 @@ mod tests {
     use super::ServiceUser;
 
     #[test]
-    fn a_user_is_found_by_its_whole_name() {
+    fn a_user_is_found_by_its_full_name() {
         let passwd = "root:x:0:0:root:/root:/bin/sh\npostgresql:x:7:8::/:\npostgres:x:101:104:,,,:/var/lib/postgresql:/bin/bash\n";
         let found = ServiceUser::named("postgres", passwd).expect("listed");
         assert_eq!((found.uid, found.gid), (101, 104));
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_name_of_root_is_no_user_without_privileges() {
+    fn a_user_with_user_id_0_is_not_used() {
         assert_eq!(ServiceUser::named("postgres", "postgres:x:0:0::/:"), None);
     }
 }

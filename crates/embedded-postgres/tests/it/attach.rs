@@ -1,4 +1,4 @@
-//! Two processes and one directory: who starts, who attaches, who waits.
+//! Two processes with one directory: start, attach, wait.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use embedded_postgres::{Error, PrivatePostgres};
 
-use crate::support::{Holder, PATIENCE, eventually, quick, scratch, server_pid, sql};
+use crate::support::{OwnerProcess, TIMEOUT, eventually, quick, scratch, server_pid, sql};
 
-/// Holds the lock as a process does that has no server (yet, or any more).
-fn hold(directory: &Path) -> File {
+/// Locks the directory without a server.
+fn lock(directory: &Path) -> File {
     fs::create_dir_all(directory).unwrap();
     let file = File::create(directory.join("postgres.lock")).unwrap();
     file.try_lock().unwrap();
@@ -18,59 +18,59 @@ fn hold(directory: &Path) -> File {
 }
 
 #[test]
-fn a_second_start_is_refused_with_the_process_that_holds_the_directory() {
+fn a_second_start_is_rejected_with_the_process_id_of_the_owner() {
     let scratch = scratch();
     let directory = scratch.path().join("pg");
-    let holder = Holder::start(&directory);
+    let owner = OwnerProcess::start(&directory);
 
     let error = PrivatePostgres::start(&quick(&directory).wait_for_lock(Duration::ZERO)).unwrap_err();
 
     assert!(
-        matches!(error, Error::Held { pid: Some(pid), .. } if pid == holder.pid()),
+        matches!(error, Error::InUse { pid: Some(pid), .. } if pid == owner.pid()),
         "{error}"
     );
     assert!(error.to_string().contains("already runs the database in"), "{error}");
-    holder.finish();
+    owner.finish();
 }
 
 #[test]
-fn a_second_start_in_the_same_process_is_refused_too() {
+fn a_second_start_in_the_same_process_is_rejected() {
     let scratch = scratch();
     let directory = scratch.path().join("pg");
     let _first = PrivatePostgres::start(&quick(&directory)).unwrap();
     let second = PrivatePostgres::start(&quick(&directory).wait_for_lock(Duration::ZERO));
-    assert!(matches!(second, Err(Error::Held { .. })));
+    assert!(matches!(second, Err(Error::InUse { .. })));
 }
 
 #[test]
-fn a_start_waits_a_moment_for_a_holder_that_is_leaving() {
+fn a_start_waits_for_an_owner_that_is_ending() {
     let scratch = scratch();
     let directory = scratch.path().join("pg");
-    let leaving = hold(&directory);
+    let ending = lock(&directory);
     thread::scope(|scope| {
-        let start = scope.spawn(|| PrivatePostgres::start(&quick(&directory).wait_for_lock(PATIENCE)));
-        drop(leaving);
+        let start = scope.spawn(|| PrivatePostgres::start(&quick(&directory).wait_for_lock(TIMEOUT)));
+        drop(ending);
         assert!(start.join().unwrap().unwrap().is_owner());
     });
 }
 
 #[test]
-fn a_command_beside_a_running_process_uses_its_server_and_leaves_it_running() {
+fn an_attached_command_uses_the_server_of_the_owner_and_leaves_it_running() {
     let scratch = scratch();
     let directory = scratch.path().join("pg");
-    let holder = Holder::start(&directory);
+    let owner = OwnerProcess::start(&directory);
     let server = server_pid(&directory);
 
-    let beside = PrivatePostgres::attach_or_start(&quick(&directory)).unwrap();
-    assert!(!beside.is_owner());
-    sql(&beside, "CREATE TABLE kept (id int)");
-    beside.stop().unwrap();
+    let attached = PrivatePostgres::attach_or_start(&quick(&directory)).unwrap();
+    assert!(!attached.is_owner());
+    sql(&attached, "CREATE TABLE kept (id int)");
+    attached.stop().unwrap();
     let again = PrivatePostgres::attach_or_start(&quick(&directory)).unwrap();
     assert_eq!(sql(&again, "SELECT count(*) FROM kept"), "0");
     drop(again);
 
     assert_eq!(server_pid(&directory), server);
-    holder.finish();
+    owner.finish();
 }
 
 #[test]
@@ -87,49 +87,49 @@ fn a_command_in_a_free_directory_starts_the_server_and_stops_it() {
 }
 
 #[test]
-fn a_command_waits_for_a_process_that_is_still_starting() {
+fn a_command_waits_for_an_owner_that_is_starting() {
     let scratch = scratch();
     let directory = scratch.path().join("pg");
-    let mut holder = Holder::launch(&directory);
-    eventually("the directory is held", || {
+    let mut owner = OwnerProcess::launch(&directory);
+    eventually("the directory is locked", || {
         fs::read_to_string(directory.join("postgres.lock"))
             .ok()
-            .filter(|pid| pid.trim() == holder.pid().to_string())
+            .filter(|pid| pid.trim() == owner.pid().to_string())
     });
 
-    let beside = PrivatePostgres::attach_or_start(&quick(&directory)).unwrap();
+    let attached = PrivatePostgres::attach_or_start(&quick(&directory)).unwrap();
 
-    assert!(!beside.is_owner());
-    assert_eq!(sql(&beside, "SELECT current_database()"), "app");
-    assert_eq!(holder.next_word(), "up");
-    holder.finish();
+    assert!(!attached.is_owner());
+    assert_eq!(sql(&attached, "SELECT current_database()"), "app");
+    assert_eq!(owner.next_message(), "up");
+    owner.finish();
 }
 
 #[test]
-fn a_command_takes_the_place_of_a_process_that_dies_before_its_server_is_up() {
+fn a_command_becomes_the_owner_if_the_owner_ends_before_its_server_runs() {
     let scratch = scratch();
     let directory = scratch.path().join("pg");
-    let dying = hold(&directory);
+    let ending = lock(&directory);
     thread::scope(|scope| {
         let command = scope.spawn(|| PrivatePostgres::attach_or_start(&quick(&directory)));
-        drop(dying);
+        drop(ending);
         assert!(command.join().unwrap().unwrap().is_owner());
     });
 }
 
 #[test]
-fn a_command_gives_up_on_a_holder_whose_server_never_answers() {
+fn a_command_times_out_if_the_server_of_the_owner_never_accepts_connections() {
     let scratch = scratch();
     let directory = scratch.path().join("pg");
-    let _stuck = hold(&directory);
+    let _stuck = lock(&directory);
 
     let error = PrivatePostgres::attach_or_start(&quick(&directory).wait_for_server(Duration::ZERO)).unwrap_err();
 
-    assert!(matches!(error, Error::HolderNotReady { .. }), "{error}");
+    assert!(matches!(error, Error::OwnerNotReady { .. }), "{error}");
 }
 
 #[test]
-fn many_commands_at_once_share_one_server() {
+fn concurrent_commands_share_one_server() {
     let scratch = scratch();
     let directory = scratch.path().join("pg");
     let all = thread::scope(|scope| {

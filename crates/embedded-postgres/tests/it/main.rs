@@ -1,10 +1,10 @@
-//! The private Postgres against the real programs: as whoever runs the tests, and, when that is root, once more as an
-//! ordinary user (`ordinary_user`). Needs PostgreSQL installed.
+//! Tests with the real programs; requires an installed PostgreSQL. If they run as root, `ordinary_user` repeats some of
+//! them as an ordinary user.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod attach;
 mod crash;
 mod ordinary_user;
-mod refusals;
+mod rejections;
 mod start;
 mod support;

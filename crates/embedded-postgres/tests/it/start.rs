@@ -1,4 +1,4 @@
-//! Starting, stopping, starting again; what the server and its directory look like.
+//! Start, stop, restart; the settings of the server and the permissions of its directory.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -8,7 +8,7 @@ use embedded_postgres::{Options, PrivatePostgres};
 use crate::support::{is_root, quick, scratch, server_pid, sql};
 
 #[test]
-fn a_first_start_makes_the_database_and_a_stop_ends_the_server() {
+fn a_first_start_creates_the_database_and_a_stop_ends_the_server() {
     let scratch = scratch();
     let directory = scratch.path().join("not/there/yet");
 
@@ -27,17 +27,17 @@ fn a_first_start_makes_the_database_and_a_stop_ends_the_server() {
 }
 
 #[test]
-fn rows_are_there_at_the_next_start_after_a_stop_and_after_a_drop() {
+fn rows_survive_a_stop_and_a_drop() {
     let scratch = scratch();
     let directory = scratch.path().join("pg");
 
     let first = PrivatePostgres::start(&quick(&directory)).unwrap();
-    let address = first.url();
+    let url = first.url();
     sql(&first, "CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)");
     first.stop().unwrap();
 
     let second = PrivatePostgres::start(&quick(&directory)).unwrap();
-    assert_eq!(second.url(), address);
+    assert_eq!(second.url(), url);
     sql(&second, "INSERT INTO kept VALUES (2)");
     drop(second);
     assert!(server_pid(&directory).is_none());
@@ -47,7 +47,7 @@ fn rows_are_there_at_the_next_start_after_a_stop_and_after_a_drop() {
 }
 
 #[test]
-fn the_server_is_durable_unless_asked_otherwise() {
+fn the_server_is_durable_by_default() {
     let scratch = scratch();
     let durability = "SELECT current_setting('fsync'), current_setting('synchronous_commit'), \
                       current_setting('full_page_writes')";
@@ -61,7 +61,7 @@ fn the_server_is_durable_unless_asked_otherwise() {
 }
 
 #[test]
-fn a_setting_goes_over_our_default_but_opens_no_port() {
+fn a_setting_overrides_a_default_but_opens_no_port() {
     let scratch = scratch();
     let options = quick(&scratch.path().join("pg"))
         .setting("max_connections", "33")
@@ -106,7 +106,7 @@ fn a_path_too_long_for_a_socket_works() {
 }
 
 #[test]
-fn a_path_with_odd_characters_works() {
+fn a_path_with_special_characters_works() {
     let scratch = scratch();
     let postgres = PrivatePostgres::start(&quick(&scratch.path().join("a b+c%20ü&d"))).unwrap();
     assert!(
@@ -128,7 +128,7 @@ fn a_path_with_a_comma_works() {
 }
 
 #[test]
-fn the_root_of_a_fresh_volume_counts_as_empty() {
+fn the_root_of_a_new_volume_counts_as_empty() {
     let scratch = scratch();
     fs::create_dir(scratch.path().join("lost+found")).unwrap();
     let postgres = PrivatePostgres::start(&quick(scratch.path())).unwrap();
@@ -136,23 +136,23 @@ fn the_root_of_a_fresh_volume_counts_as_empty() {
 }
 
 #[test]
-fn the_server_runs_without_privileges_and_nobody_else_can_look_into_its_directory() {
+fn the_server_is_unprivileged_and_its_directory_private() {
     let scratch = scratch();
     let directory = scratch.path().join("pg");
     let postgres = PrivatePostgres::start(&quick(&directory)).unwrap();
 
-    let us = rustix::process::geteuid().as_raw();
+    let uid = rustix::process::geteuid().as_raw();
     let data = fs::metadata(directory.join("data")).unwrap();
     let run = fs::metadata(directory.join("run")).unwrap();
     let root = fs::metadata(&directory).unwrap();
     assert_eq!(sql(&postgres, "SELECT 1"), "1");
     assert_eq!((data.mode() & 0o777, run.mode() & 0o777), (0o700, 0o700));
-    assert_eq!(root.uid(), us);
+    assert_eq!(root.uid(), uid);
     if is_root() {
         assert_ne!(data.uid(), 0);
         assert_eq!(root.mode() & 0o777, 0o711);
     } else {
-        assert_eq!(data.uid(), us);
+        assert_eq!(data.uid(), uid);
         assert_eq!(root.mode() & 0o777, 0o700);
     }
     let server = server_pid(&directory).unwrap().as_raw_pid();

@@ -1,5 +1,4 @@
-//! What the tests share: a scratch directory that the server's user can reach, `psql`, and a process of its own that
-//! runs a private Postgres and can be killed.
+//! Helpers: scratch directories that the server's user can enter, `psql`, and a killable process with a private Postgres.
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};
@@ -14,12 +13,12 @@ use embedded_postgres::{Options, PrivatePostgres};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-const HOLDER_DIRECTORY: &str = "EMBEDDED_POSTGRES_TEST_HOLDER";
+const OWNER_DIRECTORY: &str = "EMBEDDED_POSTGRES_TEST_OWNER";
 
-/// Nothing is awaited longer: a test that gets here fails.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// A test that waits longer fails.
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// An empty directory that every user may pass through, as `/var/lib` is.
+/// An empty directory that every user may enter, like `/var/lib`.
 pub(crate) fn scratch() -> TempDir {
     tempfile::Builder::new()
         .permissions(Permissions::from_mode(0o755))
@@ -27,7 +26,7 @@ pub(crate) fn scratch() -> TempDir {
         .unwrap()
 }
 
-/// The options of most tests: quick, since durability is the matter of a few only.
+/// Options without durability, which few tests need.
 pub(crate) fn quick(directory: &Path) -> Options {
     Options::new(directory, "app").durable(false)
 }
@@ -36,15 +35,15 @@ pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// What `psql` prints for this statement, or what it complains about.
+/// Runs the statement with `psql`; returns standard output or standard error.
 pub(crate) fn try_sql(postgres: &PrivatePostgres, statement: &str) -> Result<String, String> {
     let mut psql = Command::new(postgres.programs().join("psql"));
     psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &postgres.url(), "-c", statement]);
-    let answer = psql.output().unwrap();
-    if answer.status.success() {
-        Ok(String::from_utf8(answer.stdout).unwrap().trim().to_owned())
+    let output = psql.output().unwrap();
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout).unwrap().trim().to_owned())
     } else {
-        Err(String::from_utf8_lossy(&answer.stderr).into_owned())
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
     }
 }
 
@@ -52,19 +51,19 @@ pub(crate) fn sql(postgres: &PrivatePostgres, statement: &str) -> String {
     try_sql(postgres, statement).unwrap()
 }
 
-/// Repeats the statement until the server answers it.
-pub(crate) fn sql_when_back(postgres: &PrivatePostgres, statement: &str) -> String {
-    eventually("the server is back", || try_sql(postgres, statement).ok())
+/// Repeats the statement until it succeeds.
+pub(crate) fn sql_when_restarted(postgres: &PrivatePostgres, statement: &str) -> String {
+    eventually("the server is restarted", || try_sql(postgres, statement).ok())
 }
 
-/// Waits until `look` sees something.
-pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + PATIENCE;
+/// Waits until `probe` returns a value.
+pub(crate) fn eventually<T>(condition: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + TIMEOUT;
     loop {
-        if let Some(seen) = look() {
-            return seen;
+        if let Some(value) = probe() {
+            return value;
         }
-        assert!(Instant::now() < until, "waited in vain until {what}");
+        assert!(Instant::now() < until, "timeout: {condition}");
         thread::sleep(Duration::from_millis(10));
     }
 }
@@ -79,7 +78,7 @@ pub(crate) fn kill_9(pid: Pid) {
     kill_process(pid, Signal::KILL).unwrap();
 }
 
-/// A command run by the owner of this file or folder.
+/// Runs the command as the owner of this file or folder.
 pub(crate) fn as_owner_of(path: &Path, command: &mut Command) {
     let found = fs::metadata(path).unwrap();
     if found.uid() != rustix::process::geteuid().as_raw() {
@@ -87,23 +86,23 @@ pub(crate) fn as_owner_of(path: &Path, command: &mut Command) {
     }
 }
 
-/// Another process, with a private Postgres in `directory`.
-pub(crate) struct Holder {
+/// Another process that owns the directory and runs its Postgres.
+pub(crate) struct OwnerProcess {
     child: Child,
     lines: BufReader<std::process::ChildStdout>,
 }
 
-impl Holder {
-    /// Starts the process; its Postgres is on its way.
+impl OwnerProcess {
+    /// Starts the process; its Postgres is still starting.
     pub(crate) fn launch(directory: &Path) -> Self {
         Self::launch_by(directory, Command::new(env::current_exe().unwrap()))
     }
 
-    /// The same from another copy of this program, or as another user.
+    /// Starts the process from a copy of this program or as another user.
     pub(crate) fn launch_by(directory: &Path, mut this_program: Command) -> Self {
-        this_program.args(["--exact", "support::holder_process", "--ignored", "--nocapture"]);
+        this_program.args(["--exact", "support::owner_process", "--ignored", "--nocapture"]);
         this_program
-            .env(HOLDER_DIRECTORY, directory)
+            .env(OWNER_DIRECTORY, directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut child = this_program.spawn().unwrap();
@@ -111,52 +110,52 @@ impl Holder {
         Self { child, lines }
     }
 
-    /// Starts the process and waits until its Postgres is up.
+    /// Starts the process and waits until its Postgres runs.
     pub(crate) fn start(directory: &Path) -> Self {
-        let mut holder = Self::launch(directory);
-        assert_eq!(holder.next_word(), "up");
-        holder
+        let mut owner = Self::launch(directory);
+        assert_eq!(owner.next_message(), "up");
+        owner
     }
 
-    /// The next thing the process has to say; its error when it could not start.
-    pub(crate) fn next_word(&mut self) -> String {
+    /// The next message of the process; its error if the start failed.
+    pub(crate) fn next_message(&mut self) -> String {
         let mut line = String::new();
         while self.lines.read_line(&mut line).unwrap() > 0 {
-            if let Some((_, word)) = line.trim_end().split_once("holder: ") {
-                return word.to_owned();
+            if let Some((_, message)) = line.trim_end().split_once("owner: ") {
+                return message.to_owned();
             }
             line.clear();
         }
-        "nothing more".to_owned()
+        "end of output".to_owned()
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Kills the process, not its server, and waits until the process is gone.
+    /// Kills the process, but not its server, and waits for its end.
     pub(crate) fn kill_9(self) {
         drop(self);
     }
 
-    /// Has the process stop its server and end.
+    /// Makes the process stop its server and end.
     pub(crate) fn finish(mut self) {
         drop(self.child.stdin.take());
-        assert_eq!(self.next_word(), "stopped");
+        assert_eq!(self.next_message(), "stopped");
         assert!(self.child.wait().unwrap().success());
     }
 }
 
-/// A test that fails leaves nothing running either.
-impl Drop for Holder {
+/// Also ends the process if the test fails.
+impl Drop for OwnerProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A copy of this program that any user can run, wherever the original lies.
-pub(crate) fn copy_for_everybody(folder: &Path) -> PathBuf {
+/// A copy of this program that every user can run.
+pub(crate) fn copy_for_all_users(folder: &Path) -> PathBuf {
     let copy = folder.join("tests");
     fs::copy(env::current_exe().unwrap(), &copy).unwrap();
     fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
@@ -164,19 +163,19 @@ pub(crate) fn copy_for_everybody(folder: &Path) -> PathBuf {
 }
 
 #[test]
-#[ignore = "not a test, but the process that other tests start and kill"]
-fn holder_process() {
-    let Some(directory) = env::var_os(HOLDER_DIRECTORY) else {
+#[ignore = "not a test: the process that other tests start and kill"]
+fn owner_process() {
+    let Some(directory) = env::var_os(OWNER_DIRECTORY) else {
         return;
     };
     match PrivatePostgres::start(&Options::new(PathBuf::from(directory), "app")) {
         Ok(postgres) => {
-            println!("holder: up");
+            println!("owner: up");
             let mut until_closed = String::new();
             std::io::stdin().read_line(&mut until_closed).unwrap();
             postgres.stop().unwrap();
-            println!("holder: stopped");
+            println!("owner: stopped");
         }
-        Err(error) => println!("holder: {error:?}"),
+        Err(error) => println!("owner: {error:?}"),
     }
 }

@@ -1,4 +1,4 @@
-//! Every cause that stops a start has its own error, and none of them touches what it found.
+//! Each cause that prevents a start has its own error and leaves existing files unchanged.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -8,25 +8,24 @@ use std::time::Duration;
 
 use embedded_postgres::{Error, Options, PrivatePostgres};
 
-use crate::support::{Holder, copy_for_everybody, is_root, quick, scratch, sql};
+use crate::support::{OwnerProcess, copy_for_all_users, is_root, quick, scratch, sql};
 
-/// Says so where everybody sees it, instead of passing in silence.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn skipped_unless_root(what: &str) -> bool {
+#[expect(clippy::print_stderr, reason = "a skipped test must not pass silently")]
+fn skipped_unless_root(test: &str) -> bool {
     if !is_root() {
-        eprintln!("SKIPPED, needs root: {what}");
+        eprintln!("SKIPPED, requires root: {test}");
     }
     !is_root()
 }
 
 #[test]
-fn a_directory_with_files_of_others_is_refused_and_left_alone() {
+fn a_directory_with_other_files_is_rejected_and_left_unchanged() {
     let scratch = scratch();
     fs::write(scratch.path().join("thesis.txt"), "years of work").unwrap();
 
     let error = PrivatePostgres::start(&quick(scratch.path())).unwrap_err();
 
-    assert!(matches!(error, Error::ForeignDirectory { .. }), "{error}");
+    assert!(matches!(error, Error::NotEmpty { .. }), "{error}");
     assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1);
     assert_eq!(
         fs::metadata(scratch.path()).unwrap().permissions().mode() & 0o777,
@@ -35,7 +34,7 @@ fn a_directory_with_files_of_others_is_refused_and_left_alone() {
 }
 
 #[test]
-fn missing_programs_are_reported_with_what_to_do() {
+fn missing_programs_are_reported_with_a_remedy() {
     let scratch = scratch();
     let nothing_here = scratch.path().join("bin");
     fs::create_dir(&nothing_here).unwrap();
@@ -44,16 +43,21 @@ fn missing_programs_are_reported_with_what_to_do() {
     let error = PrivatePostgres::start(&options).unwrap_err();
 
     assert!(
-        matches!(&error, Error::NoBinaries { looked_in } if *looked_in == nothing_here),
+        matches!(&error, Error::NoBinaries { searched } if *searched == nothing_here),
         "{error}"
     );
-    for advice in ["apt-get install postgresql", "PG_BIN_DIR", "DATABASE_URL"] {
+    for advice in [
+        "package postgresql",
+        "create_main_cluster = false",
+        "PG_BIN_DIR",
+        "DATABASE_URL",
+    ] {
         assert!(error.to_string().contains(advice), "{error}");
     }
 }
 
 #[test]
-fn the_folder_of_programs_can_be_given() {
+fn the_folder_of_programs_can_be_configured() {
     let scratch = scratch();
     let found = PrivatePostgres::start(&quick(&scratch.path().join("one"))).unwrap();
     let given = quick(&scratch.path().join("two")).binaries(found.programs());
@@ -63,23 +67,23 @@ fn the_folder_of_programs_can_be_given() {
 }
 
 #[test]
-fn data_of_another_major_version_is_refused_and_left_alone() {
+fn data_of_another_major_version_is_rejected_and_left_unchanged() {
     let scratch = scratch();
     let directory = scratch.path().join("pg");
     PrivatePostgres::start(&quick(&directory)).unwrap().stop().unwrap();
     let version = directory.join("data/PG_VERSION");
-    let ours = fs::read_to_string(&version).unwrap();
+    let original = fs::read_to_string(&version).unwrap();
 
     fs::write(&version, "7\n").unwrap();
     let error = PrivatePostgres::start(&quick(&directory)).unwrap_err();
-    assert!(matches!(error, Error::OtherMajor { data: 7, .. }), "{error}");
+    assert!(matches!(error, Error::MajorVersionMismatch { data: 7, .. }), "{error}");
 
-    fs::write(&version, ours).unwrap();
+    fs::write(&version, original).unwrap();
     PrivatePostgres::start(&quick(&directory)).unwrap();
 }
 
 #[test]
-fn damaged_data_is_refused_and_never_replaced() {
+fn damaged_data_is_rejected_and_never_replaced() {
     let scratch = scratch();
     let directory = scratch.path().join("pg");
     PrivatePostgres::start(&quick(&directory)).unwrap().stop().unwrap();
@@ -92,30 +96,30 @@ fn damaged_data_is_refused_and_never_replaced() {
 }
 
 #[test]
-fn a_server_that_does_not_come_up_is_reported_with_the_end_of_its_log() {
+fn a_failed_start_is_reported_with_the_end_of_the_log() {
     let scratch = scratch();
     let options = quick(&scratch.path().join("pg")).setting("shared_buffers", "a lot");
 
     let error = PrivatePostgres::start(&options).unwrap_err();
 
     assert!(
-        matches!(&error, Error::DidNotComeUp { log } if log.contains("shared_buffers")),
+        matches!(&error, Error::StartFailed { log } if log.contains("shared_buffers")),
         "{error}"
     );
 }
 
 #[test]
-fn a_server_that_is_not_given_the_time_to_come_up_is_stopped_again() {
+fn a_server_is_stopped_after_a_start_timeout() {
     let scratch = scratch();
     let directory = scratch.path().join("pg");
     let error = PrivatePostgres::start(&quick(&directory).wait_for_server(Duration::ZERO)).unwrap_err();
-    assert!(matches!(error, Error::TookTooLong { .. }), "{error}");
-    // Nothing is left that holds the directory.
+    assert!(matches!(error, Error::StartTimeout { .. }), "{error}");
+    // The lock is released as well.
     PrivatePostgres::start(&quick(&directory).wait_for_lock(Duration::ZERO)).unwrap();
 }
 
 #[test]
-fn a_database_name_that_would_need_quoting_is_refused() {
+fn a_database_name_that_requires_quoting_is_rejected() {
     let scratch = scratch();
     for name in ["", "-x", "Upper", "a b", "a?b", &"x".repeat(64)] {
         let error = PrivatePostgres::start(&Options::new(scratch.path().join("pg"), name)).unwrap_err();
@@ -125,7 +129,7 @@ fn a_database_name_that_would_need_quoting_is_refused() {
 }
 
 #[test]
-fn a_socket_folder_that_others_may_enter_is_refused() {
+fn a_socket_folder_with_access_for_others_is_rejected() {
     let scratch = scratch();
     let directory = scratch.path().join("pg");
     PrivatePostgres::start(&quick(&directory)).unwrap().stop().unwrap();
@@ -133,11 +137,11 @@ fn a_socket_folder_that_others_may_enter_is_refused() {
 
     let error = PrivatePostgres::start(&quick(&directory)).unwrap_err();
 
-    assert!(matches!(error, Error::NotOurs { mode: 0o777, .. }), "{error}");
+    assert!(matches!(error, Error::WrongOwnership { mode: 0o777, .. }), "{error}");
 }
 
 #[test]
-fn a_directory_of_another_user_is_refused() {
+fn a_directory_of_another_user_is_rejected() {
     if skipped_unless_root("a directory of another user") {
         return;
     }
@@ -147,7 +151,7 @@ fn a_directory_of_another_user_is_refused() {
     assert!(
         matches!(
             error,
-            Error::NotOurs {
+            Error::WrongOwnership {
                 owner: 65_534,
                 expected: 0,
                 ..
@@ -158,7 +162,7 @@ fn a_directory_of_another_user_is_refused() {
 }
 
 #[test]
-fn a_directory_below_a_private_home_is_refused_as_root() {
+fn as_root_a_directory_below_a_private_home_is_rejected() {
     if skipped_unless_root("a directory below a private home") {
         return;
     }
@@ -174,7 +178,7 @@ fn a_directory_below_a_private_home_is_refused_as_root() {
 }
 
 #[test]
-fn a_user_id_without_a_name_is_told_so() {
+fn a_user_id_without_a_name_is_reported() {
     if skipped_unless_root("a user id without a name") {
         return;
     }
@@ -182,10 +186,10 @@ fn a_user_id_without_a_name_is_told_so() {
     let directory = scratch.path().join("pg");
     fs::create_dir(&directory).unwrap();
     chown(&directory, Some(54_321), Some(54_321)).unwrap();
-    let mut this_program = Command::new(copy_for_everybody(scratch.path()));
+    let mut this_program = Command::new(copy_for_all_users(scratch.path()));
     this_program.uid(54_321).gid(54_321).current_dir("/");
 
-    let said = Holder::launch_by(&directory, this_program).next_word();
+    let message = OwnerProcess::launch_by(&directory, this_program).next_message();
 
-    assert_eq!(said, "NoAccount { uid: 54321 }");
+    assert_eq!(message, "NoPasswdEntry { uid: 54321 }");
 }

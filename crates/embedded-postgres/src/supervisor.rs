@@ -1,8 +1,8 @@
-//! The thread that keeps the server running: starts it, waits for its end, and starts it again unless we are stopping.
+//! Supervisor thread: starts the server, waits for its end, and restarts it until it is stopped.
 //!
-//! One thread for the whole time, since the server ends with the thread that forked it. The same thread alone reaps the
-//! server, and does so under the lock under which others send it signals, so that no signal reaches a process that has
-//! inherited the id. Called by `private_postgres`.
+//! One thread for the whole lifetime, because the server ends with the thread that forked it. Only this thread reaps the
+//! server, and holds the mutex of the signal senders while it does, so that no signal reaches a process with a reused id.
+//! Called by `private_postgres`.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -13,20 +13,20 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::cluster::Cluster;
 use crate::server::Server;
 use crate::server_log::ServerLog;
-use crate::{Error, predecessor};
+use crate::{Error, stale_server};
 
-/// A fast shutdown: clients are disconnected, and what is in memory is written.
-const FAST: Duration = Duration::from_secs(30);
-/// An immediate one: nothing is written, and the next start recovers from the log of changes.
-const IMMEDIATE: Duration = Duration::from_secs(10);
+/// Fast shutdown: disconnects clients and writes the buffers.
+const FAST_STOP_TIMEOUT: Duration = Duration::from_secs(30);
+/// Immediate shutdown: writes nothing; the next start recovers from the write-ahead log.
+const IMMEDIATE_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A server that ran this long starts with a clean slate when it dies.
-const STEADY: Duration = Duration::from_mins(1);
+const MIN_BACKOFF: Duration = Duration::from_millis(100);
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// Uptime that resets the backoff.
+const STABLE_UPTIME: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
-pub(crate) struct Keeper {
+pub(crate) struct Supervisor {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -42,32 +42,32 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     phase: Phase,
-    /// Set while the process exists or is not reaped yet.
+    /// `None` if there is no process to signal: not started, or reaped.
     server: Option<Pid>,
     stopping: bool,
 }
 
 #[derive(Debug)]
 enum Phase {
-    /// Until the server answered for the first time.
+    /// The server has not accepted connections yet.
     Starting,
-    /// From then on, also while it is being brought back.
-    Kept,
-    /// It never came up. Taken by `Keeper::start`.
+    /// It has, and may be restarting now.
+    Running,
+    /// The first start failed. `Supervisor::start` takes the error.
     Failed(Error),
-    /// The thread has done its work.
+    /// The thread has ended.
     Ended,
 }
 
-/// How a server that had come up ended.
+/// Why a server ended that had accepted connections.
 enum End {
-    AskedFor,
+    Stopped,
     Died { status: String },
 }
 
-impl Keeper {
-    /// Starts the server and returns when it answers; gives up after `patience`.
-    pub(crate) fn start(cluster: Cluster, patience: Duration) -> Result<Self, Error> {
+impl Supervisor {
+    /// Returns when the server accepts connections, at most after `timeout`.
+    pub(crate) fn start(cluster: Cluster, timeout: Duration) -> Result<Self, Error> {
         let state = Mutex::new(State {
             phase: Phase::Starting,
             server: None,
@@ -79,24 +79,26 @@ impl Keeper {
             state,
             changed: Condvar::new(),
         });
-        let until = Instant::now() + patience;
+        let until = Instant::now() + timeout;
         let for_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
-            .name("postgres-keeper".to_owned())
-            .spawn(move || for_thread.keep(until))
+            .name("pg-supervisor".to_owned())
+            .spawn(move || for_thread.supervise(until))
             .map_err(Error::Thread)?;
-        // From here on dropping the keeper stops the server.
-        let keeper = Self {
+        // From here on, dropping the value stops the server.
+        let supervisor = Self {
             shared,
             thread: Some(thread),
         };
-        let mut state = keeper.shared.wait(patience, |phase| matches!(phase, Phase::Starting));
+        let mut state = supervisor
+            .shared
+            .wait(timeout, |phase| matches!(phase, Phase::Starting));
         match std::mem::replace(&mut state.phase, Phase::Starting) {
             Phase::Starting => {
                 drop(state);
-                Err(Error::TookTooLong {
-                    waited: patience,
-                    log: keeper.shared.log.tail(),
+                Err(Error::StartTimeout {
+                    waited: timeout,
+                    log: supervisor.shared.log.tail(),
                 })
             }
             Phase::Failed(error) => {
@@ -104,64 +106,67 @@ impl Keeper {
                 drop(state);
                 Err(error)
             }
-            kept_or_ended => {
-                state.phase = kept_or_ended;
+            running_or_ended => {
+                state.phase = running_or_ended;
                 drop(state);
-                Ok(keeper)
+                Ok(supervisor)
             }
         }
     }
 
-    /// Stops the server and waits until it is gone. A second call does nothing.
+    /// Stops the server and waits for its end. A second call does nothing.
     pub(crate) fn stop(&mut self) -> Result<(), Error> {
         let Some(thread) = self.thread.take() else {
             return Ok(());
         };
         self.shared.lock().stopping = true;
-        for (signal, wait) in [(Signal::INT, FAST), (Signal::QUIT, IMMEDIATE)] {
+        for (signal, timeout) in [
+            (Signal::INT, FAST_STOP_TIMEOUT),
+            (Signal::QUIT, IMMEDIATE_STOP_TIMEOUT),
+        ] {
             self.shared.signal(signal);
             let state = self
                 .shared
-                .wait(wait, |phase| matches!(phase, Phase::Starting | Phase::Kept));
+                .wait(timeout, |phase| matches!(phase, Phase::Starting | Phase::Running));
             if matches!(state.phase, Phase::Failed(_) | Phase::Ended) {
                 drop(state);
-                // It has nothing left to do but return.
+                // The thread is about to return.
                 let _ = thread.join();
                 return Ok(());
             }
-            tracing::warn!(?signal, waited_secs = wait.as_secs(), "PostgreSQL does not stop");
+            tracing::warn!(?signal, waited_secs = timeout.as_secs(), "PostgreSQL does not stop");
         }
-        Err(Error::DidNotStop {
-            waited: FAST + IMMEDIATE,
+        Err(Error::StopTimeout {
+            waited: FAST_STOP_TIMEOUT + IMMEDIATE_STOP_TIMEOUT,
         })
     }
 }
 
-impl Drop for Keeper {
+impl Drop for Supervisor {
     fn drop(&mut self) {
         if let Err(error) = self.stop() {
-            tracing::warn!(%error, "PostgreSQL was left running");
+            tracing::warn!(%error, "PostgreSQL still runs");
         }
     }
 }
 
 impl Shared {
-    /// The life of the thread. `until`: how long a first start that fails for a passing reason is tried again.
-    fn keep(&self, until: Instant) {
+    /// The body of the thread. Retries a first start that fails for a transient reason `until` then.
+    fn supervise(&self, until: Instant) {
         let mut failures = 0;
         while !self.lock().stopping {
-            let begun = Instant::now();
+            let started = Instant::now();
             match self.run_once() {
-                Ok(End::AskedFor) => break,
+                Ok(End::Stopped) => break,
                 Ok(End::Died { status }) => {
-                    if begun.elapsed() >= STEADY {
+                    if started.elapsed() >= STABLE_UPTIME {
                         failures = 0;
                     }
-                    tracing::error!(status, "PostgreSQL ended although nobody stopped it; starting it again");
+                    tracing::error!(status, "PostgreSQL ended unexpectedly; restarting it");
                 }
-                Err(Error::DidNotComeUp { log }) if predecessor::still_leaving(&log) && self.may_retry(until) => {
-                    tracing::debug!("processes of a server that died are still leaving");
-                    self.pause(SHORTEST_PAUSE);
+                Err(Error::StartFailed { log }) if stale_server::is_still_ending(&log) && self.may_retry(until) => {
+                    tracing::debug!("child processes of a dead PostgreSQL server still exist; retrying");
+                    self.pause(MIN_BACKOFF);
                     continue;
                 }
                 Err(error) if self.is_starting() => {
@@ -171,31 +176,31 @@ impl Shared {
                 Err(error) => {
                     tracing::error!(
                         error = &error as &dyn std::error::Error,
-                        "PostgreSQL could not be started again"
+                        "could not restart PostgreSQL"
                     );
                 }
             }
             failures += 1;
-            self.pause(pause_after(failures));
+            self.pause(backoff(failures));
         }
         self.set(Phase::Ended);
     }
 
-    /// From the start of one server to its end.
+    /// Starts one server and returns after its end.
     fn run_once(&self) -> Result<End, Error> {
-        predecessor::clear_the_way(&self.cluster)?;
+        stale_server::stop_and_clean_up(&self.cluster)?;
         let Some(mut server) = self.launch()? else {
-            return Ok(End::AskedFor);
+            return Ok(End::Stopped);
         };
         let mut gap = Duration::from_millis(10);
-        while !self.cluster.answers() {
+        while !self.cluster.accepts_connections() {
             if self.reap(&mut server).is_some() {
-                server.wait_for_last_words();
+                server.wait_for_end_of_log();
                 let stopping = self.lock().stopping;
                 return if stopping {
-                    Ok(End::AskedFor)
+                    Ok(End::Stopped)
                 } else {
-                    Err(Error::DidNotComeUp { log: self.log.tail() })
+                    Err(Error::StartFailed { log: self.log.tail() })
                 };
             }
             thread::sleep(gap);
@@ -203,10 +208,10 @@ impl Shared {
         }
         let pid = server.pid.as_raw_pid();
         if self.is_starting() {
-            tracing::debug!(process.pid = pid, "PostgreSQL takes connections");
-            self.set(Phase::Kept);
+            tracing::debug!(process.pid = pid, "PostgreSQL accepts connections");
+            self.set(Phase::Running);
         } else {
-            tracing::info!(process.pid = pid, "PostgreSQL is back");
+            tracing::info!(process.pid = pid, "PostgreSQL accepts connections again");
         }
         let status = loop {
             server.wait_unreaped();
@@ -215,13 +220,13 @@ impl Shared {
             }
         };
         Ok(if self.lock().stopping {
-            End::AskedFor
+            End::Stopped
         } else {
             End::Died { status }
         })
     }
 
-    /// `None` when we were told to stop in the meantime: whoever stops finds either no server or its id.
+    /// `None` if a stop was requested meanwhile. Under the mutex, so that `stop` finds either no server or its id.
     fn launch(&self) -> Result<Option<Server>, Error> {
         let mut state = self.lock();
         if state.stopping {
@@ -251,7 +256,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// After the first start there is no hurry to give up.
+    /// Restarts are retried without a time limit.
     fn may_retry(&self, until: Instant) -> bool {
         !self.is_starting() || Instant::now() < until
     }
@@ -265,41 +270,41 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits for at most `limit` while the phase is as described.
-    fn wait(&self, limit: Duration, is: impl Fn(&Phase) -> bool) -> MutexGuard<'_, State> {
+    /// Waits at most `timeout` while `condition` holds.
+    fn wait(&self, timeout: Duration, condition: impl Fn(&Phase) -> bool) -> MutexGuard<'_, State> {
         let waited = self
             .changed
-            .wait_timeout_while(self.lock(), limit, |state| is(&state.phase));
+            .wait_timeout_while(self.lock(), timeout, |state| condition(&state.phase));
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Waits for `length`, or until we are told to stop.
+    /// Waits for `length`, or until a stop is requested.
     fn pause(&self, length: Duration) {
         let _ = self
             .changed
             .wait_timeout_while(self.lock(), length, |state| !state.stopping);
     }
 
-    /// No code that holds the lock panics, so a poisoned state is still a valid one.
+    /// No code that holds the mutex panics, so a poisoned state is valid.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// 100 ms after the first failure, twice as long after each further one, at most 30 s.
-fn pause_after(failures: u32) -> Duration {
+/// 100 ms after the first failure, doubled after each further one, at most 30 s.
+fn backoff(failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
-    SHORTEST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE)
+    MIN_BACKOFF.saturating_mul(1 << doublings).min(MAX_BACKOFF)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST_PAUSE, SHORTEST_PAUSE, pause_after};
+    use super::{MAX_BACKOFF, MIN_BACKOFF, backoff};
 
     #[test]
-    fn a_server_that_keeps_dying_is_started_ever_more_rarely() {
-        assert_eq!(pause_after(1), SHORTEST_PAUSE);
-        assert_eq!(pause_after(2), SHORTEST_PAUSE * 2);
-        assert_eq!(pause_after(u32::MAX), LONGEST_PAUSE);
+    fn the_backoff_doubles_up_to_its_maximum() {
+        assert_eq!(backoff(1), MIN_BACKOFF);
+        assert_eq!(backoff(2), MIN_BACKOFF * 2);
+        assert_eq!(backoff(u32::MAX), MAX_BACKOFF);
     }
 }
