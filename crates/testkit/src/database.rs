@@ -1,4 +1,4 @@
-//! A database for one test, dropped when the test ends.
+//! A database for one test, dropped at its end.
 
 use std::fmt::Display;
 use std::process;
@@ -11,12 +11,12 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgPool};
 
 use crate::{server, template};
 
-/// Enough for a test of concurrency, few enough that many tests share one server.
-const CONNECTIONS: u32 = 5;
-/// A database of a test older than this was left by a process that was killed.
-const LEFT_BEHIND: Duration = Duration::from_hours(6);
+/// Enough for tests of concurrency, few enough for many tests on one server.
+const MAX_CONNECTIONS: u32 = 5;
+/// Older test databases are from killed processes.
+const MAX_AGE: Duration = Duration::from_hours(6);
 
-/// A database of its own for one test.
+/// A database for one test.
 ///
 /// ```no_run
 /// # async fn migrate(_: sqlx::PgPool) -> Result<(), sqlx::Error> { Ok(()) }
@@ -26,8 +26,7 @@ const LEFT_BEHIND: Duration = Duration::from_hours(6);
 /// # }
 /// ```
 ///
-/// Dropping the value drops the database, whoever is still connected to it; a test that fails leaves nothing behind
-/// either.
+/// Dropping the value drops the database, also after a failed test, and disconnects its clients.
 #[derive(Debug)]
 pub struct TestDatabase {
     server: PgConnectOptions,
@@ -36,14 +35,14 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// A database to which `migrate` has been applied.
+    /// Creates a database to which `migrate` has been applied.
     ///
-    /// `migrate` runs once for a server and `fingerprint`, in the first process that asks; everybody gets a copy of
-    /// what it made. The fingerprint has to change whenever the result does: see [`fingerprint`](crate::fingerprint).
+    /// `migrate` runs once per server and `fingerprint`; each database is a copy of the result. The fingerprint must change
+    /// when the result does: see [`fingerprint`](crate::fingerprint).
     ///
     /// # Panics
     ///
-    /// When there is no server, or `migrate` fails: then the test has failed.
+    /// If there is no server, or if `migrate` fails.
     pub async fn create<E: Display>(fingerprint: &str, migrate: impl AsyncFnOnce(PgPool) -> Result<(), E>) -> Self {
         let server = server().await;
         let template = template::ensure(&server, fingerprint, migrate).await;
@@ -51,21 +50,21 @@ impl TestDatabase {
         Self::copy_of(server, &template).await
     }
 
-    /// A database without any table, for tests of the migrations themselves.
+    /// Creates a database without tables, for tests of the migrations.
     ///
     /// # Panics
     ///
-    /// When there is no server.
+    /// If there is no server.
     pub async fn empty() -> Self {
         Self::copy_of(server().await, "template0").await
     }
 
-    /// Its connections: at most 5 at once.
+    /// A pool of at most 5 connections.
     pub fn pool(&self) -> &PgPool {
         &self.pool
     }
 
-    /// Its address, for programs and for pools with settings of their own.
+    /// The URL, for programs and for pools with other settings.
     pub fn url(&self) -> String {
         self.server.clone().database(&self.name).to_url_lossy().to_string()
     }
@@ -74,17 +73,17 @@ impl TestDatabase {
         let name = new_name();
         copy(&server, template, &name)
             .await
-            .unwrap_or_else(|error| panic!("could not make a database: {error}"));
+            .unwrap_or_else(|error| panic!("could not create a database: {error}"));
         let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
+            .max_connections(MAX_CONNECTIONS)
             .connect_lazy_with(server.clone().database(&name));
         Self { server, name, pool }
     }
 }
 
 impl Drop for TestDatabase {
-    /// On a thread of its own, since the runtime of the test cannot be waited for from within; waited for all the same,
-    /// since the process may be about to end. An error is not worth failing a test: the name says when to sweep.
+    /// Uses a separate thread, because the runtime of the test cannot block on itself, and joins it, because the process may
+    /// be about to end. Errors are ignored: a later test removes the database by its age.
     fn drop(&mut self) {
         let (server, name) = (self.server.clone(), self.name.clone());
         let dropping = thread::spawn(move || {
@@ -104,14 +103,14 @@ impl Drop for TestDatabase {
 
 async fn server() -> PgConnectOptions {
     let url = tokio::task::spawn_blocking(server::url).await;
-    let url = url.unwrap_or_else(|error| panic!("there is no server for this test: {error}"));
+    let url = url.unwrap_or_else(|error| panic!("no Postgres for this test: {error}"));
     url.parse()
-        .unwrap_or_else(|error| panic!("{} is no address: {error}", server::TEST_POSTGRES_URL))
+        .unwrap_or_else(|error| panic!("{} is not a valid URL: {error}", server::TEST_POSTGRES_URL))
 }
 
 async fn copy(server: &PgConnectOptions, template: &str, name: &str) -> Result<(), sqlx::Error> {
     let mut connection = server.connect().await?;
-    sweep(&mut connection).await?;
+    remove_old(&mut connection).await?;
     connection
         .execute(AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {template}")))
         .await?;
@@ -125,21 +124,21 @@ async fn remove(connection: &mut PgConnection, name: &str) -> Result<(), sqlx::E
     Ok(())
 }
 
-/// Removes what killed tests left on a server that outlives test runs.
-async fn sweep(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+/// Removes databases of killed tests from a server that outlives test runs.
+async fn remove_old(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let names: Vec<String> = sqlx::query_scalar(r"SELECT datname::text FROM pg_database WHERE datname LIKE 'test\_%'")
         .fetch_all(&mut *connection)
         .await?;
-    for name in names.iter().filter(|name| is_left_behind(name, since_epoch())) {
+    for name in names.iter().filter(|name| is_old(name, since_epoch())) {
         remove(connection, name).await?;
     }
     Ok(())
 }
 
-/// `test_<seconds since 1970>_<the rest of the second>_<process>_<number>`: unique, and it tells its age.
+/// `test_<seconds since 1970>_<nanoseconds>_<process>_<number>`: unique, and contains its age.
 fn new_name() -> String {
-    static MADE: AtomicU32 = AtomicU32::new(0);
-    let (now, number) = (since_epoch(), MADE.fetch_add(1, Ordering::Relaxed));
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let (now, number) = (since_epoch(), COUNT.fetch_add(1, Ordering::Relaxed));
     format!(
         "test_{}_{:x}_{:x}_{number}",
         now.as_secs(),
@@ -148,9 +147,9 @@ fn new_name() -> String {
     )
 }
 
-fn is_left_behind(name: &str, now: Duration) -> bool {
-    let made = name.split('_').nth(1).and_then(|seconds| seconds.parse().ok());
-    made.is_some_and(|made| Duration::from_secs(made) + LEFT_BEHIND < now)
+fn is_old(name: &str, now: Duration) -> bool {
+    let created = name.split('_').nth(1).and_then(|seconds| seconds.parse().ok());
+    created.is_some_and(|created| Duration::from_secs(created) + MAX_AGE < now)
 }
 
 fn since_epoch() -> Duration {
@@ -159,17 +158,14 @@ fn since_epoch() -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::{LEFT_BEHIND, is_left_behind, new_name, since_epoch};
+    use super::{MAX_AGE, is_old, new_name, since_epoch};
     use std::time::Duration;
 
     #[test]
-    fn a_database_is_left_behind_by_its_age_alone() {
+    fn a_test_database_is_old_after_the_maximum_age() {
         let name = new_name();
-        assert!(!is_left_behind(&name, since_epoch()));
-        assert!(is_left_behind(
-            &name,
-            since_epoch() + LEFT_BEHIND + Duration::from_secs(2)
-        ));
-        assert!(!is_left_behind("test_of_somebody_else", since_epoch()));
+        assert!(!is_old(&name, since_epoch()));
+        assert!(is_old(&name, since_epoch() + MAX_AGE + Duration::from_secs(2)));
+        assert!(!is_old("test_of_another_program", since_epoch()));
     }
 }

@@ -1,14 +1,14 @@
-//! A real Postgres for the tests of the other crates: one server per test run, one database per test.
+//! A real Postgres for tests: one server per test run, one database per test.
 //!
-//! The server is the one that `TEST_POSTGRES_URL` names, or else a private one that this process starts at the first
-//! use ([`TestServer`]). The program `with-postgres` runs a command with one server for all its processes:
+//! The server is the one of `TEST_POSTGRES_URL`, or a private one that this process starts at first use ([`TestServer`]).
+//! The program `with-postgres` shares one server between all processes of a command:
 //!
 //! ```text
 //! cargo run -p testkit --bin with-postgres -- cargo nextest run
 //! ```
 //!
-//! A test asks for a [`TestDatabase`]. The migrations run once per server; each database is a copy of the result.
-//! What may not live here: anything about a particular table. Only tests depend on this crate.
+//! Each test creates a [`TestDatabase`]. The migrations run once per server; each database is a copy of the result. This
+//! crate contains no code for particular tables, and only tests depend on it.
 
 mod database;
 mod scratch;

@@ -1,5 +1,5 @@
-//! The directory of a server for tests: gone when its value is dropped, and swept by the next one when it could not be,
-//! as at the end of a process (`static`s are not dropped) or after `kill -9`. Called by `server`.
+//! The directory of a test server. It is removed on drop, or else by the next test server: `static`s are not dropped at the
+//! end of a process. Called by `server`.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -9,10 +9,10 @@ use std::{env, io};
 use tempfile::TempDir;
 
 const PREFIX: &str = "testkit-postgres-";
-/// Locked by the process that uses the directory; the system unlocks it when the process ends in whatever way.
+/// Locked by the process that uses the directory; the system releases the lock when the process ends.
 const LOCK: &str = "owner.lock";
 
-/// A directory below the temporary one that every user may pass through, since root's server runs as another user.
+/// A temporary directory that every user may enter, because the server of root runs as another user.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     directory: TempDir,
@@ -20,16 +20,16 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// Makes a directory, after removing those whose processes are gone.
+    /// Creates a directory, after removing abandoned ones.
     pub(crate) fn new() -> io::Result<Self> {
-        sweep(&env::temp_dir());
+        remove_abandoned(&env::temp_dir());
         loop {
             let directory = tempfile::Builder::new()
                 .prefix(PREFIX)
                 .permissions(Permissions::from_mode(0o755))
                 .tempdir()?;
             let lock = File::create_new(directory.path().join(LOCK))?;
-            // Somebody who sweeps may have been quicker; the directory is theirs to remove then.
+            // Another process may have locked the new directory to remove it; then try again.
             if lock.try_lock().is_ok() {
                 return Ok(Self { directory, _lock: lock });
             }
@@ -41,8 +41,8 @@ impl Scratch {
     }
 }
 
-/// What cannot be removed now is tried again next time.
-fn sweep(temporary: &Path) {
+/// The next call retries what cannot be removed now.
+fn remove_abandoned(temporary: &Path) {
     for entry in fs::read_dir(temporary).into_iter().flatten().flatten() {
         let path = entry.path();
         if entry.file_name().to_string_lossy().starts_with(PREFIX) && is_abandoned(&path) {
@@ -51,19 +51,19 @@ fn sweep(temporary: &Path) {
     }
 }
 
-/// Ours, and with a lock that nobody holds. A directory without a lock file is just being made.
+/// Whether this user owns the directory and its lock is free. A directory without a lock file is still being created.
 fn is_abandoned(path: &PathBuf) -> bool {
-    let ours = fs::symlink_metadata(path).is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw());
-    ours && File::open(path.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok())
+    let is_own = fs::symlink_metadata(path).is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw());
+    is_own && File::open(path.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LOCK, PREFIX, Scratch, sweep};
+    use super::{LOCK, PREFIX, Scratch, remove_abandoned};
     use std::fs::{self, File};
 
     #[test]
-    fn a_directory_is_gone_with_its_value() {
+    fn a_directory_is_removed_on_drop() {
         let scratch = Scratch::new().expect("a directory");
         let path = scratch.path().to_owned();
         assert!(path.exists());
@@ -72,22 +72,22 @@ mod tests {
     }
 
     #[test]
-    fn only_directories_that_nobody_uses_are_swept() {
+    fn only_abandoned_directories_are_removed() {
         let temporary = tempfile::tempdir().expect("a directory");
-        let [abandoned, in_use, being_made, foreign] =
+        let [abandoned, in_use, new, foreign] =
             ["a", "b", "c", "d"].map(|name| temporary.path().join(format!("{PREFIX}{name}")));
         let foreign = foreign.with_file_name("something-else");
-        for directory in [&abandoned, &in_use, &being_made, &foreign] {
-            fs::create_dir(directory).expect("made");
+        for directory in [&abandoned, &in_use, &new, &foreign] {
+            fs::create_dir(directory).expect("created");
         }
-        File::create(abandoned.join(LOCK)).expect("made");
-        File::create(foreign.join(LOCK)).expect("made");
-        let lock = File::create(in_use.join(LOCK)).expect("made");
+        File::create(abandoned.join(LOCK)).expect("created");
+        File::create(foreign.join(LOCK)).expect("created");
+        let lock = File::create(in_use.join(LOCK)).expect("created");
         lock.try_lock().expect("free");
 
-        sweep(temporary.path());
+        remove_abandoned(temporary.path());
 
         assert!(!abandoned.exists());
-        assert!(in_use.exists() && being_made.exists() && foreign.exists());
+        assert!(in_use.exists() && new.exists() && foreign.exists());
     }
 }

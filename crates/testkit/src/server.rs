@@ -1,4 +1,4 @@
-//! The one Postgres server of a test run: given from outside, or started by this process at the first use.
+//! The Postgres server of a test run: from `TEST_POSTGRES_URL`, or started by this process at first use.
 
 use std::env::VarError;
 use std::sync::OnceLock;
@@ -7,39 +7,39 @@ use embedded_postgres::{Error, Options, PrivatePostgres};
 
 use crate::scratch::Scratch;
 
-/// The environment variable that names the server to use: any `postgres://` address whose user may create databases.
+/// The environment variable with the `postgres://` URL of the server; its user must be able to create databases.
 pub const TEST_POSTGRES_URL: &str = "TEST_POSTGRES_URL";
 
-/// A private Postgres for tests: not durable, in a directory of its own below the temporary one.
+/// A private Postgres for tests: not durable, in a temporary directory.
 ///
-/// Dropping the value, or [`TestServer::stop`], stops the server and removes the directory. When the process ends
-/// without either, the server stops by itself, and the next `TestServer` on this machine removes the directory.
+/// Dropping the value stops the server and removes the directory. If the process ends without a drop, the server stops by
+/// itself, and the next `TestServer` on this machine removes the directory.
 #[derive(Debug)]
 pub struct TestServer {
-    /// Before the directory, so that it is stopped first.
+    /// Declared before the directory, so that it is dropped first.
     postgres: PrivatePostgres,
     _scratch: Scratch,
 }
 
 impl TestServer {
-    /// Starts the server and waits until it answers. Blocks. The programs are those in `PG_BIN_DIR`, or else the newest
-    /// installed.
+    /// Starts the server and waits until it accepts connections. Blocks. Uses the programs in `PG_BIN_DIR`, or the newest
+    /// installed ones.
     ///
     /// # Errors
     ///
     /// As [`PrivatePostgres::start`].
     pub fn start() -> Result<Self, Error> {
         let scratch = Scratch::new().map_err(|source| Error::File {
-            action: "make a directory in",
+            action: "create a directory in",
             path: std::env::temp_dir(),
             source,
         })?;
         let mut options = Options::new(scratch.path().join("pg"), "postgres")
             .durable(false)
-            // Every test has a pool of its own, and a runner may start as many tests as there are processors.
+            // Each test has its own pool, and a runner may run one test per processor.
             .setting("max_connections", "300")
             .setting("shared_buffers", "128MB")
-            // It would come between us and a template that must not be in use.
+            // Autovacuum may connect to a template, which then cannot be copied.
             .setting("autovacuum", "off");
         if let Some(folder) = std::env::var_os("PG_BIN_DIR") {
             options = options.binaries(folder);
@@ -50,7 +50,7 @@ impl TestServer {
         })
     }
 
-    /// The address of its database `postgres`, from which others are made.
+    /// The URL of the database `postgres`.
     pub fn url(&self) -> String {
         self.postgres.url()
     }
@@ -65,20 +65,20 @@ impl TestServer {
     }
 }
 
-/// The address of the server of this test run. Blocks at its first use when it has to start one.
+/// The URL of the server of this test run. Blocks at first use if it has to start the server.
 pub(crate) fn url() -> String {
-    static OURS: OnceLock<TestServer> = OnceLock::new();
+    static SERVER: OnceLock<TestServer> = OnceLock::new();
     #[expect(
         clippy::disallowed_methods,
-        reason = "tests have no settings; this is the one place that reads the variable"
+        reason = "tests have no settings; only this function reads the variable"
     )]
     match std::env::var(TEST_POSTGRES_URL) {
         Ok(url) => url,
-        Err(VarError::NotPresent) => OURS
+        Err(VarError::NotPresent) => SERVER
             .get_or_init(|| {
                 TestServer::start().unwrap_or_else(|error| panic!("no Postgres for the tests: {error}\n{error:?}"))
             })
             .url(),
-        Err(VarError::NotUnicode(_)) => panic!("{TEST_POSTGRES_URL} is no address"),
+        Err(VarError::NotUnicode(_)) => panic!("{TEST_POSTGRES_URL} is not valid UTF-8"),
     }
 }

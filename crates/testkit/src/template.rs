@@ -1,5 +1,5 @@
-//! The migrated database of which every test gets a copy: made once per server and set of migrations, by whoever comes
-//! first, while the others wait. Called by `database`.
+//! The migrated template database that tests copy: created once per server and set of migrations, under an advisory lock.
+//! Called by `database`.
 
 use std::fmt::{Display, Write};
 
@@ -7,7 +7,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgPool};
 
-/// A text that changes whenever one of these migrations does.
+/// A text that changes when a migration does.
 pub fn fingerprint(migrations: &Migrator) -> String {
     let mut text = String::new();
     for migration in migrations.iter() {
@@ -20,7 +20,7 @@ pub fn fingerprint(migrations: &Migrator) -> String {
     text
 }
 
-/// The name of the template for this fingerprint, made if it is missing.
+/// The name of the template for this fingerprint, created if it is missing.
 pub(crate) async fn ensure<E: Display>(
     server: &PgConnectOptions,
     fingerprint: &str,
@@ -30,30 +30,30 @@ pub(crate) async fn ensure<E: Display>(
     let name = format!("template_{hash:016x}");
     let mut connection = server.connect().await?;
     if !is_finished(&mut connection, &name).await? {
-        // Held by this connection: if we are killed, the next in line begins anew.
-        let turn = i64::from_ne_bytes(hash.to_ne_bytes());
+        // The lock belongs to this connection: if this process is killed, the next one starts over.
+        let lock_id = i64::from_ne_bytes(hash.to_ne_bytes());
         sqlx::query("SELECT pg_advisory_lock($1)")
-            .bind(turn)
+            .bind(lock_id)
             .execute(&mut connection)
             .await?;
         if !is_finished(&mut connection, &name).await? {
-            make(&mut connection, server, &name, migrate).await?;
+            create(&mut connection, server, &name, migrate).await?;
         }
     }
     connection.close().await?;
     Ok(name)
 }
 
-/// Being marked as a template is the last step, so one that is marked is complete.
+/// Marking a database as a template is the last step of its creation.
 async fn is_finished(connection: &mut PgConnection, name: &str) -> Result<bool, sqlx::Error> {
-    let marked: Option<bool> = sqlx::query_scalar("SELECT datistemplate FROM pg_database WHERE datname = $1")
+    let is_template: Option<bool> = sqlx::query_scalar("SELECT datistemplate FROM pg_database WHERE datname = $1")
         .bind(name)
         .fetch_optional(connection)
         .await?;
-    Ok(marked == Some(true))
+    Ok(is_template == Some(true))
 }
 
-async fn make<E: Display>(
+async fn create<E: Display>(
     connection: &mut PgConnection,
     server: &PgConnectOptions,
     name: &str,
@@ -74,7 +74,7 @@ async fn make<E: Display>(
     if let Err(error) = migrated {
         panic!("the migrations for the tests failed: {error}");
     }
-    // Nobody can be connected to it from now on, which copying it needs.
+    // A database with connections cannot be copied.
     connection
         .execute(AssertSqlSafe(format!(
             "ALTER DATABASE {name} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false"
@@ -83,7 +83,7 @@ async fn make<E: Display>(
     Ok(())
 }
 
-/// The FNV-1a hash: the same in every process, whatever compiled it.
+/// The FNV-1a hash, which is stable across builds.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
@@ -95,7 +95,7 @@ mod tests {
     use super::fnv1a;
 
     #[test]
-    fn the_hash_is_the_published_one() {
+    fn the_hash_matches_published_values() {
         assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
     }

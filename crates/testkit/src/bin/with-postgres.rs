@@ -1,9 +1,9 @@
-//! Runs a command with a Postgres for its tests: `with-postgres COMMAND [ARGUMENT…]`.
+//! Runs a command with a Postgres for tests: `with-postgres COMMAND [ARGUMENT…]`.
 //!
-//! The command finds the server's address in `TEST_POSTGRES_URL`. The server is private, not durable, and gone when the
-//! command ends, whose exit status becomes ours (128 plus the signal's number if it was killed). SIGTERM and SIGHUP are
-//! handed on to the command; a terminal's ^C reaches it anyway, so SIGINT is handed on only when there is no terminal.
-#![expect(clippy::print_stderr, reason = "a command line tool says what went wrong")]
+//! `TEST_POSTGRES_URL` contains the URL of the server, which is private, not durable, and removed after the command.
+//! Returns the exit status of the command (128 plus the number of the signal that killed it). Forwards SIGTERM and SIGHUP,
+//! and SIGINT if there is no terminal: a terminal's ^C reaches the command directly.
+#![expect(clippy::print_stderr, reason = "a command-line tool reports its errors")]
 
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
@@ -16,7 +16,7 @@ use testkit::{TEST_POSTGRES_URL, TestServer};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// As shells do for a command they cannot run.
+/// The exit status of shells for a command that cannot be run.
 const CANNOT_RUN: u8 = 127;
 
 #[tokio::main(flavor = "current_thread")]
@@ -31,14 +31,14 @@ async fn main() -> ExitCode {
         Err(error) => {
             eprintln!("with-postgres: {error}");
             let causes = std::iter::successors(error.source(), |&cause| cause.source());
-            causes.for_each(|cause| eprintln!("  because: {cause}"));
+            causes.for_each(|cause| eprintln!("  caused by: {cause}"));
             ExitCode::from(CANNOT_RUN)
         }
     }
 }
 
 async fn run(program: OsString, arguments: Vec<OsString>) -> Result<ExitStatus, Box<dyn Error>> {
-    // Before anything is started, so that no signal finds us unprepared.
+    // Before the server starts, so that no signal is missed.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -46,7 +46,7 @@ async fn run(program: OsString, arguments: Vec<OsString>) -> Result<ExitStatus, 
 
     let server = tokio::task::spawn_blocking(TestServer::start).await??;
     let mut command = Command::new(&program);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_cargo_run(name)) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_set_by_cargo_run(name)) {
         command.env_remove(name);
     }
     let mut child = command
@@ -54,25 +54,25 @@ async fn run(program: OsString, arguments: Vec<OsString>) -> Result<ExitStatus, 
         .env(TEST_POSTGRES_URL, server.url())
         .spawn()
         .map_err(|error| format!("could not run {}: {error}", program.display()))?;
-    // Not reaped before `wait` below returns, so the id stays the child's own.
+    // The id is not reused before `wait` below has returned.
     let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-    let hand_on = |signal| pid.map_or(Ok(()), |pid| kill_process(pid, signal));
+    let forward = |signal| pid.map_or(Ok(()), |pid| kill_process(pid, signal));
 
     let status = loop {
         tokio::select! {
             status = child.wait() => break status?,
-            _ = terminate.recv() => hand_on(Signal::TERM)?,
-            _ = hang_up.recv() => hand_on(Signal::HUP)?,
-            _ = interrupt.recv() => if !at_terminal { hand_on(Signal::INT)? },
+            _ = terminate.recv() => forward(Signal::TERM)?,
+            _ = hang_up.recv() => forward(Signal::HUP)?,
+            _ = interrupt.recv() => if !at_terminal { forward(Signal::INT)? },
         }
     };
     tokio::task::spawn_blocking(|| server.stop()).await??;
     Ok(status)
 }
 
-/// What `cargo run` tells a program of that program's own package. A cargo below would pass it on to build scripts, which
-/// run again when it changes, and build anew what depends on them.
-fn is_of_cargo_run(name: &OsStr) -> bool {
+/// Variables of `cargo run` about this package. A nested cargo would pass them to build scripts and rebuild crates when
+/// they change.
+fn is_set_by_cargo_run(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }

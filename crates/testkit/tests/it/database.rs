@@ -1,11 +1,10 @@
-//! Databases for tests: migrated once, separate, gone afterwards.
+//! Test databases: migrated once, separate, removed afterwards.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{Connection, PgConnection, PgPool};
 use testkit::{TestDatabase, fingerprint};
 
-/// Stands for somebody's migrations.
 async fn one_table(pool: PgPool) -> Result<(), sqlx::Error> {
     sqlx::query("CREATE TABLE item (name text)")
         .execute(&pool)
@@ -21,7 +20,7 @@ async fn count(pool: &PgPool) -> i64 {
 }
 
 /// A fingerprint that no earlier run on the same server has used.
-fn fresh(name: &str) -> String {
+fn unique(name: &str) -> String {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap();
@@ -29,7 +28,7 @@ fn fresh(name: &str) -> String {
 }
 
 #[tokio::test]
-async fn two_tests_do_not_see_each_others_rows() {
+async fn test_databases_do_not_share_rows() {
     let one = TestDatabase::create("one table", one_table).await;
     let other = TestDatabase::create("one table", one_table).await;
 
@@ -43,16 +42,16 @@ async fn two_tests_do_not_see_each_others_rows() {
 }
 
 #[tokio::test]
-async fn migrations_run_once_however_many_ask_at_once() {
-    let fingerprint = fresh("once");
+async fn concurrent_requests_run_the_migrations_once() {
+    let fingerprint = unique("once");
     let runs = AtomicU32::new(0);
     let counted = async |pool| {
         runs.fetch_add(1, Ordering::SeqCst);
         one_table(pool).await
     };
-    let ask = || TestDatabase::create(&fingerprint, counted);
+    let create = || TestDatabase::create(&fingerprint, counted);
 
-    let (first, second, third) = tokio::join!(ask(), ask(), ask());
+    let (first, second, third) = tokio::join!(create(), create(), create());
 
     for database in [first, second, third] {
         assert_eq!(count(database.pool()).await, 0);
@@ -61,7 +60,7 @@ async fn migrations_run_once_however_many_ask_at_once() {
 }
 
 #[tokio::test]
-async fn other_migrations_make_another_template() {
+async fn other_migrations_create_another_template() {
     let _one = TestDatabase::create("one table", one_table).await;
     let other = TestDatabase::create("another table", async |pool| {
         sqlx::query("CREATE TABLE other ()").execute(&pool).await.map(drop)
@@ -76,8 +75,8 @@ async fn other_migrations_make_another_template() {
 }
 
 #[tokio::test]
-async fn a_template_whose_migration_failed_is_made_anew() {
-    let fingerprint = fresh("fails first");
+async fn a_template_is_recreated_after_a_failed_migration() {
+    let fingerprint = unique("fails first");
     let attempt = fingerprint.clone();
     let failed = tokio::task::LocalSet::new()
         .run_until(async move {
@@ -106,7 +105,7 @@ async fn an_empty_database_has_no_table() {
 }
 
 #[tokio::test]
-async fn the_address_leads_to_the_same_database() {
+async fn the_url_is_that_of_the_same_database() {
     let database = TestDatabase::create("one table", one_table).await;
     sqlx::query("INSERT INTO item VALUES ('there')")
         .execute(database.pool())
@@ -123,8 +122,8 @@ async fn the_address_leads_to_the_same_database() {
 }
 
 #[tokio::test]
-async fn a_database_goes_with_its_value_even_while_connections_are_open() {
-    let witness = TestDatabase::empty().await;
+async fn a_database_is_dropped_with_its_value_despite_open_connections() {
+    let observer = TestDatabase::empty().await;
     let database = TestDatabase::create("one table", one_table).await;
     let _open = database.pool().acquire().await.unwrap();
     let name: String = sqlx::query_scalar("SELECT current_database()::text")
@@ -136,7 +135,7 @@ async fn a_database_goes_with_its_value_even_while_connections_are_open() {
 
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_database WHERE datname = $1")
         .bind(name)
-        .fetch_one(witness.pool())
+        .fetch_one(observer.pool())
         .await
         .unwrap();
     assert_eq!(left, 0);

@@ -1,4 +1,4 @@
-//! The kit for tests, tested against a real server: the one of the test run, and servers of its own.
+//! Tests with a real server: the one of the test run, and private ones.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod database;

@@ -1,4 +1,4 @@
-//! Without a server from outside, a process starts its own. What is left when the process ends without tidying up?
+//! Without `TEST_POSTGRES_URL` a process starts its own server, which must not survive it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,8 +10,8 @@ use testkit::{TEST_POSTGRES_URL, TestDatabase, TestServer};
 const RUN: &str = "TESTKIT_RUN_AND_EXIT";
 
 #[test]
-fn a_process_that_just_ends_leaves_no_server_and_its_directory_is_swept_by_the_next() {
-    // A temporary directory of its own, so that no other test sweeps before we look.
+fn a_process_that_exits_leaves_no_server_and_the_next_one_removes_its_directory() {
+    // A separate temporary directory, so that no other test removes abandoned directories in it.
     let temporary = scratch();
     let this_program = env::current_exe().unwrap();
     let run = |test: &str| {
@@ -23,22 +23,22 @@ fn a_process_that_just_ends_leaves_no_server_and_its_directory_is_swept_by_the_n
         command.env_remove(TEST_POSTGRES_URL).status().unwrap()
     };
 
-    assert_eq!(run("own_server::a_process_that_just_ends").code(), Some(33));
+    assert_eq!(run("own_server::exits_without_cleanup").code(), Some(33));
 
     let [left] = directories(temporary.path()).try_into().unwrap();
     until("its server has shut down", || {
         left.join("pg/data/PG_VERSION").exists() && !left.join("pg/data/postmaster.pid").exists()
     });
-    assert_eq!(run("own_server::a_process_that_just_ends").code(), Some(33));
+    assert_eq!(run("own_server::exits_without_cleanup").code(), Some(33));
     let [next] = directories(temporary.path()).try_into().unwrap();
-    assert_ne!(next, left, "the second run has removed what the first one left");
+    assert_ne!(next, left, "the second run has removed the directory of the first");
     until("the second server has shut down", || {
         !next.join("pg/data/postmaster.pid").exists()
     });
 }
 
 #[test]
-fn a_stopped_server_leaves_nothing() {
+fn a_stopped_server_leaves_no_files() {
     let server = TestServer::start().unwrap();
     let url = server.url();
     let run = PathBuf::from(url.split_once("?host=").unwrap().1);
@@ -48,8 +48,8 @@ fn a_stopped_server_leaves_nothing() {
 }
 
 #[tokio::test]
-#[ignore = "not a test, but a process that other tests start"]
-async fn a_process_that_just_ends() {
+#[ignore = "not a test: a process that other tests start"]
+async fn exits_without_cleanup() {
     if env::var_os(RUN).is_none() {
         return;
     }
@@ -58,7 +58,7 @@ async fn a_process_that_just_ends() {
     std::process::exit(32 + one);
 }
 
-/// A directory that every user may pass through.
+/// A directory that every user may enter.
 pub(crate) fn scratch() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
     tempfile::Builder::new()
@@ -74,11 +74,11 @@ pub(crate) fn directories(path: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Waits until this is so, and fails after a minute.
-pub(crate) fn until(what: &str, is: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is() {
-        assert!(begun.elapsed() < Duration::from_mins(1), "waited in vain until {what}");
+/// Fails after a minute.
+pub(crate) fn until(condition: &str, holds: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_mins(1), "timeout: {condition}");
         thread::sleep(Duration::from_millis(10));
     }
 }

@@ -1,4 +1,4 @@
-//! The program `with-postgres`: the command's server, its exit status, its signals.
+//! The program `with-postgres`: server, exit status, signals.
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -12,7 +12,7 @@ use crate::own_server::{directories, scratch};
 
 const WAIT: &str = "TESTKIT_WAIT_FOR_A_SIGNAL";
 
-/// `with-postgres sh -c SCRIPT`, with a temporary directory of its own.
+/// `with-postgres sh -c SCRIPT` with its own temporary directory.
 fn with_postgres(script: &str, temporary: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_with-postgres"));
     command.args(["sh", "-c", script]).env("TMPDIR", temporary);
@@ -24,18 +24,18 @@ fn with_postgres(script: &str, temporary: &Path) -> Command {
 }
 
 #[test]
-fn the_command_finds_a_server_and_its_status_becomes_ours() {
+fn the_command_gets_a_server_and_its_exit_status_is_returned() {
     let temporary = scratch();
 
-    let answer = with_postgres(
+    let output = with_postgres(
         "psql -XAtc 'SHOW fsync' \"$TEST_POSTGRES_URL\" && exit 7",
         temporary.path(),
     )
     .output()
     .unwrap();
 
-    assert_eq!(String::from_utf8_lossy(&answer.stdout), "off\n");
-    assert_eq!(answer.status.code(), Some(7));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "off\n");
+    assert_eq!(output.status.code(), Some(7));
     assert!(
         directories(temporary.path()).is_empty(),
         "the server's directory is gone"
@@ -43,9 +43,9 @@ fn the_command_finds_a_server_and_its_status_becomes_ours() {
 }
 
 #[test]
-fn a_cargo_below_is_not_told_of_the_package_that_cargo_runs() {
+fn variables_of_cargo_run_are_removed() {
     let temporary = scratch();
-    let answer = with_postgres(
+    let output = with_postgres(
         "echo \"[$CARGO_PKG_NAME] [$CARGO_MANIFEST_DIR] [$CARGO_HOME]\"",
         temporary.path(),
     )
@@ -56,53 +56,53 @@ fn a_cargo_below_is_not_told_of_the_package_that_cargo_runs() {
     ])
     .output()
     .unwrap();
-    assert_eq!(String::from_utf8_lossy(&answer.stdout), "[] [] [/y]\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "[] [] [/y]\n");
 }
 
 #[test]
-fn a_command_that_does_not_exist_is_reported_and_leaves_nothing() {
+fn a_missing_command_is_reported_and_leaves_no_files() {
     let temporary = scratch();
     let mut command = Command::new(env!("CARGO_BIN_EXE_with-postgres"));
-    let answer = command
+    let output = command
         .arg("no-such-command")
         .env("TMPDIR", temporary.path())
         .output()
         .unwrap();
-    assert_eq!(answer.status.code(), Some(127));
-    assert!(String::from_utf8_lossy(&answer.stderr).contains("could not run no-such-command"));
+    assert_eq!(output.status.code(), Some(127));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("could not run no-such-command"));
     assert!(directories(temporary.path()).is_empty());
 }
 
 #[test]
-fn without_a_command_the_usage_is_told() {
-    let answer = Command::new(env!("CARGO_BIN_EXE_with-postgres")).output().unwrap();
-    assert_eq!(answer.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&answer.stderr).contains("usage: with-postgres COMMAND"));
+fn without_a_command_the_usage_is_printed() {
+    let output = Command::new(env!("CARGO_BIN_EXE_with-postgres")).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("usage: with-postgres COMMAND"));
 }
 
 #[test]
-fn a_command_that_dies_of_a_signal_gives_the_status_that_shells_give() {
+fn a_command_killed_by_a_signal_returns_128_plus_its_number() {
     let temporary = scratch();
-    let answer = with_postgres("kill -KILL $$", temporary.path()).output().unwrap();
-    assert_eq!(answer.status.code(), Some(128 + 9));
+    let output = with_postgres("kill -KILL $$", temporary.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(128 + 9));
 }
 
 #[test]
-fn a_termination_is_handed_on_to_the_command_which_may_end_in_order() {
+fn sigterm_is_forwarded_to_the_command() {
     assert_eq!(status_after(Signal::TERM), Some(15));
 }
 
 #[test]
-fn a_hangup_is_handed_on_to_the_command() {
+fn sighup_is_forwarded_to_the_command() {
     assert_eq!(status_after(Signal::HUP), Some(1));
 }
 
 #[test]
-fn without_a_terminal_an_interrupt_is_handed_on_too() {
+fn without_a_terminal_sigint_is_forwarded_to_the_command() {
     assert_eq!(status_after(Signal::INT), Some(2));
 }
 
-/// Sends us the signal while a command runs that ends in order when told to.
+/// Sends the signal to `with-postgres` while its command handles signals; returns the exit status.
 fn status_after(signal: Signal) -> Option<i32> {
     let temporary = scratch();
     let this_program = env::current_exe().unwrap();
@@ -125,7 +125,7 @@ fn status_after(signal: Signal) -> Option<i32> {
 }
 
 #[tokio::test]
-#[ignore = "not a test, but the command that other tests send signals to"]
+#[ignore = "not a test: the command that other tests send signals to"]
 async fn waits_for_a_signal() {
     if env::var_os(WAIT).is_none() {
         return;
