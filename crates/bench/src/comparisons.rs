@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::figures::{Figures, Round, Totals};
 use crate::scenarios;
 use crate::statistics::{median, ratio};
-use crate::subjects::Subject::{self, Baseline, Direct, FullTelemetry, Gateway, NoTelemetry, Nginx, TwoCommits};
+use crate::subjects::Subject::{self, Baseline, Direct, FullTelemetry, Gateway, Nginx, NoTelemetry, TwoCommits};
 use crate::targets::Bound::{AtLeast, AtMost};
 use crate::targets::{Target, number};
 
@@ -117,9 +117,17 @@ pub(crate) fn with_baseline(figures: &Figures, totals: &Totals) -> Vec<BaselineC
         let (gateway, baseline) = (added(&gateway, &direct), added(&baseline, &direct));
         compare(format!("Added median latency, {scenario}, ms"), &gateway, &baseline);
         let (gateway, baseline) = both(|round| cpu_us(round, "gateway"));
-        compare(format!("CPU of the gateway a request, {scenario}, µs"), &gateway, &baseline);
+        compare(
+            format!("CPU of the gateway a request, {scenario}, µs"),
+            &gateway,
+            &baseline,
+        );
         let (gateway, baseline) = both(|round| cpu_us(round, "postgres"));
-        compare(format!("CPU of Postgres a request, {scenario}, µs"), &gateway, &baseline);
+        compare(
+            format!("CPU of Postgres a request, {scenario}, µs"),
+            &gateway,
+            &baseline,
+        );
     }
     let baseline: Vec<f64> = totals.baseline_peak_rss_mib.into_iter().collect();
     compare("Peak memory, MiB".to_owned(), &[totals.peak_rss_mib], &baseline);
@@ -136,7 +144,12 @@ pub(crate) fn baseline_table(comparisons: &[BaselineComparison]) -> String {
             baseline,
             ratio,
         } = comparison;
-        format!("\n| {name} | {} | {} | {} |", cell(*gateway), cell(*baseline), cell(*ratio))
+        format!(
+            "\n| {name} | {} | {} | {} |",
+            cell(*gateway),
+            cell(*baseline),
+            cell(*ratio)
+        )
     });
     let head = "| | gateway | baseline | gateway / baseline |\n|---|---|---|---|";
     std::iter::once(head.to_owned()).chain(lines).collect()
@@ -149,9 +162,7 @@ fn cpu_us(round: &Round, process: &str) -> Option<f64> {
 
 /// One figure of one subject in each round; empty if it was not measured.
 fn series(figures: &Figures, scenario: &str, subject: Subject, value: impl Fn(&Round) -> Option<f64>) -> Vec<f64> {
-    let rounds = figures
-        .get(scenario)
-        .and_then(|figures| figures.subjects.get(&subject));
+    let rounds = figures.get(scenario).and_then(|figures| figures.subjects.get(&subject));
     rounds.into_iter().flatten().filter_map(value).collect()
 }
 

@@ -106,8 +106,7 @@ impl Load {
             std::thread::spawn(move || schedule.run(window.until));
         }
         let all = timeout_at(window.until + RESPONSE_TIMEOUT, local.run_until(workers.join_all()));
-        all.await
-            .context("no response within 30 s after the last request")?;
+        all.await.context("no response within 30 s after the last request")?;
         Rc::into_inner(tally)
             .map(RefCell::into_inner)
             .context("a worker is still running")

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::load::{Load, Pace};
-use crate::subjects::Subject::{self, Baseline, Direct, FullTelemetry, Gateway, NoTelemetry, Nginx, TwoCommits};
+use crate::subjects::Subject::{self, Baseline, Direct, FullTelemetry, Gateway, Nginx, NoTelemetry, TwoCommits};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Scenario {
@@ -65,12 +65,24 @@ pub(crate) fn all(quick: bool) -> Vec<Scenario> {
             &[NoTelemetry, Gateway, FullTelemetry],
             load(64, Pace::Closed, 500, 4500),
         ),
-        scenario(CONNECTIONS_256, &[Direct, Nginx, Gateway, Baseline], load(256, Pace::Closed, 500, 3000)),
+        scenario(
+            CONNECTIONS_256,
+            &[Direct, Nginx, Gateway, Baseline],
+            load(256, Pace::Closed, 500, 3000),
+        ),
         Scenario {
             delay: Duration::from_millis(50),
-            ..scenario(SLOW_UPSTREAM, &[Direct, Gateway, Baseline], load(256, Pace::Closed, 2000, 5000))
+            ..scenario(
+                SLOW_UPSTREAM,
+                &[Direct, Gateway, Baseline],
+                load(256, Pace::Closed, 2000, 5000),
+            )
         },
-        scenario(CONSTANT_RATE, &[Direct, Nginx, Gateway, Baseline], load(256, Pace::Open(1000), 500, 3000)),
+        scenario(
+            CONSTANT_RATE,
+            &[Direct, Nginx, Gateway, Baseline],
+            load(256, Pace::Open(1000), 500, 3000),
+        ),
     ]
 }
 

@@ -83,7 +83,10 @@ impl Target {
         };
         let measured = self.measured.map_or_else(|| "–".to_owned(), number);
         let Self {
-            name, gateway, reference, ..
+            name,
+            gateway,
+            reference,
+            ..
         } = self;
         format!("| {name} | {gateway} | {reference} | {measured} | {required} | {met} |")
     }
@@ -155,7 +158,10 @@ mod tests {
 
     #[test]
     fn an_aim_is_stricter_than_its_target() {
-        assert_eq!(target(0.4, Bound::AtLeast(0.3), Some(0.45)).verdict(), Verdict::AimMissed);
+        assert_eq!(
+            target(0.4, Bound::AtLeast(0.3), Some(0.45)).verdict(),
+            Verdict::AimMissed
+        );
         assert_eq!(target(0.5, Bound::AtLeast(0.3), Some(0.45)).verdict(), Verdict::Met);
         assert_eq!(target(2.5, Bound::AtMost(3.0), Some(2.0)).verdict(), Verdict::AimMissed);
         assert_eq!(target(1.5, Bound::AtMost(3.0), Some(2.0)).verdict(), Verdict::Met);

@@ -125,9 +125,7 @@ pub enum Error {
     )]
     NoServiceUser,
     /// `initdb` requires a user name; in containers with an arbitrary user id there is none.
-    #[error(
-        "user id {uid} has no entry in /etc/passwd, which PostgreSQL requires: add one, or set DATABASE_URL"
-    )]
+    #[error("user id {uid} has no entry in /etc/passwd, which PostgreSQL requires: add one, or set DATABASE_URL")]
     NoPasswdEntry {
         /// The user id of the process.
         uid: u32,

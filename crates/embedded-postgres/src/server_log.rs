@@ -83,7 +83,7 @@ impl Splitter {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_LINES, MAX_LINE_BYTES, ServerLog, Splitter};
+    use super::{MAX_LINE_BYTES, MAX_LINES, ServerLog, Splitter};
 
     #[test]
     fn lines_are_joined_from_chunks_and_truncated() {

@@ -120,10 +120,7 @@ impl Supervisor {
             return Ok(());
         };
         self.shared.lock().stopping = true;
-        for (signal, timeout) in [
-            (Signal::INT, FAST_STOP_TIMEOUT),
-            (Signal::QUIT, IMMEDIATE_STOP_TIMEOUT),
-        ] {
+        for (signal, timeout) in [(Signal::INT, FAST_STOP_TIMEOUT), (Signal::QUIT, IMMEDIATE_STOP_TIMEOUT)] {
             self.shared.signal(signal);
             let state = self
                 .shared
@@ -174,10 +171,7 @@ impl Shared {
                     return;
                 }
                 Err(error) => {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "could not restart PostgreSQL"
-                    );
+                    tracing::error!(error = &error as &dyn std::error::Error, "could not restart PostgreSQL");
                 }
             }
             failures += 1;
