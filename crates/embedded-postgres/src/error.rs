@@ -60,7 +60,7 @@ pub enum Error {
     /// The directory contains files that this crate did not create.
     #[error("{} is not empty and was not created by this program: choose an empty or a new directory", directory.display())]
     NotEmpty {
-        /// The directory of [`Options`](crate::Options).
+        /// The configured directory.
         directory: PathBuf,
     },
     /// A directory belongs to another user, or others have access to it.
@@ -98,7 +98,7 @@ pub enum Error {
         directory.display()
     )]
     InUse {
-        /// The directory of [`Options`](crate::Options).
+        /// The configured directory.
         directory: PathBuf,
         /// The owner, if its process id could be read.
         pid: Option<u32>,
@@ -112,7 +112,7 @@ pub enum Error {
         waited.as_secs()
     )]
     OwnerNotReady {
-        /// The directory of [`Options`](crate::Options).
+        /// The configured directory.
         directory: PathBuf,
         /// The owner, if its process id could be read.
         pid: Option<u32>,
@@ -172,7 +172,7 @@ pub enum Error {
     /// The database name is invalid.
     #[error("invalid database name {name:?}: 1 to 63 lower-case letters, digits and underscores are allowed")]
     DatabaseName {
-        /// The name in [`Options`](crate::Options).
+        /// The configured name.
         name: String,
     },
     /// `createdb` failed.

@@ -65,7 +65,7 @@ impl Options {
         self
     }
 
-    /// How long [`start`](crate::PrivatePostgres::start) waits until another process releases the directory (default 3 s):
+    /// How long `PrivatePostgres::start` waits until another process releases the directory (default 3 s):
     /// a killed process needs a moment to end, and a short command may be using it.
     #[must_use]
     pub fn wait_for_lock(mut self, wait: Duration) -> Self {
