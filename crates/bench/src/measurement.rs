@@ -75,10 +75,12 @@ async fn measure_scenarios(
     let selected = |scenario: &Scenario| options.only.as_ref().is_none_or(|part| scenario.name.contains(part));
     for scenario in scenarios::all(options.quick).into_iter().filter(selected) {
         let mut measured = ScenarioFigures::default();
+        let is_running = |subject: &Subject| subjects.endpoint(*subject).is_some();
+        let running: Vec<Subject> = scenario.subjects.iter().copied().filter(is_running).collect();
         subjects.upstream.set_delay(scenario.delay).await?;
         for round in 0..rounds {
             progress::print(&format!("{}: round {} of {rounds}", scenario.name, round + 1));
-            for subject in order(&scenario, subjects, round as usize) {
+            for subject in order(running.clone(), round as usize) {
                 let figures = turn(subjects, subject, &scenario.load, totals).await?;
                 measured.subjects.entry(subject).or_default().push(figures);
             }
@@ -94,17 +96,23 @@ async fn measure_scenarios(
     Ok(figures)
 }
 
-/// The subjects that run, rotated by one each round and reversed in every second round, so that the position in a round
-/// favours none.
-fn order(scenario: &Scenario, subjects: &Subjects, round: usize) -> Vec<Subject> {
-    let running = |subject: &Subject| subjects.endpoint(*subject).is_some();
-    let mut order: Vec<Subject> = scenario.subjects.iter().copied().filter(running).collect();
-    let count = order.len();
-    order.rotate_left(round % count);
-    if round % 2 == 1 {
-        order.reverse();
+/// Rotates the subjects, so that none is always first. With a baseline each order is used in two rounds, the second time with
+/// the gateway and the baseline exchanged: both then follow the same subjects equally often.
+fn order(mut subjects: Vec<Subject>, round: usize) -> Vec<Subject> {
+    let with_baseline = subjects.contains(&Subject::Baseline);
+    let rotation = if with_baseline { round / 2 } else { round };
+    let count = subjects.len();
+    subjects.rotate_left(rotation % count);
+    if with_baseline && round % 2 == 1 {
+        for subject in &mut subjects {
+            *subject = match *subject {
+                Subject::Gateway => Subject::Baseline,
+                Subject::Baseline => Subject::Gateway,
+                other => other,
+            };
+        }
     }
-    order
+    subjects
 }
 
 async fn turn(subjects: &Subjects, subject: Subject, load: &Load, totals: &mut Totals) -> anyhow::Result<Round> {
@@ -168,5 +176,29 @@ fn print_summary(figures: &ScenarioFigures) {
     }
     if let Some(commit) = median(figures.commit_ms.iter().copied()) {
         progress::print(&format!("  pgbench, a single-row commit: p50 {} ms", number(commit)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Subject::{Baseline, Direct, Gateway, Nginx};
+    use super::order;
+
+    #[test]
+    fn every_subject_is_first_once() {
+        let first = |round| order(vec![Direct, Nginx, Gateway], round)[0];
+        assert_eq!([0, 1, 2, 3].map(first), [Direct, Nginx, Gateway, Direct]);
+    }
+
+    #[test]
+    fn the_gateway_and_the_baseline_exchange_their_turns_in_every_second_round() {
+        let orders = [0, 1, 2, 3].map(|round| order(vec![Direct, Gateway, Baseline], round));
+        let expected = [
+            [Direct, Gateway, Baseline],
+            [Direct, Baseline, Gateway],
+            [Gateway, Baseline, Direct],
+            [Baseline, Gateway, Direct],
+        ];
+        assert_eq!(orders, expected);
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct RunOptions {
     /// Only the scenarios whose name contains this text
     #[arg(long, value_name = "TEXT")]
     pub(crate) only: Option<String>,
-    /// Environment variable for all gateways except FullTelemetry and NoTelemetry (`DBT_GATEWAY__LOG__FILTER=warn`)
+    /// Environment variable for the gateways, except those with fixed telemetry (`DBT_GATEWAY__LOG__FILTER=warn`)
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     pub(crate) set: Vec<(String, String)>,
     /// Number of rounds, 1 to 99
