@@ -4,7 +4,6 @@
 
 mod deployment;
 mod fake_sentry;
-mod floors;
 mod kill;
 mod load;
 #[cfg(target_os = "linux")]
