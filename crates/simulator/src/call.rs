@@ -1,29 +1,30 @@
-//! One request as handlers see it: routed, authenticated, its query and body ready to read.
+//! One request as handlers get it: routed and authenticated.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::config::RunTiming;
+use crate::document::Doc;
 use crate::query::{Query, Related};
-use crate::reply::Refusal;
+use crate::refusal::Refusal;
 use crate::switches::Switches;
+use crate::timing::RunTiming;
 
-/// Whose token it is.
+/// The owner of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
-    /// The accounts the token is good for.
+    /// The accounts that the token may read and change.
     pub(crate) accounts: Vec<i64>,
-    /// The user behind a personal token; service tokens have none.
+    /// The user of a personal token.
     pub(crate) user_id: Option<i64>,
-    /// The service token behind the request, where it is one.
+    /// The id of a service token.
     pub(crate) service_token_id: Option<i64>,
 }
 
-/// What a handler gets besides the world.
+/// The input of a handler besides the world.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) now: DateTime<Utc>,
@@ -36,15 +37,15 @@ pub(crate) struct Call {
     pub(crate) caller: Caller,
     pub(crate) switches: Switches,
     pub(crate) timing: RunTiming,
-    /// `http://host:port` as the caller addressed it, for links in answers.
+    /// `http://host:port` as in the caller's `Host` header, for links in answers.
     pub(crate) origin: String,
-    /// For the one operation that calls somebody itself.
+    /// For the test of a webhook subscription.
     pub(crate) http: reqwest::Client,
     pub(crate) webhook_timeout: Duration,
 }
 
 impl Call {
-    /// A path parameter as text; empty when the template has none of that name.
+    /// A path parameter; empty when the template has none of that name.
     pub(crate) fn param(&self, name: &str) -> &str {
         self.params
             .iter()
@@ -52,15 +53,15 @@ impl Call {
             .map_or("", |(_, value)| value.as_str())
     }
 
-    /// A numeric path parameter. Anything else means nothing is there.
+    /// A numeric path parameter; any other value is a 404.
     pub(crate) fn id(&self, name: &str) -> Result<i64, Refusal> {
         self.param(name).parse().map_err(|_| Refusal::not_found())
     }
 
     /// The body as a JSON object.
-    pub(crate) fn object(&self) -> Result<Map<String, Value>, Refusal> {
+    pub(crate) fn object(&self) -> Result<Doc, Refusal> {
         if self.body.is_empty() {
-            return Ok(Map::new());
+            return Ok(Doc::new());
         }
         match serde_json::from_slice(&self.body) {
             Ok(Value::Object(fields)) => Ok(fields),
@@ -75,12 +76,12 @@ impl Call {
         }
     }
 
-    /// The related objects the caller asked for, whether they exist or not.
+    /// The requested related objects, known or not.
     pub(crate) fn related(&self) -> Related {
-        Related::asked(&self.query)
+        Related::requested(&self.query)
     }
 
-    /// Field errors with the status the switches say.
+    /// Field errors with the status that the switches set.
     pub(crate) fn invalid(&self, fields: Value) -> Refusal {
         let mut refusal = Refusal::invalid(fields);
         if let Ok(status) = http::StatusCode::from_u16(self.switches.invalid_body_status) {
@@ -89,12 +90,11 @@ impl Call {
         refusal
     }
 
-    /// Who is named in audits.
-    pub(crate) fn caller_name(&self) -> String {
-        if self.caller.user_id.is_some() {
-            "user".to_owned()
-        } else {
-            "service token".to_owned()
+    /// The caller in audits.
+    pub(crate) fn caller_name(&self) -> &'static str {
+        match self.caller.user_id {
+            Some(_) => "user",
+            None => "service token",
         }
     }
 }

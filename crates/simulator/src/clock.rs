@@ -1,5 +1,5 @@
-//! The simulator's one clock. Every time in an answer, every run's state and the rate limit come from here, so that a
-//! scaled or frozen clock moves all of them together. No other file reads the machine's time.
+//! The clock of a simulator. The times in answers, the states of runs and the rate limit all use it. No other file reads
+//! the system time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use tokio::sync::Notify;
 
-/// Simulated time: real time multiplied by a scale, plus whatever was added by hand.
+/// Simulated time: real time multiplied by a scale, plus the sum of all advances.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
     inner: Arc<Inner>,
@@ -35,9 +35,9 @@ impl Reading {
 }
 
 impl Clock {
-    /// Starts at `epoch` (the machine's time when `None`); a scale of 0 stands still.
+    /// Starts at `epoch` (the system time when `None`); a scale of 0 stops the clock.
     pub(crate) fn new(epoch: Option<DateTime<Utc>>, scale: f64) -> Self {
-        let base = epoch.unwrap_or_else(machine_time).trunc_subsecs(6);
+        let base = epoch.unwrap_or_else(system_time).trunc_subsecs(6);
         let reading = Reading {
             base,
             since: Instant::now(),
@@ -64,12 +64,12 @@ impl Clock {
         self.reading().scale
     }
 
-    /// Jumps ahead and wakes whoever waits for a simulated time.
+    /// Moves ahead and wakes all waiting tasks.
     pub(crate) fn advance(&self, by: Duration) -> DateTime<Utc> {
         self.change(|reading| reading.base += TimeDelta::from_std(by).unwrap_or_default())
     }
 
-    /// Changes the speed from now on; what has passed stays passed.
+    /// Sets the simulated seconds per real second; the current time does not change.
     pub(crate) fn set_scale(&self, scale: f64) -> DateTime<Utc> {
         self.change(|reading| reading.scale = clean(scale))
     }
@@ -87,12 +87,12 @@ impl Clock {
         now
     }
 
-    /// Returns when simulated `at` has come, or at the latest when the clock was moved by hand, whichever is first.
-    /// Waits for a move alone when `at` is `None` or the clock stands still.
+    /// Returns at simulated time `at`, or earlier when the clock is moved. Returns only on a move when `at` is `None` or
+    /// the clock is stopped.
     pub(crate) async fn sleep_until_or_moved(&self, at: Option<DateTime<Utc>>) {
         let moved = self.inner.moved.notified();
         let reading = self.reading();
-        // A move between the caller's look at the clock and here must not be slept through.
+        // The clock may have moved since the caller read it.
         if at.is_some_and(|at| at <= reading.at(Instant::now())) {
             return;
         }
@@ -111,11 +111,8 @@ fn clean(scale: f64) -> f64 {
     if scale.is_finite() && scale > 0.0 { scale } else { 0.0 }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the simulator's one clock starts at the machine's time"
-)]
-fn machine_time() -> DateTime<Utc> {
+#[expect(clippy::disallowed_methods, reason = "the simulated clock starts at the system time")]
+fn system_time() -> DateTime<Utc> {
     Utc::now()
 }
 
@@ -124,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frozen_clock_moves_only_by_hand() {
+    fn a_stopped_clock_moves_only_by_advances() {
         let clock = Clock::new(DateTime::from_timestamp(1_700_000_000, 0), 0.0);
         let before = clock.now();
         assert_eq!(clock.now(), before);
@@ -133,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_scale_keeps_what_has_passed() {
+    fn a_change_of_scale_keeps_the_current_time() {
         let clock = Clock::new(DateTime::from_timestamp(1_700_000_000, 0), 0.0);
         clock.advance(Duration::from_secs(10));
         let before = clock.now();

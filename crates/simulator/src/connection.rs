@@ -1,4 +1,4 @@
-//! Accepts connections and can break one: a reset here is a real TCP reset, without a byte of an answer.
+//! Accepts connections that a handler can break by a TCP reset, without a byte of an answer.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,18 +12,18 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Hands out connections that a handler may break through their [`Line`].
+/// A listener whose connections a handler can reset by their [`ConnectionHandle`].
 pub(crate) struct BreakableListener(pub(crate) TcpListener);
 
-/// A handler's hold on the connection its request came by.
+/// Resets the connection of a request.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Line {
+pub(crate) struct ConnectionHandle {
     broken: Arc<AtomicBool>,
 }
 
-impl Line {
-    /// From now on nothing more is written; the socket closes with a reset as soon as the server touches it.
-    pub(crate) fn break_off(&self) {
+impl ConnectionHandle {
+    /// Stops all writes; the socket closes with a reset at the next read or write.
+    pub(crate) fn reset(&self) {
         self.broken.store(true, Ordering::SeqCst);
     }
 
@@ -34,12 +34,12 @@ impl Line {
 
 pub(crate) struct BreakableStream {
     stream: TcpStream,
-    line: Line,
+    handle: ConnectionHandle,
 }
 
 impl BreakableStream {
     fn check(&self) -> io::Result<()> {
-        if self.line.is_broken() {
+        if self.handle.is_broken() {
             // Zero linger turns the close that follows into RST instead of FIN.
             self.stream.set_zero_linger()?;
             return Err(io::ErrorKind::ConnectionReset.into());
@@ -60,7 +60,7 @@ impl Listener for BreakableListener {
         (
             BreakableStream {
                 stream,
-                line: Line::default(),
+                handle: ConnectionHandle::default(),
             },
             addr,
         )
@@ -71,9 +71,9 @@ impl Listener for BreakableListener {
     }
 }
 
-impl Connected<IncomingStream<'_, BreakableListener>> for Line {
+impl Connected<IncomingStream<'_, BreakableListener>> for ConnectionHandle {
     fn connect_info(stream: IncomingStream<'_, BreakableListener>) -> Self {
-        stream.io().line.clone()
+        stream.io().handle.clone()
     }
 }
 
@@ -96,7 +96,7 @@ impl AsyncWrite for BreakableStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A broken line must not say goodbye: FIN would look like a clean end.
+        // A FIN would look like a clean end.
         self.check()?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }

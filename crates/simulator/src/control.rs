@@ -1,5 +1,5 @@
-//! The control endpoint, on a port of its own: time, faults, switches, job scripts, recorded requests. It is for people
-//! and scripts; tests in the same process use [`crate::Running`].
+//! The control endpoint, on a separate port: time, faults, switches, job scripts, recorded requests. For people and
+//! scripts; tests in the same process use [`crate::Running`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,10 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::api;
 use crate::faults::Fault;
+use crate::recorder::RecordedRequest;
+use crate::stamp;
 use crate::state::State;
 use crate::world::JobScript;
 
@@ -47,7 +50,7 @@ async fn overview() -> Json<Value> {
 }
 
 fn clock(state: &State) -> Json<Value> {
-    Json(json!({ "now": crate::stamp::zulu(state.clock.now()), "scale": state.clock.scale() }))
+    Json(json!({ "now": stamp::zulu(state.clock.now()), "scale": state.clock.scale() }))
 }
 
 async fn read_clock(With(state): With<Arc<State>>) -> Json<Value> {
@@ -153,11 +156,7 @@ async fn list_requests(With(state): With<Arc<State>>, Query(wanted): Query<Reque
                 .as_ref()
                 .is_none_or(|method| request.method.eq_ignore_ascii_case(method))
     });
-    Json(
-        fits.take(wanted.limit)
-            .map(crate::recorder::RecordedRequest::to_json)
-            .collect(),
-    )
+    Json(fits.take(wanted.limit).map(RecordedRequest::to_json).collect())
 }
 
 async fn clear_requests(With(state): With<Arc<State>>) -> StatusCode {
@@ -182,6 +181,6 @@ async fn reset_limits(With(state): With<Arc<State>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn list_operations(With(state): With<Arc<State>>) -> Json<Vec<String>> {
-    Json(state.operations())
+async fn list_operations() -> Json<Vec<String>> {
+    Json(api::router().operations().to_vec())
 }

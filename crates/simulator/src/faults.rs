@@ -1,89 +1,88 @@
-//! Faults that tests and the control endpoint switch on: which requests they hit and what they do. Carrying them out
-//! is `edge`'s part.
+//! Faults that tests and the control endpoint switch on. `fault_effects` applies them.
 
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-/// A fault: which requests, how often, and what happens to them.
+/// A fault: its requests, how often it applies, and its effect.
 ///
-/// Several may hit one request: delays add up, rewritings all apply, and the oldest of the others decides.
+/// Several may apply to one request: delays add up, all changes of the answer apply, and of the others the oldest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Fault {
-    /// Given when it is switched on.
+    /// Set when it is switched on.
     pub id: u64,
     /// Only this method (upper-case); any when `None`.
     pub method: Option<String>,
-    /// Only paths that begin so, as sent, without the query.
+    /// The prefix of the path as sent, without the query.
     pub path_prefix: String,
-    /// Only paths that hold this as well.
+    /// A text that the path also contains.
     pub path_contains: String,
-    /// How many matching requests pass unharmed first.
+    /// The number of matching requests that it skips first.
     pub skip: u32,
-    /// How many requests are hit after that; `None` is all.
+    /// The number of requests that it applies to after that; `None` is all.
     pub times: Option<u32>,
     /// Real milliseconds before the work is done.
     pub delay_before_ms: u64,
-    /// Real milliseconds after the work was done, before the answer.
+    /// Real milliseconds between the work and the answer.
     pub delay_after_ms: u64,
-    /// What happens.
+    /// The effect.
     pub effect: Effect,
 }
 
-/// What a fault does to a request.
+/// The effect of a fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub enum Effect {
-    /// Nothing besides the delays.
+    /// Only the delays.
     None,
-    /// Answers this instead.
+    /// Another answer.
     Answer {
         /// HTTP status.
         status: u16,
-        /// What the body looks like.
+        /// The body.
         #[serde(default)]
         body: FaultBody,
-        /// Headers besides the content type.
+        /// Headers, without the content type.
         #[serde(default)]
         headers: Vec<(String, String)>,
-        /// Whether the request is carried out all the same before that answer.
+        /// Whether the work is done before that answer.
         #[serde(default)]
         work_done: bool,
     },
-    /// Breaks the connection by a TCP reset before anything was done.
+    /// Resets the connection before the work.
     ResetBefore,
-    /// Does the work, then breaks the connection by a TCP reset: the answer is lost.
+    /// Does the work, then resets the connection: the answer is lost.
     ResetAfter,
-    /// Does the work, declares the whole length, sends a part and breaks off.
+    /// Does the work, declares the whole length, sends a part and closes the connection.
     Truncate {
-        /// How many bytes arrive; half of the body when `None`.
+        /// The number of bytes sent; half of the body when `None`.
         #[serde(default)]
         keep_bytes: Option<usize>,
     },
     /// Does the work and cuts the JSON in half, with a matching length.
     MalformedJson,
-    /// On a trigger, rerun or retry: the run it made is a 404 for so long.
+    /// On a trigger, rerun or retry: the new run is a 404 for this time.
     HideRun {
         /// Simulated seconds.
         seconds: u64,
     },
-    /// Gives every run in the answer a status no client knows.
+    /// Gives every run in the answer this status.
     RunStatus {
         /// The number.
         status: i64,
         /// `status_humanized`.
         humanized: String,
     },
-    /// Adds fields that no specification lists to every object of `data`.
+    /// Adds unknown fields to every object of `data`.
     UnknownFields,
 }
 
-/// What the body of a fault's answer looks like.
+/// The body of a fault's answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub enum FaultBody {
-    /// dbt's envelope with that status; the texts are dbt's usual ones.
+    /// dbt's envelope with the status and dbt's usual text.
     #[default]
     Envelope,
     /// dbt's envelope with this `user_message`.
@@ -91,13 +90,13 @@ pub enum FaultBody {
         /// The text.
         user_message: String,
     },
-    /// A proxy's HTML page.
+    /// The HTML page of a proxy.
     Html,
-    /// Nothing.
+    /// No body.
     Empty,
-    /// JSON that breaks off.
+    /// Incomplete JSON.
     Malformed,
-    /// Anything else.
+    /// Another body.
     Custom {
         /// `Content-Type`.
         content_type: String,
@@ -123,7 +122,7 @@ impl Default for Fault {
 }
 
 impl Fault {
-    /// A fault for every request with that method whose path begins so.
+    /// A fault for every request with this method and path prefix.
     pub fn on(method: &str, path_prefix: &str) -> Self {
         Self {
             method: Some(method.to_owned()),
@@ -137,61 +136,61 @@ impl Fault {
         Self::default()
     }
 
-    /// Only paths that hold `part` as well.
+    /// Only paths that also contain `part`.
     #[must_use]
     pub fn containing(mut self, part: &str) -> Self {
         part.clone_into(&mut self.path_contains);
         self
     }
 
-    /// Hits only the next `count` matching requests.
+    /// Applies to the next `count` matching requests only.
     #[must_use]
     pub fn times(mut self, count: u32) -> Self {
         self.times = Some(count);
         self
     }
 
-    /// Hits only the next matching request.
+    /// Applies to the next matching request only.
     #[must_use]
     pub fn once(self) -> Self {
         self.times(1)
     }
 
-    /// Lets the first `count` matching requests pass.
+    /// Skips the first `count` matching requests.
     #[must_use]
     pub fn after(mut self, count: u32) -> Self {
         self.skip = count;
         self
     }
 
-    /// Waits so many real milliseconds before the work.
+    /// Waits this many real milliseconds before the work.
     #[must_use]
     pub fn delay_before_ms(mut self, millis: u64) -> Self {
         self.delay_before_ms = millis;
         self
     }
 
-    /// Waits so many real milliseconds between the work and the answer.
+    /// Waits this many real milliseconds between the work and the answer.
     #[must_use]
     pub fn delay_after_ms(mut self, millis: u64) -> Self {
         self.delay_after_ms = millis;
         self
     }
 
-    /// Does this.
+    /// Sets the effect.
     #[must_use]
     pub fn effect(mut self, effect: Effect) -> Self {
         self.effect = effect;
         self
     }
 
-    /// Answers this status in dbt's envelope; nothing is done.
+    /// Answers this status in dbt's envelope, without the work.
     #[must_use]
     pub fn status(self, status: u16) -> Self {
         self.answer(status, FaultBody::Envelope)
     }
 
-    /// Answers this status and body; nothing is done.
+    /// Answers this status and body, without the work.
     #[must_use]
     pub fn answer(self, status: u16, body: FaultBody) -> Self {
         self.effect(Effect::Answer {
@@ -211,7 +210,7 @@ impl Fault {
         self
     }
 
-    /// Lets the answer of [`Fault::status`] or [`Fault::answer`] come after the work was done.
+    /// Does the work before the answer of [`Fault::status`] or [`Fault::answer`].
     #[must_use]
     pub fn work_done(mut self) -> Self {
         if let Effect::Answer { work_done, .. } = &mut self.effect {
@@ -220,13 +219,13 @@ impl Fault {
         self
     }
 
-    /// Breaks the connection before anything was done.
+    /// Resets the connection before the work.
     #[must_use]
     pub fn reset_before(self) -> Self {
         self.effect(Effect::ResetBefore)
     }
 
-    /// Breaks the connection after the work was done.
+    /// Resets the connection after the work.
     #[must_use]
     pub fn reset_after(self) -> Self {
         self.effect(Effect::ResetAfter)
@@ -275,10 +274,10 @@ impl FaultBox {
         self.state().1.clone()
     }
 
-    /// The faults that hit this request, oldest first; counted down, and dropped when used up.
-    pub(crate) fn hit(&self, method: &str, path: &str) -> Vec<Fault> {
+    /// The faults that apply to this request, oldest first; counts them down and removes the used ones.
+    pub(crate) fn matching(&self, method: &str, path: &str) -> Vec<Fault> {
         let mut state = self.state();
-        let mut hits = Vec::new();
+        let mut matching = Vec::new();
         for fault in state.1.iter_mut().filter(|fault| fault.matches(method, path)) {
             if fault.skip > 0 {
                 fault.skip -= 1;
@@ -290,10 +289,10 @@ impl FaultBox {
                 }
                 *left -= 1;
             }
-            hits.push(fault.clone());
+            matching.push(fault.clone());
         }
         state.1.retain(|fault| fault.times != Some(0));
-        hits
+        matching
     }
 }
 
@@ -302,18 +301,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_lets_some_pass_then_hits_some_then_is_gone() {
+    fn a_fault_skips_some_requests_applies_to_some_and_is_removed() {
         let faults = FaultBox::default();
         faults.add(Fault::on("GET", "/api/v2/").after(1).times(2).status(503));
-        let hits: Vec<usize> = (0..4).map(|_| faults.hit("GET", "/api/v2/accounts/").len()).collect();
+        let hits: Vec<usize> = (0..4)
+            .map(|_| faults.matching("GET", "/api/v2/accounts/").len())
+            .collect();
         assert_eq!(hits, [0, 1, 1, 0]);
         assert!(faults.all().is_empty());
         faults.add(Fault::on("POST", "/api/").status(500));
-        assert!(faults.hit("GET", "/api/v2/").is_empty());
+        assert!(faults.matching("GET", "/api/v2/").is_empty());
     }
 
     #[test]
-    fn a_fault_is_written_in_json_by_what_matters() {
+    fn a_fault_in_json_needs_only_the_fields_that_differ() {
         let text = r#"{"method":"POST","path_prefix":"/api/v2/","times":1,"effect":{"kind":"reset_after"}}"#;
         let fault: Fault = serde_json::from_str(text).expect("reads");
         assert_eq!(fault, Fault::on("POST", "/api/v2/").once().reset_after());

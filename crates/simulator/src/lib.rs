@@ -1,13 +1,13 @@
-//! A stateful double of dbt Cloud: what is triggered here is then listed, runs, ends, and can be cancelled or retried;
-//! it can also be slow, cut off, or nonsensical when told to. For demos, tests and benchmarks. It shares no code with
-//! the gateway, so that it cannot share the gateway's mistakes.
+//! A stateful simulator of dbt Cloud: a triggered run is then listed, runs, ends, and can be cancelled or retried. On
+//! request it is slow, breaks connections, or answers nonsense. For demos, tests and benchmarks. It shares no code with
+//! the gateway, so that it cannot share its mistakes.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
 //! use simulator::{Config, Fault, Simulator, acme};
 //!
 //! let dbt = Simulator::start(Config::frozen()).await?;
-//! let _ = (dbt.base_url(), acme::ACCOUNT_ID, acme::TOKEN); // point a client there
+//! let _ = (dbt.base_url(), acme::ACCOUNT_ID, acme::TOKEN); // for a client of dbt Cloud
 //! dbt.add_fault(Fault::on("POST", "/api/v2/").once().reset_after());
 //! dbt.advance(std::time::Duration::from_secs(60));
 //! assert!(dbt.requests().is_empty());
@@ -16,10 +16,11 @@
 //! # }
 //! ```
 
-// The objects of dbt Cloud have up to sixty fields, each a level of `json!`.
+// `json!` recurses once for each field, and objects of dbt Cloud have up to sixty.
 #![recursion_limit = "512"]
 
 pub mod acme;
+mod admission;
 mod api;
 mod artifacts;
 mod call;
@@ -27,29 +28,34 @@ mod clock;
 mod config;
 mod connection;
 mod control;
-mod edge;
+mod dispatch;
+mod document;
+mod fault_effects;
 mod faults;
 pub mod globex;
 mod graphql;
 mod limiter;
 mod listing;
-mod logs;
 mod query;
 mod recorder;
+mod refusal;
 mod reply;
-mod routing;
+mod response;
 mod running;
 mod runs;
 mod seed;
+mod serve;
 mod stamp;
 mod state;
-mod strike;
 mod switches;
+mod timing;
+mod webhook_delivery;
 mod webhooks;
 mod world;
 
-pub use config::{Config, RateLimit, RunTiming};
+pub use config::Config;
 pub use faults::{Effect, Fault, FaultBody};
+pub use limiter::RateLimit;
 pub use recorder::RecordedRequest;
 pub use running::{Running, Simulator, run};
 pub use seed::{AccountPlan, Seed};
@@ -57,4 +63,5 @@ pub use switches::{
     CancelFinishedRun, DeleteAnswer, LimitOver100, LongCause, PartialJobUpdate, RateLimitBody, RefusedRetry,
     Strictness, Switches, WrongSlash,
 };
+pub use timing::RunTiming;
 pub use world::{JobOutcome, JobScript};

@@ -1,12 +1,40 @@
-//! The rate limit of an account: so many requests a minute, and a cooldown for everybody after an excess.
+//! The rate limit of an account: a number of requests a minute; after an excess, a cooldown in which all are refused.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::config::RateLimit;
+/// The rate limit of an account, in simulated time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Requests below `/api/` a minute; `None` is no limit. dbt documents 5,000.
+    pub admin_per_minute: Option<u32>,
+    /// Discovery requests a minute; `None` is no limit. dbt documents 500.
+    pub discovery_per_minute: Option<u32>,
+    /// How long every request is refused after an excess. dbt documents five minutes.
+    pub cooldown: Duration,
+}
 
-/// What is counted separately.
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self {
+            admin_per_minute: Some(5_000),
+            discovery_per_minute: Some(500),
+            cooldown: Duration::from_mins(5),
+        }
+    }
+}
+
+impl RateLimit {
+    /// No limit, for load tests of other parts.
+    pub const OFF: Self = Self {
+        admin_per_minute: None,
+        discovery_per_minute: None,
+        cooldown: Duration::ZERO,
+    };
+}
+
+/// The APIs that are counted separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Budget {
     Admin,
@@ -28,7 +56,10 @@ struct Window {
 }
 
 impl Limiter {
-    /// Counts a request. `Err` says for how long everything is refused.
+    /// Counts a request.
+    ///
+    /// # Errors
+    /// The limit is reached; the duration is the rest of the cooldown.
     pub(crate) fn take(&mut self, budget: Budget, limit: &RateLimit, now: DateTime<Utc>) -> Result<(), Duration> {
         let (window, allowed) = match budget {
             Budget::Admin => (&mut self.admin, limit.admin_per_minute),
@@ -55,7 +86,7 @@ impl Limiter {
         Ok(())
     }
 
-    /// Forgets what was counted, for tests and the control endpoint.
+    /// Sets the counters to zero.
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }

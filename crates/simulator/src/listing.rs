@@ -1,4 +1,4 @@
-//! Lists: filters, order and pages over rows of any kind, as dbt Cloud's lists have them.
+//! Lists: filters, order and pages over rows of any kind, as in dbt Cloud.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -7,10 +7,11 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::query::Query;
-use crate::reply::{Page, Refusal};
+use crate::refusal::Refusal;
+use crate::stamp;
 use crate::switches::{LimitOver100, Switches};
 
-/// A value of a row that can be filtered and ordered by.
+/// A value of a row, for filters and order.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Cell<'a> {
     Null,
@@ -30,11 +31,11 @@ impl Cell<'_> {
             ),
             Self::Int(value) => wanted.parse() == Ok(*value),
             Self::Text(text) => text == wanted,
-            Self::Time(at) => crate::stamp::parse(wanted).as_ref() == Some(at),
+            Self::Time(at) => stamp::parse(wanted).as_ref() == Some(at),
         }
     }
 
-    /// Nulls first, as an ascending order in dbt shows them.
+    /// Nulls first, as in dbt.
     fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Int(a), Self::Int(b)) => a.cmp(b),
@@ -60,14 +61,14 @@ impl<'a> From<&'a Value> for Cell<'a> {
     }
 }
 
-/// What can be listed.
+/// An element of a list.
 pub(crate) trait Row {
     fn cell(&self, field: &str) -> Cell<'_>;
 }
 
 impl Row for Map<String, Value> {
     fn cell(&self, field: &str) -> Cell<'_> {
-        // The one filter that looks into a nested object.
+        // The only filter on a nested object.
         let value = match field {
             "triggers_schedule" => self.get("triggers").and_then(|triggers| triggers.get("schedule")),
             _ => self.get(field),
@@ -81,19 +82,63 @@ impl Row for Map<String, Value> {
 pub(crate) struct Listing {
     /// Filter parameters of the specification: `name`, `name__in`, `name__gt`, `name__icontains`, `name__range`.
     pub(crate) filters: &'static [&'static str],
-    /// The `state` taken when none is asked for; `None` when the resource has no states or shows all.
+    /// The `state` when the query names none; `None` lists every state.
     pub(crate) default_state: Option<i64>,
     pub(crate) default_limit: usize,
 }
 
-/// The plain case: active rows, 100 at a time.
-pub(crate) const ACTIVE: Listing = Listing {
-    filters: &["pk", "pk__in", "pk__gt", "state"],
-    default_state: Some(1),
-    default_limit: 100,
-};
+impl Listing {
+    /// Active rows unless another state is requested, 100 at a time.
+    pub(crate) const fn active(filters: &'static [&'static str]) -> Self {
+        Self {
+            default_state: Some(1),
+            ..Self::all(filters)
+        }
+    }
 
-/// One page's worth of rows and what `extra` says about them.
+    /// All rows, 100 at a time.
+    pub(crate) const fn all(filters: &'static [&'static str]) -> Self {
+        Self {
+            filters,
+            default_state: None,
+            default_limit: 100,
+        }
+    }
+}
+
+/// Active rows with the filters that most resources have.
+pub(crate) const ACTIVE: Listing = Listing::active(&["pk", "pk__in", "pk__gt", "state"]);
+
+/// One page of a list.
+pub(crate) struct Page {
+    pub(crate) data: Vec<Value>,
+    pub(crate) filters: Value,
+    pub(crate) order_by: Value,
+    pub(crate) total: usize,
+}
+
+impl Page {
+    pub(crate) fn extra(&self) -> Value {
+        json!({
+            "filters": self.filters,
+            "order_by": self.order_by,
+            "pagination": { "count": self.data.len(), "total_count": self.total },
+        })
+    }
+
+    /// A whole list, without paging.
+    pub(crate) fn whole(data: Vec<Value>, filters: Value) -> Self {
+        let total = data.len();
+        Self {
+            data,
+            filters,
+            order_by: Value::Null,
+            total,
+        }
+    }
+}
+
+/// The rows of one page, and its `extra`.
 pub(crate) struct Selection<'a, R> {
     pub(crate) rows: Vec<&'a R>,
     filters: Map<String, Value>,
@@ -112,7 +157,7 @@ impl<R> Selection<'_, R> {
     }
 }
 
-/// Filters, orders and cuts; `rows` come in ascending id.
+/// Filters, orders and cuts into pages; `rows` are in ascending id.
 pub(crate) fn select<'a, R: Row>(
     rows: impl Iterator<Item = &'a R>,
     account_id: i64,
@@ -156,7 +201,7 @@ pub(crate) fn select<'a, R: Row>(
             .map_or((key.trim(), false), |field| (field, true));
         let field = if field == "pk" { "id" } else { field };
         if field == "id" && order == "id" {
-            continue; // they come that way
+            continue; // already in this order
         }
         kept.sort_by(|a, b| {
             let order = a.cell(field).order(&b.cell(field));
@@ -183,17 +228,17 @@ fn narrow<R: Row>(kept: &mut Vec<&R>, parameter: &str, raw: &str, list: &[String
         "" => kept.retain(|row| row.cell(field).matches(raw)),
         "in" => kept.retain(|row| list.iter().any(|wanted| row.cell(field).matches(wanted))),
         "gt" => {
-            let floor: i64 = raw
+            let bound: i64 = raw
                 .parse()
                 .map_err(|_| Refusal::field(parameter, "Enter a whole number."))?;
-            kept.retain(|row| matches!(row.cell(field), Cell::Int(value) if value > floor));
+            kept.retain(|row| matches!(row.cell(field), Cell::Int(value) if value > bound));
         }
         "icontains" => {
             let needle = raw.to_lowercase();
             kept.retain(|row| matches!(row.cell(field), Cell::Text(found) if found.to_lowercase().contains(&needle)));
         }
         "range" => {
-            let bounds: Vec<_> = list.iter().filter_map(|text| crate::stamp::parse(text)).collect();
+            let bounds: Vec<_> = list.iter().filter_map(|text| stamp::parse(text)).collect();
             let [from, to] = bounds[..] else {
                 return Err(Refusal::field(parameter, "Enter a list of two timestamps."));
             };
@@ -220,7 +265,7 @@ fn wanted_state(query: &Query, listing: &Listing) -> Result<Option<i64>, Refusal
     }
 }
 
-/// `(limit, offset)` of the asked page.
+/// `(limit, offset)` of the requested page.
 pub(crate) fn window(query: &Query, listing: &Listing, switches: &Switches) -> Result<(usize, usize), Refusal> {
     let natural = |name: &str, value: Option<i64>, default: usize| match value {
         None => Ok(default),

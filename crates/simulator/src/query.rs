@@ -1,12 +1,11 @@
-//! Query strings the way dbt Cloud's clients write them: lists and related objects in every spelling. Applying them to
-//! rows is `listing`'s part.
+//! Query strings, with lists and related objects in every spelling that dbt Cloud's clients use.
 
 use serde_json::Value;
 
-use crate::reply::Refusal;
+use crate::refusal::Refusal;
 use crate::switches::{Strictness, Switches};
 
-/// The decoded pairs of a query string, in their order.
+/// The decoded pairs of a query string, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Query {
     pairs: Vec<(String, String)>,
@@ -54,16 +53,16 @@ impl Query {
 
     /// `include_related` in all five spellings that clients use.
     pub(crate) fn related(&self, known: &[&str], switches: &Switches) -> Result<Related, Refusal> {
-        let asked = self.list("include_related").unwrap_or_default();
+        let requested = self.list("include_related").unwrap_or_default();
         if switches.unknown_related == Strictness::Refuse
-            && let Some(strange) = asked.iter().find(|name| !known.contains(&name.as_str()))
+            && let Some(unknown) = requested.iter().find(|name| !known.contains(&name.as_str()))
         {
             return Err(Refusal::field(
                 "include_related",
-                format!("'{strange}' is not a valid related resource."),
+                format!("'{unknown}' is not a valid related resource."),
             ));
         }
-        Ok(Related(asked))
+        Ok(Related(requested))
     }
 }
 
@@ -80,17 +79,17 @@ fn loose_list(text: &str) -> impl Iterator<Item = String> + '_ {
         .filter(|part| !part.is_empty())
 }
 
-/// The related objects a caller asked for.
+/// The related objects that a caller requested.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Related(Vec<String>);
 
 impl Related {
-    pub(crate) fn asked(query: &Query) -> Self {
+    pub(crate) fn requested(query: &Query) -> Self {
         Self(query.list("include_related").unwrap_or_default())
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|asked| asked == name)
+        self.0.iter().any(|related| related == name)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Keeps what was asked: every request to dbt's face, readable by tests and by the control endpoint.
+//! Records the requests to dbt's APIs, for tests and the control endpoint.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -7,10 +7,12 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-/// One request as it arrived, and what became of it.
+use crate::stamp;
+
+/// One request as sent, with the status of its answer.
 #[derive(Clone, Debug)]
 pub struct RecordedRequest {
-    /// Counts from 1 in the order of arrival.
+    /// From 1, in the order of arrival.
     pub sequence: u64,
     /// Simulated time of arrival.
     pub at: DateTime<Utc>,
@@ -22,11 +24,10 @@ pub struct RecordedRequest {
     pub headers: Vec<(String, String)>,
     /// The body as sent.
     pub body: Bytes,
-    /// Path template of the operation that answered, e.g. `/api/v2/accounts/{account_id}/runs/`; `None` when a fault
-    /// answered first or nothing is served there.
+    /// Path template of the operation, e.g. `/api/v2/accounts/{account_id}/runs/`; `None` when a fault answered instead or
+    /// there is no such operation.
     pub operation: Option<&'static str>,
-    /// The answered status; `None` while the work is under way, and for good when the connection was reset or the
-    /// caller left.
+    /// The status of the answer; `None` before it, and when the connection was reset or the caller disconnected.
     pub status: Option<u16>,
 }
 
@@ -49,7 +50,7 @@ impl RecordedRequest {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON, or `Null` when it is none.
+    /// The body as JSON; `Null` when it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
@@ -57,7 +58,7 @@ impl RecordedRequest {
     pub(crate) fn to_json(&self) -> Value {
         json!({
             "sequence": self.sequence,
-            "at": crate::stamp::zulu(self.at),
+            "at": stamp::zulu(self.at),
             "method": self.method,
             "target": self.target,
             "path": self.path(),
@@ -95,7 +96,7 @@ impl Recorder {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the request in and says which number it got.
+    /// Adds a request and returns its number.
     pub(crate) fn begin(&self, mut request: RecordedRequest) -> u64 {
         let mut kept = self.kept();
         kept.last += 1;

@@ -1,4 +1,4 @@
-//! Starting, steering and stopping a simulator.
+//! Starts, controls and stops a simulator.
 
 use std::future::Future;
 use std::io;
@@ -15,13 +15,16 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::connection::{BreakableListener, Line};
+use crate::connection::{BreakableListener, ConnectionHandle};
 use crate::faults::Fault;
 use crate::recorder::RecordedRequest;
+use crate::seed::Seed;
+use crate::serve::serve;
 use crate::state::State;
 use crate::switches::Switches;
+use crate::webhook_delivery::deliver_forever;
 use crate::world::JobScript;
-use crate::{acme, control, edge, webhooks};
+use crate::{acme, api, control};
 
 /// Starts simulators.
 #[derive(Clone, Copy, Debug)]
@@ -33,21 +36,21 @@ impl Simulator {
     /// # Errors
     /// An address could not be bound.
     pub async fn start(config: Config) -> io::Result<Running> {
-        let face = TcpListener::bind(config.listen).await?;
+        let listener = TcpListener::bind(config.listen).await?;
         let control = TcpListener::bind(config.control_listen).await?;
-        let (address, control_address) = (face.local_addr()?, control.local_addr()?);
+        let (address, control_address) = (listener.local_addr()?, control.local_addr()?);
         let state = Arc::new(State::new(&config));
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
 
-        let app = dbt_face(Arc::clone(&state)).into_make_service_with_connect_info::<Line>();
+        let app = dbt_apis(Arc::clone(&state)).into_make_service_with_connect_info::<ConnectionHandle>();
         tasks.spawn(serve_until(
             stop.clone(),
-            axum::serve(BreakableListener(face), app).into_future(),
+            axum::serve(BreakableListener(listener), app).into_future(),
         ));
         let app = control::router(Arc::clone(&state));
         tasks.spawn(serve_until(stop.clone(), axum::serve(control, app).into_future()));
-        let delivering = webhooks::deliver_forever(Arc::clone(&state));
+        let delivering = deliver_forever(Arc::clone(&state));
         let until = stop.clone();
         tasks.spawn(async move {
             until.run_until_cancelled(delivering).await;
@@ -58,27 +61,27 @@ impl Simulator {
             control_address,
             stop,
             tasks,
-            seeded_with_acme: matches!(config.seed, crate::Seed::Acme),
+            seeded_with_acme: matches!(config.seed, Seed::Acme),
         })
     }
 }
 
-fn dbt_face(state: Arc<State>) -> Router {
+fn dbt_apis(state: Arc<State>) -> Router {
     Router::new().fallback(
-        move |ConnectInfo(line): ConnectInfo<Line>, request: http::Request<Body>| {
-            edge::serve(Arc::clone(&state), line, request)
+        move |ConnectInfo(connection): ConnectInfo<ConnectionHandle>, request: http::Request<Body>| {
+            serve(Arc::clone(&state), connection, request)
         },
     )
 }
 
-/// Connections under way are dropped at the end: a double need not be polite.
+/// Open connections are dropped at the end.
 async fn serve_until(stop: CancellationToken, serving: impl Future<Output = io::Result<()>>) {
     if let Some(Err(error)) = stop.run_until_cancelled(serving).await {
         tracing::error!(%error, "the simulator stopped serving");
     }
 }
 
-/// Runs a simulator until `stop` is done, after showing its banner to `announce`.
+/// Runs a simulator until `stop` resolves; `announce` gets its banner.
 ///
 /// # Errors
 /// An address could not be bound.
@@ -115,37 +118,37 @@ impl Drop for Running {
 }
 
 impl Running {
-    /// Where dbt's face is: `http://127.0.0.1:PORT`, no slash at the end. All three APIs are below it.
+    /// The URL of dbt's APIs: `http://127.0.0.1:PORT`, without a slash at the end.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Where the control endpoint is, no slash at the end.
+    /// The URL of the control endpoint, without a slash at the end.
     pub fn control_url(&self) -> String {
         format!("http://{}", self.control_address)
     }
 
-    /// The address of dbt's face.
+    /// The address of dbt's APIs.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// A text for people: where it listens and how to point a dbt Cloud client at it.
+    /// A text for the console: the addresses, and how to use them with a client of dbt Cloud.
     pub fn banner(&self) -> String {
-        let (face, control) = (self.base_url(), self.control_url());
+        let (dbt, control) = (self.base_url(), self.control_url());
         let (account, token, job) = (acme::ACCOUNT_ID, acme::TOKEN, acme::NIGHTLY_JOB_ID);
         let mut text = format!(
             "dbt Cloud simulator\n\
-             \x20 dbt's face        {face}      (Administrative v2 and v3, Discovery /graphql, Semantic Layer /api/graphql)\n\
+             \x20 dbt's APIs        {dbt}      (Administrative v2 and v3, Discovery /graphql, Semantic Layer /api/graphql)\n\
              \x20 control endpoint  {control}      (GET / lists its routes)\n"
         );
         if self.seeded_with_acme {
             let examples = format!(
                 "\n\
-                 Point any dbt Cloud client at it: host {face}, account {account}, token {token} (made up).\n\
-                 \x20 curl -s -H 'Authorization: Token {token}' {face}/api/v3/accounts/{account}/projects/\n\
+                 For a client of dbt Cloud: host {dbt}, account {account}, token {token} (made up).\n\
+                 \x20 curl -s -H 'Authorization: Token {token}' {dbt}/api/v3/accounts/{account}/projects/\n\
                  \x20 curl -s -H 'Authorization: Token {token}' -H 'Content-Type: application/json' \
-                 -d '{{\"cause\":\"trying it out\"}}' {face}/api/v2/accounts/{account}/jobs/{job}/run/\n\
+                 -d '{{\"cause\":\"trying it out\"}}' {dbt}/api/v2/accounts/{account}/jobs/{job}/run/\n\
                  \x20 curl -s -X POST -H 'Content-Type: application/json' -d '{{\"seconds\":60}}' {control}/clock/advance\n"
             );
             text.push_str(&examples);
@@ -158,22 +161,22 @@ impl Running {
         self.state.clock.now()
     }
 
-    /// Moves simulated time ahead; says what time it is then.
+    /// Moves simulated time ahead and returns it.
     pub fn advance(&self, by: Duration) -> DateTime<Utc> {
         self.state.advance(by)
     }
 
-    /// Changes how fast simulated time passes: 1 is real time, 0 stands still.
+    /// Sets the simulated seconds per real second: 1 is real time, 0 stops the clock.
     pub fn set_time_scale(&self, scale: f64) {
         self.state.set_scale(scale);
     }
 
-    /// Switches a fault on; says its id.
+    /// Switches a fault on and returns its id.
     pub fn add_fault(&self, fault: Fault) -> u64 {
         self.state.faults.add(fault)
     }
 
-    /// Switches one fault off; `false` when it was used up already.
+    /// Switches a fault off; `false` when it is not on any more.
     pub fn remove_fault(&self, id: u64) -> bool {
         self.state.faults.remove(id)
     }
@@ -183,53 +186,53 @@ impl Running {
         self.state.faults.clear();
     }
 
-    /// The undocumented behaviours as they are set.
+    /// The switches of undocumented behaviour.
     pub fn switches(&self) -> Switches {
         self.state.switches()
     }
 
-    /// Sets the undocumented behaviours.
+    /// Sets all switches.
     pub fn set_switches(&self, switches: Switches) {
         self.state.set_switches(switches);
     }
 
-    /// Changes some of the undocumented behaviours.
+    /// Changes some switches.
     pub fn change_switches(&self, change: impl FnOnce(&mut Switches)) {
         let mut switches = self.state.switches();
         change(&mut switches);
         self.state.set_switches(switches);
     }
 
-    /// Says how the runs of a job go from the next trigger on; `false` when there is no such job.
+    /// Sets how the runs of a job go, from the next trigger on; `false` when the job does not exist.
     pub fn set_script(&self, job_id: i64, script: JobScript) -> bool {
         self.state.set_script(job_id, script)
     }
 
-    /// Forgets what counted against the rate limits, cooldowns included.
+    /// Resets the rate limits, cooldowns included.
     pub fn reset_rate_limits(&self) {
         self.state.reset_limits();
     }
 
-    /// Every request to dbt's face that is still kept, oldest first.
+    /// The recorded requests to dbt's APIs, oldest first.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.state.recorder.all()
     }
 
-    /// The kept requests with that method whose path begins so.
+    /// The recorded requests with this method and path prefix.
     pub fn requests_to(&self, method: &str, path_prefix: &str) -> Vec<RecordedRequest> {
         let mut all = self.state.recorder.all();
         all.retain(|request| request.method.eq_ignore_ascii_case(method) && request.target.starts_with(path_prefix));
         all
     }
 
-    /// Forgets the kept requests.
+    /// Deletes the recorded requests.
     pub fn clear_requests(&self) {
         self.state.recorder.clear();
     }
 
     /// Every operation served, as `GET /api/v2/accounts/{account_id}/`, sorted.
     pub fn operations(&self) -> Vec<String> {
-        self.state.operations()
+        api::router().operations().to_vec()
     }
 
     /// Stops serving and waits until both listeners are closed.

@@ -1,4 +1,4 @@
-//! How dbt Cloud writes times and durations. It uses three spellings of a timestamp; each resource keeps to one.
+//! Times and durations as dbt Cloud writes them. There are three formats of a timestamp; a resource uses one of them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -22,7 +22,7 @@ pub(crate) fn spaced_or_null(at: Option<DateTime<Utc>>) -> Value {
     at.map_or(Value::Null, |at| Value::from(spaced(at)))
 }
 
-/// Reads all three spellings, and a bare date as its midnight.
+/// Reads all three formats, and a date as its midnight.
 pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     DateTime::parse_from_rfc3339(text)
@@ -40,13 +40,13 @@ pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
         })
 }
 
-/// `HH:MM:SS`, fractions cut off as dbt cuts them.
-pub(crate) fn clock_face(length: TimeDelta) -> String {
+/// `HH:MM:SS`, without fractions.
+pub(crate) fn clock(length: TimeDelta) -> String {
     let seconds = length.num_seconds().max(0);
     format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// `1 minute, 50 seconds`; the largest unit and its neighbour. Nothing at all is `0 minutes`.
+/// `1 minute, 50 seconds`: the largest unit and the next one; zero is `0 minutes`.
 pub(crate) fn in_words(length: TimeDelta) -> String {
     const UNITS: [(i64, &str); 7] = [
         (365 * 86_400, "year"),
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn durations_read_as_dbt_writes_them() {
-        assert_eq!(clock_face(TimeDelta::seconds(110)), "00:01:50");
+        assert_eq!(clock(TimeDelta::seconds(110)), "00:01:50");
         assert_eq!(in_words(TimeDelta::seconds(110)), "1 minute, 50 seconds");
         assert_eq!(in_words(TimeDelta::days(15)), "2 weeks, 1 day");
         assert_eq!(in_words(TimeDelta::zero()), "0 minutes");
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_of_a_time_is_read_back() {
+    fn every_format_of_a_time_is_read_back() {
         let at = DateTime::from_timestamp_micros(1_637_945_321_431_645).expect("in range");
         for text in [spaced(at), offset(at), zulu(at)] {
             assert_eq!(parse(&text), Some(at), "{text}");

@@ -1,4 +1,4 @@
-//! All that one running simulator consists of. Nothing here is global: many may run in one process.
+//! The state of one running simulator; many may run in one process.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,27 +6,27 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
-use crate::config::{Config, RateLimit, RunTiming};
+use crate::config::Config;
 use crate::faults::FaultBox;
+use crate::limiter::RateLimit;
 use crate::recorder::Recorder;
-use crate::routing::Router;
 use crate::seed;
 use crate::switches::Switches;
-use crate::world::World;
+use crate::timing::RunTiming;
+use crate::world::{JobScript, World};
 
 /// One simulator.
 pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) recorder: Recorder,
     pub(crate) faults: FaultBox,
-    pub(crate) router: Router,
     pub(crate) rate_limit: RateLimit,
     pub(crate) timing: RunTiming,
     pub(crate) max_body_bytes: usize,
     /// Delivers webhooks.
     pub(crate) http: reqwest::Client,
     pub(crate) webhook_timeout: Duration,
-    /// Rings after every call that may have changed what happens next.
+    /// Notified after every call that may change the next event.
     pub(crate) changed: Notify,
     world: Mutex<World>,
     switches: Mutex<Switches>,
@@ -40,7 +40,6 @@ impl State {
             clock,
             recorder: Recorder::new(config.recorded_requests),
             faults: FaultBox::default(),
-            router: Router::new(crate::api::routes()),
             rate_limit: config.rate_limit,
             timing: config.timing,
             max_body_bytes: config.max_body_bytes,
@@ -64,10 +63,8 @@ impl State {
     pub(crate) fn set_switches(&self, switches: Switches) {
         *self.switches.lock().unwrap_or_else(PoisonError::into_inner) = switches;
     }
-}
 
-impl State {
-    /// Moves the clock and lets the world take notice at once.
+    /// Moves the clock and announces the events up to then.
     pub(crate) fn advance(&self, by: Duration) -> chrono::DateTime<chrono::Utc> {
         let now = self.clock.advance(by);
         let switches = self.switches();
@@ -83,7 +80,7 @@ impl State {
     }
 
     /// `false` when there is no such job.
-    pub(crate) fn set_script(&self, job_id: i64, script: crate::world::JobScript) -> bool {
+    pub(crate) fn set_script(&self, job_id: i64, script: JobScript) -> bool {
         match self.world().account_with_job(job_id) {
             Some(account) => {
                 account.scripts.insert(job_id, script);
@@ -98,21 +95,11 @@ impl State {
             account.limiter.reset();
         }
     }
-
-    pub(crate) fn operations(&self) -> Vec<String> {
-        let mut all: Vec<String> = self
-            .router
-            .routes()
-            .map(|route| format!("{} {}", route.method, route.template))
-            .collect();
-        all.sort();
-        all
-    }
 }
 
-/// A client that goes where it is told, directly.
+/// A client without proxies and redirects.
 fn http_client() -> reqwest::Client {
-    // The process may have installed its own provider already, which is as good.
+    // An error means that the process has installed a provider already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let built = reqwest::Client::builder()
         .no_proxy()

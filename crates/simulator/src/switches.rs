@@ -1,14 +1,14 @@
-//! Behaviour of dbt Cloud that nobody outside dbt Labs can be sure of, each with the default the simulator takes.
+//! Switches for behaviour of dbt Cloud that is not documented, each with a default.
 //! Change them through [`crate::Running::set_switches`] or `PATCH /switches` of the control endpoint.
 
 use serde::{Deserialize, Serialize};
 
-/// What to do where dbt Cloud's real behaviour is not documented or differs between cells.
+/// Behaviour of dbt Cloud that is not documented or differs between its regions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "the switches are independent")]
 pub struct Switches {
-    /// A list asked for with a `limit` over 100.
+    /// A list request with a `limit` over 100.
     pub limit_over_100: LimitOver100,
     /// A path whose trailing slash differs from the specification's.
     pub wrong_slash: WrongSlash,
@@ -16,9 +16,9 @@ pub struct Switches {
     pub cancel_finished_run: CancelFinishedRun,
     /// `POST runs/{id}/retry/` of a run that cannot be retried (a second retry included).
     pub refused_retry: RefusedRetry,
-    /// An `include_related` value that the resource does not know.
+    /// An unknown value of `include_related`.
     pub unknown_related: Strictness,
-    /// A body field that breaks a rule is answered with this status (400 or 422).
+    /// The status of field errors (400 or 422).
     pub invalid_body_status: u16,
     /// The longest `cause` of a trigger, in characters.
     pub cause_max_chars: usize,
@@ -26,25 +26,25 @@ pub struct Switches {
     pub long_cause: LongCause,
     /// `null` (or an empty string) for an optional text of the trigger body.
     pub null_trigger_fields: Strictness,
-    /// What updating a job does with the fields its body does not name (dbt takes the whole definition).
+    /// The effect of a job update on fields that are not in its body (dbt expects the whole definition).
     pub partial_job_update: PartialJobUpdate,
     /// What `DELETE` of the older resources answers.
     pub delete_answer: DeleteAnswer,
     /// The body of a 429.
     pub rate_limit_body: RateLimitBody,
-    /// Whether a 429 carries `Retry-After`.
+    /// Whether a 429 has `Retry-After`.
     pub rate_limit_retry_after: bool,
-    /// Whether `Authorization: Token …` is taken by the Semantic Layer (`Bearer` always is).
+    /// Whether `Authorization: Token …` is accepted by the Semantic Layer (`Bearer` always is).
     pub semantic_layer_takes_token: bool,
     /// Whether service tokens may call `whoami`.
     pub whoami_for_service_tokens: bool,
     /// Whether `/beta/graphql` is served.
     pub beta_graphql: bool,
-    /// For how many simulated seconds a fresh run is a 404.
+    /// How many simulated seconds a new run is a 404.
     pub run_hidden_secs: u64,
     /// The status number of a step that was skipped because an earlier one failed.
     pub skipped_step_status: i64,
-    /// For how many simulated seconds after its end a step's logs are still empty.
+    /// How many simulated seconds after its end a step's logs are empty.
     pub step_log_lag_secs: u64,
     /// Whether `finished_at` stays null on cancelled runs.
     pub cancelled_run_without_finish: bool,
@@ -56,7 +56,7 @@ pub struct Switches {
     pub webhook_for_cancelled_runs: bool,
     /// After how many undeliverable events in a row a subscription is deactivated; never when null.
     pub webhook_deactivated_after: Option<u32>,
-    /// Artifacts longer than this are a 404, as if they had not been saved.
+    /// Longer artifacts are a 404.
     pub artifact_max_bytes: Option<u64>,
     /// Whether the artifact list of a run without artifacts is `null` instead of a 404.
     pub no_artifacts_is_null: bool,
@@ -99,11 +99,11 @@ impl Default for Switches {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitOver100 {
-    /// 100 rows, and `extra.filters.limit` says 100.
+    /// 100 rows, and `extra.filters.limit` is 100.
     Clamp,
     /// 400 with a field error.
     Refuse,
-    /// As many rows as asked for.
+    /// The requested number of rows.
     Serve,
 }
 
@@ -111,9 +111,9 @@ pub enum LimitOver100 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WrongSlash {
-    /// In place, as most clients expect.
+    /// Answered normally, as most clients expect.
     Serve,
-    /// 308 to the right spelling.
+    /// 308 to the specified path.
     Redirect,
     /// 404, an HTML page.
     NotFound,
@@ -133,17 +133,17 @@ pub enum CancelFinishedRun {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusedRetry {
-    /// 400 whose `data` holds `retry_not_supported_reason`.
+    /// 400 with `retry_not_supported_reason` in `data`.
     BadRequest,
     /// 200 with the old run, unchanged.
     Unchanged,
 }
 
-/// Whether something doubtful is taken or refused with a 400.
+/// Whether a doubtful value is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Strictness {
-    /// Taken as if it were absent.
+    /// Accepted as if it were absent.
     Accept,
     /// 400.
     Refuse,
@@ -161,11 +161,11 @@ pub enum LongCause {
     Accept,
 }
 
-/// What a job update does with fields that are not in its body.
+/// The effect of a job update on fields that are not in its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PartialJobUpdate {
-    /// They fall back to their defaults: who writes a part loses the rest.
+    /// They are reset to their defaults.
     ResetToDefaults,
     /// They stay as they are.
     Keep,
@@ -177,9 +177,9 @@ pub enum PartialJobUpdate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeleteAnswer {
-    /// 204, as the specification says.
+    /// 204, as specified.
     NoContent,
-    /// 200 with the envelope and the deleted object, as one peer decodes it.
+    /// 200 with the deleted object, as one client expects.
     Body,
 }
 

@@ -3,23 +3,27 @@
 use serde_json::{Value, json};
 
 use super::fields::{Field, accept};
+use super::route::Route;
 use crate::call::Call;
-use crate::reply::{Answer, Page, Reply};
-use crate::routing::Route;
+use crate::document::{Doc, Fields as _, as_doc};
+use crate::listing::Page;
+use crate::reply::{Answer, Reply};
 use crate::stamp;
-use crate::world::{Doc, World};
+use crate::world::World;
 
-pub(crate) const ROUTES: &[Route] = &[
-    Route::get("/api/v2/accounts/", list_accounts),
-    Route::get("/api/v3/accounts/", list_accounts),
-    Route::get("/api/v2/accounts/{account_id}/", get_account),
-    Route::post("/api/v2/accounts/{account_id}/", update_account),
-    Route::patch("/api/v2/accounts/{account_id}/", update_account),
-];
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/v2/accounts/", list_accounts),
+        Route::get("/api/v3/accounts/", list_accounts),
+        Route::get("/api/v2/accounts/{account_id}/", get_account),
+        Route::post("/api/v2/accounts/{account_id}/", update_account),
+        Route::patch("/api/v2/accounts/{account_id}/", update_account),
+    ]
+}
 
 /// An account with every field dbt lists.
 pub(crate) fn blank(id: i64, name: &str, created_at: chrono::DateTime<chrono::Utc>) -> Doc {
-    let value = json!({
+    as_doc(json!({
         "id": id,
         "name": name,
         "state": 1,
@@ -65,19 +69,10 @@ pub(crate) fn blank(id: i64, name: &str, created_at: chrono::DateTime<chrono::Ut
         "enterprise_login_url": "https://cloud.getdbt.com/enterprise-login/None/",
         "created_at": stamp::offset(created_at),
         "updated_at": stamp::offset(created_at),
-    });
-    as_doc(value)
+    }))
 }
 
-/// The fields of a JSON object.
-pub(crate) fn as_doc(value: Value) -> Doc {
-    match value {
-        Value::Object(doc) => doc,
-        _ => Doc::new(),
-    }
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "a handler like the others")]
+#[expect(clippy::unnecessary_wraps, reason = "the type of a handler")]
 fn list_accounts(world: &mut World, call: &Call) -> Answer {
     let data: Vec<Value> = world
         .accounts_of(&call.caller)
@@ -103,8 +98,6 @@ fn update_account(world: &mut World, call: &Call) -> Answer {
     let changes = accept(&call.object()?, &FIELDS, call.method == "POST", call)?;
     let account = world.account(call)?;
     account.doc.extend(changes);
-    account
-        .doc
-        .insert("updated_at".to_owned(), json!(stamp::offset(call.now)));
+    account.doc.put("updated_at", stamp::offset(call.now));
     Ok(Reply::One(Value::Object(account.doc.clone())))
 }

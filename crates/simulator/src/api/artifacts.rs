@@ -2,26 +2,26 @@
 
 use serde_json::{Value, json};
 
+use super::route::Route;
 use super::runs::find_run;
-use crate::artifacts::{ArtifactAnswer, Content, names, open};
+use crate::artifacts::{Content, artifact_response, names, open};
 use crate::call::Call;
-use crate::reply::{Answer, Refusal, Reply};
-use crate::routing::Route;
+use crate::refusal::Refusal;
+use crate::reply::{Answer, Reply};
 use crate::world::{Kind, World};
 
-pub(crate) const ROUTES: &[Route] = &[
-    Route::get("/api/v2/accounts/{account_id}/runs/{run_id}/artifacts/", list_artifacts),
-    Route::get(
-        "/api/v2/accounts/{account_id}/runs/{run_id}/artifacts/{remainder}",
-        get_run_artifact,
-    ),
-    Route::get(
-        "/api/v2/accounts/{account_id}/jobs/{job_id}/artifacts/{remainder}",
-        get_job_artifact,
-    ),
-];
+const OF_RUN: &str = "/api/v2/accounts/{account_id}/runs/{run_id}/artifacts/";
+const OF_JOB: &str = "/api/v2/accounts/{account_id}/jobs/{job_id}/artifacts/{remainder}";
 
-/// The asked step, from 1. dbt lists no such parameter for the list, but every client sends it.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        Route::get(OF_RUN, list_artifacts),
+        Route::get(&format!("{OF_RUN}{{remainder}}"), get_run_artifact),
+        Route::get(OF_JOB, get_job_artifact),
+    ]
+}
+
+/// The requested step, from 1. For the list it is not in the specification, but every client sends it.
 fn step(call: &Call) -> Result<Option<usize>, Refusal> {
     let step = call.query.int("step")?;
     step.map(|step| usize::try_from(step).map_err(|_| Refusal::not_found()))
@@ -64,5 +64,5 @@ fn answer(content: Option<Content>, call: &Call) -> Answer {
     let content = content
         .filter(|content| content.source.length() <= limit)
         .ok_or_else(Refusal::not_found)?;
-    Ok(Reply::File(ArtifactAnswer::new(content, &call.headers)))
+    Ok(Reply::Response(artifact_response(content, &call.headers)))
 }

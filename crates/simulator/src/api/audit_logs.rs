@@ -1,35 +1,36 @@
-//! Audit logs: every change made through the API is in them.
+//! Audit logs, with every change made through the API.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
+use super::route::Route;
 use crate::call::Call;
-use crate::listing::window;
-use crate::listing::{ACTIVE, Listing};
-use crate::reply::{Answer, Page, Refusal, Reply};
-use crate::routing::Route;
+use crate::document::{Doc, Fields as _};
+use crate::listing::{Listing, Page, window};
+use crate::refusal::Refusal;
+use crate::reply::{Answer, Reply};
 use crate::stamp;
-use crate::world::{Account, Doc, World};
+use crate::world::{Account, World};
 
-pub(crate) const ROUTES: &[Route] = &[
-    Route::get("/api/v3/accounts/{account_id}/audit-logs/", list),
-    Route::get("/api/v3/accounts/{account_id}/audit-logs/download/", download),
-    Route::get("/api/v3/accounts/{account_id}/audit-logs/export/", export_status),
-    Route::post("/api/v3/accounts/{account_id}/audit-logs/export/", start_export),
-    Route::get(
-        "/api/v3/accounts/{account_id}/audit-logs/export/{job_identifier}/download/",
-        download_export,
-    ),
-];
+pub(crate) fn routes() -> Vec<Route> {
+    let below = |path: &str| format!("/api/v3/accounts/{{account_id}}/audit-logs/{path}");
+    vec![
+        Route::get(&below(""), list),
+        Route::get(&below("download/"), download),
+        Route::get(&below("export/"), export_status),
+        Route::post(&below("export/"), start_export),
+        Route::get(&below("export/{job_identifier}/download/"), download_export),
+    ]
+}
 
-/// Newest first; the bounds are days that two clients send, though no specification lists them.
+/// The entries between two days, newest first. The days are not in the specification, but two clients send them.
 fn chosen<'a>(account: &'a Account, call: &Call) -> Vec<&'a Doc> {
     let bound = |name: &str| call.query.get(name).and_then(stamp::parse);
     let (from, to) = (
         bound("logged_at_start"),
         bound("logged_at_end").map(|day| day + TimeDelta::days(1)),
     );
-    let at = |doc: &Doc| doc.get("created_at").and_then(Value::as_str).and_then(stamp::parse);
+    let at = |doc: &Doc| stamp::parse(doc.text("created_at"));
     let fits = |doc: &&Doc| at(doc).is_some_and(|at| from.is_none_or(|from| from <= at) && to.is_none_or(|to| at < to));
     account.audit_log.iter().rev().filter(fits).collect()
 }
@@ -37,7 +38,7 @@ fn chosen<'a>(account: &'a Account, call: &Call) -> Vec<&'a Doc> {
 fn list(world: &mut World, call: &Call) -> Answer {
     let account = world.account(call)?;
     let chosen = chosen(account, call);
-    let (limit, offset) = window(&call.query, &Listing { filters: &[], ..ACTIVE }, &call.switches)?;
+    let (limit, offset) = window(&call.query, &Listing::all(&[]), &call.switches)?;
     let data = chosen
         .iter()
         .skip(offset)
@@ -58,7 +59,7 @@ fn download(world: &mut World, call: &Call) -> Answer {
     let account = world.account(call)?;
     let mut csv = COLUMNS.join(",") + "\r\n";
     for doc in chosen(account, call) {
-        let cells = COLUMNS.map(|name| doc.get(name).and_then(Value::as_str).unwrap_or_default());
+        let cells = COLUMNS.map(|name| doc.text(name));
         csv.push_str(&cells.join(","));
         csv.push_str("\r\n");
     }

@@ -1,40 +1,35 @@
-//! Environment variables: one name, a value for the project, and overrides for environments, jobs and users.
+//! Environment variables: a default value for the project, and values for environments, jobs and users.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::accounts::as_doc;
-use super::fields::{Field, Holds};
-use super::resource::{IN_PROJECT, New, Resource, Verb};
+use super::fields::{Field, FieldType};
+use super::resource::{IN_PROJECT, Resource, Verb};
+use super::route::{Route, resource_routes};
 use crate::call::Call;
-use crate::reply::{self, Answer, Refusal, Reply};
-use crate::routing::Route;
+use crate::document::{Doc, Fields as _, as_doc};
+use crate::refusal::Refusal;
+use crate::reply::{self, Answer, Reply};
 use crate::stamp;
-use crate::world::{Account, Doc, Kind, World};
+use crate::world::{Account, Kind, World};
 
-const LIST: &str = "/api/v3/accounts/{account_id}/projects/{project_id}/environment-variables/";
-const ONE: &str = "/api/v3/accounts/{account_id}/projects/{project_id}/environment-variables/{id}/";
-const BULK: &str = "/api/v3/accounts/{account_id}/projects/{project_id}/environment-variables/bulk/";
+const OF_PROJECT: &str = "/api/v3/accounts/{account_id}/projects/{project_id}/environment-variables/";
+/// What is shown instead of a secret value.
+const MASK: &str = "**********";
 
-pub(crate) const ROUTES: &[Route] = &[
-    Route::usual("POST", LIST, Verb::Create, &VARIABLES),
-    Route::usual("POST", ONE, Verb::Update, &VARIABLES),
-    Route::usual("DELETE", ONE, Verb::Delete, &VARIABLES),
-    Route::post(BULK, create_bulk),
-    Route::put(BULK, update_bulk),
-    Route::delete(BULK, delete_bulk),
-    Route::get(
-        "/api/v3/accounts/{account_id}/projects/{project_id}/environment-variables/environment/",
-        by_environment,
-    ),
-    Route::get(
-        "/api/v3/accounts/{account_id}/projects/{project_id}/environment-variables/job/",
-        by_job,
-    ),
-    Route::get(
-        "/api/v3/accounts/{account_id}/projects/{project_id}/environment-variables/user/",
-        by_user,
-    ),
-];
+pub(crate) fn routes() -> Vec<Route> {
+    let below = |path: &str| format!("{OF_PROJECT}{path}");
+    let own = vec![
+        Route::post(&below("bulk/"), create_bulk),
+        Route::put(&below("bulk/"), update_bulk),
+        Route::delete(&below("bulk/"), delete_bulk),
+        Route::get(&below("environment/"), by_environment),
+        Route::get(&below("job/"), by_job),
+        Route::get(&below("user/"), by_user),
+    ];
+    let verbs = [Verb::Create, Verb::Update("POST"), Verb::Delete];
+    [resource_routes(OF_PROJECT, &VARIABLES, &verbs), own].concat()
+}
 
 static VARIABLES: Resource = Resource {
     parent: Some(IN_PROJECT),
@@ -44,7 +39,7 @@ static VARIABLES: Resource = Resource {
         Kind::EnvironmentVariables,
         &[
             Field::text("name").required(),
-            Field::new("type", Holds::Choice(&["project", "environment", "job", "user"])).required(),
+            Field::new("type", FieldType::Choice(&["project", "environment", "job", "user"])).required(),
             Field::int("user_id"),
             Field::int("environment_id"),
             Field::int("job_definition_id"),
@@ -52,55 +47,75 @@ static VARIABLES: Resource = Resource {
             Field::text("display_value"),
             Field::int("state"),
         ],
-        |new: &New<'_>| blank(new.id, new.account_id, new.parent.unwrap_or_default(), new.call),
+        |new| {
+            let project_id = new.parent.unwrap_or_default();
+            Value::Object(value(
+                new.id,
+                new.account_id,
+                project_id,
+                "",
+                None,
+                Value::Null,
+                new.call.now,
+            ))
+        },
     )
 };
 
-fn blank(id: i64, account_id: i64, project_id: i64, call: &Call) -> Doc {
-    as_doc(json!({
+/// One value of a variable: the project's default or that of an environment.
+pub(crate) fn value(
+    id: i64,
+    account_id: i64,
+    project_id: i64,
+    name: &str,
+    environment_id: Option<i64>,
+    raw_value: impl Into<Value>,
+    at: DateTime<Utc>,
+) -> Doc {
+    let mut doc = as_doc(json!({
         "id": id,
         "account_id": account_id,
         "project_id": project_id,
+        "name": name,
+        "type": if environment_id.is_some() { "environment" } else { "project" },
         "user_id": null,
-        "environment_id": null,
+        "environment_id": environment_id,
         "job_definition_id": null,
-        "raw_value": null,
-        "display_value": null,
+        "raw_value": raw_value.into(),
         "state": 1,
-        "created_at": stamp::spaced(call.now),
-        "updated_at": stamp::spaced(call.now),
-    }))
+        "created_at": stamp::spaced(at),
+        "updated_at": stamp::spaced(at),
+    }));
+    put_display_value(&mut doc);
+    doc
+}
+
+/// `display_value` is the value, or the mask of a secret one.
+fn put_display_value(doc: &mut Doc) {
+    let secret = doc.text("name").starts_with("DBT_ENV_SECRET");
+    let display = if secret { json!(MASK) } else { doc.value("raw_value") };
+    doc.put("display_value", display);
 }
 
 fn check(account: &mut Account, doc: &mut Doc, _: Option<&Doc>, call: &Call) -> Result<(), Refusal> {
-    let name = doc.get("name").and_then(Value::as_str).unwrap_or_default();
-    if !name.starts_with("DBT_") {
-        return Err(call.invalid(json!({ "name": "Environment variable keys must be prefixed with 'DBT_'." })));
+    if !doc.text("name").starts_with("DBT_") {
+        return Err(call.invalid(json!({ "name": PREFIX })));
     }
-    for (field, kind) in [
-        ("environment_id", Kind::Environments),
-        ("job_definition_id", Kind::Jobs),
-        ("user_id", Kind::Users),
-    ] {
-        account.check_pointer(doc, field, kind)?;
-    }
-    let display = if name.starts_with("DBT_ENV_SECRET") {
-        json!("*****")
-    } else {
-        doc.get("raw_value").cloned().unwrap_or(Value::Null)
-    };
-    doc.insert("display_value".to_owned(), display);
+    account.check_reference(doc, "environment_id", Kind::Environments)?;
+    account.check_reference(doc, "job_definition_id", Kind::Jobs)?;
+    account.check_reference(doc, "user_id", Kind::Users)?;
+    put_display_value(doc);
     Ok(())
 }
 
-/// Without the raw value, with the environment it belongs to.
+const PREFIX: &str = "Environment variable keys must be prefixed with 'DBT_'.";
+
+/// Without the raw value, with the environment.
 fn shown(account: &Account, doc: &Doc, _: &Call) -> Value {
     let mut shown = doc.clone();
     shown.remove("raw_value");
-    shown.insert(
-        "environment".to_owned(),
-        account.pointed(doc, Kind::Environments, "environment_id"),
-    );
+    let environment = account.referenced(doc, Kind::Environments, "environment_id");
+    shown.put("environment", environment);
     Value::Object(shown)
 }
 
@@ -112,26 +127,27 @@ fn project(account: &Account, call: &Call) -> Result<i64, Refusal> {
 }
 
 fn rows(account: &Account, project_id: i64) -> impl Iterator<Item = &Doc> {
-    let of_project =
-        move |row: &&Doc| row.get("project_id") == Some(&json!(project_id)) && row.get("state") == Some(&json!(1));
-    account.rows(Kind::EnvironmentVariables).filter(of_project)
+    let rows = account.rows(Kind::EnvironmentVariables);
+    rows.filter(move |row| row.has("project_id", project_id) && row.has("state", 1))
 }
 
-fn text<'a>(doc: &'a Doc, name: &str) -> &'a str {
-    doc.get(name).and_then(Value::as_str).unwrap_or_default()
+fn ids(account: &Account, project_id: i64, name: &str) -> Vec<i64> {
+    let named = rows(account, project_id).filter(|row| row.text("name") == name);
+    named.filter_map(|row| row.int("id")).collect()
 }
 
-fn value_of(doc: &Doc) -> Value {
-    json!({ "id": doc.get("id"), "value": doc.get("display_value") })
+/// Adds the value of a row to its variable: name -> scope -> id and value.
+fn add(variables: &mut Doc, row: &Doc, scope: &str) {
+    let entry = variables.entry(row.text("name")).or_insert_with(|| json!({}));
+    entry[scope] = json!({ "id": row.get("id"), "value": row.get("display_value") });
 }
 
-/// Environment names of a project with their ids.
+/// The names and ids of the environments of a project.
 fn environments(account: &Account, project_id: i64) -> Vec<(String, i64)> {
-    let of_project = account
+    let rows = account
         .rows(Kind::Environments)
-        .filter(|row| row.get("project_id") == Some(&json!(project_id)));
-    of_project
-        .filter_map(|row| Some((text(row, "name").to_owned(), row.get("id")?.as_i64()?)))
+        .filter(|row| row.has("project_id", project_id));
+    rows.filter_map(|row| Some((row.text("name").to_owned(), row.int("id")?)))
         .collect()
 }
 
@@ -140,52 +156,45 @@ fn by_environment(world: &mut World, call: &Call) -> Answer {
     let project_id = project(account, call)?;
     let environments = environments(account, project_id);
     let mut variables = Doc::new();
-    for row in rows(account, project_id).filter(|row| matches!(text(row, "type"), "project" | "environment")) {
-        let id = row.get("environment_id").and_then(Value::as_i64);
-        let column = match id {
-            None => "project",
-            Some(id) => environments
-                .iter()
-                .find(|(_, other)| *other == id)
-                .map_or("", |(name, _)| name),
-        };
-        let entry = variables.entry(text(row, "name")).or_insert_with(|| json!({}));
-        if let Value::Object(entry) = entry {
-            entry.insert(column.to_owned(), value_of(row));
+    for row in rows(account, project_id) {
+        let id = row.int("environment_id");
+        match (
+            row.text("type"),
+            environments.iter().find(|(_, other)| Some(*other) == id),
+        ) {
+            ("environment", Some((name, _))) => add(&mut variables, row, name),
+            ("project", _) => add(&mut variables, row, "project"),
+            _ => {}
         }
     }
-    let mut names = vec!["project".to_owned()];
-    names.extend(environments.into_iter().map(|(name, _)| name));
+    let names = environments.into_iter().map(|(name, _)| name);
+    let names: Vec<String> = std::iter::once("project".to_owned()).chain(names).collect();
     Ok(reply::error_code_envelope(
         json!({ "environments": names, "variables": variables }),
     ))
 }
 
-/// For each name the project's value and the override of one job or user.
-fn scoped(account: &Account, call: &Call, scope: &str, field: &str, wanted: Option<i64>) -> Answer {
+/// For each name the project's value and the one of a job or user.
+fn scoped(account: &Account, call: &Call, scope: &str, field: &str, id: Option<i64>) -> Answer {
     let project_id = project(account, call)?;
     let mut variables = Doc::new();
     for row in rows(account, project_id) {
-        let kind = text(row, "type");
-        let fits = kind == "project" || (kind == scope && row.get(field).and_then(Value::as_i64) == wanted);
-        if fits {
-            let entry = variables.entry(text(row, "name")).or_insert_with(|| json!({}));
-            if let Value::Object(entry) = entry {
-                entry.insert(kind.to_owned(), value_of(row));
-            }
+        let kind = row.text("type");
+        if kind == "project" || (kind == scope && row.int(field) == id) {
+            add(&mut variables, row, kind);
         }
     }
     Ok(reply::error_code_envelope(Value::Object(variables)))
 }
 
 fn by_job(world: &mut World, call: &Call) -> Answer {
-    let wanted = call.query.int("job_definition_id")?;
-    scoped(world.account(call)?, call, "job", "job_definition_id", wanted)
+    let id = call.query.int("job_definition_id")?;
+    scoped(world.account(call)?, call, "job", "job_definition_id", id)
 }
 
 fn by_user(world: &mut World, call: &Call) -> Answer {
-    let wanted = call.query.int("user_id")?.or(call.caller.user_id);
-    scoped(world.account(call)?, call, "user", "user_id", wanted)
+    let id = call.query.int("user_id")?.or(call.caller.user_id);
+    scoped(world.account(call)?, call, "user", "user_id", id)
 }
 
 /// Stores one value of a variable: the project's, or that of an environment.
@@ -194,48 +203,45 @@ fn put_value(
     project_id: i64,
     name: &str,
     environment: Option<i64>,
-    value: &Value,
+    raw_value: &Value,
     call: &Call,
 ) -> Result<i64, Refusal> {
     let id = account.ids.next();
-    let mut doc = blank(id, account.id, project_id, call);
-    doc.insert("name".to_owned(), json!(name));
-    doc.insert(
-        "type".to_owned(),
-        json!(if environment.is_some() {
-            "environment"
-        } else {
-            "project"
-        }),
+    let mut doc = value(
+        id,
+        account.id,
+        project_id,
+        name,
+        environment,
+        raw_value.clone(),
+        call.now,
     );
-    doc.insert("environment_id".to_owned(), json!(environment));
-    doc.insert("raw_value".to_owned(), value.clone());
     check(account, &mut doc, None, call)?;
     account.audit(Kind::EnvironmentVariables, "added", &doc, call);
     account.put(Kind::EnvironmentVariables, doc);
     Ok(id)
 }
 
-/// A body names environments as its keys; the specification wants a list of such objects, one client sends one object.
+/// Keys are names of environments. The specification has a list of such objects; one client sends a single object.
 fn create_bulk(world: &mut World, call: &Call) -> Answer {
     let body = call.object()?;
     let account = world.account(call)?;
     let project_id = project(account, call)?;
-    let asked: Vec<Doc> = match body.get("env_var") {
+    let requested: Vec<Doc> = match body.get("env_var") {
         Some(Value::Object(one)) => vec![one.clone()],
         Some(Value::Array(many)) => many.iter().filter_map(Value::as_object).cloned().collect(),
         _ => return Err(call.invalid(json!({ "env_var": "This field is required." }))),
     };
     let known = environments(account, project_id);
-    let mut made = Vec::new();
+    let mut created = Vec::new();
     let mut failed = Vec::new();
-    for variable in &asked {
-        let name = text(variable, "new_name");
+    for variable in &requested {
+        let name = variable.text("new_name");
         let mut refuse = |key: &str, reason: &str| {
             failed.push(json!({ "status": "failure", "status_code": 400, "key_name": key, "reason": reason }));
         };
         if !name.starts_with("DBT_") {
-            refuse(name, "Environment variable keys must be prefixed with 'DBT_'.");
+            refuse(name, PREFIX);
             continue;
         }
         let mut ids = Vec::new();
@@ -247,7 +253,7 @@ fn create_bulk(world: &mut World, call: &Call) -> Answer {
                 refuse(key, "No environment of that name.");
             }
         }
-        made.push(json!({
+        created.push(json!({
             "status": "success",
             "status_code": 200,
             "key_name": name,
@@ -255,7 +261,7 @@ fn create_bulk(world: &mut World, call: &Call) -> Answer {
         }));
     }
     if failed.is_empty() {
-        return Ok(Reply::One(Value::Array(made)));
+        return Ok(Reply::One(Value::Array(created)));
     }
     Err(call.invalid(Value::Array(failed)))
 }
@@ -268,11 +274,8 @@ fn update_bulk(world: &mut World, call: &Call) -> Answer {
     let Some(Value::Object(changes)) = body.get("env_var").or(body.get("env_vars")) else {
         return Err(call.invalid(json!({ "reason": "env_vars is required." })));
     };
-    let name = text(changes, "name").to_owned();
-    let ids: Vec<i64> = rows(account, project_id)
-        .filter(|row| text(row, "name") == name)
-        .filter_map(|row| row.get("id")?.as_i64())
-        .collect();
+    let name = changes.text("name");
+    let ids = ids(account, project_id, name);
     if ids.is_empty() {
         return Err(call.invalid(json!({ "reason": format!("There is no environment variable {name}.") })));
     }
@@ -291,22 +294,22 @@ fn update_bulk(world: &mut World, call: &Call) -> Answer {
             }
             (Some(id), false) => {
                 let doc = account.find_mut(Kind::EnvironmentVariables, id)?;
-                doc.insert("raw_value".to_owned(), value.clone());
-                doc.insert("display_value".to_owned(), value.clone());
-                doc.insert("updated_at".to_owned(), json!(stamp::spaced(call.now)));
+                doc.put("raw_value", value.clone());
+                doc.put("updated_at", stamp::spaced(call.now));
+                put_display_value(doc);
             }
             (None, true) => {}
             (None, false) => {
                 let environment = known.iter().find(|(name, _)| name == key).map(|(_, id)| *id);
-                new_ids.push(put_value(account, project_id, &name, environment, value, call)?);
+                new_ids.push(put_value(account, project_id, name, environment, value, call)?);
             }
         }
     }
     if let Some(new_name) = changes.get("new_name").and_then(Value::as_str) {
         for id in ids.iter().filter(|id| !deleted.contains(id)) {
-            account
-                .find_mut(Kind::EnvironmentVariables, *id)?
-                .insert("name".to_owned(), json!(new_name));
+            let doc = account.find_mut(Kind::EnvironmentVariables, *id)?;
+            doc.put("name", new_name);
+            put_display_value(doc);
         }
     }
     let message = "Environment variables updated";
@@ -326,11 +329,7 @@ fn delete_bulk(world: &mut World, call: &Call) -> Answer {
         .or(body.get("name"))
         .and_then(Value::as_str);
     let name = name.ok_or_else(|| call.invalid(json!({ "env_var": "This field is required." })))?;
-    let ids: Vec<i64> = rows(account, project_id)
-        .filter(|row| text(row, "name") == name)
-        .filter_map(|row| row.get("id")?.as_i64())
-        .collect();
-    for id in ids {
+    for id in ids(account, project_id, name) {
         account.remove(Kind::EnvironmentVariables, id);
     }
     Ok(Reply::Empty(http::StatusCode::NO_CONTENT))

@@ -1,87 +1,75 @@
-//! Environments: project-wise in v3, account-wide in v2. The two versions list different fields of the same thing.
+//! Environments: those of a project in v3, those of the account in v2. The two versions show different fields.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::accounts::as_doc;
-use super::fields::{Field, Holds};
-use super::resource::{IN_PROJECT, New, Resource, Verb};
+use super::fields::{Field, FieldType};
+use super::resource::{ALL_VERBS, IN_PROJECT, New, Resource, Verb};
+use super::route::{Route, resource_routes};
 use crate::call::Call;
+use crate::document::{Doc, Fields as _, as_doc};
 use crate::listing::Listing;
-use crate::reply::{Answer, Refusal, Reply};
-use crate::routing::Route;
+use crate::refusal::Refusal;
+use crate::reply::{Answer, Reply};
 use crate::stamp;
-use crate::world::{Account, Doc, Kind, World};
+use crate::world::{Account, Kind, World};
 
-const LIST_V3: &str = "/api/v3/accounts/{account_id}/projects/{project_id}/environments/";
-const ONE_V3: &str = "/api/v3/accounts/{account_id}/projects/{project_id}/environments/{id}/";
-const LIST_V2: &str = "/api/v2/accounts/{account_id}/environments/";
-const ONE_V2: &str = "/api/v2/accounts/{account_id}/environments/{id}/";
-const ACCOUNT_WIDE_V3: &str = "/api/v3/accounts/{account_id}/environments/";
+const OF_PROJECT_V3: &str = "/api/v3/accounts/{account_id}/projects/{project_id}/environments/";
+const OF_ACCOUNT_V2: &str = "/api/v2/accounts/{account_id}/environments/";
+/// Not in the specification, but clients read it.
+const OF_ACCOUNT_V3: &str = "/api/v3/accounts/{account_id}/environments/";
 
-pub(crate) const ROUTES: &[Route] = &[
-    Route::usual("GET", LIST_V3, Verb::List, &V3),
-    Route::usual("POST", LIST_V3, Verb::Create, &V3),
-    Route::usual("GET", ONE_V3, Verb::Get, &V3),
-    Route::usual("POST", ONE_V3, Verb::Update, &V3),
-    Route::usual("DELETE", ONE_V3, Verb::Delete, &V3),
-    Route::usual("GET", LIST_V2, Verb::List, &V2),
-    Route::usual("POST", LIST_V2, Verb::Create, &V2),
-    Route::usual("GET", ONE_V2, Verb::Get, &V2),
-    Route::usual("POST", ONE_V2, Verb::Update, &V2),
-    Route::usual("DELETE", ONE_V2, Verb::Delete, &V2),
-    // Not in the specification, but clients read it.
-    Route::usual("GET", ACCOUNT_WIDE_V3, Verb::List, &V3_ACCOUNT_WIDE),
-    Route::delete(
-        "/api/v3/accounts/{account_id}/environments/{environment_id}/sao-cache/",
-        delete_sao_cache,
-    ),
-];
+pub(crate) fn routes() -> Vec<Route> {
+    let cache = format!("{OF_ACCOUNT_V3}{{environment_id}}/sao-cache/");
+    [
+        resource_routes(OF_PROJECT_V3, &V3, &ALL_VERBS),
+        resource_routes(OF_ACCOUNT_V2, &V2, &ALL_VERBS),
+        resource_routes(OF_ACCOUNT_V3, &V3_OF_ACCOUNT, &[Verb::List]),
+        vec![Route::delete(&cache, delete_sao_cache)],
+    ]
+    .concat()
+}
 
-const LISTING: Listing = Listing {
-    filters: &[
-        "pk",
-        "pk__in",
-        "id__gt",
-        "state",
-        "project_id",
-        "project_id__in",
-        "name",
-        "name__icontains",
-        "type",
-        "deployment_type",
-        "deployment_type__in",
-        "dbt_version",
-        "dbt_version__in",
-        "credentials_id",
-    ],
-    default_state: Some(1),
-    default_limit: 100,
-};
+const LISTING: Listing = Listing::active(&[
+    "pk",
+    "pk__in",
+    "id__gt",
+    "state",
+    "project_id",
+    "project_id__in",
+    "name",
+    "name__icontains",
+    "type",
+    "deployment_type",
+    "deployment_type__in",
+    "dbt_version",
+    "dbt_version__in",
+    "credentials_id",
+]);
 
 static V3: Resource = Resource {
     listing: LISTING,
     parent: Some(IN_PROJECT),
     render: render_v3,
     prepare: check,
-    ..Resource::plain(Kind::Environments, FIELDS_V3, fresh)
+    ..Resource::plain(Kind::Environments, FIELDS_V3, defaults)
 };
 
-static V3_ACCOUNT_WIDE: Resource = Resource {
+static V3_OF_ACCOUNT: Resource = Resource {
     listing: LISTING,
     render: render_v3,
-    ..Resource::plain(Kind::Environments, FIELDS_V3, fresh)
+    ..Resource::plain(Kind::Environments, FIELDS_V3, defaults)
 };
 
 static V2: Resource = Resource {
     listing: LISTING,
     render: render_v2,
     prepare: check,
-    ..Resource::plain(Kind::Environments, FIELDS_V2, fresh)
+    ..Resource::plain(Kind::Environments, FIELDS_V2, defaults)
 };
 
-const KIND: Field = Field::new("type", Holds::Choice(&["development", "deployment"]));
-const DEPLOYMENT: Field = Field::new("deployment_type", Holds::Choice(&["production", "staging"]));
+const KIND: Field = Field::new("type", FieldType::Choice(&["development", "deployment"]));
+const DEPLOYMENT: Field = Field::new("deployment_type", FieldType::Choice(&["production", "staging"]));
 
 const FIELDS_V3: &[Field] = &[
     Field::text("name").required(),
@@ -118,13 +106,13 @@ const FIELDS_V2: &[Field] = &[
     Field::int("state"),
 ];
 
-fn fresh(new: &New<'_>) -> Doc {
+fn defaults(new: &New<'_>) -> Value {
     let mut doc = blank(new.id, new.account_id, new.parent.unwrap_or_default(), "", new.call.now);
-    doc.insert("created_by_id".to_owned(), json!(new.call.caller.user_id));
-    doc
+    doc.put("created_by_id", new.call.caller.user_id);
+    Value::Object(doc)
 }
 
-/// An environment with every field that is stored; each version shows its own.
+/// An environment with the fields of both versions.
 pub(crate) fn blank(id: i64, account_id: i64, project_id: i64, name: &str, created_at: DateTime<Utc>) -> Doc {
     as_doc(json!({
         "id": id,
@@ -154,50 +142,36 @@ pub(crate) fn blank(id: i64, account_id: i64, project_id: i64, name: &str, creat
 }
 
 fn check(account: &mut Account, doc: &mut Doc, _: Option<&Doc>, _: &Call) -> Result<(), Refusal> {
-    account.check_pointer(doc, "project_id", Kind::Projects)?;
-    account.check_pointer(doc, "credentials_id", Kind::Credentials)?;
-    account.check_pointer(doc, "extended_attributes_id", Kind::ExtendedAttributes)?;
-    let version = doc.get("dbt_version").cloned().unwrap_or(Value::Null);
-    doc.insert("raw_dbt_version".to_owned(), version);
+    account.check_reference(doc, "project_id", Kind::Projects)?;
+    account.check_reference(doc, "credentials_id", Kind::Credentials)?;
+    account.check_reference(doc, "extended_attributes_id", Kind::ExtendedAttributes)?;
+    doc.put("raw_dbt_version", doc.value("dbt_version"));
     Ok(())
 }
 
-/// As v3 shows it.
 fn render_v3(account: &Account, environment: &Doc, _: &Call) -> Value {
     let mut doc = environment.clone();
     for name in ["repository_id", "dbt_project_subdirectory", "created_by_id"] {
         doc.remove(name);
     }
-    let deferrable = environment.get("type") == Some(&json!("deployment"));
-    doc.insert("is_deferrable".to_owned(), json!(deferrable));
-    doc.insert(
-        "project".to_owned(),
-        account.pointed(environment, Kind::Projects, "project_id"),
-    );
-    doc.insert(
-        "credentials".to_owned(),
-        account.pointed(environment, Kind::Credentials, "credentials_id"),
-    );
-    doc.insert("fusion_readiness".to_owned(), Value::Null);
+    let referenced = |kind: Kind, field: &str| account.referenced(environment, kind, field);
+    doc.put("is_deferrable", environment.has("type", "deployment"));
+    doc.put("project", referenced(Kind::Projects, "project_id"));
+    doc.put("credentials", referenced(Kind::Credentials, "credentials_id"));
+    doc.put("fusion_readiness", Value::Null);
     Value::Object(doc)
 }
 
-/// As v2 shows it.
 fn render_v2(account: &Account, environment: &Doc, _: &Call) -> Value {
     let mut doc = environment.clone();
     for name in ["enable_model_query_history", "enable_dbt_state", "primary_profile_id"] {
         doc.remove(name);
     }
-    doc.insert(
-        "repository".to_owned(),
-        account.pointed(environment, Kind::Repositories, "repository_id"),
-    );
-    doc.insert(
-        "connection".to_owned(),
-        account.pointed(environment, Kind::Connections, "connection_id"),
-    );
-    doc.insert("jobs".to_owned(), Value::Null);
-    doc.insert("custom_environment_variables".to_owned(), Value::Null);
+    let referenced = |kind: Kind, field: &str| account.referenced(environment, kind, field);
+    doc.put("repository", referenced(Kind::Repositories, "repository_id"));
+    doc.put("connection", referenced(Kind::Connections, "connection_id"));
+    doc.put("jobs", Value::Null);
+    doc.put("custom_environment_variables", Value::Null);
     Value::Object(doc)
 }
 

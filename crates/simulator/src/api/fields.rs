@@ -1,14 +1,14 @@
-//! Which fields a body may set, and what they may hold. What is not listed is ignored, as dbt ignores it.
+//! The fields that a body may set, and their types. Other fields are ignored, as dbt does.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::call::Call;
-use crate::reply::Refusal;
-use crate::world::Doc;
+use crate::document::{Doc, Fields as _};
+use crate::refusal::Refusal;
 
-/// What a field may hold, besides null.
+/// The type of a field, besides null.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Holds {
+pub(crate) enum FieldType {
     Text,
     Int,
     Bool,
@@ -23,44 +23,44 @@ pub(crate) enum Holds {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Field {
     pub(crate) name: &'static str,
-    pub(crate) holds: Holds,
-    /// Must be there when something is created.
+    pub(crate) accepts: FieldType,
+    /// Required when an object is created.
     pub(crate) required: bool,
 }
 
 impl Field {
-    pub(crate) const fn new(name: &'static str, holds: Holds) -> Self {
+    pub(crate) const fn new(name: &'static str, accepts: FieldType) -> Self {
         Self {
             name,
-            holds,
+            accepts,
             required: false,
         }
     }
     pub(crate) const fn text(name: &'static str) -> Self {
-        Self::new(name, Holds::Text)
+        Self::new(name, FieldType::Text)
     }
     pub(crate) const fn int(name: &'static str) -> Self {
-        Self::new(name, Holds::Int)
+        Self::new(name, FieldType::Int)
     }
     pub(crate) const fn flag(name: &'static str) -> Self {
-        Self::new(name, Holds::Bool)
+        Self::new(name, FieldType::Bool)
     }
     pub(crate) const fn required(self) -> Self {
         Self { required: true, ..self }
     }
 
-    /// What is wrong with a value, if anything.
+    /// The error of a value, if it has one.
     pub(crate) fn problem(&self, value: &Value) -> Option<String> {
         let every = |test: fn(&Value) -> bool| value.as_array().is_some_and(|items| items.iter().all(test));
-        let (right, words) = match self.holds {
-            Holds::Anything => return None,
-            Holds::Text => (value.is_string(), "Not a valid string."),
-            Holds::Int => (value.is_i64(), "A valid integer is required."),
-            Holds::Bool => (value.is_boolean(), "Must be a valid boolean."),
-            Holds::Texts => (every(Value::is_string), "Expected a list of strings."),
-            Holds::Ints => (every(Value::is_i64), "Expected a list of integers."),
-            Holds::Object => (value.is_object(), "Expected a dictionary."),
-            Holds::Choice(choices) => {
+        let (right, words) = match self.accepts {
+            FieldType::Anything => return None,
+            FieldType::Text => (value.is_string(), "Not a valid string."),
+            FieldType::Int => (value.is_i64(), "A valid integer is required."),
+            FieldType::Bool => (value.is_boolean(), "Must be a valid boolean."),
+            FieldType::Texts => (every(Value::is_string), "Expected a list of strings."),
+            FieldType::Ints => (every(Value::is_i64), "Expected a list of integers."),
+            FieldType::Object => (value.is_object(), "Expected a dictionary."),
+            FieldType::Choice(choices) => {
                 let right = value.as_str().is_some_and(|text| choices.contains(&text));
                 return (!right).then(|| format!("{value} is not a valid choice: {}.", choices.join(", ")));
             }
@@ -69,7 +69,10 @@ impl Field {
     }
 }
 
-/// The values of a body that may be set; all problems at once.
+/// The values that a body sets.
+///
+/// # Errors
+/// All field errors together.
 pub(crate) fn accept(body: &Doc, fields: &[Field], creating: bool, call: &Call) -> Result<Doc, Refusal> {
     let mut errors = Doc::new();
     let mut accepted = Doc::new();
@@ -85,8 +88,8 @@ pub(crate) fn accept(body: &Doc, fields: &[Field], creating: bool, call: &Call) 
             Some(value) => field.problem(value),
         };
         match problem {
-            Some(problem) => drop(errors.insert(field.name.to_owned(), json!(problem))),
-            None => drop(accepted.insert(field.name.to_owned(), body[field.name].clone())),
+            Some(problem) => errors.put(field.name, problem),
+            None => accepted.put(field.name, body[field.name].clone()),
         }
     }
     if errors.is_empty() {

@@ -1,48 +1,37 @@
-//! Jobs: the definitions, not their runs.
+//! Jobs.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::accounts::as_doc;
-use super::fields::{Field, Holds};
-use super::resource::{New, Resource, Verb};
+use super::fields::{Field, FieldType};
+use super::resource::{ALL_VERBS, Resource};
+use super::route::{Route, resource_routes};
+use super::run_json::{RunContext, render_run};
 use crate::call::Call;
+use crate::document::{Doc, Fields as _, as_doc};
 use crate::listing::Listing;
 use crate::query::Related;
-use crate::reply::Refusal;
-use crate::routing::Route;
-use crate::runs::{Shown, render_run};
+use crate::refusal::Refusal;
 use crate::stamp;
 use crate::switches::PartialJobUpdate;
-use crate::world::{Account, Doc, Kind};
+use crate::world::{Account, Kind};
 
-const LIST: &str = "/api/v2/accounts/{account_id}/jobs/";
-const ONE: &str = "/api/v2/accounts/{account_id}/jobs/{id}/";
-
-pub(crate) const ROUTES: &[Route] = &[
-    Route::usual("GET", LIST, Verb::List, &JOBS),
-    Route::usual("POST", LIST, Verb::Create, &JOBS),
-    Route::usual("GET", ONE, Verb::Get, &JOBS),
-    Route::usual("POST", ONE, Verb::Update, &JOBS),
-    Route::usual("DELETE", ONE, Verb::Delete, &JOBS),
-];
+pub(crate) fn routes() -> Vec<Route> {
+    resource_routes("/api/v2/accounts/{account_id}/jobs/", &JOBS, &ALL_VERBS)
+}
 
 static JOBS: Resource = Resource {
-    listing: Listing {
-        filters: &[
-            "pk",
-            "state",
-            "project_id",
-            "project_id__in",
-            "environment_id",
-            "name__icontains",
-            "dbt_version__in",
-            "is_system",
-            "triggers_schedule",
-        ],
-        default_state: Some(1),
-        default_limit: 100,
-    },
+    listing: Listing::active(&[
+        "pk",
+        "state",
+        "project_id",
+        "project_id__in",
+        "environment_id",
+        "name__icontains",
+        "dbt_version__in",
+        "is_system",
+        "triggers_schedule",
+    ]),
     related: &[
         "environment",
         "custom_environment_variables",
@@ -55,16 +44,7 @@ static JOBS: Resource = Resource {
     render,
     prepare,
     time: stamp::offset,
-    ..Resource::plain(Kind::Jobs, FIELDS, |new: &New<'_>| {
-        blank(&NewJob {
-            id: new.id,
-            account_id: new.account_id,
-            project_id: 0,
-            environment_id: 0,
-            name: "",
-            created_at: new.call.now,
-        })
-    })
+    ..Resource::plain(Kind::Jobs, FIELDS, |new| Value::Object(defaults(new.call.now)))
 };
 
 const FIELDS: &[Field] = &[
@@ -75,8 +55,8 @@ const FIELDS: &[Field] = &[
     Field::int("deferring_environment_id"),
     Field::int("deferring_job_definition_id"),
     Field::text("description"),
-    Field::new("execute_steps", Holds::Texts),
-    Field::new("execution", Holds::Object),
+    Field::new("execute_steps", FieldType::Texts),
+    Field::new("execution", FieldType::Object),
     Field::flag("generate_docs"),
     Field::text("job_type"),
     Field::flag("lifecycle_webhooks"),
@@ -85,19 +65,19 @@ const FIELDS: &[Field] = &[
     Field::flag("run_generate_sources"),
     Field::flag("run_lint"),
     Field::flag("errors_on_lint_failure"),
-    Field::new("cost_optimization_features", Holds::Texts),
-    Field::new("settings", Holds::Object),
+    Field::new("cost_optimization_features", FieldType::Texts),
+    Field::new("settings", FieldType::Object),
     Field::int("state"),
     Field::flag("triggers_on_draft_pr"),
-    Field::new("triggers", Holds::Object),
-    Field::new("schedule", Holds::Object),
+    Field::new("triggers", FieldType::Object),
+    Field::new("schedule", FieldType::Object),
     Field::flag("generate_sources"),
-    // Read-only by the specification, but written by one peer.
-    Field::new("job_completion_trigger_condition", Holds::Anything),
+    // Read-only in the specification, but one client writes it.
+    Field::new("job_completion_trigger_condition", FieldType::Anything),
 ];
 
-/// What the specification requires of a whole definition.
-const WHOLE: [&str; 9] = [
+/// The fields that the specification requires in an update.
+const REQUIRED_IN_UPDATE: [&str; 9] = [
     "name",
     "project_id",
     "environment_id",
@@ -113,12 +93,12 @@ fn prepare(account: &mut Account, doc: &mut Doc, old: Option<&Doc>, call: &Call)
     if old.is_some() {
         complete(doc, call)?;
     }
-    account.check_pointer(doc, "project_id", Kind::Projects)?;
-    account.check_pointer(doc, "environment_id", Kind::Environments)?;
-    account.check_pointer(doc, "deferring_environment_id", Kind::Environments)?;
-    let triggers = doc.get("triggers").cloned().unwrap_or(Value::Null);
-    let on = |name: &str| triggers.get(name) == Some(&json!(true));
-    // dbt derives the type from the triggers, whatever was written.
+    account.check_reference(doc, "project_id", Kind::Projects)?;
+    account.check_reference(doc, "environment_id", Kind::Environments)?;
+    account.check_reference(doc, "deferring_environment_id", Kind::Environments)?;
+    let triggers = as_doc(doc.value("triggers"));
+    let on = |name: &str| triggers.flag(name) == Some(true);
+    // dbt derives the type from the triggers and ignores the one in the body.
     let derived = if on("github_webhook") || on("git_provider_webhook") {
         "ci"
     } else if on("on_merge") {
@@ -128,19 +108,18 @@ fn prepare(account: &mut Account, doc: &mut Doc, old: Option<&Doc>, call: &Call)
     } else {
         "other"
     };
-    doc.insert("job_type".to_owned(), json!(derived));
-    let version = doc.get("dbt_version").cloned().unwrap_or(Value::Null);
-    doc.insert("raw_dbt_version".to_owned(), version);
+    doc.put("job_type", derived);
+    doc.put("raw_dbt_version", doc.value("dbt_version"));
     Ok(())
 }
 
-/// An update is a whole definition: says what becomes of the fields that the body leaves out.
+/// Completes or refuses an update whose body lacks fields; dbt expects the whole definition.
 fn complete(doc: &mut Doc, call: &Call) -> Result<(), Refusal> {
     let body = call.object()?;
     match call.switches.partial_job_update {
         PartialJobUpdate::Keep => {}
         PartialJobUpdate::Refuse => {
-            let missing = WHOLE.into_iter().filter(|name| !body.contains_key(*name));
+            let missing = REQUIRED_IN_UPDATE.into_iter().filter(|name| !body.contains_key(*name));
             let errors: Doc = missing
                 .map(|name| (name.to_owned(), json!("This field is required.")))
                 .collect();
@@ -149,28 +128,19 @@ fn complete(doc: &mut Doc, call: &Call) -> Result<(), Refusal> {
             }
         }
         PartialJobUpdate::ResetToDefaults => {
-            let new = NewJob {
-                id: 0,
-                account_id: 0,
-                project_id: 0,
-                environment_id: 0,
-                name: "",
-                created_at: call.now,
-            };
-            let defaults = blank(&new);
+            let defaults = defaults(call.now);
             for field in FIELDS
                 .iter()
                 .filter(|field| !field.required && !body.contains_key(field.name))
             {
-                let default = defaults.get(field.name).cloned().unwrap_or(Value::Null);
-                doc.insert(field.name.to_owned(), default);
+                doc.put(field.name, defaults.value(field.name));
             }
         }
     }
     Ok(())
 }
 
-/// Which job a seed or a request makes.
+/// A job of the seed.
 pub(crate) struct NewJob<'a> {
     pub(crate) id: i64,
     pub(crate) account_id: i64,
@@ -180,14 +150,19 @@ pub(crate) struct NewJob<'a> {
     pub(crate) created_at: DateTime<Utc>,
 }
 
-/// A job with every field dbt lists.
+/// A job of the seed with every field of dbt's.
 pub(crate) fn blank(new: &NewJob<'_>) -> Doc {
+    let mut doc = defaults(new.created_at);
+    doc.put("id", new.id);
+    doc.put("account_id", new.account_id);
+    doc.put("project_id", new.project_id);
+    doc.put("environment_id", new.environment_id);
+    doc.put("name", new.name);
+    doc
+}
+
+fn defaults(created_at: DateTime<Utc>) -> Doc {
     as_doc(json!({
-        "id": new.id,
-        "account_id": new.account_id,
-        "project_id": new.project_id,
-        "environment_id": new.environment_id,
-        "name": new.name,
         "description": "",
         "dbt_version": null,
         "raw_dbt_version": null,
@@ -222,76 +197,40 @@ pub(crate) fn blank(new: &NewJob<'_>) -> Doc {
         "cron_humanized": "Every hour",
         "next_run": null,
         "next_run_humanized": null,
-        "created_at": stamp::offset(new.created_at),
-        "updated_at": stamp::offset(new.created_at),
+        "created_at": stamp::offset(created_at),
+        "updated_at": stamp::offset(created_at),
     }))
-}
-
-/// The definition as a run carries it, whose schedule has another form.
-pub(crate) fn as_internal(job: &Doc) -> Value {
-    let mut doc = job.clone();
-    let part = |name: &str| {
-        job.get("schedule")
-            .and_then(|schedule| schedule.get(name))
-            .cloned()
-            .unwrap_or(Value::Null)
-    };
-    let kind = |name: &str| part(name).get("type").cloned().unwrap_or(Value::Null);
-    doc.insert(
-        "schedule".to_owned(),
-        json!({ "cron": part("cron"), "date": kind("date"), "time": kind("time") }),
-    );
-    Value::Object(doc)
 }
 
 fn render(account: &Account, job: &Doc, call: &Call) -> Value {
     let related = call.related();
     let mut doc = job.clone();
-    let id = job.get("id").and_then(Value::as_i64).unwrap_or_default();
-    let mut pointed = |name: &str, kind: Kind, field: &str| {
-        if related.has(name) {
-            let target = job
-                .get(field)
-                .and_then(Value::as_i64)
-                .and_then(|id| account.get(kind, id));
-            doc.insert(
-                name.to_owned(),
-                target.map_or(Value::Null, |doc| Value::Object(doc.clone())),
-            );
-        }
-    };
-    pointed("environment", Kind::Environments, "environment_id");
-    pointed("project", Kind::Projects, "project_id");
+    let id = job.int("id").unwrap_or_default();
+    if related.has("environment") {
+        doc.put(
+            "environment",
+            account.referenced(job, Kind::Environments, "environment_id"),
+        );
+    }
+    if related.has("project") {
+        doc.put("project", account.referenced(job, Kind::Projects, "project_id"));
+    }
     if related.has("account") {
-        doc.insert("account".to_owned(), Value::Object(account.doc.clone()));
+        doc.put("account", account.doc.clone());
     }
     if related.has("custom_environment_variables") {
-        doc.insert("custom_environment_variables".to_owned(), json!([]));
+        doc.put("custom_environment_variables", json!([]));
     }
-    let plain = Related::default();
-    let shown = Shown {
-        account,
-        now: call.now,
-        related: &plain,
-        switches: &call.switches,
-        origin: &call.origin,
-    };
+    let none = Related::default();
+    let context = RunContext::new(account, call, &none);
     if related.has("most_recent_run") {
-        let run = account
-            .latest_run_of(id)
-            .map_or(Value::Null, |run| render_run(run, &shown));
-        doc.insert("most_recent_run".to_owned(), run);
+        let run = account.latest_run_of(id).map(|run| render_run(run, &context));
+        doc.put("most_recent_run", run);
     }
     if related.has("most_recent_completed_run") {
-        let run = account
-            .runs
-            .values()
-            .rev()
-            .find(|run| run.job_id == id && run.phase(call.now).is_over());
-        doc.insert(
-            "most_recent_completed_run".to_owned(),
-            run.map_or(Value::Null, |run| render_run(run, &shown)),
-        );
+        let mut runs = account.runs.values().rev();
+        let run = runs.find(|run| run.job_id == id && run.phase(call.now).is_over());
+        doc.put("most_recent_completed_run", run.map(|run| render_run(run, &context)));
     }
     Value::Object(doc)
 }

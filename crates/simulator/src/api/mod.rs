@@ -1,56 +1,64 @@
-//! dbt Cloud's administrative API, one file a resource. Handlers read the call, change the world, choose a shape of
-//! answer; the table of all operations is put together here.
+//! dbt Cloud's administrative API, one file a resource. Each file has the routes of its resource; [`router`] joins them.
 
 pub(crate) mod accounts;
 mod artifacts;
 mod audit_logs;
 pub(crate) mod connections;
 mod credentials;
-mod env_vars;
+pub(crate) mod env_vars;
 pub(crate) mod environments;
-pub(crate) mod fields;
+mod fields;
 mod groups;
 pub(crate) mod jobs;
 mod notifications;
 pub(crate) mod projects;
 pub(crate) mod repositories;
-pub(crate) mod resource;
+mod resource;
 mod retry;
+mod route;
+mod router;
+mod run_durations;
+mod run_json;
 mod runs;
+mod start_run;
+mod step_json;
 mod steps;
 mod tokens;
-pub(crate) mod trigger;
+mod trigger;
 mod user_credentials;
 mod users;
 mod webhooks;
 
-use crate::routing::Route;
+use std::sync::LazyLock;
 
-/// Every operation of the administrative API that is served.
-pub(crate) fn routes() -> impl Iterator<Item = Route> {
-    [
-        accounts::ROUTES,
-        artifacts::ROUTES,
-        audit_logs::ROUTES,
-        connections::ROUTES,
-        credentials::ROUTES,
-        env_vars::ROUTES,
-        environments::ROUTES,
-        groups::ROUTES,
-        jobs::ROUTES,
-        notifications::ROUTES,
-        projects::ROUTES,
-        repositories::ROUTES,
-        retry::ROUTES,
-        runs::ROUTES,
-        steps::ROUTES,
-        tokens::ROUTES,
-        trigger::ROUTES,
-        user_credentials::ROUTES,
-        users::ROUTES,
-        webhooks::ROUTES,
-    ]
-    .into_iter()
-    .flatten()
-    .copied()
+pub(crate) use router::{Found, Router};
+
+/// The router of all simulators in this process.
+pub(crate) fn router() -> &'static Router {
+    static ROUTER: LazyLock<Router> = LazyLock::new(|| {
+        let routes = [
+            accounts::routes(),
+            artifacts::routes(),
+            audit_logs::routes(),
+            connections::routes(),
+            credentials::routes(),
+            env_vars::routes(),
+            environments::routes(),
+            groups::routes(),
+            jobs::routes(),
+            notifications::routes(),
+            projects::routes(),
+            repositories::routes(),
+            retry::routes(),
+            runs::routes(),
+            steps::routes(),
+            tokens::routes(),
+            trigger::routes(),
+            user_credentials::routes(),
+            users::routes(),
+            webhooks::routes(),
+        ];
+        Router::new(routes.into_iter().flatten())
+    });
+    &ROUTER
 }

@@ -1,34 +1,28 @@
-//! Who is told about the end of a job's runs.
+//! Notifications about the end of a job's runs: stored, not sent.
 
 use serde_json::{Value, json};
 
-use super::accounts::as_doc;
-use super::fields::{Field, Holds};
-use super::resource::{New, Resource, Verb};
+use super::fields::{Field, FieldType};
+use super::resource::{ALL_VERBS, Resource};
+use super::route::{Route, resource_routes};
 use crate::call::Call;
+use crate::document::{Doc, Fields as _};
 use crate::listing::Listing;
 use crate::reply::{Answer, Reply};
-use crate::routing::Route;
-use crate::world::{Account, Doc, Kind, World};
+use crate::world::{Account, Kind, World};
 
-const LIST: &str = "/api/v2/accounts/{account_id}/notifications/";
-const ONE: &str = "/api/v2/accounts/{account_id}/notifications/{id}/";
-
-pub(crate) const ROUTES: &[Route] = &[
-    Route::usual("GET", LIST, Verb::List, &NOTIFICATIONS),
-    Route::usual("POST", LIST, Verb::Create, &NOTIFICATIONS),
-    Route::usual("GET", ONE, Verb::Get, &NOTIFICATIONS),
-    Route::usual("POST", ONE, Verb::Update, &NOTIFICATIONS),
-    Route::usual("DELETE", ONE, Verb::Delete, &NOTIFICATIONS),
-    Route::post("/api/v2/notifications/unsubscribe/", unsubscribe),
-];
+pub(crate) fn routes() -> Vec<Route> {
+    let mut routes = resource_routes(
+        "/api/v2/accounts/{account_id}/notifications/",
+        &NOTIFICATIONS,
+        &ALL_VERBS,
+    );
+    routes.push(Route::post("/api/v2/notifications/unsubscribe/", unsubscribe));
+    routes
+}
 
 static NOTIFICATIONS: Resource = Resource {
-    listing: Listing {
-        filters: &["pk", "state", "type", "user_id", "external_email", "slack_channel_id"],
-        default_state: Some(1),
-        default_limit: 100,
-    },
+    listing: Listing::active(&["pk", "state", "type", "user_id", "external_email", "slack_channel_id"]),
     render: with_user,
     ..Resource::plain(
         Kind::Notifications,
@@ -38,16 +32,14 @@ static NOTIFICATIONS: Resource = Resource {
             Field::text("external_email"),
             Field::text("slack_channel_id"),
             Field::text("slack_channel_name"),
-            Field::new("on_cancel", Holds::Ints),
-            Field::new("on_failure", Holds::Ints),
-            Field::new("on_success", Holds::Ints),
-            Field::new("on_warning", Holds::Ints),
+            Field::new("on_cancel", FieldType::Ints),
+            Field::new("on_failure", FieldType::Ints),
+            Field::new("on_success", FieldType::Ints),
+            Field::new("on_warning", FieldType::Ints),
             Field::int("state"),
         ],
-        |new: &New<'_>| {
-            as_doc(json!({
-                "id": new.id,
-                "account_id": new.account_id,
+        |_| {
+            json!({
                 "external_email": null,
                 "slack_channel_id": null,
                 "slack_channel_name": null,
@@ -55,19 +47,18 @@ static NOTIFICATIONS: Resource = Resource {
                 "on_failure": [],
                 "on_success": [],
                 "on_warning": [],
-                "state": 1,
-            }))
+            })
         },
     )
 };
 
 fn with_user(account: &Account, doc: &Doc, _: &Call) -> Value {
     let mut shown = doc.clone();
-    shown.insert("user".to_owned(), account.pointed(doc, Kind::Users, "user_id"));
+    shown.put("user", account.referenced(doc, Kind::Users, "user_id"));
     Value::Object(shown)
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "a handler like the others")]
+#[expect(clippy::unnecessary_wraps, reason = "the type of a handler")]
 fn unsubscribe(_: &mut World, _: &Call) -> Answer {
     Ok(Reply::Empty(http::StatusCode::OK))
 }

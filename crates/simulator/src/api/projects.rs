@@ -1,47 +1,33 @@
-//! Projects, in v3 and its deprecated v2 twin.
+//! Projects, in v3 and (deprecated) in v2.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::accounts::as_doc;
 use super::fields::Field;
-use super::resource::{New, Resource, Verb};
+use super::resource::{ALL_VERBS, Resource};
+use super::route::{Route, resource_routes};
 use crate::call::Call;
+use crate::document::{Doc, Fields as _, as_doc};
 use crate::listing::Listing;
-use crate::reply::Refusal;
-use crate::routing::Route;
+use crate::refusal::Refusal;
 use crate::stamp;
-use crate::world::{Account, Doc, Kind};
+use crate::world::{Account, Kind};
 
-const LIST_V3: &str = "/api/v3/accounts/{account_id}/projects/";
-const ONE_V3: &str = "/api/v3/accounts/{account_id}/projects/{id}/";
-const LIST_V2: &str = "/api/v2/accounts/{account_id}/projects/";
-const ONE_V2: &str = "/api/v2/accounts/{account_id}/projects/{id}/";
-
-pub(crate) const ROUTES: &[Route] = &[
-    Route::usual("GET", LIST_V3, Verb::List, &PROJECTS),
-    Route::usual("POST", LIST_V3, Verb::Create, &PROJECTS),
-    Route::usual("GET", ONE_V3, Verb::Get, &PROJECTS),
-    Route::usual("POST", ONE_V3, Verb::Update, &PROJECTS),
-    Route::usual("DELETE", ONE_V3, Verb::Delete, &PROJECTS),
-    Route::usual("GET", LIST_V2, Verb::List, &PROJECTS),
-    Route::usual("POST", LIST_V2, Verb::Create, &PROJECTS),
-    Route::usual("GET", ONE_V2, Verb::Get, &PROJECTS),
-    Route::usual("POST", ONE_V2, Verb::Update, &PROJECTS),
-    Route::usual("DELETE", ONE_V2, Verb::Delete, &PROJECTS),
-];
+pub(crate) fn routes() -> Vec<Route> {
+    [
+        resource_routes("/api/v3/accounts/{account_id}/projects/", &PROJECTS, &ALL_VERBS),
+        resource_routes("/api/v2/accounts/{account_id}/projects/", &PROJECTS, &ALL_VERBS),
+    ]
+    .concat()
+}
 
 static PROJECTS: Resource = Resource {
-    listing: Listing {
-        filters: &["pk", "pk__in", "pk__gt", "name__icontains", "state"],
-        default_state: Some(1),
-        default_limit: 100,
-    },
+    listing: Listing::active(&["pk", "pk__in", "pk__gt", "name__icontains", "state"]),
     related: &["connection", "environments", "repository", "docs_job", "freshness_job"],
     render,
-    prepare: point_to_what_exists,
-    ..Resource::plain(Kind::Projects, FIELDS, |new: &New<'_>| {
-        blank(new.id, new.account_id, "", new.call.now)
+    prepare: check_references,
+    ..Resource::plain(Kind::Projects, FIELDS, |new| {
+        Value::Object(blank(new.id, new.account_id, "", new.call.now))
     })
 };
 
@@ -58,7 +44,7 @@ const FIELDS: &[Field] = &[
     Field::int("type"),
 ];
 
-/// A project with every field dbt lists.
+/// A project with every field of dbt's.
 pub(crate) fn blank(id: i64, account_id: i64, name: &str, created_at: DateTime<Utc>) -> Doc {
     as_doc(json!({
         "id": id,
@@ -82,7 +68,7 @@ pub(crate) fn blank(id: i64, account_id: i64, name: &str, created_at: DateTime<U
     }))
 }
 
-/// A project with the objects it points to.
+/// A project with the objects that it refers to.
 fn render(account: &Account, project: &Doc, call: &Call) -> Value {
     let mut doc = project.clone();
     for (name, kind) in [
@@ -91,26 +77,24 @@ fn render(account: &Account, project: &Doc, call: &Call) -> Value {
         ("docs_job", Kind::Jobs),
         ("freshness_job", Kind::Jobs),
     ] {
-        let target = account.pointed(project, kind, &format!("{name}_id"));
-        doc.insert(name.to_owned(), target);
+        doc.put(name, account.referenced(project, kind, &format!("{name}_id")));
     }
-    let environments = account
-        .rows(Kind::Environments)
-        .filter(|row| row.get("project_id") == project.get("id"));
-    let environments = environments.filter(|_| call.related().has("environments"));
-    doc.insert(
-        "environments".to_owned(),
-        environments.map(|row| Value::Object(row.clone())).collect(),
+    let requested = call.related().has("environments");
+    let environments = account.rows(Kind::Environments);
+    let environments = environments.filter(|row| requested && row.has("project_id", project.value("id")));
+    doc.put(
+        "environments",
+        environments.cloned().map(Value::Object).collect::<Value>(),
     );
     Value::Object(doc)
 }
 
-fn point_to_what_exists(account: &mut Account, doc: &mut Doc, _: Option<&Doc>, _: &Call) -> Result<(), Refusal> {
+fn check_references(account: &mut Account, doc: &mut Doc, _: Option<&Doc>, _: &Call) -> Result<(), Refusal> {
     for (field, kind) in [
         ("connection_id", Kind::AccountConnections),
         ("repository_id", Kind::Repositories),
     ] {
-        account.check_pointer(doc, field, kind)?;
+        account.check_reference(doc, field, kind)?;
     }
     Ok(())
 }

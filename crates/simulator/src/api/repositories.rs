@@ -1,52 +1,43 @@
-//! Repositories: project-wise in v3, account-wide in v2.
+//! Repositories: those of a project in v3, those of the account in v2.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::accounts::as_doc;
 use super::fields::Field;
-use super::resource::{IN_PROJECT, New, Resource, Verb};
+use super::resource::{ALL_VERBS, IN_PROJECT, Resource, Verb};
+use super::route::{Route, resource_routes};
 use crate::call::Call;
+use crate::document::{Doc, Fields as _, as_doc};
 use crate::listing::Listing;
-use crate::reply::Refusal;
-use crate::routing::Route;
+use crate::refusal::Refusal;
 use crate::stamp;
-use crate::world::{Account, Doc, Kind};
+use crate::world::{Account, Kind};
 
-const LIST_V3: &str = "/api/v3/accounts/{account_id}/projects/{project_id}/repositories/";
-const ONE_V3: &str = "/api/v3/accounts/{account_id}/projects/{project_id}/repositories/{id}/";
-const LIST_V2: &str = "/api/v2/accounts/{account_id}/repositories/";
-const ONE_V2: &str = "/api/v2/accounts/{account_id}/repositories/{id}/";
+const OF_PROJECT_V3: &str = "/api/v3/accounts/{account_id}/projects/{project_id}/repositories/";
+const OF_ACCOUNT_V2: &str = "/api/v2/accounts/{account_id}/repositories/";
 
-pub(crate) const ROUTES: &[Route] = &[
-    Route::usual("GET", LIST_V3, Verb::List, &V3),
-    Route::usual("POST", LIST_V3, Verb::Create, &V3),
-    Route::usual("GET", ONE_V3, Verb::Get, &V3),
-    Route::usual("POST", ONE_V3, Verb::Update, &V3),
-    Route::usual("DELETE", ONE_V3, Verb::Delete, &V3),
-    Route::usual("GET", LIST_V2, Verb::List, &V2),
-    Route::usual("POST", LIST_V2, Verb::Create, &V2),
-    Route::usual("GET", ONE_V2, Verb::Get, &V2),
-    Route::usual("DELETE", ONE_V2, Verb::Delete, &V2),
-];
+pub(crate) fn routes() -> Vec<Route> {
+    let without_update = [Verb::List, Verb::Create, Verb::Get, Verb::Delete];
+    [
+        resource_routes(OF_PROJECT_V3, &V3, &ALL_VERBS),
+        resource_routes(OF_ACCOUNT_V2, &V2, &without_update),
+    ]
+    .concat()
+}
 
-const LISTING: Listing = Listing {
-    filters: &["pk", "project_id", "project_id__in", "remote_url", "state"],
-    default_state: Some(1),
-    default_limit: 100,
-};
-
-const PLAIN: Resource = Resource {
-    listing: LISTING,
-    prepare: name_it,
-    ..Resource::plain(Kind::Repositories, FIELDS, |new: &New<'_>| {
-        blank(new.id, new.account_id, new.parent, "", new.call.now)
+const REPOSITORIES: Resource = Resource {
+    listing: Listing::active(&["pk", "project_id", "project_id__in", "remote_url", "state"]),
+    prepare: derive_names,
+    ..Resource::plain(Kind::Repositories, FIELDS, |new| {
+        Value::Object(blank(new.id, new.account_id, new.parent, "", new.call.now))
     })
 };
-static V2: Resource = PLAIN;
+
+static V2: Resource = REPOSITORIES;
+
 static V3: Resource = Resource {
     parent: Some(IN_PROJECT),
-    ..PLAIN
+    ..REPOSITORIES
 };
 
 const FIELDS: &[Field] = &[
@@ -64,7 +55,7 @@ const FIELDS: &[Field] = &[
     Field::int("state"),
 ];
 
-/// A repository with every field dbt lists.
+/// A repository with every field of dbt's.
 pub(crate) fn blank(id: i64, account_id: i64, project_id: Option<i64>, full_name: &str, at: DateTime<Utc>) -> Doc {
     as_doc(json!({
         "id": id,
@@ -94,20 +85,20 @@ pub(crate) fn blank(id: i64, account_id: i64, project_id: Option<i64>, full_name
     }))
 }
 
-/// The names follow the remote address.
-fn name_it(account: &mut Account, doc: &mut Doc, old: Option<&Doc>, _: &Call) -> Result<(), Refusal> {
-    account.check_pointer(doc, "project_id", Kind::Projects)?;
-    let url = doc.get("remote_url").and_then(|url| url.as_str()).unwrap_or_default();
+/// The names of a new repository are parts of its remote address.
+fn derive_names(account: &mut Account, doc: &mut Doc, old: Option<&Doc>, _: &Call) -> Result<(), Refusal> {
+    account.check_reference(doc, "project_id", Kind::Projects)?;
+    let url = doc.text("remote_url");
     let path = url
         .rsplit_once(':')
         .map_or(url, |(_, path)| path)
         .trim_end_matches(".git")
         .to_owned();
     if old.is_none() && !path.is_empty() {
-        doc.insert("full_name".to_owned(), json!(path));
-        doc.insert("github_repo".to_owned(), json!(path));
-        doc.insert("name".to_owned(), json!(path.rsplit('/').next()));
-        doc.insert("web_url".to_owned(), json!(format!("https://github.com/{path}")));
+        doc.put("name", path.rsplit('/').next());
+        doc.put("web_url", format!("https://github.com/{path}"));
+        doc.put("github_repo", path.clone());
+        doc.put("full_name", path);
     }
     Ok(())
 }

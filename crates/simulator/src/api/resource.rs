@@ -1,17 +1,19 @@
-//! What all configuration objects have in common: listing, creating, reading, updating, deleting. A resource says what
-//! is its own; handlers of the usual verbs stand here once.
+//! The five usual verbs for every kind of configuration object: list, create, get, update, delete. A [`Resource`]
+//! describes one kind.
 
 use chrono::{DateTime, Utc};
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::fields::{Field, accept};
 use crate::call::Call;
+use crate::document::{Doc, Fields as _, as_doc};
 use crate::listing::{ACTIVE, Listing, select};
-use crate::reply::{self, Answer, Refusal, Reply};
+use crate::refusal::Refusal;
+use crate::reply::{self, Answer, Reply};
 use crate::stamp;
 use crate::switches::DeleteAnswer;
-use crate::world::{Account, Doc, Kind, World};
+use crate::world::{Account, Kind, World};
 
 /// The usual verbs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,23 +21,37 @@ pub(crate) enum Verb {
     List,
     Create,
     Get,
-    /// Keeps what the body does not name.
-    Update,
+    /// Keeps the fields that are not in the body. The method is POST, PATCH or PUT, depending on the age of the resource.
+    Update(&'static str),
     Delete,
 }
 
-/// Which envelope a resource comes in.
+/// All verbs, for a resource that is updated by POST.
+pub(crate) const ALL_VERBS: [Verb; 5] = [Verb::List, Verb::Create, Verb::Get, Verb::Update("POST"), Verb::Delete];
+
+impl Verb {
+    pub(crate) fn method(self) -> &'static str {
+        match self {
+            Self::List | Self::Get => "GET",
+            Self::Create => "POST",
+            Self::Update(method) => method,
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// The envelope of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     Classic,
-    /// The one with `error_code`.
+    /// With `error_code`.
     ErrorCode,
 }
 
-/// The object that a resource belongs to besides its account.
+/// The object, besides the account, that a resource belongs to.
 #[derive(Clone, Copy)]
 pub(crate) struct Parent {
-    /// Path parameter, and the field that holds it.
+    /// The path parameter and the field of its id.
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
 }
@@ -46,7 +62,7 @@ pub(crate) const IN_PROJECT: Parent = Parent {
     kind: Kind::Projects,
 };
 
-/// What a new row is made from.
+/// The ids and the request of a new row.
 pub(crate) struct New<'a> {
     pub(crate) id: i64,
     pub(crate) account_id: i64,
@@ -58,34 +74,37 @@ pub(crate) struct New<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Resource {
     pub(crate) kind: Kind,
+    /// The account of a request.
+    pub(crate) account: for<'w> fn(&'w mut World, &Call) -> Result<&'w mut Account, Refusal>,
     pub(crate) shape: Shape,
     pub(crate) listing: Listing,
     pub(crate) parent: Option<Parent>,
     pub(crate) fields: &'static [Field],
-    /// A row with every field at its default.
-    pub(crate) blank: fn(&New<'_>) -> Doc,
-    /// As it is shown.
+    /// The fields of a new row; ids, `state` and times are added to them.
+    pub(crate) defaults: fn(&New<'_>) -> Value,
+    /// The row in an answer.
     pub(crate) render: fn(&Account, &Doc, &Call) -> Value,
-    /// What `include_related` may name; nothing when it is not looked at.
+    /// The values of `include_related`; not checked when empty.
     pub(crate) related: &'static [&'static str],
-    /// Last changes before a row is stored; `old` is what it replaces.
+    /// Checks and completes a row before it is stored; the third argument is the row that it replaces.
     pub(crate) prepare: fn(&mut Account, &mut Doc, Option<&Doc>, &Call) -> Result<(), Refusal>,
-    /// How its times are spelled.
+    /// The format of its times.
     pub(crate) time: fn(DateTime<Utc>) -> String,
-    /// Whether it has a `state`, and so is deleted by state 2.
+    /// Whether it has a `state`; deletion then sets it to 2.
     pub(crate) has_state: bool,
 }
 
 impl Resource {
-    /// A resource of the account with nothing special.
-    pub(crate) const fn plain(kind: Kind, fields: &'static [Field], blank: fn(&New<'_>) -> Doc) -> Self {
+    /// A resource of the account with the usual behaviour.
+    pub(crate) const fn plain(kind: Kind, fields: &'static [Field], defaults: fn(&New<'_>) -> Value) -> Self {
         Self {
             kind,
+            account: World::account,
             shape: Shape::Classic,
             listing: ACTIVE,
             parent: None,
             fields,
-            blank,
+            defaults,
             render: as_stored,
             related: &[],
             prepare: unchanged,
@@ -100,14 +119,14 @@ pub(crate) fn as_stored(_: &Account, doc: &Doc, _: &Call) -> Value {
     Value::Object(doc.clone())
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "stands where others may refuse")]
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Resource::prepare`")]
 fn unchanged(_: &mut Account, _: &mut Doc, _: Option<&Doc>, _: &Call) -> Result<(), Refusal> {
     Ok(())
 }
 
 /// Carries out a verb.
 pub(crate) fn perform(verb: Verb, resource: &Resource, world: &mut World, call: &Call) -> Answer {
-    let account = world.account(call)?;
+    let account = (resource.account)(world, call)?;
     if !resource.related.is_empty() {
         call.query.related(resource.related, &call.switches)?;
     }
@@ -126,7 +145,7 @@ pub(crate) fn perform(verb: Verb, resource: &Resource, world: &mut World, call: 
             let doc = find(resource, account, parent, call)?;
             Ok(one(resource, (resource.render)(account, doc, call)))
         }
-        Verb::Update => update(resource, account, parent, call),
+        Verb::Update(_) => update(resource, account, parent, call),
         Verb::Delete => delete(resource, account, parent, call),
     }
 }
@@ -140,7 +159,7 @@ fn one(resource: &Resource, data: Value) -> Reply {
 
 fn belongs(resource: &Resource, doc: &Doc, parent: Option<i64>) -> bool {
     match (resource.parent, parent) {
-        (Some(Parent { name, .. }), Some(id)) => doc.get(name) == Some(&json!(id)),
+        (Some(Parent { name, .. }), Some(id)) => doc.has(name, id),
         _ => true,
     }
 }
@@ -159,7 +178,7 @@ fn list(resource: &Resource, account: &Account, parent: Option<i64>, call: &Call
     })
 }
 
-/// The row that the last parameter of the path names.
+/// The row whose id is the last parameter of the path.
 fn find<'a>(resource: &Resource, account: &'a Account, parent: Option<i64>, call: &Call) -> Result<&'a Doc, Refusal> {
     let doc = account.find(resource.kind, last_id(call)?)?;
     if belongs(resource, doc, parent) {
@@ -182,13 +201,17 @@ fn create(resource: &Resource, account: &mut Account, parent: Option<i64>, call:
         parent,
         call,
     };
-    let mut doc = (resource.blank)(&new);
+    let mut doc = as_doc((resource.defaults)(&new));
+    doc.put("id", new.id);
+    doc.put("account_id", account.id);
+    if resource.has_state {
+        doc.put("state", 1);
+    }
     doc.extend(accepted);
     if let (Some(Parent { name, .. }), Some(id)) = (resource.parent, parent) {
-        doc.insert(name.to_owned(), json!(id));
+        doc.put(name, id);
     }
-    let now = (resource.time)(call.now);
-    doc.insert("created_at".to_owned(), json!(now));
+    doc.put("created_at", (resource.time)(call.now));
     store(resource, account, doc, None, call)
 }
 
@@ -201,7 +224,7 @@ fn update(resource: &Resource, account: &mut Account, parent: Option<i64>, call:
 }
 
 fn store(resource: &Resource, account: &mut Account, mut doc: Doc, old: Option<&Doc>, call: &Call) -> Answer {
-    doc.insert("updated_at".to_owned(), json!((resource.time)(call.now)));
+    doc.put("updated_at", (resource.time)(call.now));
     (resource.prepare)(account, &mut doc, old, call)?;
     let shown = (resource.render)(account, &doc, call);
     let verb = if old.is_some() { "updated" } else { "added" };
@@ -215,18 +238,14 @@ fn delete(resource: &Resource, account: &mut Account, parent: Option<i64>, call:
     let id = last_id(call)?;
     account.audit(resource.kind, "removed", &doc, call);
     if resource.has_state {
-        doc.insert("state".to_owned(), json!(2));
-        doc.insert("updated_at".to_owned(), json!((resource.time)(call.now)));
+        doc.put("state", 2);
+        doc.put("updated_at", (resource.time)(call.now));
         account.put(resource.kind, doc.clone());
     } else {
         account.remove(resource.kind, id);
     }
-    Ok(deleted(resource, Value::Object(doc), call))
-}
-
-fn deleted(resource: &Resource, doc: Value, call: &Call) -> Reply {
-    match call.switches.delete_answer {
+    Ok(match call.switches.delete_answer {
         DeleteAnswer::NoContent => Reply::Empty(StatusCode::NO_CONTENT),
-        DeleteAnswer::Body => one(resource, doc),
-    }
+        DeleteAnswer::Body => one(resource, Value::Object(doc)),
+    })
 }

@@ -1,46 +1,45 @@
-//! Runs: reading, cancelling.
+//! List, get and cancel runs.
 
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::trigger::answer_run;
+use super::route::Route;
+use super::run_json::{RunAt, RunContext, answer_run, render_run};
 use crate::call::Call;
 use crate::listing::{Listing, select};
-use crate::reply::{Answer, Refusal, Reply};
-use crate::routing::Route;
-use crate::runs::{Run, RunAt, Shown, render_run};
+use crate::refusal::Refusal;
+use crate::reply::{Answer, Reply};
+use crate::runs::Run;
 use crate::switches::CancelFinishedRun;
 use crate::world::{Account, World};
 
-pub(crate) const ROUTES: &[Route] = &[
-    Route::get("/api/v2/accounts/{account_id}/runs/", list_runs),
-    Route::get("/api/v2/accounts/{account_id}/runs/{id}/", get_run),
-    Route::post("/api/v2/accounts/{account_id}/runs/{run_id}/cancel/", cancel_run),
-];
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/v2/accounts/{account_id}/runs/", list_runs),
+        Route::get("/api/v2/accounts/{account_id}/runs/{id}/", get_run),
+        Route::post("/api/v2/accounts/{account_id}/runs/{run_id}/cancel/", cancel_run),
+    ]
+}
 
-const LISTING: Listing = Listing {
-    filters: &[
-        "pk",
-        "pk__in",
-        "id__gt",
-        "state",
-        "status",
-        "status__in",
-        "job_definition_id",
-        "environment_id",
-        "project_id",
-        "project_id__in",
-        "created_at__range",
-        "finished_at__range",
-        "dbt_version",
-        "dbt_version__in",
-        "deferring_run_id",
-        "has_docs_generated",
-        "has_sources_generated",
-    ],
-    default_state: None,
-    default_limit: 100,
-};
+const LISTING: Listing = Listing::all(&[
+    "pk",
+    "pk__in",
+    "id__gt",
+    "state",
+    "status",
+    "status__in",
+    "job_definition_id",
+    "environment_id",
+    "project_id",
+    "project_id__in",
+    "created_at__range",
+    "finished_at__range",
+    "dbt_version",
+    "dbt_version__in",
+    "deferring_run_id",
+    "has_docs_generated",
+    "has_sources_generated",
+]);
 
 const RELATED: [&str; 10] = [
     "trigger",
@@ -61,17 +60,11 @@ fn list_runs(world: &mut World, call: &Call) -> Answer {
     let visible = account.runs.values().filter(|run| !run.is_hidden(call.now));
     let rows: Vec<RunAt<'_>> = visible.map(|run| RunAt { run, now: call.now }).collect();
     let page = select(rows.iter(), account.id, &call.query, &LISTING, &call.switches)?;
-    let shown = Shown {
-        account,
-        now: call.now,
-        related: &related,
-        switches: &call.switches,
-        origin: &call.origin,
-    };
-    Ok(Reply::List(page.page(|row| render_run(row.run, &shown))))
+    let context = RunContext::new(account, call, &related);
+    Ok(Reply::List(page.page(|row| render_run(row.run, &context))))
 }
 
-/// The run in the path, unless it is still hidden.
+/// The run in the path, unless it is hidden.
 pub(crate) fn find_run<'a>(account: &'a Account, call: &Call, parameter: &str) -> Result<&'a Run, Refusal> {
     let run = account
         .runs
@@ -84,14 +77,8 @@ fn get_run(world: &mut World, call: &Call) -> Answer {
     let account = world.account(call)?;
     let related = call.query.related(&RELATED, &call.switches)?;
     let run = find_run(account, call, "id")?;
-    let shown = Shown {
-        account,
-        now: call.now,
-        related: &related,
-        switches: &call.switches,
-        origin: &call.origin,
-    };
-    Ok(Reply::One(render_run(run, &shown)))
+    let context = RunContext::new(account, call, &related);
+    Ok(Reply::One(render_run(run, &context)))
 }
 
 fn cancel_run(world: &mut World, call: &Call) -> Answer {

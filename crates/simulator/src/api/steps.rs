@@ -2,13 +2,18 @@
 
 use serde_json::{Value, json};
 
+use super::route::Route;
+use super::run_json::{href, render_job, render_trigger};
+use super::step_json::render_step;
 use crate::call::Call;
-use crate::reply::{Answer, Refusal, Reply};
-use crate::routing::Route;
-use crate::runs::{render_run, render_step, render_trigger};
-use crate::world::{Kind, World};
+use crate::document::Fields as _;
+use crate::refusal::Refusal;
+use crate::reply::{Answer, Reply};
+use crate::world::World;
 
-pub(crate) const ROUTES: &[Route] = &[Route::get("/api/v2/accounts/{account_id}/steps/{id}/", get_step)];
+pub(crate) fn routes() -> Vec<Route> {
+    vec![Route::get("/api/v2/accounts/{account_id}/steps/{id}/", get_step)]
+}
 
 const RELATED: [&str; 3] = ["trigger", "job", "debug_logs"];
 
@@ -21,22 +26,11 @@ fn get_step(world: &mut World, call: &Call) -> Answer {
     let (run, step) = found.ok_or_else(Refusal::not_found)?;
     let mut doc = render_step(run, step, call.now, &call.switches, !related.has("debug_logs"));
     if related.has("trigger") {
-        doc.insert("trigger".to_owned(), render_trigger(run));
+        doc.put("trigger", render_trigger(run));
     }
     if related.has("job") {
-        let job = account
-            .get(Kind::Jobs, run.job_id)
-            .map_or(Value::Null, super::jobs::as_internal);
-        doc.insert("job".to_owned(), job);
+        doc.put("job", render_job(account, run));
     }
-    let shown = crate::runs::Shown {
-        account,
-        now: call.now,
-        related: &crate::query::Related::default(),
-        switches: &call.switches,
-        origin: &call.origin,
-    };
-    let href = render_run(run, &shown).get("href").cloned();
-    doc.insert("run".to_owned(), json!({ "id": run.id, "href": href }));
+    doc.put("run", json!({ "id": run.id, "href": href(run, &call.origin) }));
     Ok(Reply::One(Value::Object(doc)))
 }

@@ -1,51 +1,66 @@
-//! Service tokens and personal tokens. A token made here opens the account at once; it is shown only when it is made.
+//! Service tokens and personal tokens. A new token gives access immediately; only the answer to its creation has it in full.
 
 use serde_json::{Value, json};
 
-use super::accounts::as_doc;
-use super::fields::{Field, Holds, accept};
+use super::fields::{Field, FieldType, accept};
+use super::resource::{Parent, Resource, Shape, Verb};
+use super::route::{Route, resource_routes};
 use crate::call::{Call, Caller};
-use crate::listing::{ACTIVE, Listing, select};
-use crate::reply::{self, Answer, Page, Refusal, Reply};
-use crate::routing::Route;
+use crate::document::{Doc, Fields as _, as_doc};
+use crate::listing::{Listing, Page};
+use crate::refusal::Refusal;
+use crate::reply::{self, Answer, Reply};
 use crate::stamp;
-use crate::world::{Doc, Kind, World};
+use crate::world::{Account, Kind, World};
 
-const LIST: &str = "/api/v3/accounts/{account_id}/service-tokens/";
-const ONE: &str = "/api/v3/accounts/{account_id}/service-tokens/{id}/";
+const SERVICE: &str = "/api/v3/accounts/{account_id}/service-tokens/";
 const PERSONAL: &str = "/api/v3/accounts/{account_id}/users/{user_id}/account-apikeys/";
-const PERSONAL_ONE: &str = "/api/v3/accounts/{account_id}/users/{user_id}/account-apikeys/{id}/";
 
-pub(crate) const ROUTES: &[Route] = &[
-    Route::get(LIST, list_service_tokens),
-    Route::post(LIST, create_service_token),
-    Route::get(ONE, get_service_token),
-    Route::put(ONE, rename_service_token),
-    // The specification has PUT, one client still sends POST.
-    Route::post(ONE, rename_service_token),
-    Route::delete(ONE, delete_service_token),
-    Route::get(
-        "/api/v3/accounts/{account_id}/service-tokens/{service_token_id}/permissions/",
-        list_permissions,
-    ),
-    Route::get(PERSONAL, list_personal),
-    Route::post(PERSONAL, create_personal),
-    Route::get(PERSONAL_ONE, get_personal),
-    Route::post(PERSONAL_ONE, rotate_personal),
-    Route::delete(PERSONAL_ONE, delete_personal),
-];
+pub(crate) fn routes() -> Vec<Route> {
+    let (service, personal) = (format!("{SERVICE}{{id}}/"), format!("{PERSONAL}{{id}}/"));
+    let permissions = format!("{SERVICE}{{service_token_id}}/permissions/");
+    let own = vec![
+        Route::post(SERVICE, create_service_token),
+        Route::put(&service, rename_service_token),
+        // The specification has PUT, but one client sends POST.
+        Route::post(&service, rename_service_token),
+        Route::delete(&service, |world, call| delete(world, Kind::ServiceTokens, call)),
+        Route::get(&permissions, list_permissions),
+        Route::post(PERSONAL, create_personal),
+        Route::post(&personal, rotate_personal),
+        Route::delete(&personal, |world, call| delete(world, Kind::PersonalTokens, call)),
+    ];
+    [
+        resource_routes(SERVICE, &SERVICE_TOKENS, &[Verb::List, Verb::Get]),
+        resource_routes(PERSONAL, &PERSONAL_TOKENS, &[Verb::List, Verb::Get]),
+        own,
+    ]
+    .concat()
+}
+
+static SERVICE_TOKENS: Resource = Resource {
+    shape: Shape::ErrorCode,
+    listing: Listing::active(&["pk", "state"]),
+    render: |_, doc, _| slim(doc),
+    ..Resource::plain(Kind::ServiceTokens, &FIELDS, |_| json!({}))
+};
+
+static PERSONAL_TOKENS: Resource = Resource {
+    listing: Listing::active(&["pk", "state"]),
+    parent: Some(Parent {
+        name: "user_id",
+        kind: Kind::Users,
+    }),
+    render: masked_token,
+    ..Resource::plain(Kind::PersonalTokens, &FIELDS, |_| json!({}))
+};
 
 const FIELDS: [Field; 4] = [
     Field::text("name").required(),
-    Field::new("permission_grants", Holds::Anything),
+    Field::new("permission_grants", FieldType::Anything),
     Field::flag("metadata_only"),
     Field::flag("webhooks_only"),
 ];
-
-const LISTING: Listing = Listing {
-    filters: &["pk", "state"],
-    ..ACTIVE
-};
 
 fn made_up(prefix: &str, id: i64) -> String {
     format!("{prefix}_FAKE_{id:x}")
@@ -79,11 +94,9 @@ fn token_doc(id: i64, account_id: i64, user_id: Option<i64>, kind: i64, token: &
     }))
 }
 
-/// As it is read back: the token itself never leaves again.
-fn shown(doc: &Doc) -> Value {
+fn masked_token(_: &Account, doc: &Doc, _: &Call) -> Value {
     let mut shown = doc.clone();
-    let mask = doc.get("token_string").cloned().unwrap_or(Value::Null);
-    shown.insert("token".to_owned(), mask);
+    shown.put("token", doc.value("token_string"));
     Value::Object(shown)
 }
 
@@ -110,18 +123,6 @@ fn slim(doc: &Doc) -> Value {
     )
 }
 
-fn list_service_tokens(world: &mut World, call: &Call) -> Answer {
-    let account = world.account(call)?;
-    let rows = select(
-        account.rows(Kind::ServiceTokens),
-        account.id,
-        &call.query,
-        &LISTING,
-        &call.switches,
-    )?;
-    Ok(reply::error_code_page(&rows.page(slim)))
-}
-
 fn create_service_token(world: &mut World, call: &Call) -> Answer {
     let fields = accept(&call.object()?, &FIELDS, true, call)?;
     let account = world.account(call)?;
@@ -131,21 +132,13 @@ fn create_service_token(world: &mut World, call: &Call) -> Answer {
     doc.extend(fields);
     account.audit(Kind::ServiceTokens, "added", &doc, call);
     account.put(Kind::ServiceTokens, doc.clone());
-    let accounts = vec![account.id];
-    world.tokens.insert(
-        token,
-        Caller {
-            accounts,
-            user_id: None,
-            service_token_id: Some(id),
-        },
-    );
+    let caller = Caller {
+        accounts: vec![account.id],
+        user_id: None,
+        service_token_id: Some(id),
+    };
+    world.tokens.insert(token, caller);
     Ok(reply::error_code_envelope(Value::Object(doc)))
-}
-
-fn get_service_token(world: &mut World, call: &Call) -> Answer {
-    let doc = world.account(call)?.find(Kind::ServiceTokens, call.id("id")?)?;
-    Ok(reply::error_code_envelope(slim(doc)))
 }
 
 fn rename_service_token(world: &mut World, call: &Call) -> Answer {
@@ -154,24 +147,18 @@ fn rename_service_token(world: &mut World, call: &Call) -> Answer {
     let account = world.account(call)?;
     let doc = account.find_mut(Kind::ServiceTokens, id)?;
     doc.extend(fields);
-    doc.insert("updated_at".to_owned(), json!(stamp::zulu(call.now)));
+    doc.put("updated_at", stamp::zulu(call.now));
     Ok(reply::error_code_envelope(slim(doc)))
 }
 
-fn delete_service_token(world: &mut World, call: &Call) -> Answer {
-    delete(world, Kind::ServiceTokens, call)
-}
-
-/// Deletes the row and shuts the token out.
+/// Deletes the row and revokes the token.
 fn delete(world: &mut World, kind: Kind, call: &Call) -> Answer {
     let id = call.id("id")?;
     let account = world.account(call)?;
     account.find(kind, id)?;
     let doc = account.remove(kind, id).unwrap_or_default();
     account.audit(kind, "removed", &doc, call);
-    if let Some(token) = doc.get("token").and_then(Value::as_str) {
-        world.tokens.remove(token);
-    }
+    world.tokens.remove(doc.text("token"));
     Ok(Reply::Empty(http::StatusCode::NO_CONTENT))
 }
 
@@ -179,12 +166,7 @@ fn list_permissions(world: &mut World, call: &Call) -> Answer {
     let account = world.account(call)?;
     let token_id = call.id("service_token_id")?;
     let doc = account.find(Kind::ServiceTokens, token_id)?;
-    let grants = doc
-        .get("permission_grants")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    let data = grants.iter().zip(1..).map(|(grant, index)| {
+    let data = doc.items("permission_grants").iter().zip(1..).map(|(grant, index)| {
         json!({
             "id": token_id * 100 + index,
             "account_id": account.id,
@@ -204,18 +186,6 @@ fn list_permissions(world: &mut World, call: &Call) -> Answer {
     )))
 }
 
-fn list_personal(world: &mut World, call: &Call) -> Answer {
-    let account = world.account(call)?;
-    let user_id = call.id("user_id")?;
-    account.find(Kind::Users, user_id)?;
-    let rows = account
-        .rows(Kind::PersonalTokens)
-        .filter(|row| row.get("user_id") == Some(&json!(user_id)));
-    Ok(Reply::List(
-        select(rows, account.id, &call.query, &LISTING, &call.switches)?.page(shown),
-    ))
-}
-
 fn create_personal(world: &mut World, call: &Call) -> Answer {
     let fields = accept(&call.object()?, &FIELDS[..1], true, call)?;
     let account = world.account(call)?;
@@ -225,36 +195,27 @@ fn create_personal(world: &mut World, call: &Call) -> Answer {
     let token = made_up("dbtu", id);
     let mut doc = token_doc(id, account.id, Some(user_id), 1, &token, call);
     doc.extend(fields);
-    doc.insert("user".to_owned(), account.pointed(&doc, Kind::Users, "user_id"));
+    doc.put("user", account.referenced(&doc, Kind::Users, "user_id"));
     account.audit(Kind::PersonalTokens, "added", &doc, call);
     account.put(Kind::PersonalTokens, doc.clone());
-    let accounts = vec![account.id];
-    world.tokens.insert(
-        token,
-        Caller {
-            accounts,
-            user_id: Some(user_id),
-            service_token_id: None,
-        },
-    );
+    let caller = Caller {
+        accounts: vec![account.id],
+        user_id: Some(user_id),
+        service_token_id: None,
+    };
+    world.tokens.insert(token, caller);
     Ok(reply::error_code_envelope(Value::Object(doc)))
 }
 
-fn get_personal(world: &mut World, call: &Call) -> Answer {
-    Ok(Reply::One(shown(
-        world.account(call)?.find(Kind::PersonalTokens, call.id("id")?)?,
-    )))
-}
-
-/// The old token stops working, the row gets a new one.
+/// Replaces the token of a row and revokes the old one.
 fn rotate_personal(world: &mut World, call: &Call) -> Answer {
     let id = call.id("id")?;
     let account = world.account(call)?;
     let fresh = made_up("dbtu", account.ids.next());
     let doc = account.find_mut(Kind::PersonalTokens, id)?;
     let old = doc.insert("token".to_owned(), json!(fresh));
-    doc.insert("token_string".to_owned(), json!(masked(&fresh)));
-    doc.insert("updated_at".to_owned(), json!(stamp::zulu(call.now)));
+    doc.put("token_string", masked(&fresh));
+    doc.put("updated_at", stamp::zulu(call.now));
     let answer = reply::error_code_envelope(Value::Object(doc.clone()));
     let caller = old
         .as_ref()
@@ -262,8 +223,4 @@ fn rotate_personal(world: &mut World, call: &Call) -> Answer {
         .and_then(|old| world.tokens.remove(old));
     world.tokens.insert(fresh, caller.ok_or_else(Refusal::not_found)?);
     Ok(answer)
-}
-
-fn delete_personal(world: &mut World, call: &Call) -> Answer {
-    delete(world, Kind::PersonalTokens, call)
 }

@@ -2,112 +2,65 @@
 
 use serde_json::{Value, json};
 
-use super::accounts::as_doc;
-use super::fields::{Field, accept};
+use super::fields::Field;
+use super::resource::{ALL_VERBS, Parent, Resource, Verb, perform};
+use super::route::{Route, resource_routes};
 use crate::call::Call;
-use crate::reply::{Answer, Page, Refusal, Reply};
-use crate::routing::Route;
-use crate::stamp;
-use crate::world::{Account, Doc, Kind, World};
+use crate::document::{Doc, Fields as _};
+use crate::listing::Page;
+use crate::refusal::Refusal;
+use crate::reply::{Answer, Reply};
+use crate::world::{Account, Kind, World};
 
 const LIST: &str = "/api/v3/users/{user_id}/credentials/";
-const ONE: &str = "/api/v3/users/{user_id}/credentials/{id}/";
 
-pub(crate) const ROUTES: &[Route] = &[
-    Route::get(LIST, list),
-    Route::post(LIST, create),
-    Route::get(ONE, get),
-    Route::post(ONE, update),
-    Route::delete(ONE, delete),
-];
-
-const FIELDS: [Field; 4] = [
-    Field::int("account_id"),
-    Field::int("project_id").required(),
-    Field::int("credentials_id").required(),
-    Field::int("state"),
-];
-
-/// The account of the user in the path, among those of the caller.
-fn account<'a>(world: &'a mut World, call: &Call) -> Result<(&'a mut Account, i64), Refusal> {
-    let user_id = call.id("user_id")?;
-    let mut accounts = world
-        .accounts
-        .values_mut()
-        .filter(|account| call.caller.accounts.contains(&account.id));
-    let account = accounts.find(|account| account.get(Kind::Users, user_id).is_some());
-    Ok((account.ok_or_else(Refusal::not_found)?, user_id))
+pub(crate) fn routes() -> Vec<Route> {
+    let verbs: Vec<Verb> = ALL_VERBS.into_iter().filter(|verb| *verb != Verb::Get).collect();
+    let mut routes = resource_routes(LIST, &USER_CREDENTIALS, &verbs);
+    routes.push(Route::get(&format!("{LIST}{{id}}/"), get));
+    routes
 }
 
-fn shown(account: &Account, doc: &Doc) -> Value {
+static USER_CREDENTIALS: Resource = Resource {
+    account: |world, call| world.account_of_user(&call.caller, call.id("user_id")?),
+    parent: Some(Parent {
+        name: "user_id",
+        kind: Kind::Users,
+    }),
+    prepare: check,
+    render: with_objects,
+    ..Resource::plain(
+        Kind::UserCredentials,
+        &[
+            Field::int("account_id"),
+            Field::int("project_id").required(),
+            Field::int("credentials_id").required(),
+            Field::int("state"),
+        ],
+        |_| json!({}),
+    )
+};
+
+fn check(account: &mut Account, doc: &mut Doc, _: Option<&Doc>, _: &Call) -> Result<(), Refusal> {
+    account.check_reference(doc, "project_id", Kind::Projects)?;
+    account.check_reference(doc, "credentials_id", Kind::Credentials)
+}
+
+fn with_objects(account: &Account, doc: &Doc, _: &Call) -> Value {
     let mut shown = doc.clone();
-    shown.insert(
-        "credentials".to_owned(),
-        account.pointed(doc, Kind::Credentials, "credentials_id"),
+    shown.put(
+        "credentials",
+        account.referenced(doc, Kind::Credentials, "credentials_id"),
     );
-    shown.insert("project".to_owned(), account.pointed(doc, Kind::Projects, "project_id"));
+    shown.put("project", account.referenced(doc, Kind::Projects, "project_id"));
     Value::Object(shown)
 }
 
-fn of_user(account: &Account, user_id: i64) -> Vec<Value> {
-    let rows = account.rows(Kind::UserCredentials);
-    rows.filter(|row| row.get("user_id") == Some(&json!(user_id)))
-        .map(|row| shown(account, row))
-        .collect()
-}
-
-fn list(world: &mut World, call: &Call) -> Answer {
-    let (account, user_id) = account(world, call)?;
-    Ok(Reply::List(Page::whole(
-        of_user(account, user_id),
-        json!({ "user_id": user_id }),
-    )))
-}
-
-fn create(world: &mut World, call: &Call) -> Answer {
-    let fields = accept(&call.object()?, &FIELDS, true, call)?;
-    let (account, user_id) = account(world, call)?;
-    let mut doc = as_doc(json!({
-        "id": account.ids.next(),
-        "account_id": account.id,
-        "user_id": user_id,
-        "state": 1,
-        "created_at": stamp::spaced(call.now),
-        "updated_at": stamp::spaced(call.now),
-    }));
-    doc.extend(fields);
-    account.check_pointer(&doc, "project_id", Kind::Projects)?;
-    account.check_pointer(&doc, "credentials_id", Kind::Credentials)?;
-    account.audit(Kind::UserCredentials, "added", &doc, call);
-    account.put(Kind::UserCredentials, doc.clone());
-    Ok(Reply::One(shown(account, &doc)))
-}
-
-/// The specification answers a list here, and so do we.
+/// The answer is a list, as in the specification.
 fn get(world: &mut World, call: &Call) -> Answer {
-    let (account, user_id) = account(world, call)?;
-    let id = call.id("id")?;
-    account.find(Kind::UserCredentials, id)?;
-    let mut data = of_user(account, user_id);
-    data.retain(|row| row.get("id") == Some(&json!(id)));
-    Ok(Reply::List(Page::whole(data, json!({ "user_id": user_id, "pk": id }))))
-}
-
-fn update(world: &mut World, call: &Call) -> Answer {
-    let fields = accept(&call.object()?, &FIELDS, false, call)?;
-    let (account, _) = account(world, call)?;
-    let doc = account.find_mut(Kind::UserCredentials, call.id("id")?)?;
-    doc.extend(fields);
-    doc.insert("updated_at".to_owned(), json!(stamp::spaced(call.now)));
-    let doc = doc.clone();
-    Ok(Reply::One(shown(account, &doc)))
-}
-
-fn delete(world: &mut World, call: &Call) -> Answer {
-    let (account, _) = account(world, call)?;
-    let id = call.id("id")?;
-    let doc = account.find(Kind::UserCredentials, id)?.clone();
-    account.audit(Kind::UserCredentials, "removed", &doc, call);
-    account.remove(Kind::UserCredentials, id);
-    Ok(Reply::Empty(http::StatusCode::NO_CONTENT))
+    let filters = json!({ "user_id": call.id("user_id")?, "pk": call.id("id")? });
+    Ok(match perform(Verb::Get, &USER_CREDENTIALS, world, call)? {
+        Reply::One(data) => Reply::List(Page::whole(vec![data], filters)),
+        other => other,
+    })
 }

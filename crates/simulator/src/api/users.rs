@@ -1,67 +1,62 @@
-//! Users, their licences and invitations, and who is behind a token.
+//! Users with their licences and invitations, and the user of a token.
 
 use serde_json::{Value, json};
 
-use super::accounts::as_doc;
-use super::fields::{Field, Holds, accept};
-use super::resource::{New, Resource, Verb};
+use super::fields::{Field, FieldType, accept};
+use super::resource::{Resource, Verb};
+use super::route::{Route, resource_routes};
 use crate::call::Call;
-use crate::listing::{ACTIVE, select};
-use crate::reply::{self, Answer, Page, Refusal, Reply};
-use crate::routing::Route;
+use crate::document::{Doc, Fields as _, as_doc};
+use crate::listing::Page;
+use crate::refusal::Refusal;
+use crate::reply::{self, Answer, Reply};
 use crate::stamp;
-use crate::world::{Account, Doc, Kind, World};
+use crate::world::{Kind, World};
 
-pub(crate) const ROUTES: &[Route] = &[
-    Route::get("/api/v2/accounts/{account_id}/users/", list_users),
-    Route::get("/api/v3/accounts/{account_id}/users/", list_users),
-    Route::get("/api/v3/accounts/{account_id}/users/{id}/", get_account_user),
-    // Not in the specification, but two clients read it.
-    Route::get("/api/v2/accounts/{account_id}/users/{id}/", get_user_of_account),
-    Route::get("/api/v2/users/{id}/", get_user),
-    Route::post("/api/v2/users/{id}/", update_user),
-    Route::get("/api/v2/whoami/", whoami),
-    Route::get("/api/v2/accounts/{account_id}/licenses/", list_licenses),
-    Route::post("/api/v2/accounts/{account_id}/permissions/{id}/", update_license),
-    Route::usual("GET", "/api/v2/accounts/{account_id}/invites/", Verb::List, &INVITES),
-    Route::usual(
-        "GET",
-        "/api/v2/accounts/{account_id}/invites/{id}/",
-        Verb::Get,
-        &INVITES,
-    ),
-    Route::post("/api/v3/accounts/{account_id}/invites/", invite),
-];
+pub(crate) fn routes() -> Vec<Route> {
+    let (v2, v3) = ("/api/v2/accounts/{account_id}", "/api/v3/accounts/{account_id}");
+    let own = vec![
+        Route::get(&format!("{v3}/users/{{id}}/"), get_account_user),
+        Route::get("/api/v2/users/{id}/", get_user),
+        Route::post("/api/v2/users/{id}/", update_user),
+        Route::get("/api/v2/whoami/", whoami),
+        Route::get(&format!("{v2}/licenses/"), list_licenses),
+        Route::post(&format!("{v2}/permissions/{{id}}/"), update_license),
+        Route::post(&format!("{v3}/invites/"), invite),
+    ];
+    [
+        // The single user of v2 is not in the specification, but two clients read it.
+        resource_routes(&format!("{v2}/users/"), &USERS, &[Verb::List, Verb::Get]),
+        resource_routes(&format!("{v3}/users/"), &USERS, &[Verb::List]),
+        resource_routes(&format!("{v2}/invites/"), &INVITES, &[Verb::List, Verb::Get]),
+        own,
+    ]
+    .concat()
+}
+
+static USERS: Resource = Resource::plain(Kind::Users, &[], |_| json!({}));
 
 static INVITES: Resource = Resource {
     has_state: false,
-    time: stamp::offset,
-    ..Resource::plain(Kind::Invites, &[], |_: &New<'_>| Doc::new())
+    ..Resource::plain(Kind::Invites, &[], |_| json!({}))
 };
 
-fn list_users(world: &mut World, call: &Call) -> Answer {
-    let account = world.account(call)?;
-    let rows = select(
-        account.rows(Kind::Users),
-        account.id,
-        &call.query,
-        &ACTIVE,
-        &call.switches,
-    )?;
-    Ok(Reply::List(rows.page(|row| Value::Object(row.clone()))))
+const LICENSE_TYPE: Field = Field::new(
+    "license_type",
+    FieldType::Choice(&["developer", "read_only", "analyst", "it"]),
+)
+.required();
+
+/// The first licence of a user.
+fn license(user: &Doc) -> Option<&Value> {
+    user.items("permissions").first()
 }
 
-fn get_user_of_account(world: &mut World, call: &Call) -> Answer {
-    let user = world.account(call)?.find(Kind::Users, call.id("id")?)?;
-    Ok(Reply::One(Value::Object(user.clone())))
-}
-
-/// The slim form of v3.
+/// The short form of v3.
 fn get_account_user(world: &mut World, call: &Call) -> Answer {
     let user = world.account(call)?.find(Kind::Users, call.id("id")?)?;
-    let field = |name: &str| user.get(name).cloned().unwrap_or(Value::Null);
-    let name = |name: &str| user.get(name).and_then(Value::as_str).unwrap_or_default();
-    let license = user.get("permissions").and_then(|list| list.get(0));
+    let field = |name: &str| user.get(name);
+    let license = license(user);
     Ok(reply::error_code_envelope(json!({
         "id": field("id"),
         "created_at": field("created_at"),
@@ -69,7 +64,7 @@ fn get_account_user(world: &mut World, call: &Call) -> Answer {
         "email": field("email"),
         "first_name": field("first_name"),
         "last_name": field("last_name"),
-        "fullname": format!("{} {}", name("first_name"), name("last_name")),
+        "fullname": format!("{} {}", user.text("first_name"), user.text("last_name")),
         "email_verified": field("email_verified"),
         "license": {
             "id": license.and_then(|license| license.get("id")),
@@ -81,21 +76,9 @@ fn get_account_user(world: &mut World, call: &Call) -> Answer {
     })))
 }
 
-/// The account in which a user is known, among those of the caller.
-fn account_of_user<'a>(world: &'a mut World, call: &Call, id: i64) -> Result<&'a mut Account, Refusal> {
-    let accounts = world
-        .accounts
-        .values_mut()
-        .filter(|account| call.caller.accounts.contains(&account.id));
-    accounts
-        .into_iter()
-        .find(|account| account.get(Kind::Users, id).is_some())
-        .ok_or_else(Refusal::not_found)
-}
-
 fn get_user(world: &mut World, call: &Call) -> Answer {
     let id = call.id("id")?;
-    let user = account_of_user(world, call, id)?.find(Kind::Users, id)?;
+    let user = world.account_of_user(&call.caller, id)?.find(Kind::Users, id)?;
     Ok(Reply::One(Value::Object(user.clone())))
 }
 
@@ -106,17 +89,17 @@ fn update_user(world: &mut World, call: &Call) -> Answer {
     ];
     let id = call.id("id")?;
     let changes = accept(&call.object()?, &NAMES, false, call)?;
-    let account = account_of_user(world, call, id)?;
+    let account = world.account_of_user(&call.caller, id)?;
     let user = account.find_mut(Kind::Users, id)?;
     user.extend(changes);
     Ok(Reply::One(Value::Object(user.clone())))
 }
 
-/// Not in the specification; the best test of a connection that there is.
+/// Not in the specification; clients use it to test a connection.
 fn whoami(world: &mut World, call: &Call) -> Answer {
     match call.caller.user_id {
         Some(id) => {
-            let user = account_of_user(world, call, id)?.find(Kind::Users, id)?;
+            let user = world.account_of_user(&call.caller, id)?.find(Kind::Users, id)?;
             Ok(Reply::One(json!({ "user": user })))
         }
         None if call.switches.whoami_for_service_tokens => {
@@ -131,14 +114,9 @@ fn whoami(world: &mut World, call: &Call) -> Answer {
 
 fn list_licenses(world: &mut World, call: &Call) -> Answer {
     let account = world.account(call)?;
-    let seats = |field: &str| account.doc.get(field).and_then(Value::as_i64).unwrap_or_default();
-    let detail = |license: &str, total: i64| {
-        let holds = |user: &&Doc| {
-            user.get("permissions")
-                .and_then(|list| list.get(0))
-                .and_then(|row| row.get("license_type"))
-                == Some(&json!(license))
-        };
+    let detail = |license_type: &str| {
+        let total = account.doc.int(&format!("{license_type}_seats")).unwrap_or_default();
+        let holds = |user: &&Doc| license(user).is_some_and(|license| license["license_type"] == license_type);
         let used = i64::try_from(account.rows(Kind::Users).filter(holds).count()).unwrap_or(i64::MAX);
         json!({
             "limited": true,
@@ -150,13 +128,9 @@ fn list_licenses(world: &mut World, call: &Call) -> Answer {
             "enterprise_plan": true,
         })
     };
-    let data = json!({
-        "developer": detail("developer", seats("developer_seats")),
-        "explorer": detail("explorer", seats("explorer_seats")),
-        "read_only": detail("read_only", seats("read_only_seats")),
-        "it": detail("it", seats("it_seats")),
-        "analyst": detail("analyst", seats("analyst_seats")),
-    });
+    let types = ["developer", "explorer", "read_only", "it", "analyst"];
+    let data = types.map(|license_type| (license_type.to_owned(), detail(license_type)));
+    let data = Value::Object(data.into_iter().collect());
     Ok(Reply::List(Page::whole(
         vec![data],
         json!({ "account_id": account.id }),
@@ -164,53 +138,32 @@ fn list_licenses(world: &mut World, call: &Call) -> Answer {
 }
 
 fn update_license(world: &mut World, call: &Call) -> Answer {
-    const FIELDS: [Field; 2] = [
-        Field::new(
-            "license_type",
-            Holds::Choice(&["developer", "read_only", "analyst", "it"]),
-        )
-        .required(),
-        Field::int("state"),
-    ];
-    let changes = accept(&call.object()?, &FIELDS, true, call)?;
+    let changes = accept(&call.object()?, &[LICENSE_TYPE, Field::int("state")], true, call)?;
     let id = call.id("id")?;
     let account = world.account(call)?;
-    let of_license = |row: &&Doc| {
-        row.get("permissions")
-            .and_then(|list| list.get(0))
-            .and_then(|row| row.get("id"))
-            == Some(&json!(id))
-    };
-    let user = account
+    let holder = account
         .rows(Kind::Users)
-        .find(of_license)
-        .and_then(|row| row.get("id"))
-        .and_then(Value::as_i64);
-    let user = account.find_mut(Kind::Users, user.ok_or_else(Refusal::not_found)?)?;
+        .find(|user| license(user).is_some_and(|license| license["id"] == id));
+    let holder = holder.and_then(|user| user.int("id")).ok_or_else(Refusal::not_found)?;
+    let user = account.find_mut(Kind::Users, holder)?;
     let license = user
         .get_mut("permissions")
-        .and_then(|list| list.get_mut(0))
-        .and_then(Value::as_object_mut);
+        .and_then(|list| list.get_mut(0)?.as_object_mut());
     let license = license.ok_or_else(Refusal::not_found)?;
     license.extend(changes);
-    license.insert("updated_at".to_owned(), json!(stamp::offset(call.now)));
+    license.put("updated_at", stamp::offset(call.now));
     Ok(Reply::One(Value::Object(license.clone())))
 }
 
 fn invite(world: &mut World, call: &Call) -> Answer {
     const FIELDS: [Field; 3] = [
-        Field::new("email_addresses", Holds::Texts).required(),
-        Field::new(
-            "license_type",
-            Holds::Choice(&["developer", "read_only", "analyst", "it"]),
-        )
-        .required(),
-        Field::new("group_ids", Holds::Ints),
+        Field::new("email_addresses", FieldType::Texts).required(),
+        LICENSE_TYPE,
+        Field::new("group_ids", FieldType::Ints),
     ];
     let body = accept(&call.object()?, &FIELDS, true, call)?;
     let account = world.account(call)?;
-    let addresses = body.get("email_addresses").cloned().unwrap_or_default();
-    for address in addresses.as_array().into_iter().flatten() {
+    for address in body.items("email_addresses") {
         let id = account.ids.next();
         let doc = as_doc(json!({
             "id": id,
@@ -219,7 +172,7 @@ fn invite(world: &mut World, call: &Call) -> Answer {
             "license_type": body.get("license_type"),
             "status": 1,
             "type": "standard",
-            "group_ids": body.get("group_ids").cloned().unwrap_or_else(|| json!([])),
+            "group_ids": body.items("group_ids"),
             "redeemed_at": null,
             "created_at": stamp::offset(call.now),
             "account": { "id": account.id, "name": account.doc.get("name"), "state": 1 },
@@ -228,5 +181,5 @@ fn invite(world: &mut World, call: &Call) -> Answer {
         account.audit(Kind::Invites, "added", &doc, call);
         account.put(Kind::Invites, doc);
     }
-    Ok(Reply::One(json!({ "sent": addresses })))
+    Ok(Reply::One(json!({ "sent": body.get("email_addresses") })))
 }

@@ -1,65 +1,55 @@
-//! Webhook subscriptions and their logs. The envelope is one of its own: `status` holds a code alone.
+//! Webhook subscriptions, their events and receipts. In their envelope `status` is only a code.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::fields::{Field, Holds, accept};
+use super::fields::{Field, FieldType, accept};
+use super::route::Route;
 use crate::call::Call;
-use crate::listing::{ACTIVE, Listing, window};
-use crate::reply::{Answer, Refusal, Reply};
-use crate::routing::Route;
-use crate::webhooks::{EventKind, Hooks, Subscription, micros, post};
-use crate::world::{Doc, World};
+use crate::document::{Doc, Fields as _};
+use crate::listing::{Listing, window};
+use crate::refusal::Refusal;
+use crate::reply::{Answer, Reply};
+use crate::runs::EventKind;
+use crate::stamp;
+use crate::webhooks::{Event, Hooks, Receipt, Subscription, micros, post};
+use crate::world::World;
 
-const LIST: &str = "/api/v3/accounts/{account_id}/webhooks/subscriptions";
-const ONE: &str = "/api/v3/accounts/{account_id}/webhooks/subscription/{subscription_id}";
+const WEBHOOKS: &str = "/api/v3/accounts/{account_id}/webhooks";
+const SUBSCRIPTION: &str = "/api/v3/accounts/{account_id}/webhooks/subscription/{subscription_id}";
 
-pub(crate) const ROUTES: &[Route] = &[
-    Route::get(LIST, list),
-    Route::post(LIST, create),
-    Route::get(ONE, get),
-    Route::put(ONE, update),
-    Route::delete(ONE, delete),
-    Route::get(
-        "/api/v3/accounts/{account_id}/webhooks/subscription/{subscription_id}/test",
-        test,
-    ),
-    Route::get(
-        "/api/v3/accounts/{account_id}/webhooks/subscription/{subscription_id}/events",
-        list_events,
-    ),
-    Route::get(
-        "/api/v3/accounts/{account_id}/webhooks/subscription/{subscription_id}/event/{event_id}/receipt",
-        receipts_of_event,
-    ),
-    Route::get("/api/v3/accounts/{account_id}/webhooks/event/{event_id}", get_event),
-    Route::get(
-        "/api/v3/accounts/{account_id}/webhooks/event/{event_id}/receipts",
-        receipts_of_event,
-    ),
-    Route::get(
-        "/api/v3/accounts/{account_id}/webhooks/receipt/{receipt_id}",
-        get_receipt,
-    ),
-];
-
-const KINDS: [EventKind; 3] = [EventKind::Started, EventKind::Completed, EventKind::Errored];
+pub(crate) fn routes() -> Vec<Route> {
+    let subscriptions = format!("{WEBHOOKS}/subscriptions");
+    let event = format!("{WEBHOOKS}/event/{{event_id}}");
+    vec![
+        Route::get(&subscriptions, list),
+        Route::post(&subscriptions, create),
+        Route::get(SUBSCRIPTION, get),
+        Route::put(SUBSCRIPTION, update),
+        Route::delete(SUBSCRIPTION, delete),
+        Route::get(&format!("{SUBSCRIPTION}/test"), test),
+        Route::get(&format!("{SUBSCRIPTION}/events"), list_events),
+        Route::get(&format!("{SUBSCRIPTION}/event/{{event_id}}/receipt"), receipts_of_event),
+        Route::get(&event, get_event),
+        Route::get(&format!("{event}/receipts"), receipts_of_event),
+        Route::get(&format!("{WEBHOOKS}/receipt/{{receipt_id}}"), get_receipt),
+    ]
+}
 
 const FIELDS: [Field; 6] = [
     Field::text("name").required(),
     Field::text("description"),
-    Field::new("event_types", Holds::Texts).required(),
+    Field::new("event_types", FieldType::Texts).required(),
     Field::text("client_url").required(),
     Field::flag("active").required(),
-    // Numbers by the specification, texts in the samples: both are taken.
-    Field::new("job_ids", Holds::Anything),
+    // Numbers in the specification, texts in dbt's samples; both are accepted.
+    Field::new("job_ids", FieldType::Anything),
 ];
 
-/// Lists are ten long unless asked otherwise.
 const LISTING: Listing = Listing {
     default_limit: 10,
-    ..ACTIVE
+    ..Listing::all(&[])
 };
 
 fn answer(status: StatusCode, data: impl Into<Value>) -> Reply {
@@ -87,7 +77,7 @@ fn shown(subscription: &Subscription, call: &Call, account_id: i64) -> Value {
     })
 }
 
-/// One page of a log, with the `extra` that webhooks have.
+/// One page of a list, with the `extra` of webhooks.
 fn page(call: &Call, all: Vec<Value>) -> Answer {
     let (limit, offset) = window(&call.query, &LISTING, &call.switches)?;
     let total = all.len();
@@ -110,45 +100,40 @@ fn list(world: &mut World, call: &Call) -> Answer {
     page(call, all.collect())
 }
 
-fn text(fields: &Doc, name: &str) -> Option<String> {
-    fields.get(name)?.as_str().map(ToOwned::to_owned)
-}
-
-/// What a body says of events and jobs, checked.
-fn wanted(fields: &Doc, call: &Call) -> Result<(Vec<String>, Vec<i64>), Refusal> {
-    let texts = |name: &str| fields.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
-    let kinds: Vec<String> = texts("event_types")
+/// The event types and jobs of a body.
+fn events_and_jobs(fields: &Doc, call: &Call) -> Result<(Vec<String>, Vec<i64>), Refusal> {
+    let types = fields.items("event_types").iter().filter_map(Value::as_str);
+    let types: Vec<String> = types.map(ToOwned::to_owned).collect();
+    if let Some(unknown) = types
         .iter()
-        .filter_map(Value::as_str)
-        .map(ToOwned::to_owned)
-        .collect();
-    if let Some(strange) = kinds.iter().find(|name| !KINDS.iter().any(|kind| kind.name() == *name)) {
-        return Err(call.invalid(json!({ "event_types": format!("\"{strange}\" is not a valid choice.") })));
+        .find(|name| !EventKind::ALL.iter().any(|kind| kind.name() == *name))
+    {
+        return Err(call.invalid(json!({ "event_types": format!("\"{unknown}\" is not a valid choice.") })));
     }
-    let jobs = texts("job_ids")
-        .iter()
+    let jobs = fields.items("job_ids").iter();
+    let jobs = jobs
         .map(|id| id.as_i64().or_else(|| id.as_str()?.parse().ok()))
         .collect::<Option<Vec<_>>>();
     Ok((
-        kinds,
+        types,
         jobs.ok_or_else(|| call.invalid(json!({ "job_ids": "Expected a list of integers." })))?,
     ))
 }
 
-/// The secret is in this answer and in no other.
+/// Only this answer contains the secret.
 fn create(world: &mut World, call: &Call) -> Answer {
     let fields = accept(&call.object()?, &FIELDS, true, call)?;
-    let (event_types, job_ids) = wanted(&fields, call)?;
+    let (event_types, job_ids) = events_and_jobs(&fields, call)?;
     let account = world.account(call)?;
     let number = account.ids.next();
     let subscription = Subscription {
         id: format!("wsu_{number:x}"),
-        name: text(&fields, "name").unwrap_or_default(),
-        description: text(&fields, "description").unwrap_or_default(),
+        name: fields.text("name").to_owned(),
+        description: fields.text("description").to_owned(),
         event_types,
         job_ids,
-        client_url: text(&fields, "client_url").unwrap_or_default(),
-        active: fields.get("active") == Some(&json!(true)),
+        client_url: fields.text("client_url").to_owned(),
+        active: fields.flag("active") == Some(true),
         secret: hex::encode(Sha256::digest(number.to_be_bytes())),
         created_at: call.now,
         last_status: String::new(),
@@ -158,10 +143,8 @@ fn create(world: &mut World, call: &Call) -> Answer {
     };
     let mut data = shown(&subscription, call, account.id);
     data["hmac_secret"] = json!(subscription.secret);
-    account
-        .hooks
-        .subscriptions
-        .insert(subscription.id.clone(), subscription);
+    let id = subscription.id.clone();
+    account.hooks.subscriptions.insert(id, subscription);
     Ok(answer(StatusCode::CREATED, data))
 }
 
@@ -178,16 +161,16 @@ fn get(world: &mut World, call: &Call) -> Answer {
     Ok(answer(StatusCode::OK, shown(find(&mut account.hooks, call)?, call, id)))
 }
 
-/// Another address makes an inactive subscription active again.
+/// A new address reactivates an inactive subscription.
 fn update(world: &mut World, call: &Call) -> Answer {
     let fields = accept(&call.object()?, &FIELDS, true, call)?;
-    let (event_types, job_ids) = wanted(&fields, call)?;
+    let (event_types, job_ids) = events_and_jobs(&fields, call)?;
     let account = world.account(call)?;
     let id = account.id;
     let subscription = find(&mut account.hooks, call)?;
-    let url = text(&fields, "client_url").unwrap_or_default();
+    let url = fields.text("client_url").to_owned();
     let revived = !subscription.active && url != subscription.client_url;
-    subscription.active = revived || fields.get("active") == Some(&json!(true));
+    subscription.active = revived || fields.flag("active") == Some(true);
     if subscription.active {
         subscription.failed_in_a_row = 0;
         subscription.deactivate_reason.clear();
@@ -195,14 +178,14 @@ fn update(world: &mut World, call: &Call) -> Answer {
     subscription.client_url = url;
     subscription.event_types = event_types;
     subscription.job_ids = job_ids;
-    subscription.name = text(&fields, "name").unwrap_or_default();
-    subscription.description = text(&fields, "description").unwrap_or_default();
+    fields.text("name").clone_into(&mut subscription.name);
+    fields.text("description").clone_into(&mut subscription.description);
     Ok(answer(StatusCode::OK, shown(subscription, call, id)))
 }
 
 fn delete(world: &mut World, call: &Call) -> Answer {
     let account = world.account(call)?;
-    let gone = account
+    let deleted = account
         .hooks
         .subscriptions
         .remove(call.param("subscription_id"))
@@ -210,11 +193,11 @@ fn delete(world: &mut World, call: &Call) -> Answer {
     let status = json!({ "code": 200, "is_success": true });
     Ok(Reply::Bare(
         StatusCode::OK,
-        json!({ "data": { "id": gone.id }, "status": status }),
+        json!({ "data": { "id": deleted.id }, "status": status }),
     ))
 }
 
-/// Calls the client's address at once and says what it answered.
+/// Sends a test event to the client's address and answers with the result.
 fn test(world: &mut World, call: &Call) -> Answer {
     let account = world.account(call)?;
     let event_id = format!("wev_{:x}", account.ids.next());
@@ -225,7 +208,7 @@ fn test(world: &mut World, call: &Call) -> Answer {
         "accountId": account_id,
         "webhooksID": subscription.id,
         "eventId": event_id,
-        "timestamp": crate::stamp::zulu(call.now),
+        "timestamp": stamp::zulu(call.now),
         "eventType": "webhook.test",
         "webhookName": subscription.name,
         "data": {},
@@ -254,7 +237,7 @@ fn list_events(world: &mut World, call: &Call) -> Answer {
         .iter()
         .rev()
         .filter(|event| event.subscription_id == id);
-    page(call, events.map(crate::webhooks::Event::to_json).collect())
+    page(call, events.map(Event::to_json).collect())
 }
 
 fn get_event(world: &mut World, call: &Call) -> Answer {
@@ -276,7 +259,7 @@ fn receipts_of_event(world: &mut World, call: &Call) -> Answer {
     let receipts = account.hooks.receipts.iter().filter(|receipt| receipt.event_id == id);
     Ok(answer(
         StatusCode::OK,
-        receipts.map(crate::webhooks::Receipt::to_json).collect::<Value>(),
+        receipts.map(Receipt::to_json).collect::<Value>(),
     ))
 }
 

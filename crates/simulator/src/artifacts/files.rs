@@ -1,21 +1,21 @@
-//! Which files a step leaves, and what is in them.
+//! The files that a step leaves, and their content.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::content::{Content, Source};
 use super::generated::Generated;
-use super::{Content, Source, recorded};
+use super::{logs, recorded};
 use crate::runs::{Phase, Run, Step, StepState};
 use crate::stamp;
 
 const RUN_PATH: &str = "run/acme_shop/models/marts/customers.sql";
 const COMPILED_PATH: &str = "compiled/acme_shop/models/marts/customers.sql";
 
-/// The step that is meant: the asked one, or the last that was executed. Nothing while the run goes on, and nothing for
-/// a run that was cancelled.
-fn meant(run: &Run, step: Option<usize>, now: DateTime<Utc>) -> Option<&Step> {
+/// The requested step, by default the last executed one. `None` while the run has not ended, and when it was cancelled.
+fn chosen_step(run: &Run, step: Option<usize>, now: DateTime<Utc>) -> Option<&Step> {
     if !matches!(run.phase(now), Phase::Success | Phase::Error) {
         return None;
     }
@@ -25,10 +25,10 @@ fn meant(run: &Run, step: Option<usize>, now: DateTime<Utc>) -> Option<&Step> {
     }
 }
 
-/// The files of a run as dbt lists them; `None` when none were saved.
+/// The names of the files of a run; `None` when there are none.
 pub(crate) fn names(run: &Run, step: Option<usize>, now: DateTime<Utc>) -> Option<Vec<String>> {
-    let last = meant(run, step, now)?;
-    // Without a step the list holds what all steps left together.
+    let last = chosen_step(run, step, now)?;
+    // Without a step the list has the files of all steps.
     let steps = run
         .executed()
         .filter(|candidate| step.is_none() || candidate.index == last.index);
@@ -78,9 +78,9 @@ fn kind(step: &Step) -> Option<Command> {
     })
 }
 
-/// A file of a run. Without a step it is the newest of that name, which is what the last step that wrote it left.
+/// A file of a run. Without a step it is the file of the last step that wrote one of that name.
 pub(crate) fn open(run: &Run, step: Option<usize>, name: &str, now: DateTime<Utc>) -> Option<Content> {
-    let last = meant(run, step, now)?;
+    let last = chosen_step(run, step, now)?;
     if let Some(generated) = Generated::named(name) {
         let media_type = if generated.is_json() {
             "application/json"
@@ -115,7 +115,7 @@ fn content(run: &Run, step: &Step, name: &str, now: DateTime<Utc>) -> Option<(&'
         (_, true) => recorded::RESULTS_OF_FAILED_BUILD,
         (_, false) => recorded::RESULTS_OF_BUILD,
     };
-    let json = |text: &str| Some(("application/json", of_this_run(text, run, step, now)));
+    let json = |text: &str| Some(("application/json", with_metadata(text, run, step, now)));
     match name {
         "manifest.json" => json(recorded::MANIFEST),
         "run_results.json" => json(results),
@@ -128,7 +128,7 @@ fn content(run: &Run, step: &Step, name: &str, now: DateTime<Utc>) -> Option<(&'
         )),
         "dbt.log" => {
             let state = run.step_state(step.index, now);
-            Some(("text/plain; charset=utf-8", crate::logs::debug(run, step, state).into()))
+            Some(("text/plain; charset=utf-8", logs::debug(run, step, state).into()))
         }
         "partial_parse.msgpack" => Some((
             "application/octet-stream",
@@ -138,7 +138,7 @@ fn content(run: &Run, step: &Step, name: &str, now: DateTime<Utc>) -> Option<(&'
             "text/plain; charset=utf-8",
             Bytes::from_static(recorded::COMPILED.as_bytes()),
         )),
-        // Magic bytes around an empty body: enough to be told from text.
+        // Only the magic bytes of the format: enough to be recognised as binary.
         _ if name.ends_with(".parquet") => Some((
             "application/x-parquet",
             Bytes::from_static(b"PAR1\x15\x04\x19\x00\xff\xfe\x00\x00PAR1"),
@@ -147,8 +147,8 @@ fn content(run: &Run, step: &Step, name: &str, now: DateTime<Utc>) -> Option<(&'
     }
 }
 
-/// The recorded file with the metadata that dbt Cloud puts into those of its runs.
-fn of_this_run(text: &str, run: &Run, step: &Step, now: DateTime<Utc>) -> Bytes {
+/// The recorded file with the metadata of this run.
+fn with_metadata(text: &str, run: &Run, step: &Step, now: DateTime<Utc>) -> Bytes {
     let Ok(mut whole) = serde_json::from_str::<Value>(text) else {
         return Bytes::new();
     };

@@ -1,4 +1,4 @@
-//! Files of any size below `simulated/`: `simulated/1GiB.bin` holds its own position in every eight bytes, so that a
+//! Files of any size below `simulated/`: in `simulated/1GiB.bin` every eight bytes are their own position, so that a
 //! reader can check each part; `simulated/20MiB.json` is one JSON object of exactly that size.
 
 use std::io;
@@ -10,7 +10,7 @@ const CHUNK: u64 = 64 * 1024;
 const JSON_HEAD: &[u8] = br#"{"padding":""#;
 const JSON_TAIL: &[u8] = br#""}"#;
 
-/// A file that is made while it is sent.
+/// A file that is produced while it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Generated {
     length: u64,
@@ -45,7 +45,7 @@ impl Generated {
         self.json
     }
 
-    /// Some bytes at a position; whole words at once where the file consists of words.
+    /// The bytes from `start` up to but not including `end`.
     fn fill(&self, start: u64, end: u64) -> Bytes {
         let mut buffer = BytesMut::with_capacity(usize::try_from(end - start).unwrap_or_default());
         let mut position = start;
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_read_with_and_without_a_unit() {
+    fn a_size_is_read_with_and_without_a_unit() {
         assert_eq!(
             Generated::named("simulated/1GiB.bin").map(|file| file.length()),
             Some(1 << 30)
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn any_part_of_a_binary_file_says_where_it_is() {
+    fn every_word_of_a_binary_file_is_its_position() {
         let file = Generated::named("simulated/1MiB.bin").expect("known");
         assert_eq!(file.fill(8 * 300, 8 * 301).as_ref(), 300_u64.to_be_bytes());
     }

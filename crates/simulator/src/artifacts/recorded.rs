@@ -1,4 +1,4 @@
-//! What dbt itself wrote when it ran the shop beside the sources (`artifacts/README.md` says how), read once.
+//! Artifacts that dbt wrote when it ran the project in `artifacts/` (see the README there).
 
 use std::sync::LazyLock;
 
@@ -58,7 +58,7 @@ impl NodeResult {
         self.unique_id.split('.').next().unwrap_or_default()
     }
 
-    /// The node's own name.
+    /// The name of the node.
     pub(crate) fn name(&self) -> &str {
         self.unique_id.split('.').nth(2).unwrap_or(&self.unique_id)
     }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_recorded_runs_hold_what_the_simulator_tells() {
+    fn one_recorded_run_succeeded_and_one_failed() {
         assert!(
             build_results()
                 .iter()

@@ -1,4 +1,4 @@
-//! Discovery: environments with their applied and defined state, and the older queries by job.
+//! The Discovery API: environments with their applied and defined state, and the older queries by job.
 
 use std::sync::LazyLock;
 
@@ -8,14 +8,15 @@ use apollo_compiler::validation::Valid;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::GraphqlRequest;
 use super::execute::{execute, schema};
-use super::lineage::{self, Lineage, Place};
+use super::lineage::{self, Scope};
 use super::node::{arguments, refuse, resolve};
+use super::request::GraphqlRequest;
 use crate::call::Caller;
+use crate::document::{Doc, Fields as _};
 use crate::runs::{Phase, Run};
 use crate::stamp;
-use crate::world::{Account, Doc, Kind, World};
+use crate::world::{Account, Kind, World};
 
 static SCHEMA: LazyLock<Valid<Schema>> =
     LazyLock::new(|| schema(include_str!("discovery.graphql"), "discovery.graphql"));
@@ -30,7 +31,7 @@ struct Root<'w> {
     now: DateTime<Utc>,
 }
 
-/// A `BigInt` comes as a number or as text.
+/// Reads a `BigInt`, which is a number or a text.
 fn id(arguments: &serde_json::Map<String, Value>, name: &str) -> Option<i64> {
     let value = arguments.get(name)?;
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
@@ -63,50 +64,43 @@ impl Root<'_> {
 
     fn environment(&self, id: Option<i64>) -> Result<Value, FieldError> {
         let (account, environment) = self.find(Kind::Environments, id, "environment")?;
-        let number = |name: &str| environment.get(name).and_then(Value::as_i64).unwrap_or_default();
+        let number = |name: &str| environment.int(name).unwrap_or_default();
         let over = |run: &&Run| matches!(run.phase(self.now), Phase::Success | Phase::Error);
-        let in_place = |run: &&Run| run.environment_id == number("id");
-        let run = account.runs.values().rev().filter(over).find(in_place);
-        let place = Place {
+        let in_environment = |run: &&Run| run.environment_id == number("id");
+        let run = account.runs.values().rev().filter(over).find(in_environment);
+        let scope = Scope {
             account_id: account.id,
             project_id: number("project_id"),
             environment_id: number("id"),
             run,
             now: self.now,
         };
-        let Lineage {
-            models,
-            tests,
-            sources,
-            seeds,
-            exposures,
-            metrics,
-        } = lineage::of(&place);
-        let counts = json!({ "model": models.len(), "test": tests.len(), "source": sources.len(), "seed": seeds.len(), "exposure": exposures.len() });
+        let nodes = lineage::of(&scope);
+        let counts = json!({ "model": nodes.models.len(), "test": nodes.tests.len(), "source": nodes.sources.len(), "seed": nodes.seeds.len(), "exposure": nodes.exposures.len() });
         let updated = run.and_then(|run| run.ends_at).map(stamp::zulu);
         Ok(json!({
             "id": number("id"),
             "dbtProjectName": "acme_shop",
             "dbtProjectVersion": "1.0.0",
             "adapterType": "postgres",
-            "definition": { "lastUpdatedAt": updated, "models": models, "tests": tests, "sources": sources, "metrics": metrics },
+            "definition": { "lastUpdatedAt": updated, "models": nodes.models, "tests": nodes.tests, "sources": nodes.sources, "metrics": nodes.metrics },
             "applied": {
                 "lastUpdatedAt": updated,
                 "latestGitSha": run.map(Run::git_sha),
                 "resourceCounts": counts,
-                "models": models,
-                "tests": tests,
-                "sources": sources,
-                "seeds": seeds,
-                "exposures": exposures,
+                "models": nodes.models,
+                "tests": nodes.tests,
+                "sources": nodes.sources,
+                "seeds": nodes.seeds,
+                "exposures": nodes.exposures,
             },
         }))
     }
 
-    /// What a run of a job left; the latest that is over unless one is named.
+    /// The nodes after a run of a job, by default after the latest finished one.
     fn job(&self, job_id: Option<i64>, run_id: Option<i64>) -> Result<Value, FieldError> {
         let (account, job) = self.find(Kind::Jobs, job_id, "job")?;
-        let number = |name: &str| job.get(name).and_then(Value::as_i64).unwrap_or_default();
+        let number = |name: &str| job.int(name).unwrap_or_default();
         let over =
             |run: &&Run| run.job_id == number("id") && matches!(run.phase(self.now), Phase::Success | Phase::Error);
         let run = account
@@ -118,24 +112,17 @@ impl Root<'_> {
         if let (Some(id), None) = (run_id, run) {
             return Err(refuse(format!("No run {id} of this job has results.")));
         }
-        let place = Place {
+        let scope = Scope {
             account_id: account.id,
             project_id: number("project_id"),
             environment_id: number("environment_id"),
             run,
             now: self.now,
         };
-        let Lineage {
-            models,
-            tests,
-            sources,
-            seeds,
-            exposures,
-            metrics,
-        } = lineage::of(&place);
+        let nodes = lineage::of(&scope);
         let run_id = run.map(|run| run.id);
-        let singles = json!({ "model": models, "test": tests, "source": sources });
-        let mut value = json!({ "id": number("id"), "runId": run_id, "models": models, "tests": tests, "sources": sources, "seeds": seeds, "exposures": exposures, "metrics": metrics });
+        let singles = json!({ "model": nodes.models, "test": nodes.tests, "source": nodes.sources });
+        let mut value = json!({ "id": number("id"), "runId": run_id, "models": nodes.models, "tests": nodes.tests, "sources": nodes.sources, "seeds": nodes.seeds, "exposures": nodes.exposures, "metrics": nodes.metrics });
         if let (Value::Object(value), Value::Object(singles)) = (&mut value, singles) {
             value.extend(singles);
         }

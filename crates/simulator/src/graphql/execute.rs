@@ -1,13 +1,13 @@
-//! Checks a query against its schema and executes it over JSON. Knows no field of either schema.
+//! Validates a query against its schema and executes it over JSON, for any schema.
 
 use apollo_compiler::resolvers::{Execution, ObjectValue};
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Schema};
 use serde_json::{Value, json};
 
-use super::GraphqlRequest;
+use super::request::GraphqlRequest;
 
-/// Reads one of the schema files. They are part of the program, so a mistake in one is a mistake in the program.
+/// Reads a schema file of this crate; panics on an invalid one.
 pub(super) fn schema(text: &'static str, name: &str) -> Valid<Schema> {
     match Schema::parse_and_validate(text, name) {
         Ok(schema) => schema,
@@ -48,7 +48,7 @@ pub(super) fn execute(schema: &Valid<Schema>, request: &GraphqlRequest, root: &d
     }
 }
 
-/// Whether the request changes something, which decides where it starts.
+/// Whether the request is a mutation.
 pub(super) fn is_mutation(schema: &Valid<Schema>, request: &GraphqlRequest) -> bool {
     let document = ExecutableDocument::parse_and_validate(schema, &request.query, "query.graphql");
     document.is_ok_and(|document| {

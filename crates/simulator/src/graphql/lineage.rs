@@ -1,4 +1,4 @@
-//! The nodes of the recorded shop as Discovery shows them: what they are, what they hang on, and how they fared in a run.
+//! The nodes of the recorded project in Discovery: their definition, dependencies, and results in a run.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -13,7 +13,7 @@ use crate::stamp;
 /// The nodes of one kind.
 pub(super) type Nodes = Vec<Value>;
 
-/// All nodes of a project as one run left them.
+/// All nodes of a project after a run.
 pub(super) struct Lineage {
     pub(super) models: Nodes,
     pub(super) tests: Nodes,
@@ -27,17 +27,17 @@ static MANIFEST: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(artifac
 static CATALOG: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(artifacts::CATALOG).unwrap_or(Value::Null));
 static SOURCES: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(artifacts::SOURCES).unwrap_or(Value::Null));
 
-/// Where the nodes are asked about.
-pub(super) struct Place<'a> {
+/// The environment and run of the nodes.
+pub(super) struct Scope<'a> {
     pub(super) account_id: i64,
     pub(super) project_id: i64,
     pub(super) environment_id: i64,
-    /// The run that left them so; nothing has run yet when `None`.
+    /// `None` when nothing has run yet.
     pub(super) run: Option<&'a Run>,
     pub(super) now: DateTime<Utc>,
 }
 
-impl Place<'_> {
+impl Scope<'_> {
     fn results(&self) -> BTreeMap<&'static str, &'static NodeResult> {
         let Some(run) = self.run else { return BTreeMap::new() };
         let failed = run.phase(self.now) == Phase::Error;
@@ -75,7 +75,7 @@ impl Place<'_> {
         }
     }
 
-    /// Everything the schema may ask of a node; what does not fit its kind is never asked for.
+    /// A node with the fields of every kind; the schema selects those of its kind.
     fn node(&self, id: &str, found: &Value, result: Option<&NodeResult>) -> Value {
         let execution = self.execution(result);
         let catalog = catalog(id);
@@ -188,7 +188,7 @@ impl Place<'_> {
         })
     }
 
-    /// A node as it stands inside another.
+    /// A node inside another one.
     fn nested(&self, id: &str) -> Option<Value> {
         let kind = id.split('.').next()?;
         let (part, type_name) = match kind {
@@ -233,7 +233,7 @@ impl Place<'_> {
             .collect()
     }
 
-    /// All that lies upstream.
+    /// All nodes upstream.
     fn ancestors(&self, id: &str) -> Value {
         let mut found: Vec<&str> = Vec::new();
         let mut left: Vec<&str> = ids("parent_map", id).collect();
@@ -306,7 +306,7 @@ fn catalog(id: &str) -> Value {
     })
 }
 
-/// The nodes of a place.
-pub(super) fn of(place: &Place<'_>) -> Lineage {
-    place.lineage()
+/// The nodes of a scope.
+pub(super) fn of(scope: &Scope<'_>) -> Lineage {
+    scope.lineage()
 }

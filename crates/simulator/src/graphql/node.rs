@@ -1,13 +1,14 @@
-//! A JSON object seen through a schema: a field is the member of that name. Lists are paged in the two ways of dbt:
-//! a field whose type ends in `Connection` has edges and a `pageInfo`, a plain list has a `paginationCursor` in each row.
+//! A JSON object as a GraphQL object: a field is the member of that name. Lists have the two forms of pages of dbt: a
+//! field whose type ends in `Connection` has edges and a `pageInfo`; a plain list has a `paginationCursor` in each row.
 
 use apollo_compiler::resolvers::{FieldError, ObjectValue, ResolveInfo, ResolvedValue};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 
-/// The most rows of a connection, and of a plain list.
+/// The largest page of a connection.
 const CONNECTION_LIMIT: i64 = 500;
+/// The largest page of a plain list.
 const LIST_LIMIT: i64 = 100;
 
 pub(super) struct Node {
@@ -17,7 +18,7 @@ pub(super) struct Node {
 
 impl Node {
     pub(super) fn new(type_name: &str, value: Value) -> Self {
-        // An interface does not say what an object is; the object does.
+        // The schema may name an interface; the object names its type.
         let own = value.get("__type").and_then(Value::as_str).map(ToOwned::to_owned);
         Self {
             type_name: own.unwrap_or_else(|| type_name.to_owned()),
@@ -37,7 +38,7 @@ impl ObjectValue for Node {
     }
 }
 
-/// The value of a field, as its definition and arguments want it.
+/// The value of a field, shaped by its definition and arguments.
 pub(super) fn resolve<'a>(value: Value, info: &ResolveInfo<'_>) -> Result<ResolvedValue<'a>, FieldError> {
     let type_name = info.field_definition().ty.inner_named_type().to_string();
     let arguments = arguments(info);
@@ -63,7 +64,7 @@ fn shaped<'a>(value: Value, type_name: &str) -> ResolvedValue<'a> {
                 items.into_iter().map(move |item| Ok(shaped(item, &type_name))),
             ))
         }
-        // A scalar that is an object stays one.
+        // A scalar may be an object.
         Value::Object(_) if !matches!(type_name, "JSONObject" | "AnyScalar") => {
             ResolvedValue::object(Node::new(type_name, value))
         }
@@ -92,14 +93,14 @@ pub(super) fn refuse(message: impl Into<String>) -> FieldError {
 }
 
 fn first(arguments: &Map<String, Value>, limit: i64) -> Result<usize, FieldError> {
-    let asked = arguments.get("first").and_then(Value::as_i64).unwrap_or(limit);
-    if !(0..=limit).contains(&asked) {
+    let count = arguments.get("first").and_then(Value::as_i64).unwrap_or(limit);
+    if !(0..=limit).contains(&count) {
         return Err(refuse(format!("first must be between 0 and {limit}")));
     }
-    Ok(usize::try_from(asked).unwrap_or_default())
+    Ok(usize::try_from(count).unwrap_or_default())
 }
 
-/// The rows after a cursor; a cursor is the number of a row, in hex so that nobody counts on it.
+/// The index of the first row after a cursor. A cursor is the index of a row in hex.
 fn after(arguments: &Map<String, Value>) -> Result<usize, FieldError> {
     match arguments
         .get("after")
@@ -113,7 +114,7 @@ fn after(arguments: &Map<String, Value>) -> Result<usize, FieldError> {
                 .and_then(|digits| usize::from_str_radix(digits, 16).ok());
             number
                 .map(|number| number + 1)
-                .ok_or_else(|| refuse(format!("{cursor} is no cursor")))
+                .ok_or_else(|| refuse(format!("{cursor} is not a cursor")))
         }
     }
 }
@@ -173,7 +174,7 @@ fn of_types(rows: Vec<Value>, arguments: &Map<String, Value>) -> Vec<Value> {
     rows.into_iter().filter(fits).collect()
 }
 
-/// Whether a row has what a filter names; a list means one of its values.
+/// Whether a row matches a filter; of a list one value must match.
 fn fits(row: &Value, filter: &Map<String, Value>) -> bool {
     filter
         .iter()

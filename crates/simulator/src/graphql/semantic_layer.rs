@@ -1,31 +1,28 @@
-//! The Semantic Layer: metrics of the shop, and queries that are made, compiled and run as time passes.
+//! The Semantic Layer API: the metrics of the recorded project, and queries that are compiled and run as time passes.
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use apollo_compiler::Schema;
 use apollo_compiler::resolvers::{FieldError, ObjectValue, ResolveInfo, ResolvedValue};
 use apollo_compiler::validation::Valid;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::GraphqlRequest;
 use super::execute::{execute, is_mutation, schema};
 use super::node::{arguments, refuse, resolve};
+use super::request::GraphqlRequest;
 use crate::call::Caller;
-use crate::world::{Kind, World};
+use crate::world::{Kind, SemanticQuery, World};
 
 static SCHEMA: LazyLock<Valid<Schema>> =
     LazyLock::new(|| schema(include_str!("semantic_layer.graphql"), "semantic_layer.graphql"));
-
-/// Rows on a page of a result.
-const PAGE: usize = 1_024;
 
 pub(super) struct Metric {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
 }
 
-/// The metrics of the shop.
+/// The metrics of the recorded project.
 pub(super) const METRICS: [Metric; 3] = [
     Metric {
         name: "revenue",
@@ -48,108 +45,6 @@ const DIMENSIONS: [(&str, &str); 3] = [
 ];
 const GRANULARITIES: [&str; 5] = ["DAY", "WEEK", "MONTH", "QUARTER", "YEAR"];
 
-/// A query that was made.
-#[derive(Clone, Debug)]
-pub(crate) struct SemanticQuery {
-    pub(crate) id: String,
-    pub(crate) environment_id: i64,
-    pub(crate) made_at: DateTime<Utc>,
-    metrics: Vec<String>,
-    group_by: Vec<String>,
-    sql: String,
-    limit: Option<usize>,
-    error: Option<String>,
-}
-
-impl SemanticQuery {
-    fn status(&self, now: DateTime<Utc>) -> &'static str {
-        match (now - self.made_at, &self.error) {
-            (passed, _) if passed < TimeDelta::seconds(1) => "PENDING",
-            (_, Some(_)) => "FAILED",
-            (passed, _) if passed < TimeDelta::seconds(2) => "COMPILED",
-            (passed, _) if passed < TimeDelta::seconds(3) => "RUNNING",
-            _ => "SUCCESSFUL",
-        }
-    }
-
-    /// Rows that depend on the query alone: a year of days, or one row without a group.
-    fn rows(&self) -> Vec<Map<String, Value>> {
-        let count = match (
-            self.group_by.is_empty(),
-            self.group_by.iter().any(|name| name.starts_with("metric_time")),
-        ) {
-            (true, _) => 1,
-            (false, true) => 1_500,
-            (false, false) => 4,
-        };
-        let day = DateTime::from_timestamp(1_735_689_600, 0).unwrap_or_default();
-        let rows = (0..count).map(|index: i64| {
-            let mut row = Map::from_iter([("index".to_owned(), json!(index))]);
-            for name in &self.group_by {
-                let value = if name.starts_with("metric_time") {
-                    json!(
-                        (day + TimeDelta::days(index))
-                            .format("%Y-%m-%dT00:00:00.000")
-                            .to_string()
-                    )
-                } else {
-                    json!(
-                        ["completed", "pending", "returned", "unknown"][usize::try_from(index % 4).unwrap_or_default()]
-                    )
-                };
-                row.insert(name.to_uppercase(), value);
-            }
-            for (position, name) in self
-                .metrics
-                .iter()
-                .zip(1_i64..)
-                .map(|(name, position)| (position, name))
-            {
-                row.insert(name.to_uppercase(), json!((index * 37 + position * 101) % 1_000));
-            }
-            row
-        });
-        rows.take(self.limit.unwrap_or(usize::MAX)).collect()
-    }
-
-    fn render(&self, page: usize, now: DateTime<Utc>) -> Value {
-        let status = self.status(now);
-        let rows = if status == "SUCCESSFUL" {
-            self.rows()
-        } else {
-            Vec::new()
-        };
-        let pages = rows.len().div_ceil(PAGE);
-        let start = page.saturating_sub(1) * PAGE;
-        let data: Vec<_> = rows.into_iter().skip(start).take(PAGE).collect();
-        let columns = self
-            .group_by
-            .iter()
-            .map(|name| json!({ "name": name.to_uppercase(), "type": "string" }));
-        let numbers = self
-            .metrics
-            .iter()
-            .map(|name| json!({ "name": name.to_uppercase(), "type": "integer" }));
-        let fields: Vec<Value> = [json!({ "name": "index", "type": "integer" })]
-            .into_iter()
-            .chain(columns)
-            .chain(numbers)
-            .collect();
-        let table =
-            json!({ "schema": { "fields": fields, "primaryKey": ["index"], "pandas_version": "1.4.0" }, "data": data });
-        let done = status == "SUCCESSFUL";
-        json!({
-            "queryId": self.id,
-            "status": status,
-            "error": if status == "FAILED" { json!(self.error) } else { Value::Null },
-            "sql": if status == "PENDING" { Value::Null } else { json!(self.sql) },
-            "totalPages": done.then_some(pages),
-            "arrowResult": null,
-            "jsonResult": done.then(|| table.to_string()),
-        })
-    }
-}
-
 pub(super) fn answer(world: &mut World, caller: &Caller, request: &GraphqlRequest, now: DateTime<Utc>) -> Value {
     let root = Root {
         world: Mutex::new(world),
@@ -161,7 +56,7 @@ pub(super) fn answer(world: &mut World, caller: &Caller, request: &GraphqlReques
 }
 
 struct Root<'w> {
-    /// The executor hands out shared references only; nobody else waits for this lock.
+    /// Locked because the executor gives shared references only.
     world: Mutex<&'w mut World>,
     caller: &'w Caller,
     now: DateTime<Utc>,
@@ -281,7 +176,7 @@ impl Root<'_> {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         query.id = format!("slq_{:x}", world.ids.next());
         let id = query.id.clone();
-        world.remember_query(query);
+        world.add_query(query);
         json!({ "queryId": id })
     }
 

@@ -1,15 +1,13 @@
-//! Runs: what they are, when they do what, and how dbt writes them. A run's state is computed from its planned times;
-//! nothing ticks.
+//! Runs: their steps, their schedule, their events. A run's state is computed from its planned times; there is no timer.
 
-mod humanized;
-mod plan;
-mod render;
+mod events;
 mod retry;
 mod run;
+mod schedule;
 mod steps;
 
-pub(crate) use plan::replan;
-pub(crate) use render::{RunAt, Shown, render_run, render_trigger};
+pub(crate) use events::EventKind;
 pub(crate) use retry::{retry_refusal, steps_to_retry};
-pub(crate) use run::{Phase, Run, RunOrder};
-pub(crate) use steps::{Step, StepState, plan_steps, render_step};
+pub(crate) use run::{NewRun, Phase, Run};
+pub(crate) use schedule::replan;
+pub(crate) use steps::{Step, StepState, plan_steps};

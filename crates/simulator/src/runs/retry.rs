@@ -1,17 +1,14 @@
-//! Which runs can be retried, and from where.
+//! Which runs can be retried, and which steps a retry runs.
 
 use chrono::{DateTime, Utc};
 
 use super::run::{Phase, Run};
 use super::steps::{PREPARING, Step, StepState};
-use crate::world::Account;
 
 /// Why a run cannot be retried, in dbt's words; `None` when it can.
-pub(crate) fn retry_refusal(account: &Account, run: &Run, now: DateTime<Utc>) -> Option<&'static str> {
-    if account
-        .latest_run_of(run.job_id)
-        .is_some_and(|latest| latest.id != run.id)
-    {
+/// `latest` is the newest run of the job.
+pub(crate) fn retry_refusal(run: &Run, latest: Option<&Run>, now: DateTime<Utc>) -> Option<&'static str> {
+    if latest.is_some_and(|latest| latest.id != run.id) {
         return Some("RETRY_NOT_LATEST_RUN");
     }
     if run.phase(now) != Phase::Error {
@@ -30,7 +27,7 @@ pub(crate) fn retry_refusal(account: &Account, run: &Run, now: DateTime<Utc>) ->
     None
 }
 
-/// `dbt retry` came with 1.6; everything that is no number (`latest`, `versionless`, …) is newer.
+/// `dbt retry` exists since 1.6; names without a number (`latest`, `versionless`, …) are newer.
 fn version_can_retry(version: &str) -> bool {
     let mut parts = version.split(['.', '-']).map(str::parse::<u32>);
     match (parts.next(), parts.next()) {
@@ -64,7 +61,7 @@ fn command_can_retry(command: &str) -> bool {
     verb.is_some_and(|verb| RETRYABLE.contains(&verb))
 }
 
-/// The failed step and those skipped after it: what a retry would run.
+/// The failed step and the skipped ones after it: what a retry would run.
 pub(crate) fn steps_to_retry(run: &Run, now: DateTime<Utc>) -> (Option<&Step>, Vec<&Step>) {
     let failed = run
         .steps

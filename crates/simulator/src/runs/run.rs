@@ -1,12 +1,11 @@
 //! One run and its phases.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::steps::Step;
-use crate::webhooks::EventKind;
-use crate::world::Doc;
+use super::events::EventKind;
+use super::steps::{Step, StepState};
+use crate::document::{Doc, Fields as _};
 
 /// The phases of a run, with dbt's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,16 +46,16 @@ impl Phase {
     }
 }
 
-/// A cancellation that took hold.
+/// A cancellation before the end of the run.
 #[derive(Clone, Debug)]
 pub(crate) struct Cancellation {
     pub(crate) at: DateTime<Utc>,
     pub(crate) by: String,
 }
 
-/// What a run is made from.
+/// A run to add.
 #[derive(Clone, Debug)]
-pub(crate) struct RunOrder {
+pub(crate) struct NewRun {
     pub(crate) id: i64,
     pub(crate) trigger_id: i64,
     pub(crate) created_at: DateTime<Utc>,
@@ -86,44 +85,43 @@ pub(crate) struct Run {
     pub(crate) dbt_version: String,
     pub(crate) generates_docs: bool,
     pub(crate) generates_sources: bool,
-    /// Planned times; a run that waits for another has none yet.
+    /// Planned times; a run that waits for another one has none.
     pub(crate) dequeued_at: Option<DateTime<Utc>>,
     pub(crate) started_at: Option<DateTime<Utc>>,
     pub(crate) ends_at: Option<DateTime<Utc>>,
     pub(crate) cancellation: Option<Cancellation>,
-    /// Until then it is a 404.
+    /// It is a 404 until then.
     pub(crate) hidden_until: Option<DateTime<Utc>>,
-    /// What webhooks have been told of it.
-    pub(crate) announced: Vec<&'static str>,
+    /// The events that were announced.
+    pub(crate) announced: Vec<EventKind>,
 }
 
 impl Run {
-    /// A run of `job`, not planned yet.
-    pub(crate) fn of_job(job: &Doc, environment_version: &str, order: RunOrder) -> Self {
-        let number = |name: &str| job.get(name).and_then(Value::as_i64).unwrap_or_default();
-        let flag = |name: &str| job.get(name).and_then(Value::as_bool).unwrap_or_default();
-        let overridden = order.trigger.get("dbt_version_override").and_then(Value::as_str);
-        let own = job.get("dbt_version").and_then(Value::as_str);
+    /// A run of `job` without planned times.
+    pub(crate) fn of_job(job: &Doc, environment_version: &str, new: NewRun) -> Self {
+        let number = |name: &str| job.int(name).unwrap_or_default();
+        let versions = [new.trigger.text("dbt_version_override"), job.text("dbt_version")];
+        let version = versions.into_iter().find(|version| !version.is_empty());
         Self {
-            id: order.id,
-            trigger_id: order.trigger_id,
+            id: new.id,
+            trigger_id: new.trigger_id,
             account_id: number("account_id"),
             project_id: number("project_id"),
             environment_id: number("environment_id"),
             job_id: number("id"),
-            created_at: order.created_at,
-            dbt_version: overridden.or(own).unwrap_or(environment_version).to_owned(),
-            generates_docs: order
+            created_at: new.created_at,
+            dbt_version: version.unwrap_or(environment_version).to_owned(),
+            generates_docs: new
                 .trigger
-                .get("generate_docs_override")
-                .and_then(Value::as_bool)
-                .unwrap_or(flag("generate_docs")),
-            generates_sources: flag("run_generate_sources"),
-            trigger: order.trigger,
-            cause_category: order.cause_category,
-            triggered_by: order.triggered_by,
-            steps: order.steps,
-            retrying_run_id: order.retrying_run_id,
+                .flag("generate_docs_override")
+                .or(job.flag("generate_docs"))
+                .unwrap_or_default(),
+            generates_sources: job.flag("run_generate_sources").unwrap_or_default(),
+            trigger: new.trigger,
+            cause_category: new.cause_category,
+            triggered_by: new.triggered_by,
+            steps: new.steps,
+            retrying_run_id: new.retrying_run_id,
             dequeued_at: None,
             started_at: None,
             ends_at: None,
@@ -141,9 +139,7 @@ impl Run {
             "azure_pull_request_id",
             "non_native_pull_request_id",
         ];
-        PULL_REQUESTS
-            .iter()
-            .any(|name| self.trigger.get(*name).is_some_and(Value::is_number))
+        PULL_REQUESTS.iter().any(|name| self.trigger.int(name).is_some())
     }
 
     pub(crate) fn phase(&self, now: DateTime<Utc>) -> Phase {
@@ -161,7 +157,7 @@ impl Run {
         }
     }
 
-    /// Whether one of its steps is going to fail.
+    /// Whether one of its steps fails, now or later.
     pub(crate) fn fails(&self) -> bool {
         self.steps.iter().any(|step| step.fails)
     }
@@ -170,7 +166,7 @@ impl Run {
         self.hidden_until.is_some_and(|until| now < until)
     }
 
-    /// Fixes when it leaves the queue; the rest follows.
+    /// Sets when it leaves the queue; start and end follow from that.
     pub(crate) fn plan(&mut self, dequeued_at: DateTime<Utc>, starting: TimeDelta) {
         let started_at = dequeued_at + starting;
         self.dequeued_at = Some(dequeued_at);
@@ -178,7 +174,7 @@ impl Run {
         self.ends_at = Some(started_at + self.length());
     }
 
-    /// How long its executed steps take together.
+    /// The sum of its executed steps.
     fn length(&self) -> TimeDelta {
         self.executed().map(|step| step.length).sum()
     }
@@ -193,7 +189,41 @@ impl Run {
         self.steps.iter().take(last + 1)
     }
 
-    /// Takes a cancellation: at once in the queue, after `delay` when it has begun, not at all when it ends before.
+    /// The state of the step at `index` (from 1).
+    pub(crate) fn step_state(&self, index: usize, now: DateTime<Utc>) -> StepState {
+        let Some(started) = self.started_at.filter(|at| *at <= now) else {
+            return if self.cancellation.as_ref().is_some_and(|cancel| cancel.at <= now) {
+                StepState::Cancelled
+            } else {
+                StepState::Queued
+            };
+        };
+        let mut since = started;
+        for step in self.executed() {
+            let end = since + step.length;
+            let cut = self
+                .cancellation
+                .as_ref()
+                .filter(|cancel| cancel.at < end && cancel.at <= now);
+            if step.index == index {
+                return match (cut, end <= now, step.fails) {
+                    (Some(_), _, _) => StepState::Cancelled,
+                    (None, false, _) if since <= now => StepState::Running { since },
+                    (None, false, _) => StepState::Queued,
+                    (None, true, true) => StepState::Error { since, at: end },
+                    (None, true, false) => StepState::Success { since, at: end },
+                };
+            }
+            since = end;
+        }
+        if since <= now {
+            StepState::Skipped
+        } else {
+            StepState::Queued
+        }
+    }
+
+    /// Cancels the run: immediately in the queue, after `delay` when it has started, not at all when it ends before.
     pub(crate) fn cancel(&mut self, now: DateTime<Utc>, delay: TimeDelta, by: String) {
         let at = match self.phase(now) {
             Phase::Queued => now,
@@ -212,8 +242,8 @@ impl Run {
         }
     }
 
-    /// What webhooks are to be told of it, and when. Completion waits for the artifacts, an error does not.
-    pub(crate) fn announcements(&self, ingesting: TimeDelta, cancelled_too: bool) -> Vec<(EventKind, DateTime<Utc>)> {
+    /// The events that webhooks announce, and when. Completion waits for the artifacts, an error does not.
+    pub(crate) fn events(&self, ingesting: TimeDelta, cancelled_too: bool) -> Vec<(EventKind, DateTime<Utc>)> {
         let mut all: Vec<_> = self.started_at.map(|at| (EventKind::Started, at)).into_iter().collect();
         if let Some(end) = self.ends_at {
             match (&self.cancellation, self.fails()) {
@@ -227,17 +257,15 @@ impl Run {
     }
 
     pub(crate) fn git_branch(&self) -> String {
-        self.trigger
-            .get("git_branch")
-            .and_then(Value::as_str)
-            .unwrap_or("main")
-            .to_owned()
+        let branch = self.trigger.text("git_branch");
+        if branch.is_empty() { "main" } else { branch }.to_owned()
     }
 
-    /// The asked commit, else one that depends on the job's day alone: runs of a day build the same commit.
+    /// The requested commit, else one made up from project, branch and day: runs of a day build the same commit.
     pub(crate) fn git_sha(&self) -> String {
-        if let Some(sha) = self.trigger.get("git_sha").and_then(Value::as_str) {
-            return sha.to_owned();
+        let requested = self.trigger.text("git_sha");
+        if !requested.is_empty() {
+            return requested.to_owned();
         }
         let seed = format!(
             "{}/{}/{}",

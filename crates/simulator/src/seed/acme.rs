@@ -1,14 +1,14 @@
-//! The seed that reads like a company: Acme Retail Group, and Globex beside it.
+//! The accounts Acme Retail Group and Globex.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::objects::{connection, credentials, user};
-use super::{acme_jobs, give_token};
-use crate::api::{accounts, connections, environments, jobs, projects, repositories};
-use crate::config::RunTiming;
-use crate::stamp;
-use crate::world::{Account, Doc, Kind, World};
+use super::objects::{credentials, project_connection, user};
+use super::{acme_jobs, acme_warehouse};
+use crate::api::{accounts, environments, jobs, projects, repositories};
+use crate::document::with;
+use crate::timing::RunTiming;
+use crate::world::{Account, Kind, World};
 use crate::{acme, globex};
 
 /// Id, name, description, subdirectory.
@@ -47,19 +47,11 @@ pub(super) fn grow(world: &mut World, now: DateTime<Utc>, timing: &RunTiming) {
     grow_globex(world, now);
 }
 
-/// Puts fields over those of a blank object.
-pub(super) fn set(mut doc: Doc, fields: Value) -> Doc {
-    if let Value::Object(fields) = fields {
-        doc.extend(fields);
-    }
-    doc
-}
-
 fn grow_acme(world: &mut World, now: DateTime<Utc>, timing: &RunTiming) {
     let born = now - TimeDelta::days(900);
     let doc = accounts::blank(acme::ACCOUNT_ID, "Acme Retail Group", born);
     let subdomain = json!({ "billing_email_address": "data-platform@acme.example", "static_subdomain": "ac123", "identifier": "acme-retail" });
-    let mut account = Account::new(set(doc, subdomain), world.ids.clone());
+    let mut account = Account::new(with(doc, subdomain), world.ids.clone());
     for (index, (id, name, description, subdirectory)) in PROJECTS.into_iter().enumerate() {
         let created_at = born + TimeDelta::days(60 * i64::try_from(index).unwrap_or_default());
         let serial = i64::try_from(index).unwrap_or_default() + 1;
@@ -67,12 +59,7 @@ fn grow_acme(world: &mut World, now: DateTime<Utc>, timing: &RunTiming) {
         let repository_id = 70_403_103_961_000 + serial;
         account.put(
             Kind::Connections,
-            connection(connection_id, acme::ACCOUNT_ID, id, created_at),
-        );
-        let at = stamp::zulu(created_at);
-        account.put(
-            Kind::AccountConnections,
-            connections::account_connection(connection_id, acme::ACCOUNT_ID, &at),
+            project_connection(connection_id, acme::ACCOUNT_ID, id, created_at),
         );
         let full_name = format!("acme-retail/{}", name.to_lowercase().replace(' ', "-"));
         account.put(
@@ -89,47 +76,23 @@ fn grow_acme(world: &mut World, now: DateTime<Utc>, timing: &RunTiming) {
         });
         account.put(
             Kind::Projects,
-            set(projects::blank(id, acme::ACCOUNT_ID, name, created_at), fields),
+            with(projects::blank(id, acme::ACCOUNT_ID, name, created_at), fields),
         );
     }
     grow_environments(&mut account, born);
     acme_jobs::grow_jobs(&mut account, born);
     acme_jobs::grow_history(&mut account, now, timing);
-    account.put(
-        Kind::Users,
-        user(
-            acme::USER_ID,
-            "Ada",
-            "Marlow",
-            "ada.marlow@acme.example",
-            born,
-            acme::ACCOUNT_ID,
-        ),
-    );
-    account.put(
-        Kind::Users,
-        user(
-            acme::USER_ID + 1,
-            "Jun",
-            "Okafor",
-            "jun.okafor@acme.example",
-            born,
-            acme::ACCOUNT_ID,
-        ),
-    );
-    account.put(
-        Kind::Users,
-        user(
-            acme::USER_ID + 2,
-            "Mira",
-            "Lindqvist",
-            "mira.lindqvist@acme.example",
-            born,
-            acme::ACCOUNT_ID,
-        ),
-    );
-    give_token(world, acme::TOKEN, acme::ACCOUNT_ID, None);
-    give_token(world, acme::USER_TOKEN, acme::ACCOUNT_ID, Some(acme::USER_ID));
+    acme_warehouse::grow_connections(&mut account, born);
+    acme_warehouse::grow_variables(&mut account, born);
+    for (id, first, last) in [
+        (acme::USER_ID, "Ada", "Marlow"),
+        (acme::USER_ID + 1, "Jun", "Okafor"),
+        (acme::USER_ID + 2, "Mira", "Lindqvist"),
+    ] {
+        account.put(Kind::Users, user(id, first, last, born, acme::ACCOUNT_ID));
+    }
+    world.give_token(acme::TOKEN, acme::ACCOUNT_ID, None);
+    world.give_token(acme::USER_TOKEN, acme::ACCOUNT_ID, Some(acme::USER_ID));
     world.accounts.insert(acme::ACCOUNT_ID, account);
 }
 
@@ -217,7 +180,7 @@ fn grow_environments(account: &mut Account, born: DateTime<Utc>) {
         });
         account.put(
             Kind::Environments,
-            set(environments::blank(id, account.id, project_id, name, born), fields),
+            with(environments::blank(id, account.id, project_id, name, born), fields),
         );
     }
 }
@@ -238,7 +201,7 @@ fn grow_globex(world: &mut World, now: DateTime<Utc>) {
     );
     account.put(
         Kind::Environments,
-        set(environment, json!({ "deployment_type": "production" })),
+        with(environment, json!({ "deployment_type": "production" })),
     );
     let new = jobs::NewJob {
         id: globex::JOB_ID,
@@ -249,6 +212,6 @@ fn grow_globex(world: &mut World, now: DateTime<Utc>) {
         created_at: born,
     };
     account.put(Kind::Jobs, jobs::blank(&new));
-    give_token(world, globex::TOKEN, globex::ACCOUNT_ID, None);
+    world.give_token(globex::TOKEN, globex::ACCOUNT_ID, None);
     world.accounts.insert(globex::ACCOUNT_ID, account);
 }

@@ -1,13 +1,13 @@
-//! The jobs of Acme Retail Group, how their runs go, and the runs that were before the start.
+//! The jobs of Acme Retail Group with their scripts and past runs.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
-use super::acme::set;
 use super::history::{self, Ending, Past};
 use crate::acme;
 use crate::api::jobs;
-use crate::config::RunTiming;
+use crate::document::with;
+use crate::timing::RunTiming;
 use crate::world::{Account, JobOutcome, JobScript, Kind};
 
 pub(super) fn grow_jobs(account: &mut Account, born: DateTime<Utc>) {
@@ -76,7 +76,7 @@ pub(super) fn grow_jobs(account: &mut Account, born: DateTime<Utc>) {
             name,
             created_at: born,
         };
-        account.put(Kind::Jobs, set(jobs::blank(&new), fields));
+        account.put(Kind::Jobs, with(jobs::blank(&new), fields));
     }
     for store in 0..acme::BIG_PROJECT_JOBS {
         let id = acme::FIRST_STORE_JOB_ID + i64::try_from(store).unwrap_or_default();
@@ -92,7 +92,7 @@ pub(super) fn grow_jobs(account: &mut Account, born: DateTime<Utc>) {
         let command = format!("dbt build --select tag:store_{:03}", store + 1);
         account.put(
             Kind::Jobs,
-            set(jobs::blank(&new), json!({ "execute_steps": [command] })),
+            with(jobs::blank(&new), json!({ "execute_steps": [command] })),
         );
     }
     let mut script = |id, outcome, command_secs| account.scripts.insert(id, JobScript { command_secs, outcome });
@@ -109,7 +109,7 @@ pub(super) fn grow_jobs(account: &mut Account, born: DateTime<Utc>) {
     script(acme::BROKEN_JOB_ID, JobOutcome::FailEarly, None);
 }
 
-/// A month of nights, two days of hours, some month-end closes that failed, and the runs with names of their own.
+/// Nightly runs of a month, hourly runs of three days, failed month-end closes and extracts, and the runs with a constant.
 pub(super) fn grow_history(account: &mut Account, now: DateTime<Utc>, timing: &RunTiming) {
     let mut past: Vec<(TimeDelta, i64, Ending)> = Vec::new();
     for night in 1..=30 {

@@ -3,9 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::config::RunTiming;
-use crate::runs::{Run, RunOrder, plan_steps};
-use crate::world::{Account, Doc, Kind};
+use crate::document::{Doc, Fields as _};
+use crate::runs::{NewRun, Run, plan_steps};
+use crate::timing::RunTiming;
+use crate::world::{Account, Kind};
 
 /// How a past run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub(super) enum Ending {
     Error,
     /// In `dbt deps`.
     EarlyError,
-    /// While it waited.
+    /// In the queue.
     Cancelled,
 }
 
@@ -27,17 +28,14 @@ pub(super) struct Past {
     pub(super) ending: Ending,
 }
 
-/// Adds a run that is over by the simulator's start; a job that does not exist gets none.
+/// Adds a run that ended before the start; none for a job that does not exist.
 pub(super) fn add(account: &mut Account, past: &Past, timing: &RunTiming) {
     let Some(job) = account.get(Kind::Jobs, past.job_id).cloned() else {
         return;
     };
-    let mut commands: Vec<String> = job
-        .get("execute_steps")
-        .and_then(Value::as_array)
-        .map(|steps| steps.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect())
-        .unwrap_or_default();
-    if job.get("generate_docs") == Some(&json!(true)) {
+    let steps = job.items("execute_steps").iter().filter_map(Value::as_str);
+    let mut commands: Vec<String> = steps.map(ToOwned::to_owned).collect();
+    if job.flag("generate_docs") == Some(true) {
         commands.push("dbt docs generate".to_owned());
     }
     let length = TimeDelta::seconds(20 + past.id % 40);
@@ -55,7 +53,7 @@ pub(super) fn add(account: &mut Account, past: &Past, timing: &RunTiming) {
             step_id
         },
     );
-    let order = RunOrder {
+    let new = NewRun {
         id: past.id,
         trigger_id: past.id + 50_000_000,
         created_at: past.created_at,
@@ -65,7 +63,7 @@ pub(super) fn add(account: &mut Account, past: &Past, timing: &RunTiming) {
         steps,
         retrying_run_id: None,
     };
-    let mut run = Run::of_job(&job, "latest", order);
+    let mut run = Run::of_job(&job, "latest", new);
     if past.ending == Ending::Cancelled {
         run.cancel(
             past.created_at + TimeDelta::seconds(9),

@@ -1,7 +1,8 @@
-//! What a simulator starts with. `Acme` reads like a company; a plan is for tests that need numbers.
+//! The accounts that a simulator starts with.
 
 mod acme;
 mod acme_jobs;
+mod acme_warehouse;
 mod history;
 mod objects;
 mod plan;
@@ -10,8 +11,7 @@ pub use plan::AccountPlan;
 
 use chrono::{DateTime, Utc};
 
-use crate::call::Caller;
-use crate::config::RunTiming;
+use crate::timing::RunTiming;
 use crate::world::World;
 
 /// The state at the start.
@@ -45,17 +45,4 @@ pub(crate) fn grow(seed: &Seed, now: DateTime<Utc>, timing: &RunTiming) -> World
         Seed::Empty => {}
     }
     world
-}
-
-/// Gives a token to an account, beside those it may have.
-fn give_token(world: &mut World, token: &str, account_id: i64, user_id: Option<i64>) {
-    let new = || Caller {
-        accounts: Vec::new(),
-        user_id,
-        service_token_id: user_id.is_none().then_some(account_id),
-    };
-    let caller = world.tokens.entry(token.to_owned()).or_insert_with(new);
-    if !caller.accounts.contains(&account_id) {
-        caller.accounts.push(account_id);
-    }
 }

@@ -1,15 +1,14 @@
-//! Connections, credentials and users of the seed.
+//! Connections of projects, credentials and users of the seed.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use crate::acme;
-use crate::api::accounts;
+use crate::document::{Doc, as_doc};
 use crate::stamp;
-use crate::world::Doc;
 
-pub(super) fn connection(id: i64, account_id: i64, project_id: i64, at: DateTime<Utc>) -> Doc {
-    accounts::as_doc(json!({
+pub(super) fn project_connection(id: i64, account_id: i64, project_id: i64, at: DateTime<Utc>) -> Doc {
+    as_doc(json!({
         "id": id,
         "account_id": account_id,
         "project_id": project_id,
@@ -39,7 +38,7 @@ pub(super) fn credentials(id: i64, account_id: i64, project_id: i64, environment
     } else {
         "analytics_staging"
     };
-    accounts::as_doc(json!({
+    as_doc(json!({
         "id": id,
         "account_id": account_id,
         "project_id": project_id,
@@ -53,12 +52,12 @@ pub(super) fn credentials(id: i64, account_id: i64, project_id: i64, environment
     }))
 }
 
-pub(super) fn user(id: i64, first: &str, last: &str, email: &str, at: DateTime<Utc>, account_id: i64) -> Doc {
-    accounts::as_doc(json!({
+pub(super) fn user(id: i64, first: &str, last: &str, at: DateTime<Utc>, account_id: i64) -> Doc {
+    as_doc(json!({
         "id": id,
         "first_name": first,
         "last_name": last,
-        "email": email,
+        "email": format!("{}.{}@acme.example", first.to_lowercase(), last.to_lowercase()),
         "state": 1,
         "apitoken_last_used": null,
         "azure_active_directory_connected": false,

@@ -1,13 +1,13 @@
-//! Accounts of a given size, whose ids can be computed.
+//! Accounts of a given size with computable ids.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{give_token, history};
+use super::history;
 use crate::api::{accounts, environments, jobs, projects};
-use crate::config::RunTiming;
+use crate::timing::RunTiming;
 use crate::world::{Account, JobScript, Kind, World};
 
-/// How large an account is. Its ids lie within 10,000,000 above the account's own, so keep accounts further apart.
+/// The size of an account. Its ids are less than 10,000,000 above the id of the account, so keep accounts further apart.
 #[derive(Clone, Debug)]
 pub struct AccountPlan {
     id: i64,
@@ -37,49 +37,49 @@ impl AccountPlan {
         }
     }
 
-    /// A token that opens it. The same token may open several accounts.
+    /// Adds a token. The same token may give access to several accounts.
     #[must_use]
     pub fn token(mut self, token: &str) -> Self {
         self.tokens.push(token.to_owned());
         self
     }
 
-    /// How many projects.
+    /// The number of projects.
     #[must_use]
     pub fn projects(mut self, count: usize) -> Self {
         self.projects = count;
         self
     }
 
-    /// How many environments each project has.
+    /// The number of environments of each project.
     #[must_use]
     pub fn environments_per_project(mut self, count: usize) -> Self {
         self.environments = count;
         self
     }
 
-    /// How many jobs each project has, all in its first environment.
+    /// The number of jobs of each project, all in its first environment.
     #[must_use]
     pub fn jobs_per_project(mut self, count: usize) -> Self {
         self.jobs = count;
         self
     }
 
-    /// How many finished runs each job has.
+    /// The number of finished runs of each job.
     #[must_use]
     pub fn runs_per_job(mut self, count: usize) -> Self {
         self.runs = count;
         self
     }
 
-    /// How many runs may execute at once.
+    /// The number of runs that may execute at the same time.
     #[must_use]
     pub fn run_slots(mut self, count: usize) -> Self {
         self.run_slots = count;
         self
     }
 
-    /// How runs triggered from now on go, in every job.
+    /// The script of every job.
     #[must_use]
     pub fn script(mut self, script: JobScript) -> Self {
         self.script = script;
@@ -106,8 +106,8 @@ impl AccountPlan {
         self.id + 4_000_000 + offset(project * self.jobs + job)
     }
 
-    /// The id of a finished run, counted from 0 in the order of age, oldest first: every job has had its first run
-    /// before one has its second.
+    /// The id of a finished run, counted from 0, oldest first: the first run of every job is older than the second run
+    /// of any job.
     pub fn run_id(&self, run: usize) -> i64 {
         self.id + 6_000_000 + offset(run)
     }
@@ -171,7 +171,7 @@ pub(super) fn grow(world: &mut World, plan: &AccountPlan, now: DateTime<Utc>, ti
         history::add(&mut account, &past, timing);
     }
     for token in &plan.tokens {
-        give_token(world, token, plan.id, None);
+        world.give_token(token, plan.id, None);
     }
     world.accounts.insert(plan.id, account);
 }

@@ -1,32 +1,32 @@
-//! What a delivery says.
+//! The body of a delivery.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use super::{EventKind, Subscription};
-use crate::runs::{Phase, Run};
+use super::store::Subscription;
+use crate::document::{Doc, Fields as _};
+use crate::runs::{EventKind, Phase, Run};
 use crate::stamp;
-use crate::world::Doc;
 
-/// What is known around a run when an event is written.
-pub(crate) struct Around<'a> {
+/// The objects around a run.
+pub(crate) struct PayloadContext<'a> {
     pub(crate) job: Option<&'a Doc>,
     pub(crate) environment: Option<&'a Doc>,
     pub(crate) project: Option<&'a Doc>,
-    /// The older form: another spelling of the webhook's id, and neither project id nor status number.
+    /// The older form: `webhookId`, no project id, no status number.
     pub(crate) old_form: bool,
 }
 
-/// The body of a delivery. Ids are text here, the account's alone is a number.
+/// The body of a delivery. Ids are texts, except the account's.
 pub(crate) fn payload(
     subscription: &Subscription,
     event_id: &str,
     kind: EventKind,
     run: &Run,
-    around: &Around<'_>,
+    context: &PayloadContext<'_>,
     at: DateTime<Utc>,
 ) -> Value {
-    let name = |doc: Option<&Doc>| doc.and_then(|doc| doc.get("name")).cloned().unwrap_or(Value::Null);
+    let name = |doc: Option<&Doc>| doc.map(|doc| doc.value("name"));
     let seconds = |at: Option<DateTime<Utc>>| at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
     let phase = if kind == EventKind::Started {
         Phase::Running
@@ -36,12 +36,12 @@ pub(crate) fn payload(
     let word = if phase == Phase::Error { "Errored" } else { phase.word() };
     let mut data = json!({
         "jobId": run.job_id.to_string(),
-        "jobName": name(around.job),
+        "jobName": name(context.job),
         "runId": run.id.to_string(),
         "environmentId": run.environment_id.to_string(),
-        "environmentName": name(around.environment),
+        "environmentName": name(context.environment),
         "dbtVersion": run.dbt_version,
-        "projectName": name(around.project),
+        "projectName": name(context.project),
         "projectId": run.project_id.to_string(),
         "runStatus": word,
         "runStatusCode": phase.number(),
@@ -55,13 +55,13 @@ pub(crate) fn payload(
         EventKind::Errored => Some("runErroredAt"),
     };
     if let (Some(name), Value::Object(data)) = (end, &mut data) {
-        data.insert(name.to_owned(), json!(seconds(run.ends_at)));
+        data.put(name, seconds(run.ends_at));
     }
-    if let (true, Value::Object(data)) = (around.old_form, &mut data) {
+    if let (true, Value::Object(data)) = (context.old_form, &mut data) {
         data.remove("projectId");
         data.remove("runStatusCode");
     }
-    let id_key = if around.old_form { "webhookId" } else { "webhooksID" };
+    let id_key = if context.old_form { "webhookId" } else { "webhooksID" };
     json!({
         "accountId": run.account_id,
         id_key: subscription.id,

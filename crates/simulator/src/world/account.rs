@@ -1,76 +1,22 @@
-//! One account: its tables and its runs.
+//! One account: its tables, runs and webhooks.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::{Doc, Ids, JobScript};
+use super::ids::Ids;
+use super::kind::Kind;
+use super::script::JobScript;
 use crate::call::Call;
-use crate::config::RunTiming;
+use crate::document::{Doc, Fields as _, as_doc};
 use crate::limiter::Limiter;
-use crate::reply::Refusal;
-use crate::runs::{Run, replan};
+use crate::refusal::Refusal;
+use crate::runs::{EventKind, Run, replan};
+use crate::stamp;
 use crate::switches::Switches;
-use crate::webhooks::{Around, Event, EventKind, Hooks, payload};
-
-/// The tables of an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
-    AccountConnections,
-    Adapters,
-    Connections,
-    Credentials,
-    Encryptions,
-    EnvironmentVariables,
-    Environments,
-    ExtendedAttributes,
-    Groups,
-    GroupPermissions,
-    Invites,
-    Jobs,
-    LicenseMaps,
-    Notifications,
-    OauthConfigurations,
-    PersonalTokens,
-    Profiles,
-    Projects,
-    Repositories,
-    SemanticLayerCredentials,
-    ServiceTokens,
-    UserCredentials,
-    Users,
-}
-
-impl Kind {
-    /// As audit logs call it.
-    fn word(self) -> &'static str {
-        match self {
-            Self::AccountConnections | Self::Connections => "connection",
-            Self::Adapters => "adapter",
-            Self::Credentials => "credentials",
-            Self::Encryptions => "encryption",
-            Self::EnvironmentVariables => "custom_environment_variable",
-            Self::Environments => "environment",
-            Self::ExtendedAttributes => "extended_attributes",
-            Self::Groups => "group",
-            Self::GroupPermissions => "group_permission",
-            Self::Invites => "invite",
-            Self::Jobs => "job_definition",
-            Self::LicenseMaps => "license_map",
-            Self::Notifications => "job_notification_settings",
-            Self::OauthConfigurations => "oauth_configuration",
-            Self::PersonalTokens => "personal_access_token",
-            Self::Profiles => "profile",
-            Self::Projects => "project",
-            Self::Repositories => "repository",
-            Self::SemanticLayerCredentials => "semantic_layer_credentials",
-            Self::ServiceTokens => "service_token",
-            Self::UserCredentials => "user_credentials",
-            Self::Users => "user",
-        }
-    }
-}
+use crate::timing::RunTiming;
+use crate::webhooks::{Event, Hooks, PayloadContext, payload};
 
 /// One account of dbt Cloud.
 #[derive(Debug)]
@@ -79,17 +25,17 @@ pub(crate) struct Account {
     pub(crate) doc: Doc,
     tables: BTreeMap<Kind, BTreeMap<i64, Doc>>,
     pub(crate) runs: BTreeMap<i64, Run>,
-    /// Of each job.
+    /// The newest run of each job.
     latest_runs: BTreeMap<i64, i64>,
-    /// Runs whose end nobody has taken notice of yet: the only ones that can still change.
+    /// Runs with events left to announce: the only ones that can still change.
     pub(crate) open: BTreeSet<i64>,
     pub(crate) scripts: BTreeMap<i64, JobScript>,
     pub(crate) limiter: Limiter,
     /// Newest last, bounded.
     pub(crate) audit_log: VecDeque<Doc>,
     pub(crate) hooks: Hooks,
-    /// Nothing happens by itself before.
-    quiet_until: Option<DateTime<Utc>>,
+    /// The time of the next planned change of a run; `None` when it must be computed.
+    next_change: Option<DateTime<Utc>>,
     pub(crate) ids: Ids,
 }
 
@@ -97,7 +43,7 @@ const AUDIT_LOG_LIMIT: usize = 10_000;
 
 impl Account {
     pub(crate) fn new(doc: Doc, ids: Ids) -> Self {
-        let id = doc.get("id").and_then(Value::as_i64).unwrap_or_default();
+        let id = doc.int("id").unwrap_or_default();
         Self {
             id,
             doc,
@@ -109,7 +55,7 @@ impl Account {
             limiter: Limiter::default(),
             audit_log: VecDeque::new(),
             hooks: Hooks::default(),
-            quiet_until: None,
+            next_change: None,
             ids,
         }
     }
@@ -123,23 +69,20 @@ impl Account {
         self.tables.get(&kind)?.get(&id)
     }
 
-    /// The row, or dbt's 404; deleted rows (`state` 2) are gone too.
+    /// The row, or dbt's 404, also for deleted rows (`state` 2).
     pub(crate) fn find(&self, kind: Kind, id: i64) -> Result<&Doc, Refusal> {
-        let row = self
-            .get(kind, id)
-            .filter(|row| row.get("state") != Some(&Value::from(2)));
+        let row = self.get(kind, id).filter(|row| !row.has("state", 2));
         row.ok_or_else(Refusal::not_found)
     }
 
     pub(crate) fn find_mut(&mut self, kind: Kind, id: i64) -> Result<&mut Doc, Refusal> {
         let row = self.tables.get_mut(&kind).and_then(|rows| rows.get_mut(&id));
-        row.filter(|row| row.get("state") != Some(&Value::from(2)))
-            .ok_or_else(Refusal::not_found)
+        row.filter(|row| !row.has("state", 2)).ok_or_else(Refusal::not_found)
     }
 
     /// Stores a row under its own `id`.
     pub(crate) fn put(&mut self, kind: Kind, doc: Doc) {
-        let id = doc.get("id").and_then(Value::as_i64).unwrap_or_default();
+        let id = doc.int("id").unwrap_or_default();
         self.ids.seen(id);
         self.tables.entry(kind).or_default().insert(id, doc);
     }
@@ -148,16 +91,16 @@ impl Account {
         self.tables.get_mut(&kind)?.remove(&id)
     }
 
-    /// The row that a field of another one points to, or null.
-    pub(crate) fn pointed(&self, doc: &Doc, kind: Kind, field: &str) -> Value {
-        let id = doc.get(field).and_then(Value::as_i64);
-        id.and_then(|id| self.get(kind, id))
-            .map_or(Value::Null, |doc| Value::Object(doc.clone()))
+    /// The row that a field refers to, or null.
+    pub(crate) fn referenced(&self, doc: &Doc, kind: Kind, field: &str) -> Value {
+        let target = doc.int(field).and_then(|id| self.get(kind, id));
+        target.map_or(Value::Null, |doc| Value::Object(doc.clone()))
     }
 
-    /// A field that points nowhere is a field error.
-    pub(crate) fn check_pointer(&self, doc: &Doc, field: &str, kind: Kind) -> Result<(), Refusal> {
-        match doc.get(field).and_then(Value::as_i64) {
+    /// # Errors
+    /// A field error when the field refers to a row that does not exist.
+    pub(crate) fn check_reference(&self, doc: &Doc, field: &str, kind: Kind) -> Result<(), Refusal> {
+        match doc.int(field) {
             Some(id) if self.find(kind, id).is_err() => Err(Refusal::field(
                 field,
                 format!("Invalid pk \"{id}\" - object does not exist."),
@@ -166,39 +109,37 @@ impl Account {
         }
     }
 
-    /// Notes a change.
+    /// Adds a change to the audit log.
     pub(crate) fn audit(&mut self, kind: Kind, verb: &str, doc: &Doc, call: &Call) {
-        let word = kind.word();
-        let actor = match call.caller.user_id {
-            Some(id) => json!({ "actor_type": "user", "actor_id": id, "actor_name": call.caller_name() }),
-            None => {
-                json!({ "actor_type": "service_token", "actor_id": call.caller.service_token_id, "actor_name": call.caller_name() })
-            }
+        let name = kind.audit_name();
+        let (actor_type, actor_id) = match call.caller.user_id {
+            Some(id) => ("user", Some(id)),
+            None => ("service_token", call.caller.service_token_id),
         };
         let entry = json!({
             "id": format!("aud_{}", self.ids.next()),
             "account_id": self.id,
             "source": "API",
             "service": "REST",
-            "actor": actor,
-            "event_type": format!("v1.events.{word}.{verb}"),
-            "event_label": format!("{} {verb}", word.replace('_', " ")),
+            "actor": { "actor_type": actor_type, "actor_id": actor_id, "actor_name": call.caller_name() },
+            "event_type": format!("v1.events.{name}.{verb}"),
+            "event_label": format!("{} {verb}", name.replace('_', " ")),
             "event_context": { "id": doc.get("id"), "name": doc.get("name") },
-            "created_at": crate::stamp::zulu(call.now),
+            "created_at": stamp::zulu(call.now),
         });
         if self.audit_log.len() == AUDIT_LOG_LIMIT {
             self.audit_log.pop_front();
         }
-        self.audit_log.extend(entry.as_object().cloned());
+        self.audit_log.push_back(as_doc(entry));
     }
 
-    /// Adds a run that is still to happen.
+    /// Adds a run that has not ended.
     pub(crate) fn add_run(&mut self, run: Run) {
         self.open.insert(run.id);
         self.add_past_run(run);
     }
 
-    /// Adds a run that nobody needs to take notice of.
+    /// Adds a run whose events are not announced.
     pub(crate) fn add_past_run(&mut self, run: Run) {
         self.ids.seen(run.id);
         let latest = self.latest_runs.entry(run.job_id).or_insert(run.id);
@@ -206,14 +147,10 @@ impl Account {
         self.runs.insert(run.id, run);
     }
 
-    /// How many runs may execute at once.
+    /// The number of runs that may execute at the same time.
     pub(crate) fn run_slots(&self) -> usize {
-        self.doc
-            .get("run_slots")
-            .and_then(Value::as_u64)
-            .and_then(|slots| usize::try_from(slots).ok())
-            .unwrap_or(1)
-            .max(1)
+        let slots = self.doc.int("run_slots").and_then(|slots| usize::try_from(slots).ok());
+        slots.unwrap_or(1).max(1)
     }
 
     /// The newest run of a job.
@@ -221,24 +158,24 @@ impl Account {
         self.runs.get(self.latest_runs.get(&job_id)?)
     }
 
-    /// Takes notice of everything that has happened by `now`: what the webhooks are told, and which runs are over.
+    /// Announces the events up to `now` to webhooks, and closes the runs that have no more of them.
     pub(crate) fn settle(&mut self, now: DateTime<Utc>, timing: &RunTiming, switches: &Switches) {
-        if self.quiet_until.is_some_and(|until| now < until) {
+        if self.next_change.is_some_and(|until| now < until) {
             return;
         }
         let ingesting = TimeDelta::from_std(timing.ingesting).unwrap_or_default();
         let mut next = None;
         let mut over = Vec::new();
-        let mut news = Vec::new();
+        let mut due = Vec::new();
         for id in &self.open {
             let Some(run) = self.runs.get_mut(id) else { continue };
-            for (kind, at) in run.announcements(ingesting, switches.webhook_for_cancelled_runs) {
-                if run.announced.contains(&kind.name()) {
+            for (kind, at) in run.events(ingesting, switches.webhook_for_cancelled_runs) {
+                if run.announced.contains(&kind) {
                     continue;
                 }
                 if at <= now {
-                    run.announced.push(kind.name());
-                    news.push((at, *id, kind));
+                    run.announced.push(kind);
+                    due.push((at, *id, kind));
                 } else {
                     next = next.into_iter().chain([at]).min();
                 }
@@ -252,39 +189,39 @@ impl Account {
                 over.push(*id);
             }
         }
-        news.sort_by_key(|(at, id, _)| (*at, *id));
-        for (at, id, kind) in news {
+        due.sort_by_key(|(at, id, _)| (*at, *id));
+        for (at, id, kind) in due {
             self.announce(id, kind, at, switches);
         }
         for id in over {
             self.open.remove(&id);
         }
-        self.quiet_until = Some(next.unwrap_or(DateTime::<Utc>::MAX_UTC));
+        self.next_change = Some(next.unwrap_or(DateTime::<Utc>::MAX_UTC));
     }
 
-    /// When something happens by itself next.
+    /// The time of the next planned change, if there is one.
     pub(crate) fn next_change(&self) -> Option<DateTime<Utc>> {
-        self.quiet_until.filter(|at| *at < DateTime::<Utc>::MAX_UTC)
+        self.next_change.filter(|at| *at < DateTime::<Utc>::MAX_UTC)
     }
 
-    /// Writes an event for everybody who wants it.
+    /// Adds an event for each subscription to it.
     fn announce(&mut self, run_id: i64, kind: EventKind, at: DateTime<Utc>, switches: &Switches) {
         let Some(run) = self.runs.get(&run_id) else { return };
-        let around = Around {
+        let context = PayloadContext {
             job: self.get(Kind::Jobs, run.job_id),
             environment: self.get(Kind::Environments, run.environment_id),
             project: self.get(Kind::Projects, run.project_id),
             old_form: switches.webhook_old_form,
         };
-        let wanting = self
+        let subscriptions = self
             .hooks
             .subscriptions
             .values()
-            .filter(|subscription| subscription.wants(kind, run.job_id));
-        let events: Vec<Event> = wanting
+            .filter(|subscription| subscription.includes(kind, run.job_id));
+        let events: Vec<Event> = subscriptions
             .map(|subscription| {
                 let id = format!("wev_{:x}", self.ids.next());
-                let payload = payload(subscription, &id, kind, run, &around, at).to_string();
+                let payload = payload(subscription, &id, kind, run, &context, at).to_string();
                 let subscription_id = subscription.id.clone();
                 Event {
                     id,
@@ -302,10 +239,10 @@ impl Account {
         }
     }
 
-    /// Sets the start of every waiting run anew, after a trigger, a cancellation or a change of slots.
+    /// Plans the waiting runs again, after a trigger, a cancellation or a change of slots.
     pub(crate) fn replan(&mut self, now: DateTime<Utc>, timing: &RunTiming) {
         let slots = self.run_slots();
         replan(&mut self.runs, &self.open, slots, now, timing);
-        self.quiet_until = None;
+        self.next_change = None;
     }
 }

@@ -1,4 +1,4 @@
-//! Hands out ids: 64-bit, rising, above 32 bits, as dbt Cloud's have been since June 2024.
+//! Ids: rising and above 32 bits, as those of dbt Cloud since June 2024.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,7 +16,7 @@ impl Ids {
         self.0.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The id comes from a seed: later ones must be larger.
+    /// Makes later ids larger than an id of the seed.
     pub(crate) fn seen(&self, id: i64) {
         self.0.fetch_max(id + 1, Ordering::Relaxed);
     }

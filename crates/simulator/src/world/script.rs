@@ -1,4 +1,4 @@
-//! How the runs of a job go: what a test or the control endpoint wants of them.
+//! Scripts: how the runs of a job go, set by a test or through the control endpoint.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct JobScript {
-    /// Simulated seconds that each of the job's commands takes; the simulator's own default when `None`.
+    /// Simulated seconds that each of the job's commands takes; the default of the simulator when `None`.
     pub command_secs: Option<u64>,
     /// How its runs end.
     pub outcome: JobOutcome,
@@ -45,7 +45,7 @@ fn first() -> usize {
 }
 
 impl JobOutcome {
-    /// The command that fails in the next run, and counts that run.
+    /// Where the next run fails, if it does; counts that run.
     pub(crate) fn take_failure(&mut self) -> Option<Failure> {
         match self {
             Self::FailEarly => Some(Failure::Early),

@@ -1,16 +1,16 @@
-//! Artifacts: by step, by part, unchanged, binary, and larger than memory should hold.
+//! Artifacts: by step, ranges, unchanged, binary, and very large ones.
 
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use simulator::{Switches, acme};
 
-use crate::support::{Double, v2};
+use crate::support::{TestSimulator, v2};
 
 fn path(run: i64, name: &str) -> String {
     v2(&format!("runs/{run}/artifacts/{name}"))
 }
 
-async fn fetch(dbt: &Double, path: &str, headers: &[(&str, &str)]) -> reqwest::Response {
+async fn fetch(dbt: &TestSimulator, path: &str, headers: &[(&str, &str)]) -> reqwest::Response {
     let mut request = dbt.client.get(format!("{}{path}", dbt.running.base_url()));
     request = request.header("authorization", format!("Token {}", acme::TOKEN));
     for (name, value) in headers {
@@ -20,8 +20,8 @@ async fn fetch(dbt: &Double, path: &str, headers: &[(&str, &str)]) -> reqwest::R
 }
 
 #[tokio::test]
-async fn the_step_decides_which_run_results_are_meant() {
-    let dbt = Double::start().await;
+async fn the_step_selects_the_run_results() {
+    let dbt = TestSimulator::start().await;
     let which = async |query: &str| -> String {
         let results = dbt
             .get(&path(acme::DOCS_RUN_ID, &format!("run_results.json{query}")))
@@ -53,8 +53,8 @@ async fn the_step_decides_which_run_results_are_meant() {
 }
 
 #[tokio::test]
-async fn results_tell_of_the_run_they_belong_to_and_of_what_failed() {
-    let dbt = Double::start().await;
+async fn results_contain_their_run_id_and_the_failed_node() {
+    let dbt = TestSimulator::start().await;
     let results = dbt.get(&path(acme::FAILED_RUN_ID, "run_results.json")).await;
     assert_eq!(results.headers["content-type"], "application/json");
     assert_eq!(
@@ -76,8 +76,8 @@ async fn results_tell_of_the_run_they_belong_to_and_of_what_failed() {
 }
 
 #[tokio::test]
-async fn runs_without_artifacts_are_404_or_null_as_switched() {
-    let dbt = Double::start().await;
+async fn runs_without_artifacts_are_404_or_null_by_switch() {
+    let dbt = TestSimulator::start().await;
     assert_eq!(dbt.get(&path(acme::CANCELLED_RUN_ID, "")).await.status, 404);
     assert_eq!(
         dbt.get(&path(acme::CANCELLED_RUN_ID, "manifest.json")).await.status,
@@ -99,8 +99,8 @@ async fn runs_without_artifacts_are_404_or_null_as_switched() {
 }
 
 #[tokio::test]
-async fn text_and_binary_files_come_as_what_they_are() {
-    let dbt = Double::start().await;
+async fn text_and_binary_files_have_their_media_types() {
+    let dbt = TestSimulator::start().await;
     let sql = fetch(
         &dbt,
         &path(acme::SUCCEEDED_RUN_ID, "compiled/acme_shop/models/marts/customers.sql"),
@@ -121,8 +121,8 @@ async fn text_and_binary_files_come_as_what_they_are() {
 }
 
 #[tokio::test]
-async fn a_part_is_sent_when_asked_for_and_nothing_when_it_is_unchanged() {
-    let dbt = Double::start().await;
+async fn a_range_is_sent_on_request_and_an_unchanged_file_is_a_304() {
+    let dbt = TestSimulator::start().await;
     let manifest = path(acme::SUCCEEDED_RUN_ID, "manifest.json");
     let whole = fetch(&dbt, &manifest, &[]).await;
     let etag = whole.headers()["etag"].to_str().unwrap().to_owned();
@@ -152,8 +152,8 @@ async fn a_part_is_sent_when_asked_for_and_nothing_when_it_is_unchanged() {
 }
 
 #[tokio::test]
-async fn a_generated_file_is_as_long_as_its_name_says_and_every_part_can_be_checked() {
-    let dbt = Double::start().await;
+async fn a_generated_file_has_the_named_length_and_every_part_can_be_checked() {
+    let dbt = TestSimulator::start().await;
     let file = path(acme::SUCCEEDED_RUN_ID, "simulated/8MiB.bin");
     let answer = fetch(&dbt, &file, &[]).await;
     assert_eq!(answer.content_length(), Some(8 << 20));

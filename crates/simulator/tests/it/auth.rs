@@ -1,14 +1,14 @@
-//! Tokens, accounts, the rate limit, and what is answered where nothing is.
+//! Tokens, accounts, the rate limit, and paths that do not exist.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use simulator::{Config, RateLimit, WrongSlash, acme, globex};
 
-use crate::support::{Double, v2, v3};
+use crate::support::{TestSimulator, v2, v3};
 
 #[tokio::test]
-async fn token_and_bearer_mean_the_same() {
-    let dbt = Double::start().await;
+async fn token_and_bearer_are_equivalent() {
+    let dbt = TestSimulator::start().await;
     for scheme in ["Token", "Bearer"] {
         let url = format!("{}{}", dbt.running.base_url(), v3("projects/"));
         let answer = dbt
@@ -23,9 +23,9 @@ async fn token_and_bearer_mean_the_same() {
 }
 
 #[tokio::test]
-async fn an_unknown_token_gets_dbts_own_words() {
-    let mut dbt = Double::start().await;
-    dbt.token = "nobody";
+async fn an_unknown_token_is_refused_as_by_dbt() {
+    let mut dbt = TestSimulator::start().await;
+    dbt.token = "unknown";
     let answer = dbt.v2("jobs/").await;
     assert_eq!(answer.status, 401);
     let status =
@@ -34,8 +34,8 @@ async fn an_unknown_token_gets_dbts_own_words() {
 }
 
 #[tokio::test]
-async fn a_token_opens_only_its_own_account() {
-    let mut dbt = Double::start().await;
+async fn a_token_gives_access_to_its_account_only() {
+    let mut dbt = TestSimulator::start().await;
     let foreign = dbt.get(&format!("/api/v2/accounts/{}/", globex::ACCOUNT_ID)).await;
     assert_eq!(foreign.status, 404);
     assert_eq!(foreign.json["status"]["code"], 404);
@@ -46,7 +46,7 @@ async fn a_token_opens_only_its_own_account() {
 
 #[tokio::test]
 async fn a_wrong_path_is_an_html_page_and_a_wrong_method_a_405() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let answer = dbt.get("/api/v2/nothing/here/").await;
     assert_eq!((answer.status.as_u16(), answer.json), (404, Value::Null));
     let answer = dbt.try_send(Method::PUT, &v2("runs/"), None).await.unwrap();
@@ -57,8 +57,8 @@ async fn a_wrong_path_is_an_html_page_and_a_wrong_method_a_405() {
 }
 
 #[tokio::test]
-async fn a_missing_slash_is_served_redirected_or_refused_as_switched() {
-    let dbt = Double::start().await;
+async fn a_missing_slash_is_served_redirected_or_refused_by_switch() {
+    let dbt = TestSimulator::start().await;
     assert_eq!(dbt.v2("jobs?limit=1").await.status, 200);
     dbt.running
         .change_switches(|switches| switches.wrong_slash = WrongSlash::Redirect);
@@ -71,12 +71,12 @@ async fn a_missing_slash_is_served_redirected_or_refused_as_switched() {
 }
 
 #[tokio::test]
-async fn an_excess_of_requests_is_refused_for_five_minutes() {
+async fn requests_over_the_limit_are_refused_for_five_minutes() {
     let rate_limit = RateLimit {
         admin_per_minute: Some(3),
         ..RateLimit::default()
     };
-    let dbt = Double::with(Config {
+    let dbt = TestSimulator::with(Config {
         rate_limit,
         ..Config::frozen()
     })
@@ -95,9 +95,9 @@ async fn an_excess_of_requests_is_refused_for_five_minutes() {
 }
 
 #[tokio::test]
-async fn the_root_is_the_web_application_and_asks_for_no_token() {
-    let mut dbt = Double::start().await;
-    dbt.token = "nobody";
+async fn the_root_is_the_web_application_and_needs_no_token() {
+    let mut dbt = TestSimulator::start().await;
+    dbt.token = "unknown";
     let answer = dbt.get("/").await;
     assert_eq!(
         (answer.status.as_u16(), answer.headers["content-type"].to_str().unwrap()),

@@ -1,11 +1,11 @@
-//! The control endpoint: what a script can do from outside.
+//! The control endpoint.
 
 use serde_json::{Value, json};
 use simulator::acme;
 
-use crate::support::{Double, v2};
+use crate::support::{TestSimulator, v2};
 
-async fn control(dbt: &Double, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+async fn control(dbt: &TestSimulator, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
     let url = format!("{}{path}", dbt.running.control_url());
     let mut request = dbt.client.request(method.parse().unwrap(), url);
     if let Some(body) = body {
@@ -21,7 +21,7 @@ async fn control(dbt: &Double, method: &str, path: &str, body: Option<Value>) ->
 
 #[tokio::test]
 async fn the_clock_is_read_moved_and_scaled() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let (_, before) = control(&dbt, "GET", "/clock", None).await;
     assert_eq!(before, json!({ "now": "2026-01-15T09:00:00.000000Z", "scale": 0.0 }));
     let (status, after) = control(&dbt, "POST", "/clock/advance", Some(json!({ "seconds": 90.5 }))).await;
@@ -38,7 +38,7 @@ async fn the_clock_is_read_moved_and_scaled() {
 
 #[tokio::test]
 async fn a_fault_is_switched_on_listed_and_switched_off() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let fault = json!({ "method": "GET", "path_prefix": "/api/v3/", "effect": { "kind": "answer", "status": 502, "body": { "kind": "html" } } });
     let (status, made) = control(&dbt, "POST", "/faults", Some(fault)).await;
     assert_eq!((status, &made), (201, &json!({ "id": 1 })));
@@ -59,8 +59,8 @@ async fn a_fault_is_switched_on_listed_and_switched_off() {
 }
 
 #[tokio::test]
-async fn only_the_named_switches_change_and_misspelt_ones_are_refused() {
-    let dbt = Double::start().await;
+async fn only_the_named_switches_change_and_unknown_ones_are_refused() {
+    let dbt = TestSimulator::start().await;
     let (status, all) = control(&dbt, "PATCH", "/switches", Some(json!({ "limit_over_100": "refuse" }))).await;
     assert_eq!(
         (status, &all["limit_over_100"], &all["wrong_slash"]),
@@ -77,7 +77,7 @@ async fn only_the_named_switches_change_and_misspelt_ones_are_refused() {
 
 #[tokio::test]
 async fn requests_are_read_back_as_they_were_sent() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let sent = v2("runs/?status__in=%5B10%2C20%5D&order_by=-id");
     assert_eq!(dbt.get(&sent).await.status, 200);
     dbt.post(
@@ -97,8 +97,8 @@ async fn requests_are_read_back_as_they_were_sent() {
 }
 
 #[tokio::test]
-async fn the_script_of_a_job_is_set_from_outside() {
-    let dbt = Double::start().await;
+async fn the_script_of_a_job_is_set_through_the_control_endpoint() {
+    let dbt = TestSimulator::start().await;
     let script = json!({ "command_secs": 1, "outcome": { "kind": "fail", "command": 1 } });
     let path = format!("/jobs/{}/script", acme::NIGHTLY_JOB_ID);
     assert_eq!(control(&dbt, "PUT", &path, Some(script.clone())).await.0, 204);

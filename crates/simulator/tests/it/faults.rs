@@ -1,16 +1,16 @@
-//! Faults do what they say, and to the requests they name alone.
+//! Faults and the requests that they apply to.
 
 use reqwest::Method;
 use serde_json::json;
 use simulator::{Effect, Fault, FaultBody, acme};
 
-use crate::support::{Double, v2};
+use crate::support::{TestSimulator, v2};
 
 fn trigger_path() -> String {
     v2(&format!("jobs/{}/run/", acme::NIGHTLY_JOB_ID))
 }
 
-async fn runs_of_the_job(dbt: &Double) -> usize {
+async fn runs_of_the_job(dbt: &TestSimulator) -> usize {
     dbt.v2(&format!(
         "runs/?job_definition_id={}&status__in=%5B1,2,3%5D",
         acme::NIGHTLY_JOB_ID
@@ -21,8 +21,8 @@ async fn runs_of_the_job(dbt: &Double) -> usize {
 }
 
 #[tokio::test]
-async fn a_status_is_answered_as_often_as_asked_and_nothing_is_done() {
-    let dbt = Double::start().await;
+async fn a_status_is_answered_the_set_number_of_times_without_the_work() {
+    let dbt = TestSimulator::start().await;
     dbt.running.add_fault(
         Fault::on("POST", &trigger_path())
             .times(2)
@@ -43,8 +43,8 @@ async fn a_status_is_answered_as_often_as_asked_and_nothing_is_done() {
 }
 
 #[tokio::test]
-async fn the_body_of_a_fault_takes_every_shape() {
-    let dbt = Double::start().await;
+async fn the_body_of_a_fault_has_every_form() {
+    let dbt = TestSimulator::start().await;
     let custom = FaultBody::Custom {
         content_type: "text/plain".to_owned(),
         body: "busy".to_owned(),
@@ -70,8 +70,8 @@ async fn the_body_of_a_fault_takes_every_shape() {
 }
 
 #[tokio::test]
-async fn a_reset_before_the_work_leaves_nothing_behind() {
-    let dbt = Double::start().await;
+async fn a_reset_before_the_work_starts_no_run() {
+    let dbt = TestSimulator::start().await;
     dbt.running
         .add_fault(Fault::on("POST", &trigger_path()).once().reset_before());
     let error = dbt
@@ -84,7 +84,7 @@ async fn a_reset_before_the_work_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_reset_after_the_work_loses_only_the_answer() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     dbt.running
         .add_fault(Fault::on("POST", &trigger_path()).once().reset_after());
     let error = dbt
@@ -103,8 +103,8 @@ async fn a_reset_after_the_work_loses_only_the_answer() {
 }
 
 #[tokio::test]
-async fn an_answer_may_hide_that_the_work_was_done() {
-    let dbt = Double::start().await;
+async fn an_error_answer_may_follow_completed_work() {
+    let dbt = TestSimulator::start().await;
     dbt.running.add_fault(
         Fault::on("POST", &trigger_path())
             .once()
@@ -116,8 +116,8 @@ async fn an_answer_may_hide_that_the_work_was_done() {
 }
 
 #[tokio::test]
-async fn a_truncated_body_breaks_off_and_a_malformed_one_does_not() {
-    let dbt = Double::start().await;
+async fn a_truncated_body_is_incomplete_and_a_malformed_one_is_not() {
+    let dbt = TestSimulator::start().await;
     dbt.running.add_fault(
         Fault::everywhere()
             .once()
@@ -133,8 +133,8 @@ async fn a_truncated_body_breaks_off_and_a_malformed_one_does_not() {
 }
 
 #[tokio::test]
-async fn a_truncated_body_declares_the_whole_length_and_delivers_what_was_asked_for() {
-    let dbt = Double::start().await;
+async fn a_truncated_body_declares_the_whole_length_and_sends_the_set_number_of_bytes() {
+    let dbt = TestSimulator::start().await;
     let whole = dbt.v2("jobs/").await.text.len();
     dbt.running
         .add_fault(Fault::everywhere().once().effect(Effect::Truncate {
@@ -160,7 +160,7 @@ async fn a_truncated_body_declares_the_whole_length_and_delivers_what_was_asked_
 
 #[tokio::test]
 async fn unknown_statuses_and_fields_are_written_into_the_answer() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let strange = Effect::RunStatus {
         status: 42,
         humanized: "Hibernating".to_owned(),
@@ -187,8 +187,8 @@ async fn unknown_statuses_and_fields_are_written_into_the_answer() {
 }
 
 #[tokio::test]
-async fn one_trigger_may_be_hidden_while_others_are_not() {
-    let dbt = Double::start().await;
+async fn one_run_may_be_hidden_while_others_are_not() {
+    let dbt = TestSimulator::start().await;
     dbt.running.add_fault(
         Fault::on("POST", &v2("jobs/"))
             .once()
@@ -204,8 +204,8 @@ async fn one_trigger_may_be_hidden_while_others_are_not() {
 }
 
 #[tokio::test]
-async fn a_delay_before_the_work_means_a_caller_who_leaves_started_nothing() {
-    let dbt = Double::start().await;
+async fn a_caller_that_disconnects_before_delayed_work_starts_no_run() {
+    let dbt = TestSimulator::start().await;
     dbt.running
         .add_fault(Fault::on("POST", &trigger_path()).once().delay_before_ms(600_000));
     let url = format!("{}{}", dbt.running.base_url(), trigger_path());

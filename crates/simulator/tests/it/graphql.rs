@@ -1,13 +1,13 @@
-//! Discovery and the Semantic Layer, asked the way dbt documents it.
+//! Discovery and the Semantic Layer, with queries from dbt's documentation.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use simulator::{Config, RateLimit, acme, globex};
 
-use crate::support::Double;
+use crate::support::TestSimulator;
 
-async fn ask(dbt: &Double, path: &str, query: &str, variables: Value) -> Value {
+async fn ask(dbt: &TestSimulator, path: &str, query: &str, variables: Value) -> Value {
     let answer = dbt.post(path, json!({ "query": query, "variables": variables })).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json
@@ -24,7 +24,7 @@ fn names(edges: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn the_applied_state_of_an_environment_is_read_in_pages() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let query = "query ($id: BigInt!, $after: String) { environment(id: $id) { applied { models(first: 3, after: $after) {
         totalCount pageInfo { hasNextPage endCursor } edges { node { name uniqueId executionInfo { lastRunStatus lastRunId } } } } } } }";
     for path in ["/graphql", "/graphql/", "/beta/graphql"] {
@@ -51,7 +51,7 @@ async fn the_applied_state_of_an_environment_is_read_in_pages() {
 
 #[tokio::test]
 async fn the_documented_example_is_answered_with_sources_tests_and_columns() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let query = "query Example { environment(id: ENV) { applied { models(first: 100) { edges { node {
         uniqueId, name, description, rawCode, compiledCode, database, schema, alias,
         executionInfo { executeCompletedAt, executionTime }, tests { name, executionInfo { lastRunStatus, lastRunError } },
@@ -86,7 +86,7 @@ async fn the_documented_example_is_answered_with_sources_tests_and_columns() {
 
 #[tokio::test]
 async fn a_failed_run_shows_in_its_environment_and_in_filters() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let query = "query ($id: BigInt!) { environment(id: $id) { applied {
         failed: tests(first: 10, filter: { status: fail }) { edges { node { name executionInfo { lastRunError } } } }
         skipped: models(first: 10, filter: { lastRunStatus: skipped }) { edges { node { name } } }
@@ -110,7 +110,7 @@ async fn a_failed_run_shows_in_its_environment_and_in_filters() {
 
 #[tokio::test]
 async fn queries_by_job_page_with_cursors_in_their_rows() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let query = "query ($job: BigInt!, $after: String) { metrics(jobId: $job, first: 2, after: $after) {
         uniqueId name packageName dimensions timeGrains runId paginationCursor } }";
     let first = ask(&dbt, "/graphql", query, json!({ "job": acme::NIGHTLY_JOB_ID })).await;
@@ -134,8 +134,8 @@ async fn queries_by_job_page_with_cursors_in_their_rows() {
 }
 
 #[tokio::test]
-async fn problems_stand_in_errors_with_status_200() {
-    let dbt = Double::start().await;
+async fn problems_are_in_errors_with_status_200() {
+    let dbt = TestSimulator::start().await;
     let environment = json!({ "id": acme::PRODUCTION_ENVIRONMENT_ID });
     for (query, words) in [
         ("{ environment(id: 1) { id } }", "no permission"),
@@ -165,12 +165,12 @@ async fn problems_stand_in_errors_with_status_200() {
 }
 
 #[tokio::test]
-async fn the_schema_can_be_read_and_discovery_has_a_limit_of_its_own() {
+async fn the_schema_can_be_read_and_discovery_has_a_separate_limit() {
     let rate_limit = RateLimit {
         discovery_per_minute: Some(1),
         ..RateLimit::default()
     };
-    let dbt = Double::with(Config {
+    let dbt = TestSimulator::with(Config {
         rate_limit,
         ..Config::frozen()
     })
@@ -193,7 +193,7 @@ async fn the_schema_can_be_read_and_discovery_has_a_limit_of_its_own() {
 
 #[tokio::test]
 async fn a_semantic_layer_query_is_polled_until_it_is_successful() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let create = "mutation ($env: BigInt!) { createQuery(environmentId: $env, metrics: [{ name: \"revenue\" }],
         groupBy: [{ name: \"metric_time\" }], where: [{ sql: \"1 = 1\" }]) { queryId } }";
     let made = ask(
@@ -232,7 +232,7 @@ async fn a_semantic_layer_query_is_polled_until_it_is_successful() {
 
 #[tokio::test]
 async fn a_semantic_layer_query_for_an_unknown_metric_fails() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let env = json!({ "env": acme::PRODUCTION_ENVIRONMENT_ID });
     let create = "mutation ($env: BigInt!) { createQuery(environmentId: $env, metrics: [{ name: \"moon_phase\" }]) { queryId } }";
     let id = ask(&dbt, "/api/graphql", create, env.clone()).await["data"]["createQuery"]["queryId"].clone();

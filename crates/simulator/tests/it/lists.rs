@@ -3,11 +3,11 @@
 use serde_json::json;
 use simulator::{AccountPlan, Config, LimitOver100, Seed, acme};
 
-use crate::support::{Double, v2};
+use crate::support::{TestSimulator, v2};
 
 #[tokio::test]
-async fn a_list_says_what_it_filtered_ordered_and_counted() {
-    let dbt = Double::start().await;
+async fn a_list_reports_its_filters_order_and_counts() {
+    let dbt = TestSimulator::start().await;
     let answer = dbt.v3("projects/?limit=2&offset=1&order_by=-name").await;
     assert_eq!(
         answer.json["extra"],
@@ -22,7 +22,7 @@ async fn a_list_says_what_it_filtered_ordered_and_counted() {
 
 #[tokio::test]
 async fn a_big_project_is_read_in_pages_of_a_hundred() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let mut seen = Vec::new();
     loop {
         let path = format!(
@@ -42,8 +42,8 @@ async fn a_big_project_is_read_in_pages_of_a_hundred() {
 }
 
 #[tokio::test]
-async fn a_limit_over_a_hundred_is_clamped_refused_or_served_as_switched() {
-    let dbt = Double::start().await;
+async fn a_limit_over_a_hundred_is_clamped_refused_or_served_by_switch() {
+    let dbt = TestSimulator::start().await;
     let answer = dbt.v2("jobs/?limit=500").await;
     assert_eq!(
         (answer.ids().len(), &answer.json["extra"]["filters"]["limit"]),
@@ -60,8 +60,8 @@ async fn a_limit_over_a_hundred_is_clamped_refused_or_served_as_switched() {
 }
 
 #[tokio::test]
-async fn runs_come_oldest_first_and_take_filters_in_every_spelling() {
-    let dbt = Double::start().await;
+async fn runs_are_oldest_first_and_filters_work_in_every_spelling() {
+    let dbt = TestSimulator::start().await;
     let ids = dbt.v2("runs/").await.ids();
     assert!(ids.is_sorted());
     let newest = dbt.v2("runs/?order_by=-id&limit=1").await;
@@ -91,8 +91,8 @@ async fn runs_come_oldest_first_and_take_filters_in_every_spelling() {
 }
 
 #[tokio::test]
-async fn a_time_range_selects_what_was_created_in_it() {
-    let dbt = Double::start().await;
+async fn a_time_range_selects_the_runs_created_in_it() {
+    let dbt = TestSimulator::start().await;
     let run = dbt.v2(&format!("runs/{}/", acme::FAILED_RUN_ID)).await;
     let created = run.data()["created_at"]
         .as_str()
@@ -108,8 +108,8 @@ async fn a_time_range_selects_what_was_created_in_it() {
 }
 
 #[tokio::test]
-async fn deleted_projects_show_only_when_asked_for() {
-    let dbt = Double::start().await;
+async fn deleted_projects_are_listed_only_on_request() {
+    let dbt = TestSimulator::start().await;
     assert!(!dbt.v3("projects/").await.ids().contains(&acme::DELETED_PROJECT_ID));
     assert_eq!(
         dbt.v3("projects/?state=deleted").await.ids(),
@@ -130,13 +130,13 @@ async fn deleted_projects_show_only_when_asked_for() {
 }
 
 #[tokio::test]
-async fn a_planned_account_has_the_size_and_the_ids_it_was_planned_with() {
+async fn a_planned_account_has_the_planned_size_and_ids() {
     let plan = AccountPlan::new(90_000_000_000_000, "Big")
         .token("fake-big")
         .projects(250)
         .jobs_per_project(2)
         .runs_per_job(1);
-    let mut dbt = Double::with(Config::frozen().with_seed(Seed::account(plan.clone()))).await;
+    let mut dbt = TestSimulator::with(Config::frozen().with_seed(Seed::account(plan.clone()))).await;
     dbt.token = "fake-big";
     let projects = dbt
         .get(&format!("/api/v3/accounts/{}/projects/?offset=200", plan.id()))
@@ -155,8 +155,8 @@ async fn a_planned_account_has_the_size_and_the_ids_it_was_planned_with() {
 }
 
 #[tokio::test]
-async fn the_environments_of_v2_and_v3_are_the_same_ones() {
-    let dbt = Double::start().await;
+async fn v2_and_v3_list_the_same_environments() {
+    let dbt = TestSimulator::start().await;
     let v3 = dbt.v3(&format!("projects/{}/environments/", acme::PROJECT_ID)).await;
     let v2_ids = dbt
         .get(&v2(&format!("environments/?project_id={}", acme::PROJECT_ID)))

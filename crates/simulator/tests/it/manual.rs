@@ -1,4 +1,4 @@
-//! The manual says what is so.
+//! The manual is up to date.
 
 use serde_json::Value;
 use simulator::Switches;

@@ -4,11 +4,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use simulator::{DeleteAnswer, PartialJobUpdate, acme};
 
-use crate::support::{Double, v2, v3};
+use crate::support::{TestSimulator, v2, v3};
 
 #[tokio::test]
 async fn a_job_is_created_with_few_fields_listed_run_and_deleted() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let body = json!({ "id": null, "name": "Ad hoc", "project_id": acme::PROJECT_ID, "environment_id": acme::STAGING_ENVIRONMENT_ID });
     let job = dbt.post(&v2("jobs/"), body).await.data().clone();
     assert_eq!(
@@ -29,8 +29,8 @@ async fn a_job_is_created_with_few_fields_listed_run_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_partial_update_of_a_job_loses_the_rest_unless_switched_otherwise() {
-    let dbt = Double::start().await;
+async fn a_partial_update_of_a_job_resets_the_other_fields_unless_switched() {
+    let dbt = TestSimulator::start().await;
     let path = v2(&format!("jobs/{}/", acme::NIGHTLY_JOB_ID));
     let renamed = json!({ "name": "Renamed" });
     dbt.running
@@ -57,8 +57,8 @@ async fn a_partial_update_of_a_job_loses_the_rest_unless_switched_otherwise() {
 }
 
 #[tokio::test]
-async fn bad_bodies_are_refused_with_the_fields_that_are_wrong() {
-    let dbt = Double::start().await;
+async fn invalid_bodies_are_refused_with_their_wrong_fields() {
+    let dbt = TestSimulator::start().await;
     let answer = dbt
         .post(&v2("jobs/"), json!({ "name": "", "environment_id": "seven" }))
         .await;
@@ -79,7 +79,7 @@ async fn bad_bodies_are_refused_with_the_fields_that_are_wrong() {
 
 #[tokio::test]
 async fn a_project_written_in_v3_is_read_in_v2() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let project = dbt
         .post(&v3("projects/"), json!({ "name": "Returns", "description": "new" }))
         .await;
@@ -97,8 +97,8 @@ async fn a_project_written_in_v3_is_read_in_v2() {
 }
 
 #[tokio::test]
-async fn a_service_token_opens_the_account_until_it_is_deleted() {
-    let mut dbt = Double::start().await;
+async fn a_service_token_gives_access_until_it_is_deleted() {
+    let mut dbt = TestSimulator::start().await;
     let made = dbt.post(&v3("service-tokens/"), json!({ "name": "for a test" })).await;
     let (id, token) = (made.data()["id"].clone(), made.data()["token_string"].clone());
     assert!(token.as_str().unwrap().ends_with("****"));
@@ -115,8 +115,8 @@ async fn a_service_token_opens_the_account_until_it_is_deleted() {
 }
 
 #[tokio::test]
-async fn whoami_names_the_user_or_refuses_service_tokens_as_switched() {
-    let mut dbt = Double::start().await;
+async fn whoami_names_the_user_or_refuses_service_tokens_by_switch() {
+    let mut dbt = TestSimulator::start().await;
     assert_eq!(dbt.get("/api/v2/whoami/").await.data()["user"], Value::Null);
     dbt.running
         .change_switches(|switches| switches.whoami_for_service_tokens = false);
@@ -130,7 +130,7 @@ async fn whoami_names_the_user_or_refuses_service_tokens_as_switched() {
 
 #[tokio::test]
 async fn environment_variables_have_a_value_for_each_scope_and_hide_secrets() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let base = format!("projects/{}/environment-variables/", acme::PROJECT_ID);
     let bulk = json!({ "env_var": { "new_name": "DBT_ENV_SECRET_KEY", "project": "hush", "Production": "hush hush" } });
     let made = dbt.post(&v3(&format!("{base}bulk/")), bulk).await;
@@ -139,7 +139,7 @@ async fn environment_variables_have_a_value_for_each_scope_and_hide_secrets() {
     let variable = &seen.data()["variables"]["DBT_ENV_SECRET_KEY"];
     assert_eq!(
         (&variable["project"]["value"], &variable["Production"]["value"]),
-        (&json!("*****"), &json!("*****"))
+        (&json!("**********"), &json!("**********"))
     );
     let wrong = json!({ "env_var": [{ "new_name": "DBT_X", "Nowhere": "1" }] });
     let refused = dbt.post(&v3(&format!("{base}bulk/")), wrong).await;
@@ -150,8 +150,68 @@ async fn environment_variables_have_a_value_for_each_scope_and_hide_secrets() {
 }
 
 #[tokio::test]
+async fn the_seeded_variables_have_values_for_their_environments_and_a_masked_secret() {
+    let dbt = TestSimulator::start().await;
+    let path = format!("projects/{}/environment-variables/environment/", acme::PROJECT_ID);
+    let answer = dbt.v3(&path).await;
+    let id = |index: i64| acme::FIRST_VARIABLE_VALUE_ID + index;
+    let expected = json!({
+        "environments": ["project", "Production", "Staging", "Development"],
+        "variables": {
+            acme::THREADS_VARIABLE: {
+                "project": { "id": id(0), "value": "4" },
+                "Production": { "id": id(1), "value": "16" },
+                "Staging": { "id": id(2), "value": "8" },
+            },
+            acme::SCHEMA_VARIABLE: {
+                "project": { "id": id(3), "value": "analytics_dev" },
+                "Production": { "id": id(4), "value": "analytics" },
+            },
+            acme::SECRET_VARIABLE: {
+                "project": { "id": id(5), "value": "**********" },
+                "Production": { "id": id(6), "value": "**********" },
+                "Staging": { "id": id(7), "value": "**********" },
+            },
+        },
+    });
+    assert_eq!(answer.data(), &expected);
+    let change = json!({ "env_var": { "name": acme::SECRET_VARIABLE, id(5).to_string(): "another" } });
+    let bulk = v3(&format!("projects/{}/environment-variables/bulk/", acme::PROJECT_ID));
+    assert_eq!(
+        dbt.try_send(Method::PUT, &bulk, Some(change)).await.unwrap().status,
+        200
+    );
+    assert_eq!(dbt.v3(&path).await.data(), &expected, "a changed secret is masked too");
+}
+
+#[tokio::test]
+async fn the_connections_of_an_account_are_listed_in_pages_and_read_one_by_one() {
+    let dbt = TestSimulator::start().await;
+    let page = dbt.v3("connections/?limit=2&offset=1").await;
+    assert_eq!(
+        page.ids(),
+        [acme::SNOWFLAKE_CONNECTION_ID, acme::BIGQUERY_CONNECTION_ID]
+    );
+    assert_eq!(
+        page.json["extra"]["pagination"],
+        json!({ "count": 2, "total_count": acme::CONNECTIONS })
+    );
+    assert_eq!(
+        dbt.v3("connections/?adapter_version=databricks_v0").await.ids(),
+        [acme::DATABRICKS_CONNECTION_ID]
+    );
+    let listed = dbt.v3(&format!("connections/?limit={}", acme::CONNECTIONS)).await;
+    assert_eq!(listed.data()[0]["environment__count"], 3);
+    let one = dbt.v3(&format!("connections/{}/", acme::SNOWFLAKE_CONNECTION_ID)).await;
+    assert_eq!(
+        (&one.data()["adapter_version"], &one.data()["config"]["warehouse"]),
+        (&json!("snowflake_v0"), &json!("REPORTING"))
+    );
+}
+
+#[tokio::test]
 async fn every_change_is_in_the_audit_log() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     dbt.post(&v3("projects/"), json!({ "name": "Audited" })).await;
     let log = dbt
         .v3("audit-logs/?logged_at_start=2026-01-15&logged_at_end=2026-01-15")
@@ -176,7 +236,7 @@ async fn every_change_is_in_the_audit_log() {
 
 #[tokio::test]
 async fn a_step_is_read_by_itself_with_its_logs() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let run = dbt
         .v2(&format!("runs/{}/?include_related=run_steps", acme::SUCCEEDED_RUN_ID))
         .await;

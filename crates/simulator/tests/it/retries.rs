@@ -1,15 +1,15 @@
-//! Running again: what can be retried, why not, and from where.
+//! Retries and reruns.
 
 use serde_json::{Value, json};
 use simulator::{JobOutcome, JobScript, RefusedRetry, acme};
 
-use crate::support::{Double, v2};
+use crate::support::{TestSimulator, v2};
 
-async fn retry(dbt: &Double, run: i64) -> crate::support::Answer {
+async fn retry(dbt: &TestSimulator, run: i64) -> crate::support::Answer {
     dbt.post(&v2(&format!("runs/{run}/retry/")), json!({})).await
 }
 
-async fn reason(dbt: &Double, run: i64) -> Value {
+async fn reason(dbt: &TestSimulator, run: i64) -> Value {
     let run = dbt.v2(&format!("runs/{run}/")).await;
     assert_eq!(
         run.data()["can_retry"],
@@ -19,8 +19,8 @@ async fn reason(dbt: &Double, run: i64) -> Value {
 }
 
 #[tokio::test]
-async fn a_retry_runs_what_failed_and_what_was_skipped() {
-    let dbt = Double::start().await;
+async fn a_retry_runs_the_failed_and_the_skipped_steps() {
+    let dbt = TestSimulator::start().await;
     let preview = dbt.v2(&format!("runs/{}/retry/", acme::FAILED_RUN_ID)).await;
     assert_eq!(
         preview.data(),
@@ -55,8 +55,8 @@ async fn a_retry_runs_what_failed_and_what_was_skipped() {
 }
 
 #[tokio::test]
-async fn a_run_that_cannot_be_retried_says_why() {
-    let dbt = Double::start().await;
+async fn a_run_that_cannot_be_retried_has_a_reason() {
+    let dbt = TestSimulator::start().await;
     assert_eq!(reason(&dbt, acme::FAILED_RUN_ID).await, Value::Null);
     assert_eq!(reason(&dbt, acme::SUCCEEDED_RUN_ID).await, "RETRY_NOT_FAILED_RUN");
     let broken = dbt.trigger(acme::BROKEN_JOB_ID).await;
@@ -87,8 +87,8 @@ async fn a_run_that_cannot_be_retried_says_why() {
 }
 
 #[tokio::test]
-async fn a_second_retry_is_refused_or_changes_nothing_as_switched() {
-    let dbt = Double::start().await;
+async fn a_second_retry_is_refused_or_changes_nothing_by_switch() {
+    let dbt = TestSimulator::start().await;
     assert_eq!(retry(&dbt, acme::FAILED_RUN_ID).await.status, 200);
     let refused = retry(&dbt, acme::FAILED_RUN_ID).await;
     assert_eq!(
@@ -101,8 +101,8 @@ async fn a_second_retry_is_refused_or_changes_nothing_as_switched() {
 }
 
 #[tokio::test]
-async fn a_rerun_retries_a_failure_and_otherwise_triggers_anew() {
-    let dbt = Double::start().await;
+async fn a_rerun_retries_a_failure_and_otherwise_triggers_a_new_run() {
+    let dbt = TestSimulator::start().await;
     let rerun = async |job: i64| {
         dbt.post(&v2(&format!("jobs/{job}/rerun/")), json!({}))
             .await
@@ -117,7 +117,7 @@ async fn a_rerun_retries_a_failure_and_otherwise_triggers_anew() {
 
 #[tokio::test]
 async fn a_flaky_job_succeeds_when_it_is_retried() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let first = dbt.trigger(acme::FLAKY_JOB_ID).await;
     dbt.pass(60);
     assert_eq!(dbt.status_of(first).await, "Error");
@@ -127,8 +127,8 @@ async fn a_flaky_job_succeeds_when_it_is_retried() {
 }
 
 #[tokio::test]
-async fn a_run_cancelled_after_its_natural_end_is_not_cancelled() {
-    let dbt = Double::start().await;
+async fn a_cancellation_after_the_end_of_a_run_has_no_effect() {
+    let dbt = TestSimulator::start().await;
     dbt.running.set_script(
         acme::HOURLY_JOB_ID,
         JobScript {

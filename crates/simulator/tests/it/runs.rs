@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 use simulator::{AccountPlan, CancelFinishedRun, Config, Fault, JobOutcome, JobScript, LongCause, Seed, acme};
 
-use crate::support::{Double, v2};
+use crate::support::{TestSimulator, v2};
 
 #[tokio::test]
-async fn a_run_goes_from_queued_to_success_as_time_passes() {
-    let dbt = Double::start().await;
+async fn a_run_passes_from_queued_to_success_as_time_passes() {
+    let dbt = TestSimulator::start().await;
     let run = dbt.trigger(acme::HOURLY_JOB_ID).await;
     let mut seen = vec![dbt.status_of(run).await];
     for seconds in [2, 3, 15] {
@@ -37,7 +37,7 @@ async fn a_run_goes_from_queued_to_success_as_time_passes() {
 
 #[tokio::test]
 async fn a_failing_command_ends_the_run_and_skips_the_rest() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let run = dbt.trigger(acme::FAILING_JOB_ID).await;
     dbt.pass(60);
     let run = dbt
@@ -60,7 +60,7 @@ async fn a_failing_command_ends_the_run_and_skips_the_rest() {
 
 #[tokio::test]
 async fn runs_of_a_job_wait_for_each_other_and_ci_runs_do_not() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let first = dbt.trigger(acme::HOURLY_JOB_ID).await;
     let second = dbt.trigger(acme::HOURLY_JOB_ID).await;
     let other = dbt.trigger(acme::NIGHTLY_JOB_ID).await;
@@ -91,8 +91,8 @@ async fn runs_of_a_job_wait_for_each_other_and_ci_runs_do_not() {
 }
 
 #[tokio::test]
-async fn cancelling_takes_effect_after_a_while_and_lets_the_next_run_start() {
-    let dbt = Double::start().await;
+async fn cancelling_takes_effect_after_a_delay_and_the_next_run_starts() {
+    let dbt = TestSimulator::start().await;
     let first = dbt.trigger(acme::SLOW_JOB_ID).await;
     let second = dbt.trigger(acme::SLOW_JOB_ID).await;
     dbt.pass(30);
@@ -113,8 +113,8 @@ async fn cancelling_takes_effect_after_a_while_and_lets_the_next_run_start() {
 }
 
 #[tokio::test]
-async fn cancelling_a_finished_run_changes_nothing_or_is_refused_as_switched() {
-    let dbt = Double::start().await;
+async fn cancelling_a_finished_run_changes_nothing_or_is_refused_by_switch() {
+    let dbt = TestSimulator::start().await;
     let path = v2(&format!("runs/{}/cancel/", acme::SUCCEEDED_RUN_ID));
     assert_eq!(dbt.post(&path, json!({})).await.data()["status"], 10);
     dbt.running
@@ -124,7 +124,7 @@ async fn cancelling_a_finished_run_changes_nothing_or_is_refused_as_switched() {
 
 #[tokio::test]
 async fn a_trigger_body_is_checked_field_by_field() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let path = v2(&format!("jobs/{}/run/", acme::HOURLY_JOB_ID));
     let answer = dbt
         .post(&path, json!({ "git_sha": 7, "steps_override": "dbt run" }))
@@ -155,7 +155,7 @@ async fn a_trigger_body_is_checked_field_by_field() {
 
 #[tokio::test]
 async fn a_script_decides_how_the_next_runs_go() {
-    let dbt = Double::start().await;
+    let dbt = TestSimulator::start().await;
     let outcome = JobOutcome::Fail {
         command: 1,
         runs: Some(1),
@@ -179,8 +179,8 @@ async fn a_script_decides_how_the_next_runs_go() {
 }
 
 #[tokio::test]
-async fn a_step_of_real_time_passes_sixty_times_as_fast_when_scaled() {
-    let dbt = Double::start().await;
+async fn simulated_time_passes_sixty_times_as_fast_when_scaled() {
+    let dbt = TestSimulator::start().await;
     let run = dbt.trigger(acme::HOURLY_JOB_ID).await;
     dbt.running.set_time_scale(3_600.0);
     // Waits for the event itself; the scale only decides how long that takes.
@@ -190,8 +190,8 @@ async fn a_step_of_real_time_passes_sixty_times_as_fast_when_scaled() {
 }
 
 #[tokio::test]
-async fn a_fresh_run_may_be_hidden_for_a_while() {
-    let dbt = Double::start().await;
+async fn a_new_run_may_be_hidden_for_a_time() {
+    let dbt = TestSimulator::start().await;
     dbt.running.change_switches(|switches| switches.run_hidden_secs = 5);
     let run = dbt.trigger(acme::HOURLY_JOB_ID).await;
     assert_eq!(dbt.v2(&format!("runs/{run}/")).await.status, 404);
@@ -200,12 +200,12 @@ async fn a_fresh_run_may_be_hidden_for_a_while() {
 }
 
 #[tokio::test]
-async fn an_account_runs_as_many_jobs_at_once_as_it_has_slots() {
+async fn an_account_runs_at_most_as_many_jobs_as_it_has_slots() {
     let plan = AccountPlan::new(91_000_000_000_000, "Small")
         .token("fake-small")
         .jobs_per_project(3)
         .run_slots(2);
-    let mut dbt = Double::with(Config::frozen().with_seed(Seed::account(plan.clone()))).await;
+    let mut dbt = TestSimulator::with(Config::frozen().with_seed(Seed::account(plan.clone()))).await;
     dbt.token = "fake-small";
     let base = format!("/api/v2/accounts/{}", plan.id());
     let mut runs = Vec::new();
@@ -228,8 +228,8 @@ async fn an_account_runs_as_many_jobs_at_once_as_it_has_slots() {
 }
 
 #[tokio::test]
-async fn two_simulators_in_one_process_know_nothing_of_each_other() {
-    let (one, other) = (Double::start().await, Double::start().await);
+async fn two_simulators_in_one_process_share_no_state() {
+    let (one, other) = (TestSimulator::start().await, TestSimulator::start().await);
     one.running.add_fault(Fault::everywhere().status(503));
     one.pass(3_600);
     let run = other.trigger(acme::HOURLY_JOB_ID).await;

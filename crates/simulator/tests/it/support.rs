@@ -1,4 +1,4 @@
-//! A running simulator and a client that speaks to it.
+//! A running simulator and its HTTP client.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use serde_json::Value;
 use simulator::{Config, Running, Simulator, acme};
 
 /// A simulator with a client.
-pub(crate) struct Double {
+pub(crate) struct TestSimulator {
     pub(crate) running: Running,
     pub(crate) client: Client,
     pub(crate) token: &'static str,
 }
 
-/// What came back.
+/// The answer to a request.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -47,7 +47,7 @@ pub(crate) fn client() -> Client {
         .unwrap()
 }
 
-impl Double {
+impl TestSimulator {
     pub(crate) async fn start() -> Self {
         Self::with(Config::frozen()).await
     }
@@ -97,7 +97,7 @@ impl Double {
         self.try_send(Method::POST, path, Some(body)).await.unwrap()
     }
 
-    /// Triggers a job; says the run's id.
+    /// Triggers a job; returns the id of the run.
     pub(crate) async fn trigger(&self, job_id: i64) -> i64 {
         let answer = self
             .post(

@@ -1,4 +1,4 @@
-//! Webhooks: a listener of our own hears what the runs do.
+//! Webhooks: a listener in the test receives the events of runs.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use simulator::{Config, acme};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::support::{Double, v2, v3};
+use crate::support::{TestSimulator, v2, v3};
 
-/// What arrived: signature and body.
-type Heard = (String, String);
+/// Signature and body of a delivery.
+type Delivery = (String, String);
 
-/// Listens, says everything it hears, answers with one status after the other and 200 after that.
-async fn listen(answers: Vec<u16>) -> (String, mpsc::UnboundedReceiver<Heard>) {
-    let (say, hear) = mpsc::unbounded_channel();
+/// Starts a listener that passes on its deliveries and answers with these statuses, then with 200.
+async fn listen(answers: Vec<u16>) -> (String, mpsc::UnboundedReceiver<Delivery>) {
+    let (sender, receiver) = mpsc::unbounded_channel();
     let (queue, left) = mpsc::unbounded_channel();
     for answer in answers {
         queue.send(answer).unwrap();
@@ -30,16 +30,16 @@ async fn listen(answers: Vec<u16>) -> (String, mpsc::UnboundedReceiver<Heard>) {
         let signature = headers
             .get("authorization")
             .map(|value| value.to_str().unwrap().to_owned());
-        say.send((signature.unwrap_or_default(), body)).unwrap();
+        sender.send((signature.unwrap_or_default(), body)).unwrap();
         StatusCode::from_u16(left.lock().await.try_recv().unwrap_or(200)).unwrap()
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    (url, hear)
+    (url, receiver)
 }
 
-async fn subscribe(dbt: &Double, url: &str, events: &[&str]) -> (String, String) {
+async fn subscribe(dbt: &TestSimulator, url: &str, events: &[&str]) -> (String, String) {
     let body = json!({ "name": "hook", "client_url": url, "event_types": events, "active": true, "job_ids": [] });
     let made = dbt.post(&v3("webhooks/subscriptions"), body).await;
     assert_eq!(
@@ -50,19 +50,19 @@ async fn subscribe(dbt: &Double, url: &str, events: &[&str]) -> (String, String)
     (text("id"), text("hmac_secret"))
 }
 
-async fn next(hear: &mut mpsc::UnboundedReceiver<Heard>) -> Value {
-    serde_json::from_str(&hear.recv().await.unwrap().1).unwrap()
+async fn next(deliveries: &mut mpsc::UnboundedReceiver<Delivery>) -> Value {
+    serde_json::from_str(&deliveries.recv().await.unwrap().1).unwrap()
 }
 
 #[tokio::test]
-async fn the_life_of_a_run_is_told_in_signed_deliveries() {
-    let dbt = Double::start().await;
-    let (url, mut hear) = listen(vec![]).await;
+async fn start_and_completion_of_a_run_are_delivered_signed() {
+    let dbt = TestSimulator::start().await;
+    let (url, mut deliveries) = listen(vec![]).await;
     let (id, secret) = subscribe(&dbt, &url, &["job.run.started", "job.run.completed"]).await;
     assert!(dbt.v3(&format!("webhooks/subscription/{id}")).await.data()["hmac_secret"].is_null());
     let run = dbt.trigger(acme::HOURLY_JOB_ID).await;
     dbt.pass(6);
-    let (signature, body) = hear.recv().await.unwrap();
+    let (signature, body) = deliveries.recv().await.unwrap();
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body.as_bytes());
     assert_eq!(signature, hex::encode(mac.finalize().into_bytes()));
@@ -78,9 +78,9 @@ async fn the_life_of_a_run_is_told_in_signed_deliveries() {
     assert_eq!(started["accountId"], acme::ACCOUNT_ID);
     dbt.pass(14);
     assert_eq!(dbt.status_of(run).await, "Success");
-    assert!(hear.try_recv().is_err(), "completion waits for the artifacts");
+    assert!(deliveries.try_recv().is_err(), "completion waits for the artifacts");
     dbt.pass(3);
-    let completed = next(&mut hear).await;
+    let completed = next(&mut deliveries).await;
     assert_eq!(
         (&completed["eventType"], &completed["data"]["runStatus"]),
         (&json!("job.run.completed"), &json!("Success"))
@@ -89,43 +89,43 @@ async fn the_life_of_a_run_is_told_in_signed_deliveries() {
 }
 
 #[tokio::test]
-async fn a_failure_is_told_at_once_and_again_as_completed() {
-    let dbt = Double::start().await;
-    let (url, mut hear) = listen(vec![]).await;
+async fn a_failure_is_delivered_as_errored_and_then_as_completed() {
+    let dbt = TestSimulator::start().await;
+    let (url, mut deliveries) = listen(vec![]).await;
     subscribe(&dbt, &url, &["job.run.errored", "job.run.completed"]).await;
     dbt.trigger(acme::FAILING_JOB_ID).await;
     dbt.pass(20);
-    let errored = next(&mut hear).await;
+    let errored = next(&mut deliveries).await;
     assert_eq!(
         (&errored["eventType"], &errored["data"]["runStatus"]),
         (&json!("job.run.errored"), &json!("Errored"))
     );
     assert!(errored["data"]["runErroredAt"].is_string());
     dbt.pass(3);
-    assert_eq!(next(&mut hear).await["eventType"], "job.run.completed");
+    assert_eq!(next(&mut deliveries).await["eventType"], "job.run.completed");
 }
 
 #[tokio::test]
-async fn a_delivery_that_fails_is_repeated_and_every_attempt_is_on_record() {
-    let dbt = Double::start().await;
-    let (url, mut hear) = listen(vec![500, 503]).await;
+async fn a_failed_delivery_is_retried_and_every_attempt_has_a_receipt() {
+    let dbt = TestSimulator::start().await;
+    let (url, mut deliveries) = listen(vec![500, 503]).await;
     let (id, _) = subscribe(&dbt, &url, &["job.run.started"]).await;
     dbt.trigger(acme::HOURLY_JOB_ID).await;
     dbt.pass(6);
-    let mut heard = vec![next(&mut hear).await["eventId"].clone()];
-    while heard.len() < 3 {
+    let mut events = vec![next(&mut deliveries).await["eventId"].clone()];
+    while events.len() < 3 {
         // The pauses between attempts pass in simulated time.
         dbt.pass(1);
         tokio::task::yield_now().await;
-        if let Ok((_, body)) = hear.try_recv() {
-            heard.push(serde_json::from_str::<Value>(&body).unwrap()["eventId"].clone());
+        if let Ok((_, body)) = deliveries.try_recv() {
+            events.push(serde_json::from_str::<Value>(&body).unwrap()["eventId"].clone());
         }
     }
     assert!(
-        heard.iter().all(|event| *event == heard[0]),
-        "an event keeps its id: {heard:?}"
+        events.iter().all(|event| *event == events[0]),
+        "an event keeps its id: {events:?}"
     );
-    let event = heard[0].as_str().unwrap();
+    let event = events[0].as_str().unwrap();
     let codes = loop {
         let receipts = dbt
             .v3(&format!("webhooks/subscription/{id}/event/{event}/receipt"))
@@ -148,15 +148,15 @@ async fn a_delivery_that_fails_is_repeated_and_every_attempt_is_on_record() {
 }
 
 #[tokio::test]
-async fn a_subscription_is_given_up_when_switched_so_and_revived_by_another_address() {
-    let dbt = Double::with(Config {
+async fn a_subscription_is_deactivated_by_switch_and_reactivated_by_a_new_address() {
+    let dbt = TestSimulator::with(Config {
         webhook_timeout: Duration::from_secs(5),
         ..Config::frozen()
     })
     .await;
     dbt.running
         .change_switches(|switches| switches.webhook_deactivated_after = Some(1));
-    let (url, _hear) = listen(vec![500; 6]).await;
+    let (url, _deliveries) = listen(vec![500; 6]).await;
     let (id, _) = subscribe(&dbt, &url, &["job.run.started"]).await;
     dbt.trigger(acme::HOURLY_JOB_ID).await;
     dbt.pass(6);
@@ -176,9 +176,9 @@ async fn a_subscription_is_given_up_when_switched_so_and_revived_by_another_addr
 }
 
 #[tokio::test]
-async fn a_test_calls_the_address_and_says_what_came_back() {
-    let dbt = Double::start().await;
-    let (url, mut hear) = listen(vec![418]).await;
+async fn a_test_calls_the_address_and_reports_the_answer() {
+    let dbt = TestSimulator::start().await;
+    let (url, mut deliveries) = listen(vec![418]).await;
     let (id, _) = subscribe(&dbt, &url, &["job.run.started"]).await;
     let tested = dbt.v3(&format!("webhooks/subscription/{id}/test")).await;
     assert_eq!(
@@ -188,44 +188,50 @@ async fn a_test_calls_the_address_and_says_what_came_back() {
         ),
         (&json!("418"), &Value::Null)
     );
-    assert_eq!(next(&mut hear).await["eventType"], "webhook.test");
+    assert_eq!(next(&mut deliveries).await["eventType"], "webhook.test");
     assert_eq!(dbt.v3("webhooks/subscription/wsu_none").await.status, 404);
 }
 
 #[tokio::test]
-async fn only_the_jobs_of_a_subscription_are_told() {
-    let dbt = Double::start().await;
-    let (url, mut hear) = listen(vec![]).await;
+async fn only_the_jobs_of_a_subscription_are_delivered() {
+    let dbt = TestSimulator::start().await;
+    let (url, mut deliveries) = listen(vec![]).await;
     let body = json!({ "name": "hook", "client_url": url, "event_types": ["job.run.started"], "active": true, "job_ids": [acme::NIGHTLY_JOB_ID.to_string()] });
     dbt.post(&v3("webhooks/subscriptions"), body).await;
     dbt.trigger(acme::HOURLY_JOB_ID).await;
     dbt.pass(6);
     dbt.post(
         &v2(&format!("jobs/{}/run/", acme::NIGHTLY_JOB_ID)),
-        json!({ "cause": "heard" }),
+        json!({ "cause": "events" }),
     )
     .await;
     dbt.pass(6);
-    assert_eq!(next(&mut hear).await["data"]["jobId"], acme::NIGHTLY_JOB_ID.to_string());
+    assert_eq!(
+        next(&mut deliveries).await["data"]["jobId"],
+        acme::NIGHTLY_JOB_ID.to_string()
+    );
 }
 
 #[tokio::test]
-async fn the_older_form_of_a_delivery_names_its_webhook_otherwise() {
-    let dbt = Double::start().await;
+async fn the_older_form_of_a_delivery_has_another_webhook_id_field() {
+    let dbt = TestSimulator::start().await;
     dbt.running.change_switches(|switches| {
         switches.webhook_old_form = true;
         switches.webhook_ids_as_strings = true;
     });
-    let (url, mut hear) = listen(vec![]).await;
+    let (url, mut deliveries) = listen(vec![]).await;
     let (id, _) = subscribe(&dbt, &url, &["job.run.started"]).await;
     let subscription = dbt.v3(&format!("webhooks/subscription/{id}")).await;
     assert_eq!(subscription.data()["account_id"], acme::ACCOUNT_ID.to_string());
     dbt.trigger(acme::HOURLY_JOB_ID).await;
     dbt.pass(6);
-    let heard = next(&mut hear).await;
-    assert_eq!((&heard["webhookId"], &heard["webhooksID"]), (&json!(id), &Value::Null));
+    let delivery = next(&mut deliveries).await;
     assert_eq!(
-        (&heard["data"]["projectId"], &heard["data"]["runStatusCode"]),
+        (&delivery["webhookId"], &delivery["webhooksID"]),
+        (&json!(id), &Value::Null)
+    );
+    assert_eq!(
+        (&delivery["data"]["projectId"], &delivery["data"]["runStatusCode"]),
         (&Value::Null, &Value::Null)
     );
 }

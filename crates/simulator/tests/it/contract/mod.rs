@@ -117,7 +117,10 @@ async fn every_answer_obeys_the_specification() {
         violations.len(),
         violations.join("\n")
     );
-    assert_eq!(specified, SPECIFIED, "the number here and in docs/simulator.md is out of date");
+    assert_eq!(
+        specified, SPECIFIED,
+        "the number here and in docs/simulator.md is out of date"
+    );
 }
 
 /// Compares the committed facts with dbt's files where `DBT_SPEC_DIR` names their folder.
@@ -125,7 +128,10 @@ async fn every_answer_obeys_the_specification() {
 fn the_committed_facts_are_those_of_the_specification() {
     if let Some(folder) = setting("DBT_SPEC_DIR") {
         let facts = serde_json::to_string_pretty(&facts::read(Path::new(&folder))).unwrap();
-        compare("specification.json", &facts.lines().map(ToOwned::to_owned).collect::<Vec<_>>());
+        compare(
+            "specification.json",
+            &facts.lines().map(ToOwned::to_owned).collect::<Vec<_>>(),
+        );
     }
     compare("specification-operations.txt", &committed_specification().operations());
 }

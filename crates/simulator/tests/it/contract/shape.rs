@@ -1,5 +1,5 @@
-//! The shape of an answer: sorted field names and JSON types, on one line. Lists show the union of their elements; a
-//! field that only some have ends in `?`.
+//! The shape of an answer: sorted field names and JSON types, on one line. A list is the union of its elements; a field
+//! that only some of them have ends in `?`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,7 +54,7 @@ impl Shape {
     }
 }
 
-/// A key that is an id stands for all ids.
+/// Keys that are ids count as one field.
 fn named(name: &str) -> String {
     if name.len() > 6 && name.bytes().all(|byte| byte.is_ascii_digit()) {
         "<id>".to_owned()
@@ -70,7 +70,7 @@ pub(super) fn of(value: &Value) -> String {
 }
 
 #[test]
-fn a_shape_names_fields_and_types_and_marks_what_only_some_have() {
+fn a_shape_lists_fields_and_types_and_marks_optional_ones() {
     let value = serde_json::json!({ "b": [{ "x": 1 }, { "x": null, "y": 1.5 }], "a": [] });
     assert_eq!(of(&value), "{a:[],b:[{x:int|null,y?:number}]}");
 }

@@ -33,7 +33,9 @@ impl Specification {
                 (name.clone(), answers.into_iter().collect())
             });
             let shapes = facts["shapes"].as_object().unwrap().iter();
-            let mut shapes = shapes.map(|(name, shape)| (name.clone(), shape_schema(shape))).collect();
+            let mut shapes = shapes
+                .map(|(name, shape)| (name.clone(), shape_schema(shape)))
+                .collect();
             apply_deviations(&mut shapes);
             let operations = operations.collect();
             (name.clone(), Version { operations, shapes })
@@ -57,8 +59,7 @@ impl Specification {
     /// What is wrong with an answer of an operation (`GET /api/v2/…`); `None` when the operation is not specified.
     pub(super) fn violations(&self, operation: &str, answer: &Answered) -> Option<Vec<String>> {
         let mut versions = self.versions.values();
-        let (version, answers) =
-            versions.find_map(|version| Some((version, version.operations.get(operation)?)))?;
+        let (version, answers) = versions.find_map(|version| Some((version, version.operations.get(operation)?)))?;
         let Some(shape) = answers.get(&answer.status.to_string()) else {
             let specified: Vec<_> = answers.keys().collect();
             return Some(vec![format!("status {} is not among {specified:?}", answer.status)]);
@@ -74,7 +75,11 @@ impl Specification {
             .build(&schema)
             .unwrap();
         let errors = validator.iter_errors(&answer.body);
-        Some(errors.map(|error| format!("{}: {error}", error.instance_path())).collect())
+        Some(
+            errors
+                .map(|error| format!("{}: {error}", error.instance_path()))
+                .collect(),
+        )
     }
 }
 
@@ -153,7 +158,10 @@ fn or_null(schema: &Value) -> Value {
 
 fn apply_deviations(shapes: &mut Map<String, Value>) {
     for (shape, fields) in nullable() {
-        let Some(properties) = shapes.get_mut(shape).and_then(|shape| shape["properties"].as_object_mut()) else {
+        let Some(properties) = shapes
+            .get_mut(shape)
+            .and_then(|shape| shape["properties"].as_object_mut())
+        else {
             continue;
         };
         for field in fields {
@@ -202,7 +210,8 @@ fn wrong_statuses_types_nulls_values_and_missing_fields_are_violations() {
         let found = specification.violations("GET /x/", &Answered { status, body });
         found.expect("specified").len()
     };
-    let right = json!({ "id": 1, "tags": ["t"], "kind": "a", "by_name": { "x": "b" }, "note": null, "port": 9, "more": 1 });
+    let right =
+        json!({ "id": 1, "tags": ["t"], "kind": "a", "by_name": { "x": "b" }, "note": null, "port": 9, "more": 1 });
     assert_eq!(violations(200, right), 0);
     assert_eq!(violations(204, Value::Null), 0);
     for (status, wrong) in [
@@ -218,6 +227,9 @@ fn wrong_statuses_types_nulls_values_and_missing_fields_are_violations() {
     ] {
         assert_eq!(violations(status, wrong.clone()), 1, "{status} {wrong}");
     }
-    let unknown = Answered { status: 200, body: Value::Null };
+    let unknown = Answered {
+        status: 200,
+        body: Value::Null,
+    };
     assert!(specification.violations("PUT /x/", &unknown).is_none());
 }

@@ -1,4 +1,4 @@
-//! Asks every operation once, in an order that makes sense, and keeps what was answered.
+//! Calls every operation once, in a sensible order, and keeps the answers.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +6,16 @@ use reqwest::Method;
 use serde_json::Value;
 use simulator::acme;
 
-use crate::support::Double;
+use crate::support::TestSimulator;
 
-/// What an operation answered.
+/// The answer of an operation.
 pub(super) struct Answered {
     pub(super) status: u16,
     pub(super) body: Value,
 }
 
 pub(super) struct Walk {
-    pub(super) dbt: Double,
+    pub(super) dbt: TestSimulator,
     /// By `GET /api/v2/…`.
     pub(super) answers: BTreeMap<String, Answered>,
 }
@@ -23,7 +23,7 @@ pub(super) struct Walk {
 impl Walk {
     pub(super) async fn start() -> Self {
         Self {
-            dbt: Double::start().await,
+            dbt: TestSimulator::start().await,
             answers: BTreeMap::new(),
         }
     }
@@ -61,7 +61,7 @@ impl Walk {
             status: answer.status.as_u16(),
             body: answer.json,
         };
-        // The first answer stands for the operation.
+        // The first answer is kept.
         self.answers.entry(format!("{method} {template}")).or_insert(answered);
         data
     }
@@ -78,7 +78,7 @@ impl Walk {
         self.ask("DELETE", template, params, None).await;
     }
 
-    /// The five usual verbs; `update` is the method an update is spelled with. Says the id of a row that is still there.
+    /// The five usual verbs; `update` is the method of an update. Returns the id of a row that was not deleted.
     pub(super) async fn usual(
         &mut self,
         list: &str,

@@ -1,4 +1,4 @@
-//! Webhook subscriptions, with somebody who listens.
+//! Webhook subscriptions, with a listener.
 
 use axum::Router;
 use axum::routing::any;

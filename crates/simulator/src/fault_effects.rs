@@ -1,4 +1,4 @@
-//! Carries out faults: around the work for delays and resets, on the answer for what it looks like.
+//! Applies faults: delays and resets around the work, changes to the answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,16 +11,18 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::connection::Line;
-use crate::edge;
+use crate::connection::ConnectionHandle;
+use crate::dispatch::dispatch;
 use crate::faults::{Effect, Fault, FaultBody};
-use crate::reply::{self, Refusal};
+use crate::refusal::{Refusal, usual_refusal};
+use crate::reply::success_status;
+use crate::response::{html_page, json_response, typed, with_body};
 use crate::state::State;
 
-/// Does the work as far as the faults let it. No response means the line was broken.
+/// Dispatches a request unless a fault prevents it. No response means that the connection was broken.
 pub(crate) async fn with_faults(
     state: &Arc<State>,
-    line: &Line,
+    connection: &ConnectionHandle,
     faults: Vec<Fault>,
     parts: Parts,
     body: Bytes,
@@ -38,7 +40,7 @@ pub(crate) async fn with_faults(
     });
     match decisive {
         Some(Effect::ResetBefore) => {
-            line.break_off();
+            connection.reset();
             return (None, None);
         }
         Some(Effect::Answer {
@@ -51,12 +53,12 @@ pub(crate) async fn with_faults(
         }
         _ => {}
     }
-    let (operation, response) = edge::work(state, &parts, body, &faults).await;
+    let (operation, response) = dispatch(state, &parts, body, &faults).await;
     pause(faults.iter().map(|fault| fault.delay_after_ms).sum()).await;
     let response = rewrite(response, &faults).await;
     match decisive {
         Some(Effect::ResetAfter) => {
-            line.break_off();
+            connection.reset();
             (operation, None)
         }
         Some(Effect::Answer {
@@ -78,14 +80,14 @@ fn fault_answer(status: u16, body: &FaultBody, headers: &[(String, String)]) -> 
     let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = match body {
         FaultBody::Envelope if code.is_success() => {
-            reply::json_response(code, &json!({ "status": reply::success_status(), "data": null }))
+            json_response(code, &json!({ "status": success_status(), "data": null }))
         }
-        FaultBody::Envelope => reply::usual_refusal(status).into_response(),
+        FaultBody::Envelope => usual_refusal(status).into_response(),
         FaultBody::Message { user_message } => Refusal::new(code, user_message).into_response(),
-        FaultBody::Html => reply::html_page(status),
-        FaultBody::Empty => reply::into_response(reply::Reply::Empty(code)),
-        FaultBody::Malformed => reply::typed(code, "application/json", r#"{"status": {"code": 200, "is_success": tr"#),
-        FaultBody::Custom { content_type, body } => reply::typed(code, content_type, body.clone()),
+        FaultBody::Html => html_page(status),
+        FaultBody::Empty => with_body(code, Body::empty()),
+        FaultBody::Malformed => typed(code, "application/json", r#"{"status": {"code": 200, "is_success": tr"#),
+        FaultBody::Custom { content_type, body } => typed(code, content_type, body.clone()),
     };
     for (name, value) in headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::from_str(value)) {
@@ -101,7 +103,7 @@ async fn collect(response: Response) -> (http::response::Parts, Bytes) {
     (parts, bytes)
 }
 
-/// Declares the whole length, sends a part, and breaks off.
+/// Declares the whole length, sends a part, and breaks the connection.
 async fn truncate(response: Response, keep: Option<usize>) -> Response {
     let (mut parts, bytes) = collect(response).await;
     let keep = keep.unwrap_or(bytes.len() / 2).min(bytes.len().saturating_sub(1));
@@ -110,7 +112,7 @@ async fn truncate(response: Response, keep: Option<usize>) -> Response {
         .insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     let part = bytes.slice(..keep);
     let head = futures::stream::once(async move { Ok::<_, std::io::Error>(part) });
-    // Not ready at first: the server flushes what it has before it asks again.
+    // Pending once, so that the server flushes the part first.
     let end = futures::stream::once(async {
         tokio::task::yield_now().await;
         Err(std::io::ErrorKind::ConnectionAborted.into())
@@ -124,7 +126,7 @@ async fn malform(response: Response) -> Response {
     Response::from_parts(parts, Body::from(bytes.slice(..bytes.len() / 2)))
 }
 
-/// Applies the faults that change the JSON of an answer and leave the rest alone.
+/// Applies the faults that change the JSON of an answer.
 async fn rewrite(response: Response, faults: &[Fault]) -> Response {
     let rewrites = |fault: &&Fault| matches!(fault.effect, Effect::RunStatus { .. } | Effect::UnknownFields);
     let is_json = response
@@ -135,7 +137,7 @@ async fn rewrite(response: Response, faults: &[Fault]) -> Response {
         return response;
     }
     let (mut parts, bytes) = collect(response).await;
-    let Some(mut body) = edge::parse(&bytes) else {
+    let Ok(mut body) = serde_json::from_slice::<Value>(&bytes) else {
         return Response::from_parts(parts, Body::from(bytes));
     };
     for fault in faults.iter().filter(rewrites) {

@@ -1,21 +1,25 @@
-//! A run as dbt writes it.
+//! A run as JSON, and as a row of a list.
 
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::humanized::put_durations;
-use super::retry::retry_refusal;
-use super::run::{Phase, Run};
-use super::steps::render_step;
+use super::run_durations::put_durations;
+use super::start_run::TRIGGER_FIELDS;
+use super::step_json::render_step;
+use crate::call::Call;
+use crate::document::{Doc, Fields as _, as_doc};
 use crate::listing::{Cell, Row};
 use crate::query::Related;
+use crate::refusal::Refusal;
+use crate::reply::{Answer, Reply};
+use crate::runs::{Phase, Run, retry_refusal};
 use crate::stamp;
 use crate::switches::Switches;
-use crate::world::{Account, Doc, Kind};
+use crate::world::{Account, Kind};
 
-/// A run at a time, which is what can be listed.
+/// A run at a time, as a row of a list.
 pub(crate) struct RunAt<'a> {
     pub(crate) run: &'a Run,
     pub(crate) now: DateTime<Utc>,
@@ -45,25 +49,50 @@ impl Row for RunAt<'_> {
     }
 }
 
-/// What surrounds a run when it is written.
-pub(crate) struct Shown<'a> {
-    pub(crate) account: &'a Account,
-    pub(crate) now: DateTime<Utc>,
-    pub(crate) related: &'a Related,
-    pub(crate) switches: &'a Switches,
-    pub(crate) origin: &'a str,
+/// What the JSON of a run depends on besides the run.
+pub(crate) struct RunContext<'a> {
+    account: &'a Account,
+    related: &'a Related,
+    now: DateTime<Utc>,
+    switches: &'a Switches,
+    origin: &'a str,
 }
 
-pub(crate) fn render_run(run: &Run, shown: &Shown<'_>) -> Value {
-    let now = shown.now;
+impl<'a> RunContext<'a> {
+    pub(crate) fn new(account: &'a Account, call: &'a Call, related: &'a Related) -> Self {
+        Self {
+            account,
+            related,
+            now: call.now,
+            switches: &call.switches,
+            origin: &call.origin,
+        }
+    }
+}
+
+/// The answer with a run that was just added or changed.
+pub(crate) fn answer_run(account: &Account, run_id: i64, call: &Call) -> Answer {
+    let run = account.runs.get(&run_id).ok_or_else(Refusal::not_found)?;
+    let related = Related::default();
+    Ok(Reply::One(render_run(run, &RunContext::new(account, call, &related))))
+}
+
+/// The address of a run in the web application.
+pub(crate) fn href(run: &Run, origin: &str) -> String {
+    let (account_id, project_id) = (run.account_id, run.project_id);
+    format!("{origin}/deploy/{account_id}/projects/{project_id}/runs/{}/", run.id)
+}
+
+pub(crate) fn render_run(run: &Run, context: &RunContext<'_>) -> Value {
+    let now = context.now;
     let phase = run.phase(now);
     let over = phase.is_over();
     let started = run.started_at.filter(|at| *at <= now);
     let finished = run.ends_at.filter(|at| *at <= now);
     let saved = over && started.is_some() && phase != Phase::Cancelled;
-    let refusal = retry_refusal(shown.account, run, now);
-    let unseen = shown.switches.cancelled_run_without_finish && phase == Phase::Cancelled;
-    let value = json!({
+    let refusal = retry_refusal(run, context.account.latest_run_of(run.job_id), now);
+    let unseen = context.switches.cancelled_run_without_finish && phase == Phase::Cancelled;
+    let mut doc = as_doc(json!({
         "id": run.id,
         "trigger_id": run.trigger_id,
         "account_id": run.account_id,
@@ -85,7 +114,7 @@ pub(crate) fn render_run(run: &Run, shown: &Shown<'_>) -> Value {
         "has_docs_generated": run.generates_docs && phase == Phase::Success,
         "has_sources_generated": run.generates_sources && phase == Phase::Success,
         "notifications_sent": over && phase != Phase::Cancelled,
-        "blocked_by": blocked_by(run, shown),
+        "blocked_by": blocked_by(run, context),
         "scribe_enabled": true,
         "created_at": stamp::spaced(run.created_at),
         "updated_at": stamp::spaced(finished.or(started).unwrap_or(run.created_at)),
@@ -109,15 +138,12 @@ pub(crate) fn render_run(run: &Run, shown: &Shown<'_>) -> Value {
         "retrying_run_id": run.retrying_run_id,
         "can_retry": refusal.is_none(),
         "retry_not_supported_reason": refusal,
-        "href": format!("{}/deploy/{}/projects/{}/runs/{}/", shown.origin, run.account_id, run.project_id, run.id),
+        "href": href(run, context.origin),
         "used_repo_cache": null,
         "audit": null,
-    });
-    let Value::Object(mut doc) = value else {
-        return Value::Null;
-    };
+    }));
     put_durations(&mut doc, run, now);
-    put_related(&mut doc, run, shown);
+    put_related(&mut doc, run, context);
     Value::Object(doc)
 }
 
@@ -136,95 +162,86 @@ fn status_message(run: &Run, phase: Phase) -> Option<String> {
     }
 }
 
-/// The unfinished runs of the same job that stand before a waiting one.
-fn blocked_by(run: &Run, shown: &Shown<'_>) -> Vec<i64> {
-    if run.phase(shown.now) != Phase::Queued || run.is_ci() {
+/// The unfinished runs of the job that a queued run waits for.
+fn blocked_by(run: &Run, context: &RunContext<'_>) -> Vec<i64> {
+    if run.phase(context.now) != Phase::Queued || run.is_ci() {
         return Vec::new();
     }
-    let runs = shown
+    let runs = context
         .account
         .open
         .range(..run.id)
-        .filter_map(|id| shown.account.runs.get(id));
-    runs.filter(|other| other.job_id == run.job_id && !other.is_ci() && !other.phase(shown.now).is_over())
+        .filter_map(|id| context.account.runs.get(id));
+    runs.filter(|other| other.job_id == run.job_id && !other.is_ci() && !other.phase(context.now).is_over())
         .map(|other| other.id)
         .collect()
 }
 
-/// The trigger of a run.
 pub(crate) fn render_trigger(run: &Run) -> Value {
     let mut doc = Doc::new();
-    for name in crate::api::trigger::FIELDS.map(|field| field.name) {
-        doc.insert(name.to_owned(), run.trigger.get(name).cloned().unwrap_or(Value::Null));
+    for field in TRIGGER_FIELDS {
+        doc.put(field.name, run.trigger.value(field.name));
     }
-    doc.insert("id".to_owned(), json!(run.trigger_id));
-    doc.insert("job_definition_id".to_owned(), json!(run.job_id));
-    doc.insert("cause_category".to_owned(), json!(run.cause_category));
-    doc.insert("created_at".to_owned(), json!(stamp::spaced(run.created_at)));
+    doc.put("id", run.trigger_id);
+    doc.put("job_definition_id", run.job_id);
+    doc.put("cause_category", run.cause_category);
+    doc.put("created_at", stamp::spaced(run.created_at));
     Value::Object(doc)
 }
 
-fn put_related(doc: &mut Doc, run: &Run, shown: &Shown<'_>) {
-    let mut put = |name: &str, value: Value| doc.insert(name.to_owned(), value);
-    if shown.related.has("trigger") {
-        put("trigger", render_trigger(run));
+/// The job of a run; its schedule has another form than in the job itself.
+pub(crate) fn render_job(account: &Account, run: &Run) -> Value {
+    let Some(job) = account.get(Kind::Jobs, run.job_id) else {
+        return Value::Null;
+    };
+    let mut doc = job.clone();
+    let schedule = doc.value("schedule");
+    doc.put(
+        "schedule",
+        json!({ "cron": schedule["cron"], "date": schedule["date"]["type"], "time": schedule["time"]["type"] }),
+    );
+    Value::Object(doc)
+}
+
+fn put_related(doc: &mut Doc, run: &Run, context: &RunContext<'_>) {
+    let RunContext { account, related, .. } = *context;
+    let environment = account.get(Kind::Environments, run.environment_id);
+    if related.has("trigger") {
+        doc.put("trigger", render_trigger(run));
     }
-    if shown.related.has("job") {
-        put(
-            "job",
-            shown
-                .account
-                .get(Kind::Jobs, run.job_id)
-                .map_or(Value::Null, crate::api::jobs::as_internal),
-        );
+    if related.has("job") {
+        doc.put("job", render_job(account, run));
     }
-    let environment = shown.account.get(Kind::Environments, run.environment_id);
-    if shown.related.has("environment") {
-        put(
-            "environment",
-            environment.map_or(Value::Null, |doc| Value::Object(doc.clone())),
-        );
+    if related.has("environment") {
+        doc.put("environment", environment.cloned().map_or(Value::Null, Value::Object));
     }
-    if shown.related.has("repository") {
-        let id = environment
-            .and_then(|doc| doc.get("repository_id"))
-            .and_then(Value::as_i64);
-        let repository = id.and_then(|id| shown.account.get(Kind::Repositories, id));
-        put(
-            "repository",
-            repository.map_or(Value::Null, |doc| Value::Object(doc.clone())),
-        );
+    if related.has("repository") {
+        let repository = environment.map(|row| account.referenced(row, Kind::Repositories, "repository_id"));
+        doc.put("repository", repository);
     }
-    if shown.related.has("run_steps") || shown.related.has("debug_logs") {
-        let tail = !shown.related.has("debug_logs");
-        let steps = run
-            .steps
-            .iter()
-            .map(|step| Value::Object(render_step(run, step, shown.now, shown.switches, tail)));
-        put("run_steps", steps.collect());
+    let debug_logs = related.has("debug_logs");
+    if related.has("run_steps") || debug_logs {
+        let steps = run.steps.iter();
+        let steps = steps.map(|step| render_step(run, step, context.now, context.switches, !debug_logs));
+        doc.put("run_steps", steps.map(Value::Object).collect::<Value>());
     }
-    if shown.related.has("run_retries") {
-        let retries = shown
-            .account
+    if related.has("run_retries") {
+        let retries = account
             .runs
             .values()
             .filter(|other| other.retrying_run_id == Some(run.id));
-        put(
-            "run_retries",
-            retries
-                .map(|other| json!({ "id": other.id, "created_at": stamp::spaced(other.created_at) }))
-                .collect(),
-        );
+        let retries = retries.map(|other| json!({ "id": other.id, "created_at": stamp::spaced(other.created_at) }));
+        doc.put("run_retries", retries.collect::<Value>());
     }
-    if shown.related.has("used_repo_cache") {
-        put("used_repo_cache", json!(false));
+    if related.has("used_repo_cache") {
+        doc.put("used_repo_cache", false);
     }
-    if shown.related.has("audit") {
+    if related.has("audit") {
         let actor = |name: &str| json!({ "actor": { "id": null, "type": "user", "name": name } });
-        let cancelled = run.cancellation.as_ref().map(|cancel| actor(&cancel.by));
-        put(
+        let cancellation = run.cancellation.as_ref().map(|cancellation| actor(&cancellation.by));
+        doc.put(
             "audit",
-            json!({ "trigger": actor(&run.triggered_by), "cancellation": cancelled }),
+            json!({ "trigger": actor(&run.triggered_by), "cancellation": cancellation }),
         );
     }
 }

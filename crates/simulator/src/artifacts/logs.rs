@@ -1,19 +1,19 @@
-//! The logs of a step, as dbt writes them to the console and, with more lines, to its debug log. The nodes are those of
-//! the recorded run, so that logs and `run_results.json` tell the same story.
+//! The logs of a step, as dbt writes them to the console and, with more lines, to its debug log. Their nodes are those
+//! of `run_results.json`.
 
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
-use crate::artifacts::{NodeResult, build_results, failed_results};
+use super::recorded::{NodeResult, build_results, failed_results};
 use crate::runs::{Run, Step, StepState};
 
-/// What a person sees.
+/// The console log.
 pub(crate) fn console(run: &Run, step: &Step, state: StepState) -> String {
     lines(run, step, state, false)
 }
 
-/// What `dbt.log` holds.
+/// The content of `dbt.log`.
 pub(crate) fn debug(run: &Run, step: &Step, state: StepState) -> String {
     lines(run, step, state, true)
 }
@@ -24,14 +24,14 @@ pub(crate) fn last_lines(text: &str, count: usize) -> String {
     lines[lines.len().saturating_sub(count)..].join("\n")
 }
 
-/// A log that is being written: every line begins with its time.
+/// A log; every line starts with a time.
 struct Log {
     text: String,
     at: DateTime<Utc>,
 }
 
 impl Log {
-    fn say(&mut self, message: &str) {
+    fn write(&mut self, message: &str) {
         for line in message.lines() {
             // Writing to a String cannot fail.
             let _ = writeln!(self.text, "{}  {line}", self.at.format("%H:%M:%S"));
@@ -51,34 +51,34 @@ fn lines(run: &Run, step: &Step, state: StepState, debug: bool) -> String {
     };
     match step.command.as_deref() {
         None if step.index == 1 => {
-            log.say(&format!(
+            log.write(&format!(
                 "Successfully cloned repository.\nChecked out to {} for branch {}.",
                 run.git_sha(),
                 run.git_branch()
             ));
         }
-        None => log.say("Profile created from the environment's connection."),
+        None => log.write("Profile created from the environment's connection."),
         Some(command) => invocation(&mut log, run, command, failed, debug),
     }
     log.text
 }
 
 fn invocation(log: &mut Log, run: &Run, command: &str, failed: bool, debug: bool) {
-    log.say(&format!("Running with dbt={}", run.dbt_version));
+    log.write(&format!("Running with dbt={}", run.dbt_version));
     if debug {
-        log.say(&format!(
+        log.write(&format!(
             "running dbt with arguments {{'invocation_command': '{command}', 'log_format': 'default'}}"
         ));
     }
     if command == "dbt deps" {
-        log.say(if failed {
+        log.write(if failed {
             "Encountered an error:\nInternal Error\n  Could not reach the package registry"
         } else {
             "Installing dbt-labs/dbt_utils\nInstalled from version 1.3.0"
         });
         return;
     }
-    log.say("Found 4 models, 2 seeds, 6 data tests, 1 source, 1 exposure, 487 macros");
+    log.write("Found 4 models, 2 seeds, 6 data tests, 1 source, 1 exposure, 487 macros");
     let results = if failed { failed_results() } else { build_results() };
     for (index, result) in results.iter().enumerate() {
         node(log, result, index + 1, results.len(), debug);
@@ -89,9 +89,9 @@ fn invocation(log: &mut Log, run: &Run, command: &str, failed: bool, debug: bool
 fn node(log: &mut Log, result: &NodeResult, number: usize, total: usize, debug: bool) {
     let (kind, name) = (result.kind(), result.name());
     let dots = ".".repeat(50_usize.saturating_sub(kind.len() + name.len()));
-    log.say(&format!("{number} of {total} START {kind} {name} {dots} [RUN]"));
+    log.write(&format!("{number} of {total} START {kind} {name} {dots} [RUN]"));
     if debug {
-        log.say(&format!(
+        log.write(&format!(
             "On {}: begin\nOn {}: commit",
             result.unique_id, result.unique_id
         ));
@@ -103,7 +103,7 @@ fn node(log: &mut Log, result: &NodeResult, number: usize, total: usize, debug: 
         "pass" => "PASS",
         _ => "OK",
     };
-    log.say(&format!(
+    log.write(&format!(
         "{number} of {total} {word} {kind} {name} {dots} [{word} in {:.2}s]",
         result.seconds
     ));
@@ -118,9 +118,9 @@ fn summary(log: &mut Log, results: &[NodeResult]) {
     };
     let errors = count(&["fail", "error"]);
     if errors == 0 {
-        log.say("Completed successfully");
+        log.write("Completed successfully");
     } else {
-        log.say(&format!(
+        log.write(&format!(
             "Completed with {errors} error, 0 partial successes, and 0 warnings:"
         ));
         for result in results
@@ -128,11 +128,11 @@ fn summary(log: &mut Log, results: &[NodeResult]) {
             .filter(|result| matches!(result.status.as_str(), "fail" | "error"))
         {
             let message = result.message.as_deref().unwrap_or_default();
-            log.say(&format!("Failure in {} {}\n  {message}", result.kind(), result.name()));
+            log.write(&format!("Failure in {} {}\n  {message}", result.kind(), result.name()));
         }
     }
     let (pass, skip, idle) = (count(&["success", "pass"]), count(&["skipped"]), count(&["no-op"]));
-    log.say(&format!(
+    log.write(&format!(
         "Done. PASS={pass} WARN=0 ERROR={errors} SKIP={skip} NO-OP={idle} TOTAL={}",
         results.len()
     ));
