@@ -1,7 +1,7 @@
-"""Makes the artifacts beside it anew by running dbt on `project/` in a scratch directory.
+"""Renews the artifacts in this folder by running dbt on `project/` in a temporary directory.
 
-Needs `dbt` (dbt-core and dbt-duckdb) on the PATH; nothing else of the repository uses Python. Paths of the machine and the
-macros of dbt itself are cut out: the manifest shrinks from half a megabyte to a tenth.
+Needs `dbt` (dbt-core and dbt-duckdb) on the PATH; nothing else of the repository uses Python. Local paths and the built-in
+macros of dbt are removed: the manifest shrinks from half a megabyte to a tenth.
 """
 
 import json

@@ -15,7 +15,7 @@ pub(super) fn grow_connections(account: &mut Account, born: DateTime<Utc>) {
     let snowflake = json!({ "account": "ab12345.eu-central-1", "database": "FINANCE", "warehouse": "REPORTING",
         "role": "TRANSFORMER", "client_session_keep_alive": false, "allow_sso": true });
     let bigquery = json!({ "project_id": "acme-store-operations", "client_email": "dbt@acme-store-operations.example",
-        "client_id": "100000000000000000001", "location": "EU", "timeout_seconds": 300, "retries": 3 });
+        "client_id": "100000000000000000001", "location": "EU", "job_execution_timeout_seconds": 300, "retries": 3 });
     let databricks = json!({ "host": "acme.cloud.databricks.com", "http_path": "/sql/1.0/warehouses/abc123",
         "catalog": "supply_chain" });
     let redshift = json!({ "hostname": "marketing.acme.example", "dbname": "attribution", "port": 5439, "retries": 1 });
@@ -27,7 +27,7 @@ pub(super) fn grow_connections(account: &mut Account, born: DateTime<Utc>) {
             "snowflake_v0",
             snowflake,
         ),
-        (acme::BIGQUERY_CONNECTION_ID, "Store BigQuery", "bigquery_v0", bigquery),
+        (acme::BIGQUERY_CONNECTION_ID, "Store BigQuery", "bigquery_v1", bigquery),
         (
             acme::DATABRICKS_CONNECTION_ID,
             "Supply Chain Databricks",

@@ -1,4 +1,4 @@
-//! The simulator from outside: HTTP against a running one, and its handle.
+//! Tests of a running simulator, by HTTP and by its handle.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod artifacts;

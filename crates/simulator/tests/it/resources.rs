@@ -1,4 +1,4 @@
-//! Configuration objects: what a change changes, and what it does not.
+//! Configuration objects and the effects of changes.
 
 use reqwest::Method;
 use serde_json::{Value, json};

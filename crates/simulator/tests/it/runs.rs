@@ -183,7 +183,7 @@ async fn simulated_time_passes_sixty_times_as_fast_when_scaled() {
     let dbt = TestSimulator::start().await;
     let run = dbt.trigger(acme::HOURLY_JOB_ID).await;
     dbt.running.set_time_scale(3_600.0);
-    // Waits for the event itself; the scale only decides how long that takes.
+    // Waits for the event; the scale only changes how long that takes.
     while dbt.status_of(run).await != "Success" {
         tokio::task::yield_now().await;
     }

@@ -38,7 +38,7 @@ impl Answer {
 }
 
 pub(crate) fn client() -> Client {
-    // Another test of this process may have been first.
+    // An error means that another test of this process has installed a provider already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
         .no_proxy()

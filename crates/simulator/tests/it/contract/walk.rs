@@ -16,7 +16,7 @@ pub(super) struct Answered {
 
 pub(super) struct Walk {
     pub(super) dbt: TestSimulator,
-    /// By `GET /api/v2/…`.
+    /// Keyed by `GET /api/v2/…`.
     pub(super) answers: BTreeMap<String, Answered>,
 }
 

@@ -1,4 +1,4 @@
-//! Accounts, projects, environments, repositories, and what connects them to a warehouse.
+//! Accounts, projects, environments, repositories, and their warehouse connections.
 
 use serde_json::json;
 use simulator::acme;

@@ -37,7 +37,7 @@ impl Walk {
         let (event, receipt) = loop {
             let events = self.get(&format!("{one}/events"), &[&id]).await;
             let event = events[0]["id"].as_str().unwrap().to_owned();
-            // Waits for the delivery, whose end is a receipt.
+            // Waits for the receipt of the delivery.
             let path = format!("{base}/event/{event}/receipts").replace("{account_id}", &acme::ACCOUNT_ID.to_string());
             let receipts = self.dbt.get(&path).await;
             if let Some(receipt) = receipts.data()[0]["id"].as_str() {
