@@ -24,7 +24,6 @@ pub(crate) struct Caller {
     pub(crate) service_token_id: Option<i64>,
 }
 
-/// The input of a handler besides the world.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) now: DateTime<Utc>,
@@ -90,7 +89,6 @@ impl Call {
         refusal
     }
 
-    /// The caller in audits.
     pub(crate) fn caller_name(&self) -> &'static str {
         match self.caller.user_id {
             Some(_) => "user",

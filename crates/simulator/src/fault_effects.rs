@@ -126,7 +126,6 @@ async fn malform(response: Response) -> Response {
     Response::from_parts(parts, Body::from(bytes.slice(..bytes.len() / 2)))
 }
 
-/// Applies the faults that change the JSON of an answer.
 async fn rewrite(response: Response, faults: &[Fault]) -> Response {
     let rewrites = |fault: &&Fault| matches!(fault.effect, Effect::RunStatus { .. } | Effect::UnknownFields);
     let is_json = response

@@ -86,7 +86,6 @@ impl Limiter {
         Ok(())
     }
 
-    /// Sets the counters to zero.
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }

@@ -61,7 +61,6 @@ impl<'a> From<&'a Value> for Cell<'a> {
     }
 }
 
-/// An element of a list.
 pub(crate) trait Row {
     fn cell(&self, field: &str) -> Cell<'_>;
 }
@@ -77,7 +76,6 @@ impl Row for Map<String, Value> {
     }
 }
 
-/// How a resource may be listed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Listing {
     /// Filter parameters of the specification: `name`, `name__in`, `name__gt`, `name__icontains`, `name__range`.
@@ -106,10 +104,8 @@ impl Listing {
     }
 }
 
-/// Active rows with the filters that most resources have.
 pub(crate) const ACTIVE: Listing = Listing::active(&["pk", "pk__in", "pk__gt", "state"]);
 
-/// One page of a list.
 pub(crate) struct Page {
     pub(crate) data: Vec<Value>,
     pub(crate) filters: Value,

@@ -71,7 +71,6 @@ impl RecordedRequest {
     }
 }
 
-/// The newest requests, bounded in number.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     limit: usize,
@@ -96,7 +95,6 @@ impl Recorder {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a request and returns its number.
     pub(crate) fn begin(&self, mut request: RecordedRequest) -> u64 {
         let mut kept = self.kept();
         kept.last += 1;

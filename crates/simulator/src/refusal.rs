@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use crate::response::json_response;
 
-/// A refused request.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,

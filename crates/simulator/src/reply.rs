@@ -10,10 +10,8 @@ use crate::listing::Page;
 use crate::refusal::{Refusal, usual_refusal};
 use crate::response::{json_response, typed, with_body};
 
-/// A handler's result.
 pub(crate) type Answer = Result<Reply, Refusal>;
 
-/// The shapes of success.
 pub(crate) enum Reply {
     /// The classic envelope around one thing.
     One(Value),
@@ -23,7 +21,6 @@ pub(crate) enum Reply {
     Bare(StatusCode, Value),
     /// No body.
     Empty(StatusCode),
-    /// A text file.
     Text(&'static str, String),
     /// A finished response.
     Response(Response),

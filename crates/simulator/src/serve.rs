@@ -14,7 +14,6 @@ use crate::recorder::RecordedRequest;
 use crate::refusal::Refusal;
 use crate::state::State;
 
-/// Answers one request.
 pub(crate) async fn serve(state: Arc<State>, connection: ConnectionHandle, request: http::Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, state.max_body_bytes).await;

@@ -15,7 +15,6 @@ use crate::switches::Switches;
 use crate::timing::RunTiming;
 use crate::world::{JobScript, World};
 
-/// One simulator.
 pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) recorder: Recorder,
@@ -73,7 +72,6 @@ impl State {
         now
     }
 
-    /// Changes how fast time passes.
     pub(crate) fn set_scale(&self, scale: f64) {
         self.clock.set_scale(scale);
         self.changed.notify_one();

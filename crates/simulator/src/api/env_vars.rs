@@ -142,7 +142,6 @@ fn add(variables: &mut Doc, row: &Doc, scope: &str) {
     entry[scope] = json!({ "id": row.get("id"), "value": row.get("display_value") });
 }
 
-/// The names and ids of the environments of a project.
 fn environments(account: &Account, project_id: i64) -> Vec<(String, i64)> {
     let rows = account
         .rows(Kind::Environments)
@@ -197,7 +196,6 @@ fn by_user(world: &mut World, call: &Call) -> Answer {
     scoped(world.account(call)?, call, "user", "user_id", id)
 }
 
-/// Stores one value of a variable: the project's, or that of an environment.
 fn put_value(
     account: &mut Account,
     project_id: i64,

@@ -19,7 +19,6 @@ pub(crate) enum FieldType {
     Anything,
 }
 
-/// A field that a body may set.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Field {
     pub(crate) name: &'static str,

@@ -58,7 +58,6 @@ fn with_permissions(account: &Account, doc: &Doc, _: &Call) -> Value {
     Value::Object(shown)
 }
 
-/// Replaces all permissions of a group.
 fn assign_permissions(world: &mut World, call: &Call) -> Answer {
     const FIELDS: [Field; 5] = [
         Field::int("project_id"),
@@ -108,7 +107,6 @@ fn assign_permissions(world: &mut World, call: &Call) -> Answer {
     )))
 }
 
-/// Replaces the groups of a user.
 fn assign_groups(world: &mut World, call: &Call) -> Answer {
     const FIELDS: [Field; 2] = [
         Field::int("user_id").required(),

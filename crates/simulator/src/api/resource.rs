@@ -15,7 +15,6 @@ use crate::stamp;
 use crate::switches::DeleteAnswer;
 use crate::world::{Account, Kind, World};
 
-/// The usual verbs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     List,
@@ -70,7 +69,6 @@ pub(crate) struct New<'a> {
     pub(crate) call: &'a Call,
 }
 
-/// One kind of configuration object.
 #[derive(Clone, Copy)]
 pub(crate) struct Resource {
     pub(crate) kind: Kind,

@@ -5,7 +5,6 @@ use crate::call::Call;
 use crate::reply::Answer;
 use crate::world::World;
 
-/// A handler; the world is locked while it runs.
 type Handler = fn(&mut World, &Call) -> Answer;
 
 #[derive(Clone, Copy)]
@@ -14,7 +13,6 @@ enum Action {
     Verb(Verb, &'static Resource),
 }
 
-/// One operation.
 #[derive(Clone)]
 pub(crate) struct Route {
     pub(crate) method: &'static str,

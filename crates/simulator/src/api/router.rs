@@ -10,7 +10,6 @@ use super::route::Route;
 /// Path parameters by name, decoded.
 type Params = Vec<(&'static str, String)>;
 
-/// The result of a look-up.
 pub(crate) enum Found {
     Operation {
         route: &'static Route,

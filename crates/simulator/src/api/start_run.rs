@@ -10,7 +10,6 @@ use crate::refusal::Refusal;
 use crate::runs::{NewRun, Run, Step, plan_steps};
 use crate::world::{Account, Failure, Kind};
 
-/// The fields of the body of a trigger.
 pub(crate) const TRIGGER_FIELDS: [Field; 14] = [
     Field::text("cause"),
     Field::text("git_sha"),
@@ -38,7 +37,6 @@ pub(crate) struct Start {
     pub(crate) commands: Option<Vec<String>>,
 }
 
-/// Adds a run of the job to the queue; returns its id.
 pub(crate) fn start_run(
     account: &mut Account,
     job_id: i64,

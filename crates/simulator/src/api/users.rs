@@ -47,7 +47,6 @@ const LICENSE_TYPE: Field = Field::new(
 )
 .required();
 
-/// The first licence of a user.
 fn license(user: &Doc) -> Option<&Value> {
     user.items("permissions").first()
 }

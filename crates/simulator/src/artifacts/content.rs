@@ -5,14 +5,12 @@ use bytes::Bytes;
 
 use super::generated::Generated;
 
-/// A file of a run.
 pub(crate) struct Content {
     pub(crate) media_type: &'static str,
     pub(crate) etag: String,
     pub(crate) source: Source,
 }
 
-/// The bytes of an artifact.
 pub(crate) enum Source {
     Memory(Bytes),
     /// Produced while it is sent, so that its size needs no memory.

@@ -8,17 +8,14 @@ use chrono::{DateTime, Utc};
 use super::recorded::{NodeResult, build_results, failed_results};
 use crate::runs::{Run, Step, StepState};
 
-/// The console log.
 pub(crate) fn console(run: &Run, step: &Step, state: StepState) -> String {
     lines(run, step, state, false)
 }
 
-/// The content of `dbt.log`.
 pub(crate) fn debug(run: &Run, step: &Step, state: StepState) -> String {
     lines(run, step, state, true)
 }
 
-/// The last `count` lines.
 pub(crate) fn last_lines(text: &str, count: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")

@@ -58,7 +58,6 @@ impl NodeResult {
         self.unique_id.split('.').next().unwrap_or_default()
     }
 
-    /// The name of the node.
     pub(crate) fn name(&self) -> &str {
         self.unique_id.split('.').nth(2).unwrap_or(&self.unique_id)
     }

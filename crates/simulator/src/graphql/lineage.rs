@@ -10,7 +10,6 @@ use crate::artifacts::{self, NodeResult};
 use crate::runs::{Phase, Run};
 use crate::stamp;
 
-/// The nodes of one kind.
 pub(super) type Nodes = Vec<Value>;
 
 /// All nodes of a project after a run.
@@ -188,7 +187,6 @@ impl Scope<'_> {
         })
     }
 
-    /// A node inside another one.
     fn nested(&self, id: &str) -> Option<Value> {
         let kind = id.split('.').next()?;
         let (part, type_name) = match kind {
@@ -233,7 +231,6 @@ impl Scope<'_> {
             .collect()
     }
 
-    /// All nodes upstream.
     fn ancestors(&self, id: &str) -> Value {
         let mut found: Vec<&str> = Vec::new();
         let mut left: Vec<&str> = ids("parent_map", id).collect();

@@ -22,7 +22,6 @@ pub(super) struct Metric {
     pub(super) description: &'static str,
 }
 
-/// The metrics of the recorded project.
 pub(super) const METRICS: [Metric; 3] = [
     Metric {
         name: "revenue",

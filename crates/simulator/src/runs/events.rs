@@ -1,6 +1,5 @@
 //! The kinds of events that webhooks announce.
 
-/// An event in the life of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
     Started,

@@ -53,7 +53,6 @@ pub(crate) struct Cancellation {
     pub(crate) by: String,
 }
 
-/// A run to add.
 #[derive(Clone, Debug)]
 pub(crate) struct NewRun {
     pub(crate) id: i64,
@@ -67,7 +66,6 @@ pub(crate) struct NewRun {
     pub(crate) retrying_run_id: Option<i64>,
 }
 
-/// One execution of a job.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(crate) id: i64,

@@ -7,7 +7,6 @@ use crate::timing::RunTiming;
 /// The number of preparing steps: clone, profile, `dbt deps`.
 pub(crate) const PREPARING: usize = 3;
 
-/// One step as planned.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) id: i64,
@@ -20,7 +19,6 @@ pub(crate) struct Step {
     pub(crate) fails: bool,
 }
 
-/// The state of a step at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StepState {
     Queued,

@@ -8,7 +8,6 @@ use crate::runs::{NewRun, Run, plan_steps};
 use crate::timing::RunTiming;
 use crate::world::{Account, Kind};
 
-/// How a past run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     Success,
@@ -20,7 +19,6 @@ pub(super) enum Ending {
     Cancelled,
 }
 
-/// One past run.
 pub(super) struct Past {
     pub(super) id: i64,
     pub(super) job_id: i64,

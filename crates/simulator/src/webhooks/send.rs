@@ -8,7 +8,6 @@ use sha2::Sha256;
 /// The longest part of an answer that a receipt keeps, in bytes.
 const BODY_LIMIT: usize = 4_096;
 
-/// The result of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(crate) status: Option<u16>,
@@ -34,7 +33,6 @@ fn sign(secret: &str, body: &str) -> String {
     }
 }
 
-/// One attempt.
 pub(crate) async fn post(client: &reqwest::Client, url: &str, secret: &str, body: String, limit: Duration) -> Sent {
     let signature = sign(secret, &body);
     let request = client

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::send::Sent;
 use crate::runs::EventKind;
 
-/// A subscription to the events of runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Subscription {
     pub(crate) id: String,
@@ -35,7 +34,6 @@ impl Subscription {
     }
 }
 
-/// One event for one subscription.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) id: String,
@@ -47,7 +45,6 @@ pub(crate) struct Event {
     pub(crate) status: String,
 }
 
-/// One attempt to deliver an event.
 #[derive(Clone, Debug)]
 pub(crate) struct Receipt {
     pub(crate) id: String,
@@ -58,7 +55,6 @@ pub(crate) struct Receipt {
     pub(crate) request_body: String,
 }
 
-/// All webhooks of an account.
 #[derive(Debug, Default)]
 pub(crate) struct Hooks {
     pub(crate) subscriptions: BTreeMap<String, Subscription>,
@@ -83,7 +79,6 @@ impl Hooks {
         self.outbox.push(event);
     }
 
-    /// Adds the receipt of an attempt.
     pub(crate) fn add_receipt(&mut self, receipt: Receipt) {
         let status = receipt
             .sent

@@ -18,7 +18,6 @@ use crate::switches::Switches;
 use crate::timing::RunTiming;
 use crate::webhooks::{Event, Hooks, PayloadContext, payload};
 
-/// One account of dbt Cloud.
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(crate) id: i64,
@@ -109,7 +108,6 @@ impl Account {
         }
     }
 
-    /// Adds a change to the audit log.
     pub(crate) fn audit(&mut self, kind: Kind, verb: &str, doc: &Doc, call: &Call) {
         let name = kind.audit_name();
         let (actor_type, actor_id) = match call.caller.user_id {
@@ -133,7 +131,6 @@ impl Account {
         self.audit_log.push_back(as_doc(entry));
     }
 
-    /// Adds a run that has not ended.
     pub(crate) fn add_run(&mut self, run: Run) {
         self.open.insert(run.id);
         self.add_past_run(run);
@@ -153,7 +150,6 @@ impl Account {
         slots.unwrap_or(1).max(1)
     }
 
-    /// The newest run of a job.
     pub(crate) fn latest_run_of(&self, job_id: i64) -> Option<&Run> {
         self.runs.get(self.latest_runs.get(&job_id)?)
     }
@@ -204,7 +200,6 @@ impl Account {
         self.next_change.filter(|at| *at < DateTime::<Utc>::MAX_UTC)
     }
 
-    /// Adds an event for each subscription to it.
     fn announce(&mut self, run_id: i64, kind: EventKind, at: DateTime<Utc>, switches: &Switches) {
         let Some(run) = self.runs.get(&run_id) else { return };
         let context = PayloadContext {

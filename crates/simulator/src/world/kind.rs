@@ -1,6 +1,5 @@
 //! The tables of an account.
 
-/// The tables of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     AccountConnections,
@@ -29,7 +28,6 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The name in audit logs.
     pub(super) fn audit_name(self) -> &'static str {
         match self {
             Self::AccountConnections | Self::Connections => "connection",

@@ -23,7 +23,6 @@ use crate::switches::Switches;
 use crate::timing::RunTiming;
 use crate::webhooks::Event;
 
-/// All accounts of one simulator.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) accounts: BTreeMap<i64, Account>,
@@ -54,7 +53,6 @@ impl World {
         self.accounts.get_mut(&id).ok_or_else(Refusal::not_found)
     }
 
-    /// The accounts of the caller's token.
     pub(crate) fn accounts_of<'a>(&'a self, caller: &'a Caller) -> impl Iterator<Item = &'a Account> {
         caller.accounts.iter().filter_map(|id| self.accounts.get(id))
     }
@@ -101,7 +99,6 @@ impl World {
         }
     }
 
-    /// Takes the events to deliver.
     pub(crate) fn take_outbox(&mut self) -> Vec<Event> {
         self.accounts
             .values_mut()
@@ -109,7 +106,6 @@ impl World {
             .collect()
     }
 
-    /// Whether there are events to deliver.
     pub(crate) fn has_events(&self) -> bool {
         self.accounts.values().any(|account| !account.hooks.outbox.is_empty())
     }

@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 /// Rows on a page of a result.
 const PAGE: usize = 1_024;
 
-/// A query of the Semantic Layer.
 #[derive(Clone, Debug)]
 pub(crate) struct SemanticQuery {
     pub(crate) id: String,
