@@ -1,6 +1,6 @@
 //! Access URLs that come in through the API: what may be stored, and the three addresses that follow from one.
 
-use model::{is_evidently_private, metadata_url, semantic_layer_url};
+use address_rules::{is_evidently_private, metadata_url, semantic_layer_url};
 use url::Url;
 
 use crate::ClientError;

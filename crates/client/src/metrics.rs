@@ -1,12 +1,12 @@
 //! The metrics of the process, for whoever runs it.
 
+use metric_families::exposition;
 use model::RequestType;
-use model::metrics::exposition;
 
 use crate::{ClientError, DbtClient};
 
 impl DbtClient {
-    /// Everything that is counted, as text for Prometheus ([`model::metrics::EXPOSITION_TYPE`]). Leaves no row.
+    /// Everything that is counted, as text for Prometheus ([`metric_families::EXPOSITION_TYPE`]). Leaves no row.
     ///
     /// # Errors
     /// [`ClientError::RoleTooLow`], [`ClientError::OtherCompany`], both on record; [`ClientError::Provider`] where that

@@ -11,8 +11,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use address_rules::{is_evidently_private, is_public_address};
 use async_trait::async_trait;
-use model::{is_evidently_private, is_public_address};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::Url;
 

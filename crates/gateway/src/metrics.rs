@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use client::RequestLogs;
-use model::metrics::{Gauges, METRICS_PREFIX, Register as _};
+use metric_families::{Gauges, METRICS_PREFIX, Register as _};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use provider::{LogQueue, ProviderMetrics};

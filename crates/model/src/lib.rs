@@ -1,13 +1,11 @@
-//! Layer 0: dbt Cloud's nouns and ids, and what one request carries from layer to layer.
+//! Layer 0: dbt Cloud's nouns and ids, and the context of one request. Every other layer imports this one.
 //!
-//! Plain data only: no HTTP client, no database, no web framework. Every other layer imports this one.
+//! Plain data only: no router, no address rules, no metrics, no I/O.
 
 // The examples of the larger nouns are long.
 #![recursion_limit = "256"]
 
-mod access_url;
 mod accounts;
-mod address;
 mod artifacts;
 mod caller;
 mod clock;
@@ -21,11 +19,10 @@ mod graphql;
 mod ids;
 mod jobs;
 mod lenient;
-pub mod metrics;
 mod page;
 mod projects;
 mod raw_json;
-mod relay;
+mod relayed_operation;
 mod request_type;
 mod runs;
 mod target;
@@ -33,9 +30,7 @@ mod timestamp;
 mod trace_context;
 mod upstream;
 
-pub use access_url::*;
 pub use accounts::*;
-pub use address::*;
 pub use artifacts::*;
 pub use caller::*;
 pub use clock::*;
@@ -51,7 +46,7 @@ pub use jobs::*;
 pub use page::*;
 pub use projects::*;
 pub use raw_json::RawJson;
-pub use relay::*;
+pub use relayed_operation::{OperationRow, RelayedOperation};
 pub use request_type::*;
 pub use runs::*;
 pub use target::Target;

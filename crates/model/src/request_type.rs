@@ -1,15 +1,15 @@
-//! Every operation by its one name, and what each needs.
+//! Every operation, its name, and the role that it needs.
 //!
-//! The same name stands at every floor: handler, operation id, variant here, client, provider and wrapped-API method.
+//! An operation has the same name in every layer: handler, operation id, `RequestType`, and the methods of `DbtClient`,
+//! `DbtProvider` and `WrappedApi`.
 
 use std::fmt;
-use std::sync::LazyLock;
 
 use serde::{Serialize, Serializer};
 
 use crate::{RelayedOperation, Role};
 
-/// Which of dbt Cloud's APIs a request is for: those that one credential serves.
+/// One of dbt Cloud's three APIs. One credential is valid for all three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientType {
@@ -32,41 +32,41 @@ impl ClientType {
     }
 }
 
-/// Whether a request changes something, at dbt Cloud or in our own records.
+/// Whether a request changes something, at dbt Cloud or in the gateway's own records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// Only reads; may be sent again.
+    /// Only reads; may be retried.
     Read,
-    /// Changes something; is sent at most once and runs to its end without its caller.
+    /// Changes something; is sent at most once and runs to its end even if the caller disconnects.
     Change,
 }
 
-/// What is known of a request for a path that no specification of dbt Cloud's lists.
+/// The kind of a request whose path is not in dbt Cloud's specifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Forwarded {
-    /// By its method it reads.
+    /// The method only reads.
     Read,
-    /// By its method it may change something.
+    /// The method may change something.
     Change,
-    /// It looks as if it made a dbt token.
+    /// It might create a dbt token.
     MintsToken,
 }
 
-/// Declares the request types as one table: a line each, with spelling, role, effect and API.
+/// Declares the request types, one line each: spelling, role, effect and API.
 macro_rules! request_types {
     ($($(#[$doc:meta])* $name:ident $spelling:literal needs $role:ident, $effect:ident, $client:expr;)*) => {
-        /// What a caller asks for.
+        /// The operation that a caller requests.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum RequestType {
             $($(#[$doc])* $name,)*
-            /// An operation of dbt Cloud's that has no route of ours: only relayed.
+            /// An operation of dbt Cloud without a route in the gateway's REST API.
             Relayed(RelayedOperation),
-            /// Relayed, and not in dbt Cloud's specifications.
+            /// Relayed; not in dbt Cloud's specifications.
             Forward(Forwarded),
         }
 
         impl RequestType {
-            /// Every request type that is more than relayed, for tests and tables.
+            /// Every request type except `Relayed` and `Forward`.
             pub const ALL: [Self; [$($spelling),*].len()] = [$(Self::$name,)*];
 
             /// The spelling of the request log, the metrics and the OpenAPI operation ids.
@@ -74,11 +74,11 @@ macro_rules! request_types {
                 match self {
                     $(Self::$name => $spelling,)*
                     Self::Relayed(operation) => operation.as_str(),
-                    Self::Forward(_) => FORWARD,
+                    Self::Forward(_) => "forward",
                 }
             }
 
-            /// The weakest role that may ask for it.
+            /// The weakest role that may call it.
             pub fn needs(self) -> Role {
                 match self {
                     $(Self::$name => Role::$role,)*
@@ -97,7 +97,7 @@ macro_rules! request_types {
                 }
             }
 
-            /// The API of dbt Cloud that answers it; `None` for what only touches our own records.
+            /// The API of dbt Cloud that serves it; `None` for operations on the gateway's own records.
             pub fn client_type(self) -> Option<ClientType> {
                 match self {
                     $(Self::$name => $client,)*
@@ -108,16 +108,13 @@ macro_rules! request_types {
     };
 }
 
-/// The one spelling of all that is relayed without being known.
-const FORWARD: &str = "forward";
-
 const ADMINISTRATIVE: Option<ClientType> = Some(ClientType::DbtCloudAdministrative);
 const METADATA: Option<ClientType> = Some(ClientType::DbtCloudMetadata);
 const SEMANTIC_LAYER: Option<ClientType> = Some(ClientType::DbtCloudSemanticLayer);
 const OWN_RECORDS: Option<ClientType> = None;
 
 request_types! {
-    /// List the accounts that the company holds and the key may use.
+    /// List the accounts that the company has a credential for and the key may use.
     ListAccounts "list_accounts" needs Viewer, Read, ADMINISTRATIVE;
     /// Read one account.
     GetAccount "get_account" needs Viewer, Read, ADMINISTRATIVE;
@@ -151,11 +148,11 @@ request_types! {
     GetRunFailure "get_run_failure" needs Viewer, Read, ADMINISTRATIVE;
     /// Cancel a run.
     CancelRun "cancel_run" needs Operator, Change, ADMINISTRATIVE;
-    /// Read what a retry of a run would run.
+    /// Read which nodes a retry of a run would execute.
     GetRetryPreview "get_retry_preview" needs Viewer, Read, ADMINISTRATIVE;
-    /// Start a run from where another failed.
+    /// Start a run from the point of failure of another.
     RetryRun "retry_run" needs Operator, Change, ADMINISTRATIVE;
-    /// Start a run of a job from where its latest one failed.
+    /// Start a run of a job from the point of failure of its latest run.
     RerunJob "rerun_job" needs Operator, Change, ADMINISTRATIVE;
     /// List the artifacts of a run.
     ListRunArtifacts "list_run_artifacts" needs Viewer, Read, ADMINISTRATIVE;
@@ -163,9 +160,9 @@ request_types! {
     GetRunArtifact "get_run_artifact" needs Viewer, Read, ADMINISTRATIVE;
     /// Download the latest artifact of a job.
     GetJobArtifact "get_job_artifact" needs Viewer, Read, ADMINISTRATIVE;
-    /// Ask the Discovery API. A query is sent as a POST, so it is never sent again.
+    /// Query the Discovery API. Sent as a POST, so never retried.
     QueryMetadata "query_metadata" needs Viewer, Read, METADATA;
-    /// Ask the Semantic Layer API. As above.
+    /// Query the Semantic Layer API. Sent as a POST, so never retried.
     QuerySemanticLayer "query_semantic_layer" needs Viewer, Read, SEMANTIC_LAYER;
     /// Check a credential with dbt Cloud.
     VerifyCredential "verify_credential" needs Admin, Read, ADMINISTRATIVE;
@@ -179,59 +176,43 @@ request_types! {
     UpdateCredential "update_credential" needs Admin, Change, OWN_RECORDS;
     /// Delete a credential.
     DeleteCredential "delete_credential" needs Admin, Change, OWN_RECORDS;
-    /// List a company's keys.
+    /// List a company's API keys.
     ListApiKeys "list_api_keys" needs Admin, Read, OWN_RECORDS;
-    /// Read one key, without its text.
+    /// Read one API key, without its text.
     GetApiKey "get_api_key" needs Admin, Read, OWN_RECORDS;
-    /// Make a caller's key.
+    /// Create an API key.
     CreateApiKey "create_api_key" needs Admin, Change, OWN_RECORDS;
-    /// Revoke a caller's key.
+    /// Revoke an API key.
     RevokeApiKey "revoke_api_key" needs Admin, Change, OWN_RECORDS;
-    /// List requests on record.
+    /// List rows of the request log.
     ListRequestLogs "list_request_logs" needs Viewer, Read, OWN_RECORDS;
-    /// Read one request on record.
+    /// Read one row of the request log.
     GetRequestLog "get_request_log" needs Viewer, Read, OWN_RECORDS;
-    /// Read any number of requests on record.
+    /// Export rows of the request log.
     ExportRequestLogs "export_request_logs" needs Viewer, Read, OWN_RECORDS;
-    /// Count requests on record, and how long they took.
+    /// Count rows of the request log and summarise their durations.
     SummarizeRequestLogs "summarize_request_logs" needs Viewer, Read, OWN_RECORDS;
     /// Read the metrics of the process.
     GetMetrics "get_metrics" needs Admin, Read, OWN_RECORDS;
-    /// Make a company; by command only.
+    /// Create a company; from the command line only.
     CreateCompany "create_company" needs Admin, Change, OWN_RECORDS;
 }
 
 impl RequestType {
-    /// What starts a run: the `run_id` of such a request's row is the run that it started.
+    /// Request types that start a run. In the request log their `run_id` is the run that was started.
     pub const STARTS_RUN: [Self; 3] = [Self::TriggerJob, Self::RetryRun, Self::RerunJob];
 
-    /// Whether it may be sent to dbt Cloud again after a passing failure: a read may, but for those of GraphQL, which
-    /// are POSTs.
+    /// Whether it may be sent again after a transient failure: reads, except GraphQL queries, which are POSTs.
     pub fn may_be_sent_again(self) -> bool {
         self.effect() == Effect::Read && self.client_type() == ADMINISTRATIVE
     }
 
-    /// The request type with that spelling; that of [`Self::Forward`] does not tell what is forwarded.
+    /// The request type with that spelling, one of [`Self::ALL`].
     pub fn from_name(name: &str) -> Option<Self> {
-        let own = Self::ALL.iter().copied().find(|own| own.as_str() == name);
-        let relayed = || RelayedOperation::named(name).map(Self::Relayed);
-        let forward = || (name == FORWARD).then_some(Self::Forward(Forwarded::Change));
-        own.or_else(relayed).or_else(forward)
+        Self::ALL.into_iter().find(|known| known.as_str() == name)
     }
 
-    /// What the gate calls that operation: the same as on a route of ours, where there is one.
-    pub fn relayed(operation: RelayedOperation) -> Self {
-        static RELAYED: LazyLock<Vec<RequestType>> = LazyLock::new(|| {
-            let names = RelayedOperation::all().map(RelayedOperation::as_str);
-            names.filter_map(RequestType::from_name).collect()
-        });
-        RELAYED
-            .get(operation.place())
-            .copied()
-            .unwrap_or(Self::Relayed(operation))
-    }
-
-    /// Whether its answer shows a new dbt token.
+    /// Whether its answer contains a new dbt token.
     pub fn mints_token(self) -> bool {
         match self {
             Self::Relayed(operation) => operation.mints_token(),
@@ -258,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_request_type_survives_its_spelling() {
+    fn every_request_type_is_found_by_its_spelling() {
         for request_type in RequestType::ALL {
             assert_eq!(RequestType::from_name(request_type.as_str()), Some(request_type));
             assert_eq!(serde_json::to_value(request_type).unwrap(), request_type.as_str());
@@ -267,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_viewer_changes_nothing() {
+    fn viewers_can_only_read() {
         for request_type in RequestType::ALL {
             assert!(
                 request_type.effect() == Effect::Read || request_type.needs() > Role::Viewer,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use metric_families::{Counters, Durations, Register as _, count, durations};
 use model::RequestType;
-use model::metrics::{Counters, Durations, Register as _, count, durations};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -14,7 +14,7 @@ use crate::exchanges::Why;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Exchange {
-    operation: RequestType,
+    operation: &'static str,
     why: Why,
     /// `2xx` and its like; `none` where no answer came.
     status: &'static str,
@@ -22,11 +22,11 @@ struct Exchange {
     error: &'static str,
 }
 
-model::label_by_name!(Why);
+metric_families::label_by_name!(Why);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Operation {
-    operation: RequestType,
+    operation: &'static str,
 }
 
 /// The families of this floor. The default ones are in no registry: they count, and nobody reads them.
@@ -78,6 +78,7 @@ impl ProviderMetrics {
         status: Option<StatusCode>,
         error: Option<&ApiError>,
     ) {
+        let operation = operation.as_str();
         let exchange = Exchange {
             operation,
             why,

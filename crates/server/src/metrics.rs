@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
-use model::metrics::{Counters, Durations, Register as _, count, durations};
+use metric_families::{Counters, Durations, Register as _, count, durations};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::registry::Registry;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use model::{RelayedOperation, RequestType, Role};
+use model::{RequestType, Role};
 use serde_json::Value;
 
 /// The text of `docs/roles.md`.
@@ -23,7 +23,7 @@ pub fn roles_table() -> String {
          listed (`forward`) is for admins.\n\n\
          | operation | method | path | viewer | operator | admin |\n|---|---|---|---|---|---|\n",
     );
-    for operation in RelayedOperation::all() {
+    for operation in dbt_routes::operations() {
         let mark = if operation.mints_token() { " *" } else { "" };
         let method = format!("{}{mark}", operation.method());
         line(

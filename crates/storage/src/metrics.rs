@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use metric_families::{Counters, Durations, Gauges, Register as _, count, durations};
 use model::RequestType;
-use model::metrics::{Counters, Durations, Gauges, Register as _, count, durations};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
@@ -13,17 +13,17 @@ use prometheus_client::registry::Registry;
 use crate::request_log::{LogRow, Outcome, WriteError};
 use crate::{Database, LogQueue, RequestLogs};
 
-model::label_by_name!(Outcome);
+metric_families::label_by_name!(Outcome);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Ended {
-    request_type: RequestType,
+    request_type: &'static str,
     outcome: Outcome,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfType {
-    request_type: RequestType,
+    request_type: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -138,7 +138,7 @@ impl StorageMetrics {
         let Some(closing) = row.closing() else {
             return;
         };
-        let request_type = row.fixed().request_type;
+        let request_type = row.fixed().request_type.as_str();
         let outcome = closing.outcome();
         count(&self.requests, &Ended { request_type, outcome });
         self.request_durations

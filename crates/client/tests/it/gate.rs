@@ -3,10 +3,11 @@
 use std::sync::atomic::Ordering;
 
 use client::{ClientError, ClientSettings, DbtClient, ForwardRequest, LogError, ProviderError};
+use dbt_routes::RelayRequest;
 use http::{HeaderMap, Method};
 use model::{
     AccountId, ArtifactPath, Effect, EnvironmentFilter, EnvironmentId, Forwarded, GraphqlQuery, JobFields, JobFilter,
-    JobId, PageQuery, ProjectFilter, ProjectId, RelayRequest, RequestType, Role, RunFilter, RunId,
+    JobId, PageQuery, ProjectFilter, ProjectId, RequestType, Role, RunFilter, RunId,
 };
 use provider::Outcome;
 

@@ -119,7 +119,7 @@ impl Settings {
 
     fn upstream_address(&self, key: &'static str, address: &str) -> Result<Url, SettingsError> {
         let url = web_address(key, address)?;
-        if url.scheme() == "http" && !model::is_loopback(&url) && !self.upstream.allow_plain_http {
+        if url.scheme() == "http" && !address_rules::is_loopback(&url) && !self.upstream.allow_plain_http {
             let problem = "plain http would send the token in the clear; use https, or set upstream.allow_plain_http";
             return Err(wrong(key, problem));
         }

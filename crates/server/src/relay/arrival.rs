@@ -2,7 +2,8 @@
 
 use axum::http::request::Parts;
 use axum::http::{HeaderName, Method};
-use model::{AccountId, DbtApi, RefusedPath, RelayRequest, Target};
+use dbt_routes::{DbtApi, RefusedPath, RelayRequest};
+use model::{AccountId, Target};
 use url::form_urlencoded;
 
 use crate::problem::{Kind, Problem};

@@ -1,7 +1,7 @@
 //! The gateway's refusals in the form that dbt Cloud's clients show.
 
 use axum::http::HeaderValue;
-use model::DbtApi;
+use dbt_routes::DbtApi;
 use serde_json::{Value, json};
 
 use crate::problem::Problem;

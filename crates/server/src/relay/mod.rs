@@ -12,7 +12,8 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use client::ForwardRequest;
-use model::{RelayRequest, RequestStamp};
+use dbt_routes::RelayRequest;
+use model::RequestStamp;
 use uuid::Uuid;
 
 use crate::extract::Dbt;

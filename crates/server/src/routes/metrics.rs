@@ -6,7 +6,7 @@ use axum::Router;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use model::metrics::{EXPOSITION_TYPE, exposition};
+use metric_families::{EXPOSITION_TYPE, exposition};
 use prometheus_client::registry::Registry;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;

@@ -15,7 +15,7 @@ use axum::http::Uri;
 use chrono::DateTime;
 use client::{AccessRules, Clients};
 use dbt_api::HttpSettings;
-use model::metrics::exposition;
+use metric_families::exposition;
 use model::{CompanyId, FixedClock, RequestStamp, Role, Surface};
 use prometheus_client::registry::Registry;
 use provider::{FailureSettings, GraphqlSettings, NewRunSettings, RelaySettings, StreamSettings};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::metrics::exposition;
+use metric_families::exposition;
 use prometheus_client::registry::Registry;
 use storage::{LogQueue, Outcome, StorageMetrics};
 

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use dbt_api::{ApiAnswer, ApiError, CollectLimits};
+use dbt_routes::RelayRequest;
 use futures::stream;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use model::RelayRequest;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 

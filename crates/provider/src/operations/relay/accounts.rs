@@ -2,9 +2,10 @@
 //! holds, each read with its own credential, in dbt's envelope.
 
 use dbt_api::{ApiRequest, WrappedApi};
+use dbt_routes::RelayRequest;
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use model::{AccountId, ClientContext, EachAccount, RelayRequest, RequestType};
+use model::{AccountId, ClientContext, EachAccount, RequestType};
 use serde::Serialize;
 use serde_json::value::RawValue;
 

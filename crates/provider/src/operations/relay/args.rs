@@ -55,8 +55,8 @@ fn redacted(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use dbt_routes::RelayRequest;
     use http::{HeaderMap, Method};
-    use model::RelayRequest;
 
     use super::*;
 

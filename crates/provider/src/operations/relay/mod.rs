@@ -7,10 +7,11 @@ mod masked;
 
 use bytes::Bytes;
 use dbt_api::{ApiAnswer, ApiError, ApiRequest, Redirect};
+use dbt_routes::RelayRequest;
 use futures::stream;
 use http::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, Method};
-use model::{ClientContext, ClientType, Effect, RelayRequest, RequestType, RunId};
+use model::{ClientContext, ClientType, Effect, RequestType, RunId};
 use serde::Deserialize;
 
 pub use accounts::lists_accounts;

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{RelayRequest, RelayedOperation, Role};
+use dbt_routes::RelayRequest;
+use model::Role;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -86,7 +87,7 @@ fn id(dice: &mut StdRng, template: &str, name: &str) -> String {
 }
 
 fn path(dice: &mut StdRng) -> (String, String) {
-    let all: Vec<_> = RelayedOperation::all()
+    let all: Vec<_> = dbt_routes::operations()
         // Composed here, and so not the same; tokens are not made.
         .filter(|each| !each.as_str().starts_with("list_accounts") && !each.mints_token())
         .collect();

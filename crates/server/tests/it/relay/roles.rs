@@ -31,7 +31,7 @@ async fn each_operation_is_relayed_from_the_role_it_needs_on_and_refused_below()
     .start()
     .await;
     let (mut relayed, mut refused) = (0, 0);
-    for operation in RelayedOperation::all().filter(|each| !each.as_str().starts_with("list_accounts")) {
+    for operation in dbt_routes::operations().filter(|each| !each.as_str().starts_with("list_accounts")) {
         for role in Role::ALL {
             let before = app.dbt.requests().len();
             let caller = app.caller(role);

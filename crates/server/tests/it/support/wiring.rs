@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use client::{ClientParts, ClientSettings, Clients, Records, Upstreams};
 use dbt_api::DbtWrappedApi;
-use model::metrics::METRICS_PREFIX;
+use metric_families::METRICS_PREFIX;
 use model::{AccountId, Clock, FixedClock, InstanceId, Upstream, UpstreamSource};
 use prometheus_client::registry::Registry;
 use provider::{DbtProvider, ProviderMetrics, ProviderSettings, RetrySettings, RowLimits};

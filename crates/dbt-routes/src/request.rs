@@ -1,10 +1,11 @@
-//! `RelayRequest`: a request to one of dbt Cloud's own paths, taken for what it is.
+//! `RelayRequest`: a request to one of dbt Cloud's own paths, parsed and classified.
 
 use http::Method;
 
-use super::operation::{RelayedOperation, id};
-use super::path::{RefusedPath, RelayPath};
-use crate::{AccountId, Forwarded, JobId, RequestType, RunId};
+use model::{AccountId, Forwarded, JobId, RelayedOperation, RequestType, RunId};
+
+use crate::path::{RefusedPath, RelayPath};
+use crate::router::{find, parse_id};
 
 /// Which of dbt Cloud's APIs a path belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,8 +19,8 @@ pub enum DbtApi {
 }
 
 impl DbtApi {
-    /// Whose paths those are; `None` for what dbt Cloud does not serve. Every host is the same: clients make up hosts of
-    /// their own for the GraphQL APIs.
+    /// The API that a path belongs to; `None` for a path that dbt Cloud does not serve. The path alone decides, because
+    /// clients derive different hosts for the GraphQL APIs.
     pub fn of(path: &str) -> Option<Self> {
         match path.strip_suffix('/').unwrap_or(path) {
             "/graphql" | "/beta/graphql" => Some(Self::Metadata),
@@ -29,24 +30,24 @@ impl DbtApi {
         }
     }
 
-    /// Whether it speaks GraphQL.
+    /// Whether it is a GraphQL API.
     pub fn is_graphql(self) -> bool {
         self != Self::Administrative
     }
 }
 
-/// What a request is about, by its path.
+/// The ids in the path of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RelayTarget {
-    /// The account, where the path names one.
+    /// The account, if the path contains one.
     pub account_id: Option<AccountId>,
-    /// The job.
+    /// The job, if the path contains one.
     pub job_id: Option<JobId>,
-    /// The run.
+    /// The run, if the path contains one.
     pub run_id: Option<RunId>,
 }
 
-/// A request to a path of dbt Cloud's: what is sent, and what it is taken for, both from one checked path.
+/// A request to one of dbt Cloud's own paths. What is sent and how it is classified both follow from one checked path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayRequest {
     method: Method,
@@ -59,15 +60,15 @@ pub struct RelayRequest {
 }
 
 impl RelayRequest {
-    /// The template of a path that the specifications do not know.
+    /// The template of a path that is not in the specifications.
     pub const OTHER: &'static str = "other";
 
-    /// Takes a request for what it is. `None` where dbt Cloud serves no such path.
+    /// Parses and classifies a request. `None` for a path that dbt Cloud does not serve.
     ///
     /// # Errors
     /// [`RefusedPath`].
     pub fn new(method: Method, raw_path: &str) -> Result<Option<Self>, RefusedPath> {
-        // The check comes first, so that a path that only seems to be outside is refused as well.
+        // The check comes first, so that an ambiguous path is refused even if dbt Cloud does not seem to serve it.
         let path = RelayPath::check(raw_path)?;
         match DbtApi::of(path.as_str()) {
             None => Ok(None),
@@ -78,7 +79,7 @@ impl RelayRequest {
 
     fn administrative(method: Method, path: RelayPath) -> Result<Self, RefusedPath> {
         let account_id = account_in(path.decoded())?;
-        let Some((operation, params)) = RelayedOperation::find(&method, path.decoded()) else {
+        let Some((route, params)) = find(&method, path.decoded()) else {
             return Ok(Self {
                 request_type: RequestType::Forward(forwarded(&method, path.decoded())),
                 operation: None,
@@ -92,10 +93,10 @@ impl RelayRequest {
                 path,
             });
         };
-        let template = operation.template();
+        let template = route.operation.template();
         let number = |name: &str, short: &str| {
             let name = if template.ends_with(short) { "id" } else { name };
-            params.get(name).and_then(id)
+            params.get(name).and_then(parse_id)
         };
         let target = RelayTarget {
             account_id,
@@ -103,8 +104,8 @@ impl RelayRequest {
             run_id: number("run_id", "/runs/{id}/").map(RunId),
         };
         Ok(Self {
-            request_type: RequestType::relayed(operation),
-            operation: Some(operation),
+            request_type: route.request_type,
+            operation: Some(route.operation),
             template,
             target,
             api: DbtApi::Administrative,
@@ -136,7 +137,7 @@ impl RelayRequest {
         &self.method
     }
 
-    /// The API it goes to.
+    /// The API it is for.
     pub fn api(&self) -> DbtApi {
         self.api
     }
@@ -150,39 +151,39 @@ impl RelayRequest {
         }
     }
 
-    /// The operation of the specifications, where it is one.
+    /// The operation; `None` for GraphQL and for what is not in the specifications.
     pub fn operation(&self) -> Option<RelayedOperation> {
         self.operation
     }
 
-    /// What the gate calls it.
+    /// What the gate checks and the request log records.
     pub fn request_type(&self) -> RequestType {
         self.request_type
     }
 
-    /// The path without ids, for logs and metrics; [`Self::OTHER`] for what the specifications do not know.
+    /// The path without ids, for logs and metrics; [`Self::OTHER`] for a path that is not in the specifications.
     pub fn template(&self) -> &'static str {
         self.template
     }
 
-    /// What it is about.
+    /// The ids in the path.
     pub fn target(&self) -> &RelayTarget {
         &self.target
     }
 }
 
-/// The account that a path names: what follows `accounts`.
+/// The account in a path: the segment after `accounts`.
 fn account_in(decoded: &str) -> Result<Option<AccountId>, RefusedPath> {
     let mut segments = decoded
         .split('/')
         .skip_while(|segment| !segment.eq_ignore_ascii_case("accounts"));
     match segments.nth(1) {
         None => Ok(None),
-        Some(account) => id(account).map(AccountId).map(Some).ok_or(RefusedPath::Account),
+        Some(account) => parse_id(account).map(AccountId).map(Some).ok_or(RefusedPath::Account),
     }
 }
 
-/// A request that the specifications do not know. One that looks as if it made a token counts as one that does.
+/// Classifies a request that is not in the specifications. One that might create a token counts as one that does.
 fn forwarded(method: &Method, decoded: &str) -> Forwarded {
     const TOKENS: [&str; 5] = ["service-tokens", "account-apikeys", "apikeys", "apikey", "tokens"];
     if [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) {
@@ -199,15 +200,16 @@ fn forwarded(method: &Method, decoded: &str) -> Forwarded {
 
 #[cfg(test)]
 mod tests {
+    use model::{Effect, Role};
+
     use super::*;
-    use crate::{Effect, Role};
 
     fn request(method: &str, path: &str) -> RelayRequest {
         RelayRequest::new(method.parse().unwrap(), path).unwrap().unwrap()
     }
 
     #[test]
-    fn a_known_operation_has_its_name_its_ids_and_the_slash_of_the_specification() {
+    fn a_known_operation_gets_its_name_its_ids_and_the_trailing_slash_of_the_specification() {
         for path in [
             "/api/v2/accounts/1/jobs/2/run/",
             "/api/v2/accounts/1/jobs/2/run",
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn an_artifact_keeps_its_path_and_has_no_slash() {
+    fn the_path_of_an_artifact_is_kept_without_a_trailing_slash() {
         let file = request("GET", "/api/v2/accounts/1/runs/9/artifacts/compiled/a%20b/x.sql/");
         assert_eq!(file.path(), "/v2/accounts/1/runs/9/artifacts/compiled/a%20b/x.sql");
         assert_eq!(file.request_type().as_str(), "get_run_artifact");
@@ -256,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_specifications_do_not_know_goes_as_it_came_for_admins() {
+    fn requests_that_are_not_in_the_specifications_are_sent_unchanged_and_for_admins_only() {
         for (method, path, account) in [
             ("GET", "/api/v2/whoami", None),
             ("GET", "/api/v2/whoami/", None),
@@ -283,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_that_is_no_id_is_refused() {
+    fn an_account_that_is_not_an_id_is_refused() {
         for account in ["x", "0", "01", "+1", "1.0", "%201", "99999999999999999999"] {
             let refused = RelayRequest::new(Method::GET, &format!("/api/v2/accounts/{account}/jobs/"));
             assert_eq!(refused, Err(RefusedPath::Account), "{account}");
@@ -291,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn graphql_is_told_by_its_path() {
+    fn graphql_is_recognised_by_its_path() {
         for (path, sent, name) in [
             ("/graphql", "/graphql", "query_metadata"),
             ("/graphql/", "/graphql", "query_metadata"),
@@ -309,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_dbt_cloud_does_not_serve_are_none() {
+    fn paths_that_dbt_cloud_does_not_serve_give_none() {
         for path in [
             "/api",
             "/api/",
@@ -325,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_ways_to_make_a_token_count_as_such() {
+    fn unspecified_requests_that_might_create_a_token_count_as_minting() {
         for path in [
             "/api/v2/accounts/1/service-tokens/",
             "/api/v3/accounts/1/service-tokens/7/",

@@ -1,9 +1,9 @@
-//! Jobs, runs, and the webhooks that tell of them.
+//! Jobs, runs, and the webhooks that report them.
 
-use super::operations;
+use super::table;
 
-operations! {
-    /// Jobs: the definitions, and what starts a run of one.
+table! {
+    /// Jobs (the definitions), and the operations that start a run of one.
     JOBS below "/api/v2/accounts/{account_id}":
     GET    "/jobs/"                                list_jobs         Viewer   Reads;
     POST   "/jobs/"                                create_job        Admin    Changes;
@@ -15,7 +15,7 @@ operations! {
     GET    "/jobs/{job_id}/artifacts/{remainder}"  get_job_artifact  Viewer   Reads;
 }
 
-operations! {
+table! {
     /// Runs: single executions of jobs.
     RUNS below "/api/v2/accounts/{account_id}":
     GET  "/runs/"                                list_runs           Viewer   Reads;
@@ -28,7 +28,7 @@ operations! {
     GET  "/steps/{id}/"                          get_run_step        Viewer   Reads;
 }
 
-operations! {
+table! {
     /// Webhooks. The test is a GET that makes dbt Cloud call the subscriber.
     WEBHOOKS below "/api/v3/accounts/{account_id}/webhooks":
     GET    "/subscriptions"                                           list_webhooks                Viewer Reads;

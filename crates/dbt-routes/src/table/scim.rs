@@ -1,9 +1,9 @@
-//! SCIM: the interface by which a directory of people keeps dbt Cloud's users.
+//! SCIM: the interface through which an identity provider manages dbt Cloud's users.
 
-use super::operations;
+use super::table;
 
-operations! {
-    /// SCIM's settings, tokens and resources.
+table! {
+    /// SCIM settings, tokens and resources.
     SCIM below "/api/v3/accounts/{account_id}":
     GET    "/scim-config/"                         get_scim_config            Admin Reads;
     POST   "/scim-config/"                         create_scim_config         Admin Changes;

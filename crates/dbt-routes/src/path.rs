@@ -1,9 +1,9 @@
-//! The path check. What a request is taken for and what is sent come from one checked text: URL libraries and servers
-//! fold and decode paths each in their own way, so nothing that could be read in two ways gets through.
+//! The path check. URL libraries and servers normalise and decode paths in different ways, so a path that two of them
+//! could read differently is refused. Routing and sending both use the checked path.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-/// What may not stand in a path as it is: the same characters that URL libraries encode.
+/// Characters that must be percent-encoded in a path: those that URL libraries encode too.
 const ENCODED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -17,14 +17,14 @@ const ENCODED: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// A path that means the same to everybody who reads it.
+/// A path that every URL library and server reads the same way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayPath {
     sent: String,
     decoded: String,
 }
 
-/// Why a path is not relayed.
+/// Why a path is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RefusedPath {
     /// It does not begin with a slash.
@@ -33,25 +33,25 @@ pub enum RefusedPath {
     /// Two slashes in a row.
     #[error("a segment of the path is empty")]
     EmptySegment,
-    /// `.` or `..`, however encoded.
+    /// `.` or `..`, encoded or not.
     #[error("the path holds a dot segment")]
     DotSegment,
     /// A backslash, an encoded slash or an encoded backslash.
     #[error("a segment of the path holds a slash or a backslash")]
     Separator,
-    /// A control character, however encoded.
+    /// A control character, encoded or not.
     #[error("the path holds a control character")]
     Control,
-    /// A percent sign that two hexadecimal digits do not follow.
+    /// A percent sign without two hexadecimal digits after it.
     #[error("the path holds a percent sign that encodes nothing")]
     Percent,
-    /// `accounts/` is followed by something that is no id.
+    /// The segment after `accounts` is not an id.
     #[error("the account in the path is not an id")]
     Account,
 }
 
 impl RelayPath {
-    /// Checks the path of a request, as it came, without its query.
+    /// Checks the path of a request as received, without its query.
     ///
     /// # Errors
     /// [`RefusedPath`].
@@ -71,19 +71,19 @@ impl RelayPath {
         Ok(Self { sent, decoded })
     }
 
-    /// The path that is sent: as it came, with encoded what cannot stand in a path as it is.
+    /// The path to send: as received, with illegal characters percent-encoded.
     pub fn as_str(&self) -> &str {
         &self.sent
     }
 
-    /// What it says, without a slash at its end.
-    pub(super) fn decoded(&self) -> &str {
+    /// The decoded path, without a trailing slash.
+    pub(crate) fn decoded(&self) -> &str {
         self.decoded.trim_end_matches('/')
     }
 
-    /// With a slash at its end, or without.
+    /// The same path with or without a trailing slash.
     #[must_use]
-    pub(super) fn with_slash(mut self, slash: bool) -> Self {
+    pub(crate) fn with_slash(mut self, slash: bool) -> Self {
         for path in [&mut self.sent, &mut self.decoded] {
             path.truncate(path.trim_end_matches('/').len());
             path.extend(slash.then_some('/'));
@@ -92,7 +92,7 @@ impl RelayPath {
     }
 }
 
-/// What the segment says. It has to say the same to one who decodes it again.
+/// The decoded segment. Checked again after each further decoding, since a server may decode more than once.
 fn check_segment(raw: &str) -> Result<String, RefusedPath> {
     if raw.is_empty() {
         return Err(RefusedPath::EmptySegment);
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_could_be_read_in_two_ways_is_refused() {
+    fn ambiguous_paths_are_refused() {
         use RefusedPath::{Control, DotSegment, EmptySegment, NoSlash, Percent, Separator};
         for (path, why) in [
             ("api/v2/", NoSlash),
@@ -175,9 +175,9 @@ mod tests {
         }
     }
 
-    /// The oracle is the library that sends: what it makes of the path is the path.
+    /// Compares with `url`, the library that `reqwest` sends with.
     #[test]
-    fn what_passes_is_sent_as_it_was_checked() {
+    fn a_checked_path_is_sent_unchanged() {
         for path in [
             "/api/v2/accounts/1/jobs/",
             "/api/v2/accounts/1/runs/2/artifacts/compiled/shop/models/a b.sql",

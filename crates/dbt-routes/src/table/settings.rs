@@ -1,9 +1,9 @@
 //! An account's own settings: connections, networks, sign-on, audit.
 
-use super::operations;
+use super::table;
 
-operations! {
-    /// What an account is set up with.
+table! {
+    /// Settings of one account.
     OF_AN_ACCOUNT below "/api/v3/accounts/{account_id}":
     GET    "/connections/"                 list_connections            Viewer Reads;
     POST   "/connections/"                 create_connection           Admin  Changes;
@@ -35,8 +35,8 @@ operations! {
     GET    "/audit-logs/export/{job_identifier}/download/"  download_audit_log_export  Admin  Reads;
 }
 
-operations! {
-    /// What names no account, or lists them.
+table! {
+    /// Operations whose path contains no account.
     ELSEWHERE below "/api/v3":
     GET "/accounts/"        list_accounts       Viewer Reads;
     GET "/adapter-schema/"  get_adapter_schema  Viewer Reads;

@@ -1,6 +1,4 @@
-//! dbt Cloud's three APIs live at three hosts, of which people know one: the access URL.
-
-use std::net::IpAddr;
+//! The hosts of dbt Cloud's three APIs. Users know one of them, the access URL; the other two follow from it.
 
 use url::{Host, Url};
 
@@ -14,8 +12,8 @@ pub fn semantic_layer_url(access_url: &Url) -> Url {
     sibling(access_url, "semantic-layer")
 }
 
-/// `P.R.dbt.com` becomes `P.<api>.R.dbt.com`; any other host (`cloud.getdbt.com`, `emea.dbt.com`, a single tenant's own)
-/// gets `<api>.` in front. An IP address or `localhost` serves all three itself.
+/// `P.R.dbt.com` becomes `P.<api>.R.dbt.com`; any other host (`cloud.getdbt.com`, `emea.dbt.com`, a single tenant's)
+/// gets the prefix `<api>.`. An IP address and `localhost` stay the same.
 fn sibling(access_url: &Url, api: &str) -> Url {
     let mut origin = access_url.clone();
     origin.set_path("");
@@ -29,19 +27,9 @@ fn sibling(access_url: &Url, api: &str) -> Url {
         Some((prefix, region)) if !region.contains('.') => format!("{prefix}.{api}.{region}.dbt.com"),
         _ => format!("{api}.{host}"),
     };
-    // A host made of a host's own labels and a letter-and-hyphen label is a host.
+    // Cannot fail: a valid host with one more label of letters and hyphens is a valid host.
     let _ = origin.set_host(Some(&sibling));
     origin
-}
-
-/// Whether the address is this machine by its spelling: a loopback address or `localhost`.
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        Some(Host::Domain(host)) => host.eq_ignore_ascii_case("localhost"),
-        None => false,
-    }
 }
 
 #[cfg(test)]
@@ -49,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_of_access_url_has_its_siblings() {
+    fn the_other_two_hosts_follow_from_every_kind_of_access_url() {
         let cases = [
             (
                 "https://cloud.getdbt.com/api",
@@ -87,12 +75,5 @@ mod tests {
             assert_eq!(metadata_url(&access).as_str(), metadata);
             assert_eq!(semantic_layer_url(&access).as_str(), semantic_layer);
         }
-    }
-
-    #[test]
-    fn loopback_is_told_by_its_spelling() {
-        let loopback = |url| is_loopback(&Url::parse(url).unwrap());
-        assert!(loopback("http://127.8.0.1/") && loopback("http://[::1]:80/") && loopback("http://LOCALHOST/"));
-        assert!(!loopback("http://10.0.0.1/") && !loopback("http://localhost.example/"));
     }
 }

@@ -1,14 +1,14 @@
-//! Which addresses are public, and which a URL names by its spelling alone. Pure judgement: nothing is looked up here.
+//! Which IP addresses are public, and which URLs contain an address that is not.
 //!
-//! `dbt-api` judges with it every address that it connects to for a credential which came in through the API; whoever
-//! takes such a credential in can refuse at once what is evidently not public.
+//! For credentials stored through the API, `dbt-api` checks every address before it connects, and `client` refuses URLs
+//! that are evidently private when the credential is stored.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// What is not public in IPv4: networks by first address and length of the prefix. The IANA special-purpose registry
-/// (RFC 6890 and its updates), multicast, and one address of a cloud.
+/// IPv4 networks that are not public, as first address and prefix length: the IANA special-purpose registry (RFC 6890
+/// and its updates), multicast, and one address of Azure.
 const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 16] = [
     (Ipv4Addr::UNSPECIFIED, 8),            // "this network"; 0.0.0.0 connects to this machine
     (Ipv4Addr::new(10, 0, 0, 0), 8),       // private
@@ -28,20 +28,20 @@ const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 16] = [
     (Ipv4Addr::new(240, 0, 0, 0), 4),      // reserved, and broadcast
 ];
 
-/// All that is handed out as public in IPv6 …
+/// The IPv6 range from which public addresses are assigned.
 const GLOBAL_UNICAST_V6: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
-/// … but for these.
+/// Networks within it that are not public.
 const NOT_PUBLIC_V6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23), // protocol assignments: Teredo, benchmarking, ORCHID
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32), // documentation
     (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16), // 6to4: an IPv4 address within; withdrawn
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20), // documentation
 ];
-/// NAT64: the last 32 bits are an IPv4 address. The way to IPv4 from a network that has IPv6 alone.
+/// NAT64, by which an IPv6-only network reaches IPv4: the last 32 bits are an IPv4 address.
 const NAT64: (Ipv6Addr, u32) = (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96);
 
-/// Whether the address belongs to the public internet: not to this machine, its networks, a carrier, documentation,
-/// multicast, or to nobody. An IPv6 address that leads to an IPv4 one (mapped, NAT64) is judged by that.
+/// Whether the address is on the public internet. An IPv6 address that contains an IPv4 address (mapped, NAT64) counts as
+/// that one.
 pub fn is_public_address(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -59,8 +59,8 @@ pub fn is_public_address(address: IpAddr) -> bool {
     }
 }
 
-/// Whether the URL leads, by its spelling alone, to an address that is not public: an IP address in any notation, or a
-/// name that means this machine (`localhost` and all below it). `false` says nothing about what any other name leads to.
+/// Whether the host of the URL is a non-public IP address in any notation, or `localhost` or a name below it. Other names
+/// are not resolved: they give `false`, whatever address they have.
 pub fn is_evidently_private(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => !is_public_address(address.into()),
@@ -71,6 +71,16 @@ pub fn is_evidently_private(url: &Url) -> bool {
                 .next()
                 .is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
         }
+        None => false,
+    }
+}
+
+/// Whether the host of the URL is a loopback address or `localhost`. Other names are not resolved.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(host)) => host.eq_ignore_ascii_case("localhost"),
         None => false,
     }
 }
@@ -94,8 +104,8 @@ mod tests {
     }
 
     #[test]
-    fn every_network_that_is_not_public_is_refused_to_its_edges_and_no_further() {
-        // First and last address of each, and its neighbours where those are public.
+    fn networks_that_are_not_public_end_exactly_at_their_first_and_last_address() {
+        // (public neighbour before, first address, last address, public neighbour after)
         let networks = [
             (None, "0.0.0.0", "0.255.255.255", Some("1.0.0.0")),
             (Some("9.255.255.255"), "10.0.0.0", "10.255.255.255", Some("11.0.0.0")),
@@ -197,12 +207,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_global_unicast_is_not_public() {
+    fn addresses_outside_global_unicast_are_not_public() {
         let addresses = [
             "::",
             "::1",
             "100::1",                                  // discarded
-            "1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", // nobody's
+            "1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", // unassigned
             "4000::",
             "5f00::1", // segment routing
             "fc00::1", // unique-local
@@ -218,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv4_address_within_an_ipv6_one_gets_nowhere_that_it_would_not_get_itself() {
+    fn a_private_ipv4_address_within_an_ipv6_address_is_not_public() {
         let forms: [fn(Ipv6Addr) -> Ipv6Addr; 5] = [
             |v4| Ipv6Addr::from_bits(v4.to_bits()),                       // compatible
             |v4| Ipv6Addr::from_bits(0xffff << 32 | v4.to_bits()),        // mapped
@@ -232,7 +242,10 @@ mod tests {
                 assert!(!is_public_address(address.into()), "{network} as {address}");
             }
         }
-        assert!(!is_public("64:ff9b:1::808:808"), "a local NAT64 leads who knows where");
+        assert!(
+            !is_public("64:ff9b:1::808:808"),
+            "a local NAT64 prefix may lead anywhere"
+        );
         assert!(is_public("::ffff:8.8.8.8") && is_public("64:ff9b::8.8.8.8"));
         assert!(
             !is_public("::8.8.8.8") && !is_public("2002:808:808::1"),
@@ -254,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_of_a_private_address_is_seen_through() {
+    fn private_addresses_are_recognised_in_every_notation() {
         let private = [
             "127.0.0.1",
             "127.1",
@@ -296,5 +309,12 @@ mod tests {
             assert!(!is_evidently_private(&url), "{host}");
         }
         assert!(Url::parse("https://[fe80::1%25eth0]/").is_err(), "no zones in URLs");
+    }
+
+    #[test]
+    fn loopback_addresses_and_localhost_are_loopback() {
+        let loopback = |url| is_loopback(&Url::parse(url).unwrap());
+        assert!(loopback("http://127.8.0.1/") && loopback("http://[::1]:80/") && loopback("http://LOCALHOST/"));
+        assert!(!loopback("http://10.0.0.1/") && !loopback("http://localhost.example/"));
     }
 }

@@ -1,9 +1,9 @@
-//! People, groups, licences, and the tokens they hold.
+//! People, groups, licences and tokens.
 
-use super::operations;
+use super::table;
 
-operations! {
-    /// The people of an account, and its tokens.
+table! {
+    /// The people and tokens of an account.
     OF_AN_ACCOUNT below "/api/v3/accounts/{account_id}":
     GET    "/users/"                          list_users                     Admin Reads;
     GET    "/users/{id}/"                     get_user                       Admin Reads;
@@ -32,8 +32,8 @@ operations! {
     DELETE "/users/{user_id}/account-apikeys/{id}/"  delete_personal_token   Admin Changes;
 }
 
-operations! {
-    /// People beyond one account.
+table! {
+    /// People, independent of an account.
     ELSEWHERE below "/api":
     GET    "/v2/users/{id}/"                        get_user_v2                Admin Reads;
     POST   "/v2/users/{id}/"                        update_user_v2             Admin Changes;

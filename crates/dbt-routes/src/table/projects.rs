@@ -1,9 +1,9 @@
-//! Projects, and what belongs to one.
+//! Projects and their contents.
 
-use super::operations;
+use super::table;
 
-operations! {
-    /// Projects, and what is asked of an account across its projects.
+table! {
+    /// Projects, and lists across all projects of an account.
     PROJECTS below "/api/v3/accounts/{account_id}":
     GET    "/projects/"                              list_projects                    Viewer Reads;
     POST   "/projects/"                              create_project                   Admin  Changes;
@@ -15,8 +15,8 @@ operations! {
     GET    "/semantic-layer-credentials/"            list_semantic_layer_credentials  Viewer Reads;
 }
 
-operations! {
-    /// What belongs to one project.
+table! {
+    /// The contents of one project.
     OF_A_PROJECT below "/api/v3/accounts/{account_id}/projects/{project_id}":
     POST   "/adapters/"                           create_adapter                    Admin  Changes;
     GET    "/adapters/{id}/"                      get_adapter                       Viewer Reads;

@@ -1,9 +1,9 @@
-//! Accounts, and what v2 keeps although v3 has it too. Jobs and runs, which v2 alone has, stand in `jobs.rs`.
+//! Accounts, and the v2 operations that v3 replaces. Jobs and runs, which only v2 has, are in `jobs.rs`.
 
-use super::operations;
+use super::table;
 
-operations! {
-    /// The account itself, and what hangs on it in v2 alone.
+table! {
+    /// The account itself, and what only v2 has below it.
     ACCOUNTS below "/api/v2/accounts/{account_id}":
     GET    "/"                     get_account                 Viewer Reads;
     POST   "/"                     update_account              Admin  Changes;
@@ -25,8 +25,8 @@ operations! {
     GET    "/users/"               list_users_v2               Admin  Reads;
 }
 
-operations! {
-    /// What the specification deprecates: v3 has it.
+table! {
+    /// Deprecated by the specification in favour of v3.
     DEPRECATED below "/api/v2/accounts":
     GET    "/"                                 list_accounts_v2       Viewer Reads;
     GET    "/{account_id}/environments/"       list_environments_v2   Viewer Reads;

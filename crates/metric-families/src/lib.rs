@@ -1,7 +1,8 @@
-//! What the `metrics.rs` of every floor is made of: families of counters and histograms in one injected registry.
+//! Layer 0: families of counters, histograms and gauges for the `metrics.rs` of each layer.
 //!
-//! Labels are sets of typed values, so that no caller can make a series: a struct deriving `EncodeLabelSet` whose fields
-//! are enums, or texts that only the program itself spells. Never a company, a path, or an id.
+//! The binary creates one registry, in which every layer registers its families. Labels are structs deriving
+//! `EncodeLabelSet` whose fields are enums or `&'static str`, never a company, a path or an id, so that callers cannot
+//! create series.
 
 use std::fmt;
 use std::hash::Hash;
@@ -15,9 +16,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::RequestType;
-
-/// What every name of ours begins with.
+/// The prefix of every metric name.
 pub const METRICS_PREFIX: &str = "dbt_gateway";
 
 /// The content type of [`exposition`].
@@ -29,14 +28,14 @@ pub type Counters<S> = Family<S, Counter>;
 /// Histograms of seconds, one for each label set.
 pub type Durations<S> = Family<S, Histogram, fn() -> Histogram>;
 
-/// A histogram of seconds, from the fastest answer of our own records to the longest that dbt Cloud is waited for.
+/// A histogram of seconds: from the fastest answers out of the gateway's own records to the longest timeout for dbt Cloud.
 pub fn durations() -> Histogram {
     Histogram::new([
         0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0,
     ])
 }
 
-/// Registers metrics, each with what it tells people: without a full stop, which the format adds.
+/// Registers metrics with their help texts. Help texts have no full stop: the format adds it.
 pub trait Register {
     /// A metric or a family of them. The format adds `_total` to the names of counters.
     fn register_metric<M: EncodeMetric + Clone + fmt::Debug + Send + Sync + 'static>(
@@ -46,7 +45,7 @@ pub trait Register {
         metric: &M,
     );
 
-    /// As [`Self::register_metric`], of seconds: the format adds that to the name.
+    /// As [`Self::register_metric`], in seconds: the format adds `_seconds` to the name.
     fn register_seconds<M: EncodeMetric + Clone + fmt::Debug + Send + Sync + 'static>(
         &mut self,
         name: &str,
@@ -54,7 +53,7 @@ pub trait Register {
         metric: &M,
     );
 
-    /// Values that are read when they are asked for.
+    /// Registers gauges that `collect` reads at each scrape.
     fn collected(&mut self, collect: impl Fn(&mut Gauges<'_>) -> fmt::Result + Send + Sync + 'static);
 }
 
@@ -82,7 +81,7 @@ impl Register for Registry {
     }
 }
 
-/// A family says that it is there before it has its first series, so that a name in an alert can be checked.
+/// A family that appears in the exposition before it has a series, so that the metric names used in alerts can be checked.
 #[derive(Debug)]
 struct Announced<M>(M);
 
@@ -110,7 +109,7 @@ impl<F: Fn(&mut Gauges<'_>) -> fmt::Result + Send + Sync + 'static> Collector fo
     }
 }
 
-/// Where values go that are read when they are asked for.
+/// Receives the values of one scrape.
 pub struct Gauges<'e>(DescriptorEncoder<'e>);
 
 impl fmt::Debug for Gauges<'_> {
@@ -120,7 +119,7 @@ impl fmt::Debug for Gauges<'_> {
 }
 
 impl Gauges<'_> {
-    /// A value as it is now.
+    /// Writes one value.
     ///
     /// # Errors
     /// When the writer fails.
@@ -132,7 +131,7 @@ impl Gauges<'_> {
         )
     }
 
-    /// Values as they are now, each with its labels.
+    /// Writes several values, each with its labels.
     ///
     /// # Errors
     /// When the writer fails.
@@ -150,7 +149,7 @@ impl Gauges<'_> {
         Ok(())
     }
 
-    /// What has grown since the start of the process, which somebody else counts.
+    /// Writes a counter that is kept elsewhere, since the start of the process.
     ///
     /// # Errors
     /// When the writer fails.
@@ -163,12 +162,12 @@ impl Gauges<'_> {
     }
 }
 
-/// As the registry writes it.
+/// The registry adds a full stop to help texts; collectors must do it themselves.
 fn full_stop(help: &str) -> String {
     format!("{help}.")
 }
 
-/// Everything in the registry, as text for Prometheus: of the type [`EXPOSITION_TYPE`].
+/// All metrics of the registry in the Prometheus text format, with the content type [`EXPOSITION_TYPE`].
 pub fn exposition(registry: &Registry) -> String {
     let mut text = String::with_capacity(64 << 10);
     // Writing to a `String` always works.
@@ -176,7 +175,7 @@ pub fn exposition(registry: &Registry) -> String {
     text
 }
 
-/// Makes a type of ours a label's value: by its one spelling, `as_str()`.
+/// Implements `EncodeLabelValue` for a type with `as_str()`.
 #[macro_export]
 macro_rules! label_by_name {
     ($type:ty) => {
@@ -188,9 +187,7 @@ macro_rules! label_by_name {
     };
 }
 
-label_by_name!(RequestType);
-
-/// Counts one more of that kind.
+/// Increments the counter with these labels.
 pub fn count<S: Clone + Hash + Eq>(counters: &Counters<S>, labels: &S) {
     counters.get_or_create(labels).inc();
 }
