@@ -1,4 +1,4 @@
-//! Artifacts, the files that a run leaves behind, by the Administrative API v2.
+//! Artifacts, the files that runs produce, by the Administrative API v2.
 
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue};
@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::response::{decode, successful};
 use crate::{ApiAnswer, ApiError, ApiRequest, ApiResponse, WrappedApi, collect};
 
-/// All but RFC 3986's unreserved characters and the slash between segments.
+/// All characters except RFC 3986's unreserved ones and the slash.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -18,7 +18,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 
 impl dyn WrappedApi {
     /// The paths of a run's artifacts: "List Run Artifacts", `GET /v2/accounts/{account_id}/runs/{run_id}/artifacts/`.
-    /// None where dbt Cloud answers null. `step` counts from 1; dbt Cloud's default is the run's last step.
+    /// Empty if dbt Cloud answers null. `step` counts from 1; dbt Cloud's default is the run's last step.
     ///
     /// # Errors
     /// Every [`ApiError`]; [`ApiError::NotFound`] also for a run without artifacts.
@@ -29,13 +29,13 @@ impl dyn WrappedApi {
         step: Option<u32>,
     ) -> Result<ApiResponse<Vec<String>>, ApiError> {
         let request = ApiRequest::get(format!("/v2/accounts/{}/runs/{run}/artifacts/", to.account_id));
-        let listed = self.fetch::<Option<Vec<String>>>(to, of_step(request, step)).await?;
+        let listed = self.fetch::<Option<Vec<String>>>(to, with_step(request, step)).await?;
         Ok(listed.map(Option::unwrap_or_default))
     }
 
     /// One artifact of a run: "Retrieve Run Artifact", `GET /v2/accounts/{account_id}/runs/{run_id}/artifacts/{path}`.
-    /// `step` as for [`Self::list_run_artifacts`](#method.list_run_artifacts); `headers` are those of the caller that
-    /// ask for a part, for a changed file, or for an encoding.
+    /// `step` as for [`Self::list_run_artifacts`](#method.list_run_artifacts); `headers` are the caller's
+    /// conditional, range and encoding headers.
     ///
     /// # Errors
     /// As [`Self::fetch_file`](#method.fetch_file).
@@ -49,16 +49,15 @@ impl dyn WrappedApi {
     ) -> Result<ApiResponse<ApiAnswer>, ApiError> {
         let path = utf8_percent_encode(path.as_str(), ENCODED);
         let path = format!("/v2/accounts/{}/runs/{run}/artifacts/{path}", to.account_id);
-        self.fetch_file(to, of_step(ApiRequest::file(path).with_headers(headers), step))
+        self.fetch_file(to, with_step(ApiRequest::file(path).with_headers(headers), step))
             .await
     }
 
-    /// How the nodes of a step fared: one artifact of a run, as [`Self::get_run_artifact`](#method.get_run_artifact) gets
-    /// it, collected and read. It has no envelope.
+    /// The results of the nodes of a step, decoded from one artifact of the run. The file has no envelope.
     ///
     /// # Errors
-    /// Every [`ApiError`]; [`ApiError::NotFound`] also where the step left none, [`ApiError::Decode`] where it is no such
-    /// file.
+    /// Every [`ApiError`]; [`ApiError::NotFound`] also if the step produced none, [`ApiError::Decode`] if the file has
+    /// another format.
     pub async fn get_run_results(
         &self,
         to: &Upstream,
@@ -68,7 +67,7 @@ impl dyn WrappedApi {
     ) -> Result<ApiResponse<NodeResults>, ApiError> {
         let path = format!("/v2/accounts/{}/runs/{run}/artifacts/{}", to.account_id, file.path());
         let request = ApiRequest::get(path).header(ACCEPT, HeaderValue::from_static("*/*"));
-        let answer = successful(collect::exchange(self, to, of_step(request, Some(step))).await?)?;
+        let answer = successful(collect::exchange(self, to, with_step(request, Some(step))).await?)?;
         Ok(ApiResponse {
             status: answer.status,
             data: decode(&answer)?,
@@ -76,8 +75,8 @@ impl dyn WrappedApi {
         })
     }
 
-    /// The latest artifact of that path of a job's runs: "Retrieve Job Artifact",
-    /// `GET /v2/accounts/{account_id}/jobs/{job_id}/artifacts/{path}`. dbt Cloud knows no `step` here.
+    /// The latest artifact with that path among a job's runs: "Retrieve Job Artifact",
+    /// `GET /v2/accounts/{account_id}/jobs/{job_id}/artifacts/{path}`. There is no `step` here.
     ///
     /// # Errors
     /// As [`Self::fetch_file`](#method.fetch_file).
@@ -94,7 +93,7 @@ impl dyn WrappedApi {
     }
 }
 
-fn of_step(request: ApiRequest, step: Option<u32>) -> ApiRequest {
+fn with_step(request: ApiRequest, step: Option<u32>) -> ApiRequest {
     match step {
         Some(step) => request.query("step", &step),
         None => request,

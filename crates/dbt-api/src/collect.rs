@@ -1,4 +1,4 @@
-//! Collects an answer whole, within its limits, for the typed methods. Knows nothing of what is in it.
+//! Reads a whole answer into memory, within limits, for the typed methods.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -12,20 +12,20 @@ use tokio::time::Sleep;
 
 use crate::{ApiAnswer, ApiBody, ApiError, ApiRequest, WrappedApi};
 
-/// The text of an error is worth no more than this many bytes of memory …
+/// How much of the body of an error status is read.
 const ERROR_BODY_MAX_BYTES: usize = 64 << 10;
-/// … and no longer a wait than this: its status says the important part.
-const ERROR_BODY_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the body of an error status is read.
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An answer with its body, whatever the status.
 pub(crate) struct Collected {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// Whole for a 2xx; for any other status as much as came in a bounded time, up to a bounded length.
+    /// Complete for a 2xx; for any other status what arrived within the limits.
     pub(crate) body: Bytes,
 }
 
-/// One exchange, from sending to the last byte.
+/// One exchange, from sending the request to the last byte of the answer.
 pub(crate) async fn exchange(api: &dyn WrappedApi, to: &Upstream, request: ApiRequest) -> Result<Collected, ApiError> {
     let limits = api.limits();
     let mut deadline = Deadline::starting_now(limits.deadline);
@@ -40,7 +40,7 @@ pub(crate) async fn exchange(api: &dyn WrappedApi, to: &Upstream, request: ApiRe
     Ok(Collected { status, headers, body })
 }
 
-/// The beginning of an answer that is an error.
+/// Reads an answer with an error status.
 pub(crate) async fn error(answer: ApiAnswer, to: &Upstream) -> Collected {
     let (status, headers) = (answer.status, answer.headers.clone());
     let body = without(beginning_of_error(answer.into_body()).await, to.token.expose_secret());
@@ -51,8 +51,8 @@ pub(crate) async fn error(answer: ApiAnswer, to: &Upstream) -> Collected {
     }
 }
 
-/// Proxies and firewalls before dbt Cloud like to show the request that they refuse, token and all; its words are passed
-/// on, logged and kept in rows.
+/// Replaces the token: proxies and firewalls may show the request that they refuse, and the text of the body is logged and
+/// passed on to callers.
 fn without(body: Vec<u8>, token: &str) -> Vec<u8> {
     let text = String::from_utf8_lossy(&body);
     if token.is_empty() || !text.contains(token) {
@@ -75,7 +75,7 @@ async fn whole_body(answer: ApiAnswer, limit_bytes: usize) -> Result<Bytes, ApiE
     Ok(joined(pieces))
 }
 
-/// The pieces of a body, one after the other. Most bodies are one piece, which is not copied.
+/// Concatenates the chunks of a body. A single chunk, the usual case, is not copied.
 pub fn joined(mut pieces: Vec<Bytes>) -> Bytes {
     match pieces.len() {
         1 => pieces.swap_remove(0),
@@ -83,7 +83,7 @@ pub fn joined(mut pieces: Vec<Bytes>) -> Bytes {
     }
 }
 
-/// A body that breaks off, stalls or is huge does not hide the status that came before it.
+/// Reads up to the limits and ignores errors, so that the status is reported whatever the body.
 async fn beginning_of_error(mut chunks: ApiBody) -> Vec<u8> {
     let mut body = Vec::new();
     let read = async {
@@ -95,12 +95,12 @@ async fn beginning_of_error(mut chunks: ApiBody) -> Vec<u8> {
             }
         }
     };
-    // Out of patience, what has come so far is the text.
-    let _ = tokio::time::timeout(ERROR_BODY_PATIENCE, read).await;
+    // After the timeout `body` has what arrived until then.
+    let _ = tokio::time::timeout(ERROR_BODY_TIMEOUT, read).await;
     body
 }
 
-/// One limit for several waits. (`tokio::time::timeout` around all of them would forget the status that had come.)
+/// One time limit for several waits. (`tokio::time::timeout` around all of them would lose the status.)
 struct Deadline {
     passed: Pin<Box<Sleep>>,
     limit: Duration,

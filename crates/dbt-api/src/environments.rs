@@ -1,4 +1,4 @@
-//! Environments: version 3 lists them by project, and only version 2 lists those of an account.
+//! Environments: v3 lists those of a project, only v2 lists those of an account.
 
 use model::{Environment, EnvironmentFilter, EnvironmentId, Listed, ProjectId, Slice, Upstream};
 use serde_json::json;
@@ -6,13 +6,12 @@ use serde_json::json;
 use crate::{ApiError, ApiRequest, ApiResponse, WrappedApi};
 
 impl dyn WrappedApi {
-    /// One of dbt Cloud's pages of environments: of one project "List Environments",
-    /// `GET /v3/accounts/{account_id}/projects/{project_id}/environments/`; else all of the account by version 2,
-    /// `GET /v2/accounts/{account_id}/environments/`, whose filters are fewer: what is then missing stands in
-    /// [`EnvironmentFilter::unsupported`].
+    /// One page of environments. If the filter has one project: "List Environments",
+    /// `GET /v3/accounts/{account_id}/projects/{project_id}/environments/`. Else v2's
+    /// `GET /v2/accounts/{account_id}/environments/`, which does not support [`EnvironmentFilter::unsupported`].
     ///
     /// # Errors
-    /// Every [`ApiError`]; [`ApiError::NotFound`] for a project that there is not.
+    /// Every [`ApiError`]; [`ApiError::NotFound`] if there is no such project.
     pub async fn list_environments(
         &self,
         to: &Upstream,
@@ -28,7 +27,7 @@ impl dyn WrappedApi {
             .query("limit", &slice.limit)
             .query("offset", &slice.offset);
         if filter.only_project().is_some() {
-            request = of_version_3(request, filter);
+            request = with_v3_filters(request, filter);
         } else if !filter.project_id.is_empty() {
             request = request.query("project_id__in", &json!(filter.project_id));
         }
@@ -44,11 +43,11 @@ impl dyn WrappedApi {
         self.fetch_list(to, request).await
     }
 
-    /// One environment: of a named project `GET /v3/accounts/{account_id}/projects/{project_id}/environments/{id}/`
-    /// ("Retrieve an Environment"), else version 2's `GET /v2/accounts/{account_id}/environments/{id}/`.
+    /// One environment. With a project: `GET /v3/accounts/{account_id}/projects/{project_id}/environments/{id}/`
+    /// ("Retrieve an Environment"). Else v2's `GET /v2/accounts/{account_id}/environments/{id}/`.
     ///
     /// # Errors
-    /// Every [`ApiError`]; [`ApiError::NotFound`] where there is none, or the token may not see it.
+    /// Every [`ApiError`]; [`ApiError::NotFound`] if there is none, or the token may not see it.
     pub async fn get_environment(
         &self,
         to: &Upstream,
@@ -64,8 +63,8 @@ impl dyn WrappedApi {
     }
 }
 
-/// The filters that only version 3 has.
-fn of_version_3(mut request: ApiRequest, filter: &EnvironmentFilter) -> ApiRequest {
+/// The filters that only v3 has.
+fn with_v3_filters(mut request: ApiRequest, filter: &EnvironmentFilter) -> ApiRequest {
     if let Some(name) = &filter.name {
         request = request.query("name", name);
     }

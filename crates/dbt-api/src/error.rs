@@ -1,33 +1,32 @@
-//! What can go wrong in one exchange with dbt Cloud.
+//! The errors of one exchange with dbt Cloud. `client` and `server` choose the texts for callers of the gateway.
 //!
-//! Made in `response.rs` (dbt answered with an error), `collect.rs` (too slow, too large), `http.rs` (no answer) and
-//! `guard.rs` (an address that may not be asked).
-//! No words for callers of the gateway here: `client` and `server` choose those.
+//! Created in `response.rs` (error statuses), `collect.rs` (too slow, too large), `http.rs` (no answer) and `guard.rs`
+//! (forbidden address).
 
 use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::Value;
 
-/// A cause from a library below, without its type, so that no library shows in our signatures.
+/// The error of a library, without its type, so that no library is part of the public signatures.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why one exchange with dbt Cloud gave no usable answer. Holds no token and no URL.
+/// Why one exchange with dbt Cloud gave no usable answer. Contains no token and no URL.
 ///
-/// `message` is always dbt's own text (`status.user_message`, else `status.developer_message`), else a short excerpt
-/// of whatever came; it is never empty, has no control characters and is at most 1000 characters long.
+/// `message` is dbt's text (`status.user_message`, else `status.developer_message`), else a short excerpt of the body. It
+/// is never empty, has no control characters and at most 1000 characters.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// 400: dbt Cloud found the request wrong.
+    /// 400: dbt Cloud rejected the request.
     #[error("dbt Cloud rejected the request: {message}")]
     InvalidRequest {
         /// dbt's text.
         message: String,
-        /// The answer's `data` where it is an object or a list: what is wrong with which field.
+        /// The answer's `data` if it is an object or a list: the invalid fields.
         fields: Option<Value>,
     },
-    /// 401 or 403. A token is known only at its own host, so 401 may also mean a wrong access URL; 403 may mean that
-    /// our address is not on the account's IP allow-list.
+    /// 401 or 403. A token is valid only at its own host, so 401 may also mean a wrong access URL; 403 may mean that the
+    /// gateway's address is not on the account's IP allow-list.
     #[error("dbt Cloud refused our credentials ({status}): {message}")]
     Credentials {
         /// 401 or 403.
@@ -35,13 +34,13 @@ pub enum ApiError {
         /// dbt's text.
         message: String,
     },
-    /// 404: there is no such resource, or the token may not see it; dbt Cloud does not say which.
+    /// 404: there is no such resource, or the token may not see it. dbt Cloud does not distinguish the two.
     #[error("dbt Cloud has no such resource, or its token may not see it: {message}")]
     NotFound {
         /// dbt's text.
         message: String,
     },
-    /// 422: well formed, but dbt Cloud cannot do it.
+    /// 422: well formed, but dbt Cloud cannot process it.
     #[error("dbt Cloud cannot process this: {message}")]
     UnprocessableEntity {
         /// dbt's text.
@@ -49,61 +48,61 @@ pub enum ApiError {
         /// As in [`ApiError::InvalidRequest`].
         fields: Option<Value>,
     },
-    /// 429: the account's rate limit is reached (5,000 requests a minute; dbt then refuses everybody for five minutes).
+    /// 429: the account's rate limit is reached (5,000 requests a minute; dbt then refuses all requests for five minutes).
     #[error("dbt Cloud's rate limit is reached: {message}")]
     TooManyRequests {
         /// dbt's text.
         message: String,
-        /// How long to stay away, at most a day, where dbt says so.
+        /// How long to wait before the next request, at most a day, if dbt says so.
         retry_after: Option<Duration>,
     },
-    /// Any other status that is not 2xx, redirects included: they are never followed.
+    /// Any other status that is not 2xx, including redirects, which are not followed.
     #[error("dbt Cloud answered {status}: {message}")]
     UnexpectedStatus {
         /// dbt's status.
         status: StatusCode,
         /// dbt's text.
         message: String,
-        /// How long to stay away, at most a day, where dbt says so.
+        /// How long to wait before the next request, at most a day, if dbt says so.
         retry_after: Option<Duration>,
     },
-    /// Nothing came for the read timeout, or the whole answer took longer than the deadline. What a change did is
-    /// unknown.
+    /// No byte arrived within the read timeout, or the answer was not complete within the deadline. Whether a change took
+    /// effect is unknown.
     #[error("dbt Cloud did not answer in time")]
     Timeout {
-        /// The status, where at least the head of an answer had come.
+        /// The status, if the head of an answer arrived.
         status: Option<StatusCode>,
-        /// Which limit was passed.
+        /// The limit that was exceeded.
         source: BoxError,
     },
-    /// There was no connection (name, address, TLS, connect timeout): dbt Cloud has seen nothing of the request.
+    /// No connection (name, address, TLS, connect timeout): dbt Cloud has not received the request.
     #[error("could not reach dbt Cloud")]
     Connect(#[source] BoxError),
-    /// The access URL of a stored credential leads to an address that is not public. Nothing was sent. Which address
-    /// it is stays untold, since a caller could map our network with it.
+    /// The access URL of a stored credential resolves to an address that is not public. Nothing was sent. The address is not
+    /// shown, since it would reveal the gateway's network.
     #[error(
         "the credential's access URL points to an address that is not public, \
          which only the setting upstream.allow_private_addresses allows; dbt Cloud was not contacted"
     )]
     ForbiddenAddress,
-    /// The connection broke, or what came on it was not HTTP or not compressed as it claimed. What a change did is
+    /// The connection broke, or the answer was not valid HTTP or not validly compressed. Whether a change took effect is
     /// unknown.
     #[error("the connection to dbt Cloud broke")]
     Disconnected {
-        /// The status, where at least the head of an answer had come.
+        /// The status, if the head of an answer arrived.
         status: Option<StatusCode>,
-        /// What the connection says.
+        /// The error of the connection.
         source: BoxError,
     },
-    /// A 2xx whose body is not the JSON that was asked for.
+    /// A 2xx whose body is not the expected JSON.
     #[error("unreadable answer from dbt Cloud ({status})")]
     Decode {
         /// dbt's status.
         status: StatusCode,
-        /// Where the JSON went wrong.
+        /// The error of the decoder.
         source: BoxError,
     },
-    /// A 2xx whose body is longer than we are ready to hold in memory.
+    /// A 2xx whose body is longer than the limit for bodies in memory.
     #[error("dbt Cloud's answer ({status}) is longer than {limit_bytes} bytes")]
     TooLarge {
         /// dbt's status.
@@ -111,26 +110,25 @@ pub enum ApiError {
         /// The limit, in bytes after decompression.
         limit_bytes: usize,
     },
-    /// A GraphQL answer with errors in it; its status says nothing.
+    /// A GraphQL answer that contains errors, whatever its status.
     #[error("dbt Cloud did not answer the GraphQL query: {message}")]
     Graphql {
-        /// dbt's status, mostly 200.
+        /// dbt's status, usually 200.
         status: StatusCode,
         /// The first error's message.
         message: String,
-        /// All errors, as dbt tells them.
+        /// All errors, unchanged.
         errors: Vec<Value>,
-        /// What was answered all the same; mostly null.
+        /// The partial result; usually null.
         data: Value,
     },
-    /// The request could not even be written down (a token with a line break, an address that is no HTTP address).
-    /// Nothing was sent.
+    /// The request cannot be built (a token with a line break, an address that is not HTTP). Nothing was sent.
     #[error("the request to dbt Cloud cannot be sent")]
     Unsendable(#[source] BoxError),
 }
 
 impl ApiError {
-    /// The status dbt Cloud answered with; `None` where no answer began.
+    /// dbt Cloud's status; `None` if no answer began.
     pub fn status(&self) -> Option<StatusCode> {
         match self {
             Self::InvalidRequest { .. } => Some(StatusCode::BAD_REQUEST),
@@ -147,9 +145,9 @@ impl ApiError {
         }
     }
 
-    /// Whether a *read* may be sent again: no answer began because the connection failed or broke, or the answer is
-    /// 408, 502, 503 or 504. Never 429, and never a timeout of ours, which has used up the patience already. Says
-    /// nothing about changes: those are never sent again.
+    /// Whether a *read* may be retried: no answer began because the connection failed or broke, or the status is 408, 502,
+    /// 503 or 504. Not after 429, and not after a local timeout, which has used up the caller's time. Changes are never
+    /// retried.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Connect(_) | Self::Disconnected { status: None, .. } => true,
@@ -158,7 +156,7 @@ impl ApiError {
         }
     }
 
-    /// How long dbt Cloud wants us to stay away, at most a day; `None` where it does not say.
+    /// How long to wait before the next request, at most a day, if dbt Cloud says so.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::TooManyRequests { retry_after, .. } | Self::UnexpectedStatus { retry_after, .. } => *retry_after,
@@ -187,7 +185,7 @@ impl ApiError {
     }
 }
 
-/// The statuses after which a read may be sent again.
+/// Whether a read may be retried after this status.
 pub(crate) fn is_transient(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 502 | 503 | 504)
 }

@@ -1,6 +1,6 @@
 //! dbt Cloud's GraphQL APIs: Discovery ("metadata") and the Semantic Layer.
 //!
-//! Both answer 200 whatever happens; what went wrong stands in `errors`, beside as much `data` as there is.
+//! Both answer 200 even on failure; `errors` describes it, beside partial `data`.
 
 use http::StatusCode;
 use model::{ClientType, GraphqlQuery, Upstream};
@@ -19,16 +19,16 @@ struct GraphqlWire {
 }
 
 impl dyn WrappedApi {
-    /// One question to the Discovery API: `POST /graphql`. Answers its `data`.
+    /// One query of the Discovery API: `POST /graphql`. Returns `data`.
     ///
     /// # Errors
-    /// Every [`ApiError`]; [`ApiError::Graphql`] where the answer has errors.
+    /// Every [`ApiError`]; [`ApiError::Graphql`] if the answer has errors.
     pub async fn query_metadata(&self, to: &Upstream, query: &GraphqlQuery) -> Result<ApiResponse<Value>, ApiError> {
         let request = ApiRequest::post("/graphql".to_owned()).to(ClientType::DbtCloudMetadata);
         self.graphql(to, request.json(query)?).await
     }
 
-    /// One question to the Semantic Layer API: `POST /api/graphql`. Answers its `data`.
+    /// One query of the Semantic Layer API: `POST /api/graphql`. Returns `data`.
     ///
     /// # Errors
     /// As [`Self::query_metadata`](#method.query_metadata).
@@ -58,10 +58,13 @@ impl dyn WrappedApi {
 fn graphql_error(status: StatusCode, errors: Vec<Value>, data: Value) -> ApiError {
     const MAX_CHARS: usize = 1000;
     let first = errors.iter().find_map(|error| error["message"].as_str());
-    let words = first.unwrap_or("it does not say why").chars();
+    let text = first.unwrap_or("it does not say why").chars();
     ApiError::Graphql {
         status,
-        message: words.filter(|word| !word.is_control()).take(MAX_CHARS).collect(),
+        message: text
+            .filter(|character| !character.is_control())
+            .take(MAX_CHARS)
+            .collect(),
         errors,
         data,
     }

@@ -1,10 +1,9 @@
-//! The address rule: a credential that came in through the API leads to public addresses alone. Otherwise whoever may
-//! store one could make the gateway ask, from within our network, what nobody outside can reach.
+//! The address rule, against server-side request forgery: credentials stored through the API may use public addresses
+//! only. Otherwise such a credential could make the gateway send requests to hosts of its private network.
 //!
-//! Judged is the address that is connected to, never an earlier look-up, since a name may answer differently a moment
-//! later: `reqwest` gets its addresses from [`Guard`] and has no other source of them, except for IP addresses in the
-//! URL, which [`check_literal`] judges. Called by `http.rs` alone, which also sees to it that a guarded connection goes
-//! through no proxy (the proxy would connect for us) and is never one that an unguarded request has left open.
+//! The rule applies to the address of the connection, not to an earlier look-up, because a name may resolve differently a
+//! moment later: `reqwest` gets its addresses from [`Guard`], except for IP addresses in the URL, which [`check_literal`]
+//! checks. `http.rs` excludes the two ways around it: a proxy, and connections opened without the guard.
 
 use std::error::Error;
 use std::io;
@@ -21,11 +20,11 @@ use crate::ApiError;
 /// Finds the addresses of a name.
 #[async_trait]
 pub(crate) trait Lookup: Send + Sync {
-    /// All addresses, in the order to try them.
+    /// All addresses, in the order in which to try them.
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// The system's resolver, as for every other connection of this process.
+/// The system's resolver.
 struct SystemLookup;
 
 #[async_trait]
@@ -36,22 +35,27 @@ impl Lookup for SystemLookup {
     }
 }
 
-/// Names no address but public ones.
+/// A resolver that returns public addresses only.
 #[derive(Clone)]
 pub(crate) struct Guard {
     lookup: Arc<dyn Lookup>,
     may_connect: fn(IpAddr) -> bool,
 }
 
-impl Default for Guard {
-    fn default() -> Self {
-        let lookup = Arc::new(SystemLookup);
-        let may_connect = is_public_address;
+impl Guard {
+    pub(crate) fn new(lookup: Arc<dyn Lookup>, may_connect: fn(IpAddr) -> bool) -> Self {
         Self { lookup, may_connect }
     }
 }
 
-/// A name has addresses, none of them public. They are not told: this text reaches request logs, which a company reads.
+impl Default for Guard {
+    fn default() -> Self {
+        Self::new(Arc::new(SystemLookup), is_public_address)
+    }
+}
+
+/// A name has addresses, none of them public. The text does not contain them, because companies can read it in the request
+/// log.
 #[derive(Debug, thiserror::Error)]
 #[error("no address of this name is public")]
 struct NoPublicAddress;
@@ -65,7 +69,7 @@ impl Resolve for Guard {
             let allowed: Vec<_> = found
                 .into_iter()
                 .filter(|address| may_connect(*address))
-                // Port 0 stands for the URL's.
+                // Port 0 means the port of the URL.
                 .map(|address| SocketAddr::new(address, 0))
                 .collect();
             if allowed.is_empty() && has_some {
@@ -76,18 +80,15 @@ impl Resolve for Guard {
     }
 }
 
-/// Refuses what needs no look-up: an IP address in the URL never comes to [`Guard`], and `localhost` need not.
-pub(crate) fn check_literal(address: &Url) -> Result<(), ApiError> {
-    if is_evidently_private(address) {
+/// Refuses private IP addresses in the URL, which [`Guard`] never sees, and `localhost`.
+pub(crate) fn check_literal(url: &Url) -> Result<(), ApiError> {
+    if is_evidently_private(url) {
         return Err(ApiError::ForbiddenAddress);
     }
     Ok(())
 }
 
-/// Whether the connection failed because [`Guard`] left no address.
+/// Whether the connection failed because [`Guard`] found no public address.
 pub(crate) fn has_refused(error: &reqwest::Error) -> bool {
     std::iter::successors(error.source(), |&cause| cause.source()).any(<dyn Error + 'static>::is::<NoPublicAddress>)
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,4 @@
-//! The HTTP form of [`WrappedApi`]: connections, headers, timeouts. With `guard.rs` the only file that knows `reqwest`.
-//!
-//! What an answer means is not decided here (`response.rs`), nor which address is public (`guard.rs`).
+//! [`DbtWrappedApi`]: connections, headers, timeouts. Only this file and `guard.rs` use `reqwest`.
 
 use std::time::Duration;
 
@@ -14,6 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use crate::guard::{self, Guard};
+use crate::request_url::request_url;
 use crate::{ApiAnswer, ApiError, ApiRequest, BoxError, CollectLimits, WrappedApi};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -21,29 +20,29 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// How connections to dbt Cloud are made and kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpSettings {
-    /// To find the address, connect and agree on TLS.
+    /// For name resolution, TCP and TLS.
     pub connect_timeout: Duration,
-    /// Without a single byte: from sending the request to the head of the answer, and between two pieces of its body.
+    /// The longest time without a byte: before the head of the answer, and between two chunks of its body.
     pub read_timeout: Duration,
-    /// From sending to the last byte, for answers that are collected whole; streamed ones have no such limit.
+    /// From sending the request to the last byte of an answer that is read into memory. Streamed answers have no deadline.
     pub deadline: Duration,
-    /// The longest body that is collected whole, in bytes after decompression.
+    /// The longest body that is read into memory, in bytes after decompression.
     pub max_body_bytes: usize,
-    /// How long an unused connection is kept. Best below the 60 seconds after which common load balancers hang up: a
-    /// change that meets a closing connection fails, since it is never sent again.
+    /// How long an idle connection is kept. Set it below the 60 seconds after which common load balancers close idle
+    /// connections: a change sent on a closing connection fails, because changes are never retried.
     pub pool_idle_timeout: Duration,
-    /// How many unused connections are kept for each host.
+    /// How many idle connections are kept per host.
     pub pool_max_idle_per_host: usize,
-    /// Whether stored credentials, which came in through the API, may lead to addresses that are not public. While they
-    /// may not, their connections go through no proxy of the environment either: it would connect for us, wherever it
-    /// likes. Credentials of the settings may lead anywhere, and by such a proxy.
+    /// Whether credentials stored through the API may use addresses that are not public. If not, their connections also
+    /// ignore the proxy in the environment, because a proxy resolves names itself. Credentials in the settings may use any
+    /// address and the proxy.
     pub allow_private_addresses: bool,
     /// The `User-Agent` header.
     pub user_agent: String,
 }
 
 impl Default for HttpSettings {
-    /// 5 s to connect, 120 s without a byte, 150 s and 64 MiB in all, 256 unused connections a host for 45 s, no private
+    /// 5 s to connect, 120 s without a byte, 150 s and 64 MiB in total, 256 idle connections per host for 45 s, no private
     /// addresses for stored credentials.
     fn default() -> Self {
         let CollectLimits {
@@ -63,30 +62,30 @@ impl Default for HttpSettings {
     }
 }
 
-/// The HTTP client could not be set up (an unusable `user_agent`, no certificates of the system).
+/// The HTTP client could not be set up (invalid `user_agent`, no system certificates).
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client for dbt Cloud could not be set up")]
 pub struct BuildError(#[source] BoxError);
 
-/// dbt Cloud itself, over HTTP. One for the whole process: it holds the connections of all credentials.
+/// dbt Cloud over HTTP. One per process: it holds the connections of all credentials.
 #[derive(Debug)]
 pub struct DbtWrappedApi {
-    pub(crate) trusted: Connections,
-    /// For stored credentials; `None` where they may lead anywhere. Clients of their own, so that they never take up a
-    /// connection that `trusted` has opened.
+    trusted: Connections,
+    /// For stored credentials; `None` if they may use any address. Separate clients, so that they never reuse a connection
+    /// opened by `trusted`.
     guarded: Option<Connections>,
     limits: CollectLimits,
 }
 
-/// Connections for answers that we read ourselves, and for those that are handed on.
+/// One client that decompresses answers, one that passes them on unchanged.
 #[derive(Debug)]
-pub(crate) struct Connections {
+struct Connections {
     decoding: reqwest::Client,
     verbatim: reqwest::Client,
 }
 
 impl Connections {
-    pub(crate) fn new(make: impl Fn() -> reqwest::ClientBuilder) -> Result<Self, BuildError> {
+    fn new(make: impl Fn() -> reqwest::ClientBuilder) -> Result<Self, BuildError> {
         Ok(Self {
             decoding: build(make())?,
             verbatim: build(make().no_gzip())?,
@@ -103,18 +102,18 @@ impl Connections {
 }
 
 impl DbtWrappedApi {
-    /// Sets up the connection pools; connects to nothing yet.
+    /// Sets up the connection pools, without connecting.
     ///
     /// # Errors
-    /// [`BuildError`] when the settings are unusable.
+    /// [`BuildError`] if the settings are invalid.
     ///
     /// # Panics
-    /// When the process has installed no rustls crypto provider.
+    /// If the process has not installed a rustls crypto provider.
     pub fn new(settings: &HttpSettings) -> Result<Self, BuildError> {
         Self::guarded_by(&Guard::default(), settings)
     }
 
-    pub(crate) fn guarded_by(guard: &Guard, settings: &HttpSettings) -> Result<Self, BuildError> {
+    fn guarded_by(guard: &Guard, settings: &HttpSettings) -> Result<Self, BuildError> {
         let limits = CollectLimits {
             deadline: settings.deadline,
             max_body_bytes: settings.max_body_bytes,
@@ -133,11 +132,11 @@ impl DbtWrappedApi {
         })
     }
 
-    /// The one place that decides whether the address rule holds for a request.
-    fn connections(&self, source: UpstreamSource, address: &Url) -> Result<&Connections, ApiError> {
+    /// Decides whether the address rule applies to a request.
+    fn connections(&self, source: UpstreamSource, url: &Url) -> Result<&Connections, ApiError> {
         match (source, &self.guarded) {
             (UpstreamSource::Stored, Some(guarded)) => {
-                guard::check_literal(address)?;
+                guard::check_literal(url)?;
                 Ok(guarded)
             }
             (UpstreamSource::Stored, None) | (UpstreamSource::Settings, _) => Ok(&self.trusted),
@@ -145,7 +144,7 @@ impl DbtWrappedApi {
     }
 }
 
-/// What holds for every connection.
+/// Settings of all connections.
 fn connections(settings: &HttpSettings) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .connect_timeout(settings.connect_timeout)
@@ -155,7 +154,7 @@ fn connections(settings: &HttpSettings) -> reqwest::ClientBuilder {
         .user_agent(&*settings.user_agent)
         // A redirect could carry the token to another host, or turn a POST into a GET.
         .redirect(redirect::Policy::none())
-        // By default a refused HTTP/2 stream is sent again, a POST too.
+        // By default `reqwest` sends a refused HTTP/2 stream again, even a POST.
         .retry(reqwest::retry::never())
 }
 
@@ -166,9 +165,9 @@ fn build(client: reqwest::ClientBuilder) -> Result<reqwest::Client, BuildError> 
 #[async_trait]
 impl WrappedApi for DbtWrappedApi {
     async fn send(&self, to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
-        let address = address(to, &request)?;
-        let client = self.connections(to.source, &address)?.of(&request);
-        let mut call = reqwest::Request::new(request.method().clone(), address);
+        let url = request_url(to, &request)?;
+        let client = self.connections(to.source, &url)?.of(&request);
+        let mut call = reqwest::Request::new(request.method().clone(), url);
         let authorization = authorization(request.api(), &to.token)?;
         let is_verbatim = request.is_verbatim();
         let (mut headers, body) = request.into_parts();
@@ -178,7 +177,7 @@ impl WrappedApi for DbtWrappedApi {
         }
         if let Some(body) = body {
             if body.is_empty() {
-                // Otherwise a POST would go without a length, which some proxies refuse.
+                // Otherwise a POST has no length, which some proxies refuse.
                 headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
             }
             if !is_verbatim {
@@ -190,12 +189,12 @@ impl WrappedApi for DbtWrappedApi {
         let mut answer = client
             .execute(call)
             .await
-            .map_err(|error| without_answer(error, None))?;
+            .map_err(|error| exchange_error(error, None))?;
         let status = answer.status();
         let headers = std::mem::take(answer.headers_mut());
         let body = answer
             .bytes_stream()
-            .map_err(move |error| without_answer(error, Some(status)));
+            .map_err(move |error| exchange_error(error, Some(status)));
         Ok(ApiAnswer::new(status, headers, body))
     }
 
@@ -204,8 +203,8 @@ impl WrappedApi for DbtWrappedApi {
     }
 }
 
-/// `Token` and `Bearer` mean the same to the Administrative and the Discovery API; the Semantic Layer's documentation
-/// knows `Bearer` alone. Marked sensitive, so that no `Debug` shows it.
+/// The Administrative and the Discovery API accept `Token` and `Bearer`; the Semantic Layer documents only `Bearer`. Marked
+/// sensitive, so that `Debug` does not show it.
 fn authorization(api: ClientType, token: &SecretString) -> Result<HeaderValue, ApiError> {
     let scheme = match api {
         ClientType::DbtCloudAdministrative | ClientType::DbtCloudMetadata => "Token",
@@ -217,35 +216,9 @@ fn authorization(api: ClientType, token: &SecretString) -> Result<HeaderValue, A
     Ok(value)
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("the path {0} would not be sent as it is written")]
-struct PathChanged(String);
-
-/// The base address keeps its own path, with or without a slash at its end, and its host; nothing else of it is sent:
-/// reqwest would turn a user and password into an `Authorization` of its own.
-pub(crate) fn address(to: &Upstream, request: &ApiRequest) -> Result<Url, ApiError> {
-    let mut address = to.base_url(request.api()).clone();
-    let path = format!("{}{}", address.path().trim_end_matches('/'), request.path());
-    // A base without a host cannot have these; then it has no path either.
-    let _ = (address.set_username(""), address.set_password(None));
-    address.set_fragment(None);
-    address.set_path(&path);
-    match request.query_as_it_came() {
-        Some(query) => address.set_query(Some(query)),
-        None if request.query_pairs().is_empty() => address.set_query(None),
-        None => drop(address.query_pairs_mut().clear().extend_pairs(request.query_pairs())),
-    }
-    // `Url` folds `..` and encodes what does not belong into a path. Paths of ids hold nothing of the kind, so a
-    // difference means that something else got in: better nothing is sent than a request to another resource.
-    if address.path() != path || address.fragment().is_some() {
-        return Err(ApiError::Unsendable(PathChanged(request.path().to_owned()).into()));
-    }
-    Ok(address)
-}
-
-/// Names what kept an answer from coming, or from coming whole when `status` has come. A connect timeout is a failure
-/// to connect: dbt Cloud has seen nothing of the request.
-fn without_answer(error: reqwest::Error, status: Option<StatusCode>) -> ApiError {
+/// The reason why there is no answer or, with `status`, only a part of it. A connect timeout is a failure to connect: dbt
+/// Cloud has not received the request.
+fn exchange_error(error: reqwest::Error, status: Option<StatusCode>) -> ApiError {
     let error = error.without_url();
     if error.is_builder() {
         ApiError::Unsendable(error.into())
@@ -263,13 +236,4 @@ fn without_answer(error: reqwest::Error, status: Option<StatusCode>) -> ApiError
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_authorization_header_prints_no_token() {
-        let header = authorization(ClientType::DbtCloudAdministrative, &"dbtc_sesame".into()).unwrap();
-        assert_eq!(header, "Token dbtc_sesame");
-        assert_eq!(format!("{header:?}"), "Sensitive");
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! Jobs (definitions, not their executions), by the Administrative API v2.
+//! Jobs (the definitions), by the Administrative API v2.
 
 use model::{Job, JobFields, JobFilter, JobId, JobRelated, Listed, Run, Slice, TriggerJob, Upstream};
 use serde_json::{Value, json};
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use crate::{ApiError, ApiRequest, ApiResponse, WrappedApi};
 
 impl dyn WrappedApi {
-    /// One of dbt Cloud's pages of jobs: "List Jobs", `GET /v2/accounts/{account_id}/jobs/`.
+    /// One page of jobs: "List Jobs", `GET /v2/accounts/{account_id}/jobs/`.
     ///
-    /// dbt Cloud has no filter for an exact name: `filter.name` only narrows the list, as part of the name in any
-    /// case, unless `filter.name_contains` does already. Who wants the exact name compares it in the answer.
+    /// dbt Cloud cannot filter by exact name. `filter.name` is sent as a case-insensitive substring, unless
+    /// `filter.name_contains` is set; the caller must compare the names in the answer.
     ///
     /// # Errors
     /// Every [`ApiError`].
@@ -55,10 +55,10 @@ impl dyn WrappedApi {
             .await
     }
 
-    /// One job with what is asked for besides: "Retrieve Job", `GET /v2/accounts/{account_id}/jobs/{id}/`.
+    /// One job with related objects: "Retrieve Job", `GET /v2/accounts/{account_id}/jobs/{id}/`.
     ///
     /// # Errors
-    /// Every [`ApiError`]; [`ApiError::NotFound`] where there is none, or the token may not see it.
+    /// Every [`ApiError`]; [`ApiError::NotFound`] if there is none, or the token may not see it.
     pub async fn get_job(
         &self,
         to: &Upstream,
@@ -69,21 +69,21 @@ impl dyn WrappedApi {
         self.fetch(to, with_related(request, related)).await
     }
 
-    /// As [`Self::get_job`], with whatever fields dbt Cloud sends: to be changed and written back whole.
+    /// As [`Self::get_job`], with all fields that dbt Cloud sends, for [`Self::update_job`].
     ///
     /// # Errors
-    /// As [`Self::get_job`]; [`ApiError::Decode`] when it is no object.
+    /// As [`Self::get_job`]; [`ApiError::Decode`] if it is not an object.
     pub async fn get_job_fields(&self, to: &Upstream, id: JobId) -> Result<ApiResponse<JobFields>, ApiError> {
         let request = ApiRequest::get(format!("/v2/accounts/{}/jobs/{id}/", to.account_id));
         Ok(self.fetch(to, request).await?.map(JobFields))
     }
 
-    /// Defines a job: "Create Job", `POST /v2/accounts/{account_id}/jobs/`. `fields` is the whole definition; the account
-    /// and the `id: null` that dbt's own clients send are added here.
+    /// Creates a job: "Create Job", `POST /v2/accounts/{account_id}/jobs/`. `fields` is the whole definition; the account and
+    /// `id: null`, which dbt's own clients send too, are added here.
     ///
     /// # Errors
     /// Every [`ApiError`]. After [`ApiError::Timeout`], [`ApiError::Disconnected`], [`ApiError::Decode`],
-    /// [`ApiError::TooLarge`] or a 5xx the job may be there all the same.
+    /// [`ApiError::TooLarge`] or a 5xx the job may exist.
     pub async fn create_job(&self, to: &Upstream, fields: &JobFields) -> Result<ApiResponse<Job>, ApiError> {
         let mut whole = fields.0.clone();
         whole.insert("id".to_owned(), Value::Null);
@@ -93,10 +93,10 @@ impl dyn WrappedApi {
     }
 
     /// Replaces a job's definition: "Update Job", `POST /v2/accounts/{account_id}/jobs/{id}/`. `fields` is the whole
-    /// definition: what dbt Cloud does with a field that is left out is not documented.
+    /// definition: the effect of a missing field is not documented.
     ///
     /// # Errors
-    /// As [`Self::create_job`]: the job may have changed all the same.
+    /// As [`Self::create_job`]: the job may have changed.
     pub async fn update_job(&self, to: &Upstream, id: JobId, fields: &JobFields) -> Result<ApiResponse<Job>, ApiError> {
         let mut whole = fields.0.clone();
         whole.insert("account_id".to_owned(), json!(to.account_id));
@@ -104,38 +104,38 @@ impl dyn WrappedApi {
         self.fetch(to, request).await
     }
 
-    /// Deletes a job: "Delete Job", `DELETE /v2/accounts/{account_id}/jobs/{id}/`. Any 2xx will do: the specification
-    /// says 204, and some have seen a body.
+    /// Deletes a job: "Delete Job", `DELETE /v2/accounts/{account_id}/jobs/{id}/`. Any 2xx is accepted: the
+    /// specification says 204, but answers with a body have been reported.
     ///
     /// # Errors
-    /// Every [`ApiError`]; [`ApiError::NotFound`] where there is none, or the token may not see it.
+    /// Every [`ApiError`]; [`ApiError::NotFound`] if there is none, or the token may not see it.
     pub async fn delete_job(&self, to: &Upstream, id: JobId) -> Result<ApiResponse<()>, ApiError> {
         let request = ApiRequest::delete(format!("/v2/accounts/{}/jobs/{id}/", to.account_id));
         self.fetch_nothing(to, request).await
     }
 
-    /// Starts a run: "Trigger Job Run", `POST /v2/accounts/{account_id}/jobs/{job_id}/run/`. Answers the new run,
-    /// queued. `GET` of that run may answer 404 for a moment.
+    /// Starts a run: "Trigger Job Run", `POST /v2/accounts/{account_id}/jobs/{job_id}/run/`. Returns the new run,
+    /// queued. A `GET` of the run may return 404 for a moment.
     ///
-    /// Not idempotent: every call that reaches dbt Cloud starts a run, so nobody sends it a second time.
+    /// Not idempotent: every call that reaches dbt Cloud starts a run, so it is never retried.
     ///
     /// # Errors
     /// Every [`ApiError`]. After [`ApiError::Timeout`], [`ApiError::Disconnected`], [`ApiError::Decode`],
-    /// [`ApiError::TooLarge`] or a 5xx the run may have started all the same.
+    /// [`ApiError::TooLarge`] or a 5xx the run may have started.
     pub async fn trigger_job(
         &self,
         to: &Upstream,
         job: JobId,
-        order: &TriggerJob,
+        trigger: &TriggerJob,
     ) -> Result<ApiResponse<Run>, ApiError> {
-        let request = ApiRequest::post(format!("/v2/accounts/{}/jobs/{job}/run/", to.account_id)).json(order)?;
+        let request = ApiRequest::post(format!("/v2/accounts/{}/jobs/{job}/run/", to.account_id)).json(trigger)?;
         self.fetch(to, request).await
     }
 
-    /// Starts a run of a job from where its latest one failed, and a new run where that one did not: "Retry Failed
-    /// Job", `POST /v2/accounts/{account_id}/jobs/{job_id}/rerun/`. Answers the new run.
+    /// Starts a run of a job from the point of failure of its latest run, or from the beginning if that did not fail: "Retry
+    /// Failed Job", `POST /v2/accounts/{account_id}/jobs/{job_id}/rerun/`. Returns the new run.
     ///
-    /// Not idempotent: nobody sends it a second time.
+    /// Not idempotent: never retried.
     ///
     /// # Errors
     /// As [`Self::retry_run`](#method.retry_run).
@@ -145,7 +145,7 @@ impl dyn WrappedApi {
     }
 }
 
-/// dbt's clients write it in five ways; this is the one that its specification describes.
+/// dbt's clients write this parameter in five ways; this is the specification's.
 fn with_related(request: ApiRequest, related: &[JobRelated]) -> ApiRequest {
     if related.is_empty() {
         return request;

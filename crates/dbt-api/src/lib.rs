@@ -1,8 +1,7 @@
-//! Floor 1: dbt Cloud's API as Rust functions, one HTTP exchange each.
+//! Layer 1: dbt Cloud's API as Rust functions, one HTTP exchange each.
 //!
-//! The trait [`WrappedApi`] is the seam that tests and later floors replace; [`DbtWrappedApi`] is its HTTP form and
-//! the only place that knows `reqwest`. Each resource has a file of its own. No retries, no logging of failures, no
-//! paging here: `provider` does all three.
+//! The trait [`WrappedApi`] is what tests replace; [`DbtWrappedApi`] implements it with `reqwest`. One file per resource.
+//! Retries, logging and paging are in `provider`.
 
 mod accounts;
 mod artifacts;
@@ -16,6 +15,7 @@ mod jobs;
 mod message;
 mod projects;
 mod redirect;
+mod request_url;
 mod response;
 mod retry_after;
 mod runs;

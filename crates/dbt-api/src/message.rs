@@ -1,17 +1,16 @@
-//! The words of an error: dbt's own where the body has them, else something short and readable from whatever came.
+//! The message of an error: dbt's text if the body has one, else a short readable excerpt of the body.
 //!
-//! Bodies of errors come from dbt Cloud, from its load balancer and from proxies between, so nothing about them is
-//! taken for granted. Called by `response.rs` alone.
+//! Error bodies may be from dbt Cloud, its load balancer or a proxy, so they can have any format.
 
 use serde_json::Value;
 
-/// The longest text of dbt's that is passed on, in characters.
+/// The longest message of dbt's that is passed on, in characters.
 const MESSAGE_MAX_CHARS: usize = 1000;
 /// The longest excerpt of a body that is not dbt's JSON, in characters.
 const EXCERPT_MAX_CHARS: usize = 300;
 
 /// `status.user_message`, else `status.developer_message`, else the page's title, else the beginning of the text.
-/// `json` is the body as JSON, where it is that.
+/// `json` is the body if it is JSON.
 pub(crate) fn message(body: &[u8], json: Option<&Value>) -> String {
     let vendor = |key| {
         json?
@@ -33,15 +32,15 @@ fn excerpt(text: &str) -> String {
     }
     let excerpt = tidy(text, EXCERPT_MAX_CHARS);
     if excerpt.is_empty() {
-        "no text came with it".to_owned()
+        "the answer has no text".to_owned()
     } else {
         excerpt
     }
 }
 
-/// What an HTML page says on top. By the text and not the content type, which proxies get wrong.
+/// The title of an HTML page. Recognised by the text, because proxies send wrong content types.
 fn html_title(text: &str) -> Option<String> {
-    let lower = text.to_ascii_lowercase(); // ASCII only, so that positions stay the same
+    let lower = text.to_ascii_lowercase(); // keeps byte positions
     let start = lower.trim_start();
     if !start.starts_with("<!doctype html") && !start.starts_with("<html") {
         return None;
@@ -55,8 +54,8 @@ fn html_title(text: &str) -> Option<String> {
     })
 }
 
-/// One line: control characters and runs of white space become one space; at most `max_chars` characters, the last
-/// one an ellipsis where something was cut.
+/// One line: control characters and runs of white space become one space. At most `max_chars` characters, ending in an
+/// ellipsis if cut.
 fn tidy(text: &str, max_chars: usize) -> String {
     let is_gap = |c: char| c.is_whitespace() || c.is_control();
     let mut line = String::new();
@@ -66,7 +65,7 @@ fn tidy(text: &str, max_chars: usize) -> String {
         }
         line.push_str(word);
         if line.len() > 4 * max_chars {
-            break; // enough even if every character takes four bytes
+            break; // enough, at four bytes per character
         }
     }
     if let Some((last, _)) = line.char_indices().nth(max_chars - 1)

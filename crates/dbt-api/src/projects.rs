@@ -1,14 +1,14 @@
-//! Projects, by the Administrative API v3 (v2's own are deprecated).
+//! Projects, by the Administrative API v3 (deprecated in v2).
 
 use model::{Listed, Project, ProjectFilter, ProjectId, Slice, Upstream};
 
 use crate::{ApiError, ApiRequest, ApiResponse, WrappedApi};
 
 impl dyn WrappedApi {
-    /// One of dbt Cloud's pages of projects: "List Projects", `GET /v3/accounts/{account_id}/projects/`.
+    /// One page of projects: "List Projects", `GET /v3/accounts/{account_id}/projects/`.
     ///
-    /// dbt Cloud has no filter for an exact name: `filter.name` only narrows the list, as part of the name in any
-    /// case, unless `filter.name_contains` does already. Who wants the exact name compares it in the answer.
+    /// dbt Cloud cannot filter by exact name. `filter.name` is sent as a case-insensitive substring, unless
+    /// `filter.name_contains` is set; the caller must compare the names in the answer.
     ///
     /// # Errors
     /// Every [`ApiError`]; [`ApiError::NotFound`] for an account that the token may not see.
@@ -36,7 +36,7 @@ impl dyn WrappedApi {
     /// One project: "Retrieve Project", `GET /v3/accounts/{account_id}/projects/{id}/`.
     ///
     /// # Errors
-    /// Every [`ApiError`]; [`ApiError::NotFound`] where there is none, or the token may not see it.
+    /// Every [`ApiError`]; [`ApiError::NotFound`] if there is none, or the token may not see it.
     pub async fn get_project(&self, to: &Upstream, id: ProjectId) -> Result<ApiResponse<Project>, ApiError> {
         let request = ApiRequest::get(format!("/v3/accounts/{}/projects/{id}/", to.account_id));
         self.fetch(to, request).await

@@ -1,23 +1,23 @@
-//! Redirects: none is followed here. Which one only spells the path's end otherwise is told, for who may follow it.
+//! Classifies redirects. None is followed here; `provider` follows those that only add or remove a trailing slash.
 
 use http::StatusCode;
 use http::header::LOCATION;
 use model::Upstream;
 
-use crate::http::address;
+use crate::request_url::request_url;
 use crate::{ApiAnswer, ApiRequest};
 
-/// Where an answer sends a request.
+/// The target of a redirect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Redirect {
-    /// To the same address with the slash at the path's end added or taken away: the request as it is to be sent then.
+    /// The same URL with a trailing slash added or removed; holds the request for it.
     OtherSlash(Box<ApiRequest>),
-    /// Anywhere else, or by a status that asks for another method.
+    /// Any other target, or a status that changes the method.
     Elsewhere,
 }
 
 impl Redirect {
-    /// `None` for an answer that is no redirect; 304 is none.
+    /// `None` for an answer that is not a redirect; 304 is not.
     pub fn of(to: &Upstream, request: &ApiRequest, answer: &ApiAnswer) -> Option<Self> {
         let status = answer.status;
         if !status.is_redirection() || status == StatusCode::NOT_MODIFIED {
@@ -38,14 +38,14 @@ impl Redirect {
 }
 
 fn other_slash(to: &Upstream, request: &ApiRequest, answer: &ApiAnswer) -> Option<ApiRequest> {
-    let asked = address(to, request).ok()?;
+    let requested = request_url(to, request).ok()?;
     let mut locations = answer.headers.get_all(LOCATION).iter();
-    let location = asked.join(locations.next()?.to_str().ok()?).ok()?;
+    let location = requested.join(locations.next()?.to_str().ok()?).ok()?;
     let path = match request.path().strip_suffix('/') {
         Some(path) => path.to_owned(),
         None => format!("{}/", request.path()),
     };
-    let other = request.clone().at(path);
-    let same = address(to, &other).ok()? == location;
+    let other = request.clone().with_path(path);
+    let same = request_url(to, &other).ok()? == location;
     (same && locations.next().is_none()).then_some(other)
 }

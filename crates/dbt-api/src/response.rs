@@ -1,8 +1,7 @@
 //! Maps dbt Cloud's answers: a status that is not 2xx to [`ApiError`], an envelope to its data.
 //!
-//! Success is decided by the HTTP status alone. dbt Cloud has five envelopes (some say `is_success`, some only
-//! `code`, some nothing), and all that is needed of them is `data` and, for lists, `extra.pagination.total_count`.
-//! No retries and no logging here: `provider` does both.
+//! Only the HTTP status decides about success. dbt Cloud has five envelopes (with `is_success`, with only `code`, with
+//! neither); only `data` and, for lists, `extra.pagination.total_count` are read from them.
 
 use http::StatusCode;
 use model::{Listed, Upstream};
@@ -16,19 +15,19 @@ use crate::message::message;
 use crate::retry_after::retry_after;
 use crate::{ApiAnswer, ApiError, ApiRequest, WrappedApi};
 
-/// What dbt Cloud answered, decoded.
+/// A decoded answer of dbt Cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiResponse<T> {
     /// dbt's status, a 2xx.
     pub status: StatusCode,
     /// The envelope's `data`.
     pub data: T,
-    /// How long the body was, in bytes after decompression; 0 for one that is not read yet.
+    /// The length of the body in bytes after decompression; 0 if it is not read yet.
     pub bytes: u64,
 }
 
 impl<T> ApiResponse<T> {
-    /// The same answer with its data in another form.
+    /// The same answer with its data converted.
     pub fn map<U>(self, form: impl FnOnce(T) -> U) -> ApiResponse<U> {
         ApiResponse {
             status: self.status,
@@ -39,10 +38,10 @@ impl<T> ApiResponse<T> {
 }
 
 impl dyn WrappedApi {
-    /// One exchange that answers one thing: the way of every typed method, and open to those that have none yet.
+    /// One exchange whose answer is one object. The typed methods are built on it.
     ///
     /// # Errors
-    /// Every [`ApiError`]; [`ApiError::Decode`] when a 2xx is not JSON, has no `data`, or `data` is no `T`.
+    /// Every [`ApiError`]; [`ApiError::Decode`] if a 2xx is not JSON, has no `data`, or `data` is not a `T`.
     pub async fn fetch<T: DeserializeOwned>(
         &self,
         to: &Upstream,
@@ -57,11 +56,11 @@ impl dyn WrappedApi {
         })
     }
 
-    /// One exchange that answers one page of a list. `data: null` is an empty list.
+    /// One exchange whose answer is one page of a list. `data: null` is an empty list.
     ///
     /// # Errors
-    /// As [`Self::fetch`](#method.fetch). One entry that is no `T`, for instance without an id, makes the whole page
-    /// [`ApiError::Decode`]: a list is whole or an error.
+    /// As [`Self::fetch`](#method.fetch). A single entry that is not a `T`, for example without an id, makes the whole page
+    /// [`ApiError::Decode`].
     pub async fn fetch_list<T: DeserializeOwned>(
         &self,
         to: &Upstream,
@@ -80,7 +79,7 @@ impl dyn WrappedApi {
         })
     }
 
-    /// One exchange whose answer says nothing beyond its status: whatever body comes with a 2xx is passed over.
+    /// One exchange of which only the status matters: the body of a 2xx is ignored.
     ///
     /// # Errors
     /// As [`Self::fetch`](#method.fetch), except [`ApiError::Decode`].
@@ -95,11 +94,11 @@ impl dyn WrappedApi {
 }
 
 impl dyn WrappedApi {
-    /// One exchange that answers a file, whose body is still to be read: 2xx, and the answers to conditions and ranges
-    /// of the request (304, 412, 416).
+    /// One exchange whose answer is a file with an unread body: 2xx, and the statuses of conditional and range requests
+    /// (304, 412, 416).
     ///
     /// # Errors
-    /// Every [`ApiError`] but [`ApiError::Decode`] and [`ApiError::TooLarge`].
+    /// Every [`ApiError`] except [`ApiError::Decode`] and [`ApiError::TooLarge`].
     pub async fn fetch_file(&self, to: &Upstream, request: ApiRequest) -> Result<ApiResponse<ApiAnswer>, ApiError> {
         let answer = self.send(to, request).await?;
         match answer.status {
@@ -111,7 +110,7 @@ impl dyn WrappedApi {
         }
     }
 
-    /// One exchange whose answer is handed on, whatever its status.
+    /// One exchange whose answer is passed on, whatever its status.
     ///
     /// # Errors
     /// Those of [`Self::send`].
@@ -138,10 +137,10 @@ struct OneWire<T> {
 #[derive(Deserialize)]
 #[serde(bound = "T: DeserializeOwned")]
 struct ListWire<T> {
-    /// May be null (artifacts of a run that has none), but has to be there: `{}` is no list.
+    /// Null for the artifacts of a run that has none. Required: `{}` is not a list.
     #[serde(deserialize_with = "nullable")]
     data: Option<Vec<T>>,
-    /// Absent from some envelopes and of another type in others.
+    /// Missing in some envelopes, of another type in others.
     extra: Option<Box<RawValue>>,
 }
 
@@ -155,7 +154,7 @@ struct PaginationWire {
     total_count: u64,
 }
 
-/// `None` where `extra` says nothing of the kind.
+/// `None` if `extra` has no `pagination.total_count`.
 fn total_count(extra: &RawValue) -> Option<u64> {
     let extra: ExtraWire = serde_json::from_str(extra.get()).ok()?;
     Some(extra.pagination.total_count)
@@ -170,12 +169,12 @@ pub(crate) fn decode<T: DeserializeOwned>(answer: &Collected) -> Result<T, ApiEr
         status: answer.status,
         source,
     };
-    // Looked over once: what is kept as text is not checked again piece by piece.
+    // One UTF-8 check for the whole body; parsing from bytes would check each string again.
     let text = std::str::from_utf8(&answer.body).map_err(|error| unreadable(error.into()))?;
     serde_json::from_str(text).map_err(|error| unreadable(error.into()))
 }
 
-/// The one place where a status becomes an error. The status survives any body.
+/// Turns every status that is not 2xx into an error, whatever the body.
 pub(crate) fn successful(answer: Collected) -> Result<Collected, ApiError> {
     if answer.status.is_success() {
         Ok(answer)
@@ -209,7 +208,7 @@ fn error_of(answer: &Collected) -> ApiError {
     }
 }
 
-/// dbt Cloud puts what is wrong with which field into `data`: an object by field, or a list by key.
+/// dbt Cloud describes invalid fields in `data`: an object by field name, or a list.
 fn fields(json: Option<Value>) -> Option<Value> {
     let data = json?.get_mut("data")?.take();
     (data.is_object() || data.is_array()).then_some(data)

@@ -1,4 +1,4 @@
-//! How long dbt Cloud wants us to stay away. Only reads headers: whether and how long we wait, `provider` decides.
+//! Reads how long dbt Cloud asks clients to wait. `provider` decides whether to.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use chrono::DateTime;
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName};
 
-/// Documented for SCIM only; whether the Administrative API sends it with its 429 is not known.
+/// Documented for SCIM only; it is unknown whether the Administrative API sends it with 429.
 const RATE_LIMIT_RETRY_AFTER: HeaderName = HeaderName::from_static("x-rate-limit-retry-after-seconds");
 
-/// No header keeps us away for longer.
+/// The longest wait; longer ones are cut to it.
 const LONGEST: Duration = Duration::from_hours(24);
 
 /// Reads `Retry-After` (seconds or a date), else `x-rate-limit-retry-after-seconds`; at most a day.
 ///
-/// A date is compared with the answer's own `Date`, so that our clock and dbt's need not agree; without one it says
-/// nothing. A date that has passed is zero.
+/// A date is compared with the answer's `Date`, so that the clocks need not agree; without `Date` it is ignored. A date in
+/// the past gives zero.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
     let until = || {
@@ -30,7 +30,7 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         .map(|wait| wait.min(LONGEST))
 }
 
-/// Fractions are read although the standard has none: some gateways send them.
+/// Accepts fractions, which some proxies send although the standard has none.
 fn seconds(text: &str) -> Option<Duration> {
     let seconds: f64 = text.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok()

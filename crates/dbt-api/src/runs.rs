@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{ApiError, ApiRequest, ApiResponse, WrappedApi};
 
 impl dyn WrappedApi {
-    /// One of dbt Cloud's pages of runs: "List Runs", `GET /v2/accounts/{account_id}/runs/`.
+    /// One page of runs: "List Runs", `GET /v2/accounts/{account_id}/runs/`.
     ///
     /// # Errors
     /// Every [`ApiError`].
@@ -20,7 +20,7 @@ impl dyn WrappedApi {
         let mut request = ApiRequest::get(format!("/v2/accounts/{}/runs/", to.account_id))
             .query("limit", &slice.limit)
             .query("offset", &slice.offset)
-            // Always: by itself dbt Cloud lists the oldest first.
+            // Always sent: dbt Cloud's default is oldest first.
             .query("order_by", filter.order_by.as_str());
         if !filter.project_id.is_empty() {
             request = request.query("project_id__in", &json!(filter.project_id));
@@ -44,11 +44,11 @@ impl dyn WrappedApi {
             .await
     }
 
-    /// One run with what is asked for besides: "Retrieve Run", `GET /v2/accounts/{account_id}/runs/{id}/`.
+    /// One run with related objects: "Retrieve Run", `GET /v2/accounts/{account_id}/runs/{id}/`.
     ///
     /// # Errors
-    /// Every [`ApiError`]; [`ApiError::NotFound`] where there is none, where the token may not see it, and for a
-    /// moment after the run was started.
+    /// Every [`ApiError`]; [`ApiError::NotFound`] if there is none, if the token may not see it, and for a moment
+    /// after the run was started.
     pub async fn get_run(
         &self,
         to: &Upstream,
@@ -59,9 +59,8 @@ impl dyn WrappedApi {
         self.fetch(to, with_related(request, related)).await
     }
 
-    /// The steps of a run with their logs, which "Retrieve Run" sends with the run when it is asked to. The debug logs
-    /// are cut to their last 1,000 lines unless `debug_logs` asks for them whole. Logs may come a moment after the end of
-    /// their step.
+    /// The steps of a run with their logs, by "Retrieve Run". Debug logs have only their last 1,000 lines unless
+    /// `debug_logs` is set. Logs may appear a moment after the end of their step.
     ///
     /// # Errors
     /// As [`Self::get_run`](#method.get_run).
@@ -78,8 +77,8 @@ impl dyn WrappedApi {
         Ok(self.get_run(to, id, &related).await?.map(|run| run.steps()))
     }
 
-    /// Cancels a run: "Cancel Run", `POST /v2/accounts/{account_id}/runs/{run_id}/cancel/`. Answers the run, which may
-    /// still be going. What it does to a run that is over is documented nowhere.
+    /// Cancels a run: "Cancel Run", `POST /v2/accounts/{account_id}/runs/{run_id}/cancel/`. Returns the run, which may
+    /// still be running. The effect on a finished run is not documented.
     ///
     /// # Errors
     /// Every [`ApiError`].
@@ -88,11 +87,11 @@ impl dyn WrappedApi {
         self.fetch(to, request).await
     }
 
-    /// What a retry of the run would run: "Retrieve Run Failure Details",
+    /// Which steps a retry of the run would execute: "Retrieve Run Failure Details",
     /// `GET /v2/accounts/{account_id}/runs/{run_id}/retry/`.
     ///
     /// # Errors
-    /// Every [`ApiError`]. What dbt Cloud answers for a run that has not failed is not documented.
+    /// Every [`ApiError`]. The answer for a run that has not failed is not documented.
     pub async fn get_retry_preview(
         &self,
         to: &Upstream,
@@ -102,21 +101,21 @@ impl dyn WrappedApi {
         self.fetch(to, request).await
     }
 
-    /// Starts a run from where that one failed: "Retry Run", `POST /v2/accounts/{account_id}/runs/{run_id}/retry/`.
-    /// Answers the new run. Only the latest run of a job can be retried, and only when it failed.
+    /// Starts a run from the point of failure of another: "Retry Run", `POST /v2/accounts/{account_id}/runs/{run_id}/retry/`.
+    /// Returns the new run. Only the latest run of a job can be retried, and only if it failed.
     ///
-    /// Not idempotent: nobody sends it a second time.
+    /// Not idempotent: never retried.
     ///
     /// # Errors
     /// Every [`ApiError`]. After [`ApiError::Timeout`], [`ApiError::Disconnected`], [`ApiError::Decode`],
-    /// [`ApiError::TooLarge`] or a 5xx the run may have started all the same.
+    /// [`ApiError::TooLarge`] or a 5xx the run may have started.
     pub async fn retry_run(&self, to: &Upstream, id: RunId) -> Result<ApiResponse<Run>, ApiError> {
         let request = ApiRequest::post(format!("/v2/accounts/{}/runs/{id}/retry/", to.account_id));
         self.fetch(to, request).await
     }
 }
 
-/// dbt's clients write it in five ways; this is the one that its specification describes.
+/// dbt's clients write this parameter in five ways; this is the specification's.
 fn with_related(request: ApiRequest, related: &[RunRelated]) -> ApiRequest {
     if related.is_empty() {
         return request;
@@ -125,8 +124,8 @@ fn with_related(request: ApiRequest, related: &[RunRelated]) -> ApiRequest {
     request.query("include_related", &names.join(","))
 }
 
-/// dbt Cloud takes two ends, as one JSON list in one parameter (its specification says repeated keys, its clients do
-/// not). An open end lies before the first and after the last run there can be.
+/// Both ends in one parameter, as a JSON list, as dbt's clients send it (the specification says repeated keys). An open
+/// end is sent as 1970 or 2200.
 fn range(period: Period) -> Value {
     let after = period.after.unwrap_or(DateTime::UNIX_EPOCH);
     let before = period.before.unwrap_or(FAR);

@@ -1,8 +1,7 @@
-//! The seam: one HTTP exchange with dbt Cloud, as a trait, with its request and its answer.
+//! The trait for one HTTP exchange with dbt Cloud, with its request and answer.
 //!
-//! [`DbtWrappedApi`](crate::DbtWrappedApi) is the real one; tests of the floors above bring their own. The typed
-//! methods (`list_projects`, …) are written once, on the trait object, in one file a resource; nothing here knows a
-//! resource.
+//! [`DbtWrappedApi`](crate::DbtWrappedApi) implements it; tests of higher layers use fakes. The typed methods
+//! (`list_projects`, …) are methods of `dyn WrappedApi`, in one file per resource.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,21 +21,21 @@ use crate::retry_after::retry_after;
 /// Sends requests to dbt Cloud.
 #[async_trait]
 pub trait WrappedApi: Send + Sync {
-    /// Exactly one HTTP exchange, whatever the status; the body is not read yet.
+    /// Exactly one HTTP exchange. The body of the answer is not read yet.
     ///
     /// # Errors
-    /// [`ApiError::Connect`], [`ApiError::Disconnected`], [`ApiError::Timeout`] where no answer came;
-    /// [`ApiError::ForbiddenAddress`] and [`ApiError::Unsendable`] where nothing was sent. A status is never an error here.
+    /// [`ApiError::Connect`], [`ApiError::Disconnected`], [`ApiError::Timeout`] if there is no answer;
+    /// [`ApiError::ForbiddenAddress`] and [`ApiError::Unsendable`] if nothing was sent. No status is an error here.
     async fn send(&self, to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError>;
 
-    /// What bounds the typed methods, which collect the answer whole: they begin with `send`, so the deadline cannot
-    /// live in it, and an answer that is streamed on must have none. One that wraps another hands its limits through.
+    /// The limits of the typed methods, which read the whole answer. Not applied by `send`, because streamed answers have
+    /// no deadline. A wrapper returns the limits of the inner API.
     fn limits(&self) -> CollectLimits {
         CollectLimits::default()
     }
 }
 
-/// How long and how large an answer may be that is collected whole.
+/// The limits of an answer that is read into memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CollectLimits {
     /// From sending the request to the last byte of the answer.
@@ -55,7 +54,7 @@ impl Default for CollectLimits {
     }
 }
 
-/// A request to dbt Cloud. The account's addresses and token come from the [`Upstream`] it is sent to.
+/// A request to dbt Cloud. Base URL and token are those of the [`Upstream`] it is sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiRequest {
     api: ClientType,
@@ -70,27 +69,27 @@ pub struct ApiRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Query {
     Pairs(Vec<(&'static str, String)>),
-    AsItCame(String),
+    Raw(String),
 }
 
 impl ApiRequest {
-    /// A read of the Administrative API. `path` goes below the base address, from its slash to the specification's
-    /// trailing slash (`/v3/accounts/1/projects/`), and is built of ids alone: text from a caller only percent-encoded.
+    /// A read of the Administrative API. `path` is relative to the base URL, with the leading slash and the trailing slash of
+    /// the specification (`/v3/accounts/1/projects/`). Text from callers must be percent-encoded.
     pub fn get(path: String) -> Self {
         Self::new(Method::GET, path)
     }
 
-    /// A change by the Administrative API, without a body until [`Self::json`] gives one. `path` as for [`Self::get`].
+    /// A POST to the Administrative API, without a body unless [`Self::json`] adds one. `path` as for [`Self::get`].
     pub fn post(path: String) -> Self {
         Self::new(Method::POST, path)
     }
 
-    /// A deletion by the Administrative API. `path` as for [`Self::get`].
+    /// A DELETE to the Administrative API. `path` as for [`Self::get`].
     pub fn delete(path: String) -> Self {
         Self::new(Method::DELETE, path)
     }
 
-    /// A read of a file, whatever its type. `path` as for [`Self::get`]. Its answer comes [verbatim](Self::is_verbatim).
+    /// A read of a file of any type. `path` as for [`Self::get`]. The answer is [verbatim](Self::is_verbatim).
     pub fn file(path: String) -> Self {
         Self {
             is_verbatim: true,
@@ -99,9 +98,8 @@ impl ApiRequest {
         .header(ACCEPT, HeaderValue::from_static("*/*"))
     }
 
-    /// A caller's own request, sent on as it came: the path below the base address of that API (for Discovery and the
-    /// Semantic Layer: below their origin), the query as it was written, no headers but these and the token's.
-    /// Its answer comes [verbatim](Self::is_verbatim).
+    /// A caller's request, forwarded unchanged: `path` is relative to the base URL of `api`, and no headers are added
+    /// except the token's. The answer is [verbatim](Self::is_verbatim).
     pub fn forward(
         api: ClientType,
         method: Method,
@@ -112,7 +110,7 @@ impl ApiRequest {
     ) -> Self {
         Self {
             api,
-            query: query.map_or(Query::Pairs(Vec::new()), Query::AsItCame),
+            query: query.map_or(Query::Pairs(Vec::new()), Query::Raw),
             headers,
             body,
             is_verbatim: true,
@@ -132,25 +130,24 @@ impl ApiRequest {
         }
     }
 
-    /// The same request to another of dbt Cloud's APIs.
+    /// The same request to another API of dbt Cloud.
     #[must_use]
     pub fn to(self, api: ClientType) -> Self {
         Self { api, ..self }
     }
 
-    /// The same request for another path; for the other spelling of its end.
-    pub(crate) fn at(self, path: String) -> Self {
+    /// The same request with another path.
+    pub(crate) fn with_path(self, path: String) -> Self {
         Self { path, ..self }
     }
 
-    /// Adds a query parameter; the value may be any text and is encoded when sent. A query that came from a caller is
-    /// replaced.
+    /// Adds a query parameter; the value is encoded when sent. Replaces a raw query.
     #[must_use]
     pub fn query(mut self, name: &'static str, value: &(impl ToString + ?Sized)) -> Self {
         let pair = (name, value.to_string());
         match &mut self.query {
             Query::Pairs(pairs) => pairs.push(pair),
-            Query::AsItCame(_) => self.query = Query::Pairs(vec![pair]),
+            Query::Raw(_) => self.query = Query::Pairs(vec![pair]),
         }
         self
     }
@@ -162,7 +159,7 @@ impl ApiRequest {
         self
     }
 
-    /// Adds these headers, in place of those of the same name.
+    /// Sets these headers, replacing those of the same name.
     #[must_use]
     pub fn with_headers(mut self, headers: &HeaderMap) -> Self {
         self.headers.extend(headers.clone());
@@ -172,14 +169,14 @@ impl ApiRequest {
     /// Gives the request a JSON body.
     ///
     /// # Errors
-    /// [`ApiError::Unsendable`] when `body` has no JSON form.
+    /// [`ApiError::Unsendable`] if `body` cannot be serialised.
     pub fn json(mut self, body: &impl Serialize) -> Result<Self, ApiError> {
         let json = serde_json::to_vec(body).map_err(|error| ApiError::Unsendable(error.into()))?;
         self.body = Some(json.into());
         Ok(self)
     }
 
-    /// Which of dbt Cloud's APIs it is for.
+    /// The API of dbt Cloud that it is for.
     pub fn api(&self) -> ClientType {
         self.api
     }
@@ -189,56 +186,55 @@ impl ApiRequest {
         &self.method
     }
 
-    /// The path below the base address.
+    /// The path, relative to the base URL.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The query parameters in the order they are sent, not yet encoded; none where the query came from a caller.
+    /// The query parameters in the order they are sent, not encoded; none if there is a raw query.
     pub fn query_pairs(&self) -> &[(&'static str, String)] {
         match &self.query {
             Query::Pairs(pairs) => pairs,
-            Query::AsItCame(_) => &[],
+            Query::Raw(_) => &[],
         }
     }
 
-    /// The query as its caller wrote it, if it came from one.
-    pub fn query_as_it_came(&self) -> Option<&str> {
+    /// The query of a forwarded request, as received.
+    pub fn raw_query(&self) -> Option<&str> {
         match &self.query {
             Query::Pairs(_) => None,
-            Query::AsItCame(query) => Some(query),
+            Query::Raw(query) => Some(query),
         }
     }
 
-    /// The headers besides the token's. Without `Accept` and `Content-Type` among them JSON is meant, unless the answer
-    /// is handed on: then nothing is said.
+    /// The headers except the token's. `Accept` and `Content-Type` default to JSON, unless the answer is verbatim.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// Whether the answer's body and headers are handed on as they come: nothing is decompressed, and nothing is
-    /// asked for compressed that the headers do not ask for.
+    /// Whether the answer is passed on unchanged: it is not decompressed, and no compression is requested beyond the
+    /// headers.
     pub fn is_verbatim(&self) -> bool {
         self.is_verbatim
     }
 
-    /// The body, if there is one.
+    /// The body, if any.
     pub fn body(&self) -> Option<&Bytes> {
         self.body.as_ref()
     }
 
-    /// Headers and body by value, for the one who sends them.
+    /// Headers and body by value.
     pub(crate) fn into_parts(self) -> (HeaderMap, Option<Bytes>) {
         (self.headers, self.body)
     }
 }
 
-/// The body of an answer as it arrives. An error in it is the last item.
+/// The body of an answer as a stream of chunks. An error is its last item.
 pub type ApiBody = BoxStream<'static, Result<Bytes, ApiError>>;
 
-/// An answer of dbt Cloud whose body is still to be read.
+/// An answer of dbt Cloud with an unread body.
 pub struct ApiAnswer {
-    /// dbt's status, whatever it is.
+    /// dbt's status.
     pub status: StatusCode,
     /// dbt's headers.
     pub headers: HeaderMap,
@@ -246,7 +242,7 @@ pub struct ApiAnswer {
 }
 
 impl ApiAnswer {
-    /// Puts an answer together.
+    /// An answer from its parts.
     pub fn new(
         status: StatusCode,
         headers: HeaderMap,
@@ -256,17 +252,17 @@ impl ApiAnswer {
         Self { status, headers, body }
     }
 
-    /// Whether a *read* so answered may be sent again: 408, 502, 503 or 504.
+    /// Whether a *read* may be retried after this status: 408, 502, 503 or 504.
     pub fn is_transient(&self) -> bool {
         is_transient(self.status)
     }
 
-    /// How long dbt Cloud wants us to stay away, at most a day; `None` where it does not say.
+    /// How long to wait before the next request, at most a day, if dbt Cloud says so.
     pub fn retry_after(&self) -> Option<Duration> {
         retry_after(&self.headers)
     }
 
-    /// The body, to be read or passed on piece by piece.
+    /// The body.
     pub fn into_body(self) -> ApiBody {
         self.body
     }

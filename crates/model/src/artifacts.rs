@@ -1,4 +1,4 @@
-//! Artifacts: the files that a run leaves behind.
+//! Artifacts: the files that a run produces.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArtifactPath(String);
 
-/// A text that is no path of an artifact.
+/// The text is not a path of an artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "an artifact's path has 1 to {} bytes, no empty segment, no `.` or `..` and no control character or backslash",
@@ -18,11 +18,11 @@ pub struct ArtifactPath(String);
 pub struct InvalidArtifactPath;
 
 impl ArtifactPath {
-    /// The longest path that is asked for, in bytes.
+    /// The longest path, in bytes.
     pub const MAX_BYTES: usize = 1024;
 
     /// # Errors
-    /// [`InvalidArtifactPath`]: a path that leads elsewhere when it is folded is none.
+    /// [`InvalidArtifactPath`], for instance if normalising the path would change it.
     pub fn new(path: &str) -> Result<Self, InvalidArtifactPath> {
         let odd = |character: char| character.is_control() || character == '\\';
         let is_plain = !path.contains(odd) && path.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
@@ -33,7 +33,7 @@ impl ArtifactPath {
         }
     }
 
-    /// The path, not encoded.
+    /// The path, not percent-encoded.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -51,16 +51,16 @@ impl Serialize for ArtifactPath {
     }
 }
 
-/// The step whose artifacts are meant.
+/// Selects the step of a run whose artifacts to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArtifactStep {
-    /// The one of that number, from 1.
+    /// The step with that number, from 1.
     Index(u32),
-    /// The last one that built: of a command that runs, tests, seeds or snapshots nodes.
+    /// The last step whose command executes nodes (runs, tests, seeds or snapshots).
     Results,
 }
 
-/// A text that is no step.
+/// The text does not select a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a step is a number from 1, or `results`")]
 pub struct InvalidArtifactStep;
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_could_lead_elsewhere_are_refused() {
+    fn paths_that_normalising_would_change_are_refused() {
         let long = "a".repeat(1025);
         for bad in ["", "/", "a//b", "/a", "a/", ".", "a/../b", "a/.", "a\\b", "a\nb", &long] {
             assert_eq!(ArtifactPath::new(bad), Err(InvalidArtifactPath), "{bad:?}");

@@ -1,4 +1,4 @@
-//! Who calls: a key of a company, with a role.
+//! The caller of a request: an API key of a company, with a role.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AccountId, ApiKeyId, CompanyId};
 
-/// What a key may do within its company. Each role includes the ones before it.
+/// The permissions of a key within its company. Each role includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -20,7 +20,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Every role, weakest first.
+    /// All roles, weakest first.
     pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Admin];
 
     /// The spelling of the API, the command line and the database.
@@ -39,7 +39,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// The text is none of `viewer`, `operator`, `admin`.
+/// The text is not a role.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not a role: use viewer, operator or admin")]
 pub struct UnknownRole(String);
@@ -55,23 +55,23 @@ impl FromStr for Role {
     }
 }
 
-/// An authenticated caller: what its key allows. Holds no secret.
+/// An authenticated caller. Contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The key that was presented.
+    /// The key.
     pub api_key_id: ApiKeyId,
-    /// The company the key belongs to.
+    /// The company of the key.
     pub company_id: CompanyId,
-    /// What the key may do.
+    /// The role of the key.
     pub role: Role,
-    /// The accounts the key may use; `None` means every account its company holds.
+    /// The accounts that the key may use; `None` means all accounts of its company.
     pub accounts: Option<Vec<AccountId>>,
-    /// The account of a request that names none.
+    /// The account of requests that name none.
     pub default_account: Option<AccountId>,
 }
 
 impl Caller {
-    /// Whether the key's account list lets it use `account`.
+    /// Whether the key may use `account`.
     pub fn may_use(&self, account: AccountId) -> bool {
         self.accounts.as_ref().is_none_or(|list| list.contains(&account))
     }

@@ -1,31 +1,28 @@
-//! The clock: the one place that asks the machine for the time, so that tests can set it.
+//! The clock, as a trait, so that tests can set it.
 
 use std::fmt;
 use std::sync::Mutex;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Tells the time. Everything that stamps a row or a UUID takes one.
+/// A source of the current time, for timestamps of rows and UUIDs.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The time now, in UTC.
+    /// The current time.
     fn now(&self) -> DateTime<Utc>;
 }
 
-/// The machine's clock.
+/// The system clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one clock that everybody else is given"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system clock")]
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
     }
 }
 
-/// A clock for tests: it stands still until told to advance.
+/// A clock for tests: it moves only by [`Self::advance`].
 #[derive(Debug)]
 pub struct FixedClock(Mutex<DateTime<Utc>>);
 
@@ -38,7 +35,7 @@ impl FixedClock {
     /// Moves the clock by `step`, which may be negative.
     ///
     /// # Panics
-    /// When the result is out of `chrono`'s range.
+    /// If the result is out of `chrono`'s range.
     pub fn advance(&self, step: TimeDelta) {
         let mut now = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         *now += step;

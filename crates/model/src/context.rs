@@ -1,4 +1,4 @@
-//! What one request carries from the gate to the wire and into its row.
+//! The context of one request, from its arrival to its row in the request log.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use uuid::{NoContext, Uuid};
 
 use crate::{AccountId, Caller, ClientType, Clock, RequestType, TraceContext, Upstream};
 
-/// The set of outside routes a request came through.
+/// The set of public routes through which a request arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Surface {
@@ -22,7 +22,7 @@ pub enum Surface {
 }
 
 impl Surface {
-    /// Every surface, for tests and tables.
+    /// Every surface.
     pub const ALL: [Self; 3] = [Self::Rest, Self::Dbt, Self::Internal];
 
     /// The spelling of the request log.
@@ -35,15 +35,15 @@ impl Surface {
     }
 }
 
-/// A caller's own `x-request-id`: kept beside ours, never used in its place.
+/// A caller's own `x-request-id`. Recorded in addition to the gateway's request UUID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallerRequestId(String);
 
 impl CallerRequestId {
-    /// The longest text that is kept, in characters.
+    /// The longest accepted text, in characters.
     pub const MAX_CHARS: usize = 128;
 
-    /// `None` when the text is empty, longer than [`Self::MAX_CHARS`], or not printable ASCII.
+    /// `None` if the text is empty, longer than [`Self::MAX_CHARS`], or not printable ASCII.
     pub fn new(text: &str) -> Option<Self> {
         let printable = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         (printable && (1..=Self::MAX_CHARS).contains(&text.len())).then(|| Self(text.to_owned()))
@@ -55,25 +55,25 @@ impl CallerRequestId {
     }
 }
 
-/// When a request arrived and what it is called: made once, at the edge.
+/// Arrival time and UUID of a request. Created once, when the request arrives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestStamp {
     request_uuid: Uuid,
     started_at: DateTime<Utc>,
     arrival: Instant,
-    /// The set of routes it came through.
+    /// The set of routes through which it arrived.
     pub surface: Surface,
-    /// The route's template, `/projects/{project_id}`: it carries no ids.
+    /// The template of the route, without ids: `/projects/{project_id}`.
     pub template: Option<Arc<str>>,
-    /// The caller's own `x-request-id`, where it sent a usable one.
+    /// The caller's own `x-request-id`, if valid.
     pub caller_request_id: Option<CallerRequestId>,
-    /// The trace it belongs to, where its caller names one.
+    /// The caller's trace context, if any.
     pub trace: Option<Arc<TraceContext>>,
 }
 
 impl RequestStamp {
-    /// Stamps a request that arrives now. The UUID (version 7) is of the same clock reading as `started_at`, so that
-    /// the day of a row can be told from its UUID.
+    /// Stamps a request that arrives now. The UUID (version 7) contains the same time as `started_at`, so that the day of a
+    /// row follows from its UUID.
     pub fn now(clock: &dyn Clock, surface: Surface, caller_request_id: Option<CallerRequestId>) -> Self {
         let started_at = clock.now();
         let seconds = u64::try_from(started_at.timestamp()).unwrap_or(0);
@@ -89,7 +89,7 @@ impl RequestStamp {
         }
     }
 
-    /// The request's name everywhere: row, log lines, problem bodies, `x-request-id`.
+    /// The id of the request in its row, log lines, problem bodies and `x-request-id`.
     pub fn request_uuid(&self) -> Uuid {
         self.request_uuid
     }
@@ -99,15 +99,15 @@ impl RequestStamp {
         self.started_at
     }
 
-    /// How long ago that was, whatever happened to the clock since.
+    /// The time since the arrival, by a monotonic clock.
     pub fn elapsed(&self) -> Duration {
         self.arrival.elapsed()
     }
 }
 
-/// Where a request goes: to one account, which is the rule, or to each of several.
+/// The target of a request: one account, which is the rule, or several.
 pub trait Destination {
-    /// The one account's credential; `None` where there are several accounts, or none at all.
+    /// The credential if there is exactly one account.
     fn only(&self) -> Option<&Upstream>;
 }
 
@@ -117,7 +117,7 @@ impl Destination for Arc<Upstream> {
     }
 }
 
-/// Several accounts, each with its own credential, in the order of their ids.
+/// Several accounts, each with its credential, in the order of their ids.
 pub type EachAccount = Arc<[Arc<Upstream>]>;
 
 impl Destination for EachAccount {
@@ -129,10 +129,10 @@ impl Destination for EachAccount {
     }
 }
 
-/// One admitted request: who asks for what, where it goes, and the name it has everywhere.
+/// One admitted request: caller, operation and target.
 ///
-/// One call of `DbtClient` is one context, one bracket, one row. Nearly all go to one account; `ClientContext<EachAccount>`
-/// is of a request that asks several, each with its own credential.
+/// One call of `DbtClient` is one context, one request scope, one row. Nearly all requests have one account;
+/// `ClientContext<EachAccount>` is for a request to several.
 #[derive(Debug, Clone)]
 pub struct ClientContext<To = Arc<Upstream>> {
     stamp: RequestStamp,
@@ -142,7 +142,7 @@ pub struct ClientContext<To = Arc<Upstream>> {
 }
 
 impl<To> ClientContext<To> {
-    /// For the gate alone, which has checked read-only mode, role and account.
+    /// Called only by the gate, after it has checked read-only mode, role and account.
     pub fn admitted(stamp: RequestStamp, request_type: RequestType, caller: Caller, to: To) -> Self {
         Self {
             stamp,
@@ -152,7 +152,7 @@ impl<To> ClientContext<To> {
         }
     }
 
-    /// The request's UUID and arrival.
+    /// UUID and arrival time of the request.
     pub fn stamp(&self) -> &RequestStamp {
         &self.stamp
     }
@@ -162,34 +162,34 @@ impl<To> ClientContext<To> {
         self.stamp.request_uuid
     }
 
-    /// What is asked for.
+    /// The requested operation.
     pub fn request_type(&self) -> RequestType {
         self.request_type
     }
 
-    /// The API of dbt Cloud that answers it.
+    /// The API of dbt Cloud that serves it, if any.
     pub fn client_type(&self) -> Option<ClientType> {
         self.request_type.client_type()
     }
 
-    /// Who asks.
+    /// The caller.
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
 
-    /// Where it goes, with which token or tokens.
+    /// The target, with its credentials.
     pub fn to(&self) -> &To {
         &self.to
     }
 }
 
 impl ClientContext {
-    /// Where it goes, with which token.
+    /// The account's base URLs and token.
     pub fn upstream(&self) -> &Arc<Upstream> {
         &self.to
     }
 
-    /// The account it is about.
+    /// The account.
     pub fn account_id(&self) -> AccountId {
         self.to.account_id
     }
@@ -203,7 +203,7 @@ mod tests {
     use crate::FixedClock;
 
     #[test]
-    fn the_uuid_tells_the_millisecond_of_started_at() {
+    fn the_uuid_contains_the_millisecond_of_started_at() {
         let clock = FixedClock::at(Utc.with_ymd_and_hms(2026, 2, 3, 23, 59, 59).unwrap());
         let stamp = RequestStamp::now(&clock, Surface::Rest, None);
         let (seconds, nanos) = stamp.request_uuid().get_timestamp().unwrap().to_unix();
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callers_own_id_is_kept_only_when_short_and_printable() {
+    fn a_callers_request_id_is_accepted_only_if_short_and_printable() {
         assert_eq!(CallerRequestId::new("order 4711").unwrap().as_str(), "order 4711");
         for bad in ["", "line\nbreak", "ünï", &"x".repeat(129)] {
             assert_eq!(CallerRequestId::new(bad), None, "{bad:?}");

@@ -1,4 +1,4 @@
-//! An error and what is behind it, in one line: for rows and log lines.
+//! An error with its causes in one line, for rows and log lines.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! The beginning of a text that an error message repeats.
+//! The beginning of an invalid text, for error messages.
 
 /// The first 40 characters.
 pub fn excerpt(text: &str) -> String {

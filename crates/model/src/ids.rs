@@ -1,18 +1,18 @@
 //! Ids as newtypes, so that a job id cannot be passed as an account id.
 //!
-//! dbt Cloud's ids are 64-bit since June 2024 (14 digits have been seen); ours are `bigint` columns.
+//! dbt Cloud's ids are 64-bit since June 2024 (some have 14 digits); the gateway's are `bigint` columns.
 
 use std::fmt;
 
 use serde::de::{Error, Unexpected, Visitor};
 
-/// An id that names a thing in the path of a route.
+/// An id in the path of a route.
 pub trait PathId: From<i64> {
     /// The name of the path parameter: `project_id`.
     const PARAMETER: &'static str;
 }
 
-/// Declares the id of a noun; `in path "project_id"` names its parameter in the paths of routes.
+/// Declares an id; `in path "project_id"` names its path parameter in routes.
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident in path $parameter:literal) => {
         crate::ids::id!($(#[$doc])* $name);
@@ -63,7 +63,7 @@ macro_rules! id {
 
 pub(crate) use id;
 
-/// dbt Cloud writes ids as numbers and sometimes as text (`"40650768"`); query strings are text.
+/// Reads ids written as numbers or, as sometimes by dbt Cloud and always in query strings, as text.
 pub(crate) struct NumberOrText;
 
 impl Visitor<'_> for NumberOrText {
@@ -96,11 +96,11 @@ id!(/// A dbt Cloud job: the definition, not one execution of it.
     JobId in path "job_id");
 id!(/// A dbt Cloud run: one execution of a job.
     RunId in path "run_id");
-id!(/// A company (tenant) of this gateway. Company 1 comes with the migrations.
+id!(/// A company (tenant) of this gateway. The migrations create company 1.
     CompanyId);
 id!(/// A caller's API key of this gateway.
     ApiKeyId in path "api_key_id");
-id!(/// One process of this gateway, a row of the table `instance`.
+id!(/// A process of this gateway, a row of the table `instance`.
     InstanceId);
 
 #[cfg(test)]

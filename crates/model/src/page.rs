@@ -1,11 +1,11 @@
-//! Pages: ours (as callers ask), dbt's (as it serves them), and how one covers the other.
+//! Pages of lists: the gateway's pages, and the slices that dbt Cloud serves, of which a page is made.
 
 use serde::Serialize;
 
-/// dbt Cloud serves at most this many entries a page ("can be an integer up to 100").
+/// The largest number of entries in one answer of dbt Cloud ("can be an integer up to 100").
 pub const DBT_PAGE_LIMIT: u32 = 100;
 
-/// A page as a caller asks for it.
+/// The page that a caller requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct PageQuery {
     page: u32,
@@ -13,53 +13,53 @@ pub struct PageQuery {
 }
 
 impl PageQuery {
-    /// The page size when the caller names none.
+    /// The default page size.
     pub const DEFAULT_SIZE: u32 = 1000;
-    /// The largest page a caller may ask for.
+    /// The largest page size.
     pub const MAX_SIZE: u32 = 10_000;
-    /// The last page that can be asked for: beyond it offsets leave 32 bits, far past any list of dbt Cloud.
+    /// The last page that can be requested. Beyond it offsets exceed 32 bits.
     pub const MAX_PAGE: u32 = 400_000;
 
-    /// The first page at the largest size.
+    /// The first page with the largest size.
     pub const LARGEST: Self = Self {
         page: 1,
         page_size: Self::MAX_SIZE,
     };
 
-    /// `page` counts from 1. `None` when `page` is outside 1..=[`Self::MAX_PAGE`] or `page_size` outside
+    /// `page` counts from 1. `None` if `page` is outside 1..=[`Self::MAX_PAGE`] or `page_size` outside
     /// 1..=[`Self::MAX_SIZE`].
     pub fn new(page: u32, page_size: u32) -> Option<Self> {
         ((1..=Self::MAX_PAGE).contains(&page) && (1..=Self::MAX_SIZE).contains(&page_size))
             .then_some(Self { page, page_size })
     }
 
-    /// The page's number, from 1.
+    /// The number of the page, from 1.
     pub fn page(self) -> u32 {
         self.page
     }
 
-    /// How many entries a full page holds.
+    /// The number of entries of a full page.
     pub fn page_size(self) -> u32 {
         self.page_size
     }
 
-    /// The offset of the page's first entry in the whole list, from 0.
+    /// The offset of the page's first entry, from 0.
     pub fn start(self) -> u64 {
         u64::from(self.page - 1) * u64::from(self.page_size)
     }
 
-    /// The offset just past the page's last entry.
+    /// The offset after the page's last entry.
     pub fn end(self) -> u64 {
         self.start() + u64::from(self.page_size)
     }
 
-    /// This page's part of a list that is known whole.
+    /// This page of a complete list.
     pub fn part_of<T>(self, list: &[T]) -> &[T] {
-        let place = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(list.len());
-        &list[place(self.start())..place(self.end())]
+        let index = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(list.len());
+        &list[index(self.start())..index(self.end())]
     }
 
-    /// The first of dbt's pages that this page needs; the others depend on how long the list is.
+    /// The first slice of this page; the others depend on the length of the list.
     pub fn first_slice(self) -> Slice {
         Slice {
             offset: self.start(),
@@ -67,7 +67,7 @@ impl PageQuery {
         }
     }
 
-    /// dbt's pages after [`Self::first_slice`] that hold the rest of this page, for a list of `total` entries.
+    /// The slices of this page after [`Self::first_slice`], for a list of `total` entries.
     pub fn later_slices(self, total: u64) -> impl Iterator<Item = Slice> + use<> {
         let end = self.end().min(total);
         let mut offset = self.start() + u64::from(self.first_slice().limit);
@@ -83,37 +83,37 @@ impl PageQuery {
     }
 }
 
-/// One of dbt Cloud's pages.
+/// Offset and limit of one list request to dbt Cloud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Slice {
-    /// How many entries of the whole list come before, from 0.
+    /// The offset of the first entry, from 0.
     pub offset: u64,
-    /// At most how many entries, 1..=[`DBT_PAGE_LIMIT`].
+    /// The largest number of entries, 1..=[`DBT_PAGE_LIMIT`].
     pub limit: u32,
 }
 
-/// One of dbt Cloud's pages, answered.
+/// The answer to one list request to dbt Cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed<T> {
     /// The entries, in dbt's order.
     pub items: Vec<T>,
-    /// `extra.pagination.total_count`; `None` where dbt does not say.
+    /// `extra.pagination.total_count`; `None` if dbt Cloud does not send it.
     pub total_count: Option<u64>,
 }
 
-/// A page of ours, gathered whole.
+/// A complete page of the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// What was asked for.
+    /// The requested page.
     pub query: PageQuery,
-    /// How many entries the whole list holds, by dbt's `total_count`.
+    /// The length of the whole list, by dbt's `total_count`.
     pub count: u64,
-    /// The page's entries, in dbt's order, each id once.
+    /// The entries of the page, in dbt's order, each id once.
     pub results: Vec<T>,
 }
 
 impl<T> Page<T> {
-    /// The page of a list that is known whole.
+    /// One page of a complete list.
     pub fn from_full_list(query: PageQuery, list: Vec<T>) -> Self {
         let count = list.len() as u64;
         let start = usize::try_from(query.start()).unwrap_or(usize::MAX);
@@ -121,7 +121,7 @@ impl<T> Page<T> {
         Self { query, count, results }
     }
 
-    /// What to ask for to get the next page, if the list goes on.
+    /// The next page, unless this is the last.
     pub fn next(&self) -> Option<PageQuery> {
         let next = PageQuery {
             page: self.query.page + 1,
@@ -130,7 +130,7 @@ impl<T> Page<T> {
         (self.query.end() < self.count && next.page <= PageQuery::MAX_PAGE).then_some(next)
     }
 
-    /// What to ask for to get the previous page, if this is not the first.
+    /// The previous page, unless this is the first.
     pub fn previous(&self) -> Option<PageQuery> {
         (self.query.page > 1).then(|| PageQuery {
             page: self.query.page - 1,
@@ -152,14 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn only_the_dbt_pages_that_the_asked_page_covers_are_named() {
+    fn a_page_consists_of_slices_of_100_entries() {
         let third = offsets(3, 1000, 5000);
         assert_eq!(third.len(), 10);
         assert_eq!((third[0], third[9]), ((2000, 100), (2900, 100)));
     }
 
     #[test]
-    fn a_short_list_needs_no_more_than_it_holds() {
+    fn slices_end_where_the_list_ends() {
         assert_eq!(offsets(1, 1000, 2), [(0, 100)]);
         assert_eq!(offsets(1, 1000, 250), [(0, 100), (100, 100), (200, 50)]);
         assert_eq!(offsets(1, 10, 250), [(0, 10)]);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn next_and_previous_end_where_the_list_ends() {
+    fn the_first_page_has_no_previous_and_the_last_page_no_next() {
         let query = |number| PageQuery::new(number, 100);
         let page = |number, count| Page::<()> {
             query: query(number).unwrap(),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_a_whole_list_is_its_part() {
+    fn a_complete_list_is_split_into_pages() {
         let part = |number| Page::from_full_list(PageQuery::new(number, 2).unwrap(), vec![1, 2, 3]);
         assert_eq!(
             (part(1).results, part(2).results, part(3).results),

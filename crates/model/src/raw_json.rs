@@ -1,12 +1,12 @@
-//! Parts of dbt Cloud's answers that we hand on without looking into them.
+//! Parts of dbt Cloud's answers that are passed on unparsed.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// Any JSON, as dbt Cloud wrote it: never taken apart, so it costs no more than its bytes and keeps its order, its
-/// spelling and its longest numbers. Read it from JSON text or a `serde_json::Value`.
+/// Any JSON as dbt Cloud wrote it. It is not parsed, so that it costs only its bytes and keeps the order of its keys, its
+/// spelling and long numbers. Deserialise it from JSON text or a `serde_json::Value`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RawJson(Box<RawValue>);
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_goes_in_comes_out_letter_by_letter() {
+    fn the_text_is_written_exactly_as_it_was_read() {
         let text = r#"{"b":  1.00, "a":[12345678901234567890123, "\u00e9"]}"#;
         let read: RawJson = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), text);

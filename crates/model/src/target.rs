@@ -1,13 +1,13 @@
-//! Which account, and with which credential: what a caller may say about where its request goes.
+//! Account and credential, as a caller names them.
 
 use crate::AccountId;
 
-/// What the caller named; nothing of it is checked yet.
+/// The account and credential that the caller named, not checked yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Target {
-    /// The dbt Cloud account; `None`: the key's default, else the only one.
+    /// The dbt Cloud account; `None` means the key's default, else the only one.
     pub account: Option<AccountId>,
-    /// The credential, by name; `None`: the account's default.
+    /// The name of the credential; `None` means the account's default.
     pub credential: Option<String>,
 }
 

@@ -1,12 +1,12 @@
-//! dbt Cloud's timestamps, which come in two spellings.
+//! dbt Cloud's timestamps, which have two spellings.
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-/// A moment in UTC.
+/// A time in UTC.
 ///
-/// dbt Cloud writes `2024-03-19T11:57:15.559970Z` and `2025-03-27 20:37:19.996618+00:00`, and both are read, as is a
-/// timestamp without offset, which is taken as UTC. We always write the first spelling.
+/// dbt Cloud writes `2024-03-19T11:57:15.559970Z` and `2025-03-27 20:37:19.996618+00:00`. Both are read, as is a timestamp
+/// without offset, which counts as UTC. Always written in the first spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub DateTime<Utc>);
 
@@ -31,7 +31,7 @@ impl From<Timestamp> for DateTime<Utc> {
 }
 
 impl Serialize for Timestamp {
-    /// In one piece: chrono's own form writes it to JSON letter by letter.
+    /// As one string: `chrono`'s implementation writes to JSON character by character.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0.to_rfc3339_opts(SecondsFormat::AutoSi, true))
     }
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_spellings_of_dbt_cloud_are_the_same_moment() {
+    fn both_spellings_of_dbt_cloud_are_read_as_the_same_time() {
         let spellings = [
             "2025-03-27T20:37:19.996618Z",
             "2025-03-27 20:37:19.996618+00:00",
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn other_text_is_no_timestamp() {
+    fn other_text_is_not_a_timestamp() {
         for text in ["", "yesterday", "2025-13-01T00:00:00Z"] {
             assert!(serde_json::from_value::<Timestamp>(text.into()).is_err(), "{text}");
         }

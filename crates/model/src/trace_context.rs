@@ -1,13 +1,13 @@
-//! W3C Trace Context: the trace that a caller's request belongs to, as its headers `traceparent` and `tracestate` say.
+//! W3C Trace Context: the trace of a caller's request, from its headers `traceparent` and `tracestate`.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The header that names the trace and the span before ours.
+/// The header with the ids of the trace and of the caller's span.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-/// The header in which tracing systems keep what only they understand.
+/// The header with vendor-specific data of tracing systems.
 pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// A caller's trace context: checked, and kept as it came.
+/// A caller's trace context, validated and kept unchanged.
 ///
 /// The W3C's recommendation "Trace Context", <https://www.w3.org/TR/trace-context/>.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +20,12 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
-    /// The longest `traceparent` that is kept, in bytes; one of the version in use has 55.
+    /// The longest accepted `traceparent`, in bytes; version 00 has 55.
     const PARENT_MAX_BYTES: usize = 256;
-    /// The longest `tracestate` that is kept, in bytes. The recommendation asks for 512 at least.
+    /// The longest accepted `tracestate`, in bytes. The recommendation requires at least 512.
     const STATE_MAX_BYTES: usize = 1024;
 
-    /// The context in these headers; `None` where there is none, or one that does not keep to the rules.
+    /// The context in these headers; `None` if there is none or it is invalid.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let parent = only(headers, &TRACEPARENT)?;
         let (trace_id, span_id, flags) = parse(parent.to_str().ok()?)?;
@@ -38,12 +38,12 @@ impl TraceContext {
         })
     }
 
-    /// The trace's name, never 0.
+    /// The id of the trace, never 0.
     pub fn trace_id(&self) -> u128 {
         self.trace_id
     }
 
-    /// The name of the caller's span, never 0.
+    /// The id of the caller's span, never 0.
     pub fn span_id(&self) -> u64 {
         self.span_id
     }
@@ -53,12 +53,12 @@ impl TraceContext {
         self.is_sampled
     }
 
-    /// What only tracing systems understand, as it came.
+    /// The vendor-specific data, unchanged.
     pub fn state(&self) -> Option<&str> {
         self.state.as_ref()?.to_str().ok()
     }
 
-    /// The headers that hand the context on, unchanged.
+    /// The headers that pass the context on, unchanged.
     pub fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         let parent = (TRACEPARENT, self.parent.clone());
         let state = self.state.clone().map(|state| (TRACESTATE, state));
@@ -71,7 +71,7 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue
     values.next().filter(|_| values.next().is_none())
 }
 
-/// Several headers are one list.
+/// The values of all `tracestate` headers, joined to one list.
 fn state(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut whole = Vec::new();
     for value in headers.get_all(&TRACESTATE) {
@@ -87,7 +87,7 @@ fn state(headers: &HeaderMap) -> Option<HeaderValue> {
     (!whole.is_empty()).then(|| HeaderValue::from_bytes(&whole).ok())?
 }
 
-/// Trace, span and flags of a `traceparent`. One of a later version may go on after a hyphen.
+/// Trace id, span id and flags of a `traceparent`. Later versions may append fields after a hyphen.
 fn parse(text: &str) -> Option<(u128, u64, u8)> {
     let fits = text.len() == 55 || (text.len() > 55 && text.len() <= TraceContext::PARENT_MAX_BYTES);
     let (fields, rest) = text.split_at_checked(55).filter(|_| fits)?;
@@ -96,15 +96,15 @@ fn parse(text: &str) -> Option<(u128, u64, u8)> {
     let trace_id = hex(fields.next()?, 32)?;
     let span_id = u64::try_from(hex(fields.next()?, 16)?).ok()?;
     let flags = u8::try_from(hex(fields.next()?, 2)?).ok()?;
-    let goes_on = match version {
+    let is_complete = match version {
         0 => rest.is_empty(),
         0xff => false,
         _ => rest.is_empty() || rest.starts_with('-'),
     };
-    (goes_on && fields.next().is_none() && trace_id != 0 && span_id != 0).then_some((trace_id, span_id, flags))
+    (is_complete && fields.next().is_none() && trace_id != 0 && span_id != 0).then_some((trace_id, span_id, flags))
 }
 
-/// That many digits, in lower case.
+/// Parses that many hexadecimal digits in lower case.
 fn hex(text: &str, digits: usize) -> Option<u128> {
     let valid = text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     valid.then(|| u128::from_str_radix(text, 16).ok())?
@@ -125,15 +125,15 @@ mod tests {
     }
 
     #[test]
-    fn a_context_is_read_and_handed_on_as_it_came() {
+    fn a_context_is_read_and_passed_on_unchanged() {
         let context = of(&[("traceparent", GOOD), ("tracestate", "a=1"), ("tracestate", "b=2")]).unwrap();
         assert_eq!(context.trace_id(), 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736);
         assert_eq!(context.span_id(), 0x00f0_67aa_0ba9_02b7);
         assert!(context.is_sampled());
         assert_eq!(context.state(), Some("a=1,b=2"));
-        let handed_on: Vec<_> = context.headers().collect();
-        assert_eq!(handed_on[0], (TRACEPARENT, HeaderValue::from_static(GOOD)));
-        assert_eq!(handed_on[1], (TRACESTATE, HeaderValue::from_static("a=1,b=2")));
+        let passed_on: Vec<_> = context.headers().collect();
+        assert_eq!(passed_on[0], (TRACEPARENT, HeaderValue::from_static(GOOD)));
+        assert_eq!(passed_on[1], (TRACESTATE, HeaderValue::from_static("a=1,b=2")));
 
         let unsampled = of(&[("traceparent", &GOOD.replace("-01", "-02"))]).unwrap();
         assert!(!unsampled.is_sampled());
@@ -141,15 +141,15 @@ mod tests {
     }
 
     #[test]
-    fn a_later_version_may_go_on() {
+    fn later_versions_may_append_fields() {
         let later = GOOD.replacen("00-", "cc-", 1);
         assert!(of(&[("traceparent", &later)]).is_some());
-        assert!(of(&[("traceparent", &format!("{later}-what-comes"))]).is_some());
+        assert!(of(&[("traceparent", &format!("{later}-more"))]).is_some());
         assert!(of(&[("traceparent", &format!("{later}.what"))]).is_none());
     }
 
     #[test]
-    fn what_does_not_keep_to_the_rules_counts_for_nothing() {
+    fn invalid_headers_are_ignored() {
         for bad in [
             "",
             "00",

@@ -1,4 +1,4 @@
-//! Where a request goes at dbt Cloud, and with which token.
+//! An account at dbt Cloud: its base URLs and a token.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use url::Url;
 
 use crate::{AccountId, ClientType};
 
-/// Where a credential comes from.
+/// The origin of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpstreamSource {
-    /// Settings or environment: the operator's word, in memory only, not changeable by API.
+    /// Settings or environment; in memory only, not changeable through the API.
     Settings,
-    /// The database: it came in through the API.
+    /// The database; created through the API.
     Stored,
 }
 
@@ -26,16 +26,16 @@ impl UpstreamSource {
     }
 }
 
-/// A credential ready for use: a dbt token with its account and the three base addresses. `Debug` prints no secret.
+/// A decrypted credential: a dbt token with its account and the three base URLs. `Debug` does not print the token.
 #[derive(Clone)]
 pub struct Upstream {
-    /// Where the credential comes from.
+    /// The origin of the credential.
     pub source: UpstreamSource,
     /// The credential's name within its company.
     pub name: String,
     /// The account that the token is for.
     pub account_id: AccountId,
-    /// Everything before `/v2/…` of the Administrative API, for example `https://cloud.getdbt.com/api`.
+    /// The base URL of the Administrative API, before `/v2/…`, for example `https://cloud.getdbt.com/api`.
     pub admin_url: Url,
     /// The origin of the Discovery API.
     pub metadata_url: Url,
@@ -46,7 +46,7 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Where that API of the account is.
+    /// The base URL of that API.
     pub fn base_url(&self, api: ClientType) -> &Url {
         match api {
             ClientType::DbtCloudAdministrative => &self.admin_url,

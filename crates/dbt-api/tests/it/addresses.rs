@@ -1,5 +1,5 @@
-//! A stored credential leads to public addresses alone, however its access URL is spelled; one of the settings leads
-//! anywhere. Names whose answers are chosen by the test: `src/guard/tests.rs`.
+//! Stored credentials may use public addresses only, in every notation; credentials in the settings may use any address.
+//! Tests with a scripted resolver: `src/http/tests.rs`.
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
@@ -21,8 +21,8 @@ fn stored(url: &str) -> Upstream {
     }
 }
 
-/// One that would soon give up on a listener which never answers; a refusal waits for nothing.
-fn impatient() -> Arc<dyn WrappedApi> {
+/// A client with short timeouts, for listeners that never answer.
+fn api_with_short_timeouts() -> Arc<dyn WrappedApi> {
     api_with(HttpSettings {
         read_timeout: TINY,
         connect_timeout: TINY,
@@ -30,7 +30,7 @@ fn impatient() -> Arc<dyn WrappedApi> {
     })
 }
 
-/// A listener that counts what reaches it: the kernel completes connections, nobody has to accept them.
+/// A listener that shows whether a connection arrived. The kernel completes connections without `accept`.
 fn listener(address: &str) -> Option<TcpListener> {
     let listener = TcpListener::bind((address, 0)).ok()?;
     listener.set_nonblocking(true).unwrap();
@@ -39,7 +39,7 @@ fn listener(address: &str) -> Option<TcpListener> {
 
 fn assert_untouched(listener: &TcpListener) {
     let error = listener.accept().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::WouldBlock, "a connection came");
+    assert_eq!(error.kind(), ErrorKind::WouldBlock, "a connection arrived");
 }
 
 #[rstest]
@@ -59,12 +59,12 @@ fn assert_untouched(listener: &TcpListener) {
 #[case::name_below_it("dbt.localhost")]
 #[case::behind_a_user("cloud.getdbt.com@127.0.0.1")]
 #[tokio::test]
-async fn a_stored_credential_that_leads_to_this_machine_is_refused_unseen(#[case] host: &str) {
+async fn a_stored_credential_for_this_machine_is_refused_without_a_connection(#[case] host: &str) {
     let listener = listener("127.0.0.1").unwrap();
     let port = listener.local_addr().unwrap().port();
     for scheme in ["http", "https"] {
         let to = stored(&format!("{scheme}://{host}:{port}/api"));
-        let error = impatient().get_account(&to).await.unwrap_err();
+        let error = api_with_short_timeouts().get_account(&to).await.unwrap_err();
         assert!(matches!(error, ApiError::ForbiddenAddress), "{error:?}");
         assert_eq!(
             (error.name(), error.status(), error.is_transient(), error.retry_after()),
@@ -75,11 +75,11 @@ async fn a_stored_credential_that_leads_to_this_machine_is_refused_unseen(#[case
 }
 
 #[tokio::test]
-async fn ipv6_is_no_way_around() {
+async fn ipv6_notations_of_private_addresses_are_refused() {
     let listener = listener("::1");
     let port = match &listener {
         Some(listener) => listener.local_addr().unwrap().port(),
-        None => 9, // a machine without IPv6: refused it must be all the same
+        None => 9, // without IPv6 it must be refused too
     };
     for host in [
         "[::1]",
@@ -90,7 +90,7 @@ async fn ipv6_is_no_way_around() {
         "[64:ff9b::7f00:1]",
     ] {
         let to = stored(&format!("http://{host}:{port}/api"));
-        let error = impatient().get_run(&to, RunId(1), &[]).await.unwrap_err();
+        let error = api_with_short_timeouts().get_run(&to, RunId(1), &[]).await.unwrap_err();
         assert!(matches!(error, ApiError::ForbiddenAddress), "{host}: {error:?}");
     }
     if let Some(listener) = listener {
@@ -99,7 +99,7 @@ async fn ipv6_is_no_way_around() {
 }
 
 #[tokio::test]
-async fn private_networks_and_metadata_services_are_refused_at_once() {
+async fn private_networks_and_metadata_services_are_refused_immediately() {
     for host in [
         "10.0.0.1",
         "172.16.3.4",
@@ -109,7 +109,7 @@ async fn private_networks_and_metadata_services_are_refused_at_once() {
         "[fd00:ec2::254]",
     ] {
         let to = stored(&format!("https://{host}/api"));
-        let error = impatient().get_account(&to).await.unwrap_err();
+        let error = api_with_short_timeouts().get_account(&to).await.unwrap_err();
         assert!(matches!(error, ApiError::ForbiddenAddress), "{host}: {error:?}");
     }
 }
@@ -131,7 +131,7 @@ async fn account_server() -> MockServer {
 #[case("[::ffff:127.0.0.1]")]
 #[case("localhost")]
 #[tokio::test]
-async fn the_setting_lets_stored_credentials_lead_anywhere(#[case] host: &str) {
+async fn the_setting_allows_stored_credentials_any_address(#[case] host: &str) {
     let server = account_server().await;
     let anywhere = HttpSettings {
         allow_private_addresses: true,
@@ -146,7 +146,7 @@ async fn the_setting_lets_stored_credentials_lead_anywhere(#[case] host: &str) {
 #[case("127.0.0.1")]
 #[case("localhost")]
 #[tokio::test]
-async fn a_credential_of_the_settings_leads_anywhere_without_it(#[case] host: &str) {
+async fn credentials_in_the_settings_may_use_any_address(#[case] host: &str) {
     let server = account_server().await;
     let to = upstream(&format!("http://{host}:{}/api", server.address().port()));
     api().get_account(&to).await.unwrap();
@@ -154,8 +154,8 @@ async fn a_credential_of_the_settings_leads_anywhere_without_it(#[case] host: &s
 }
 
 #[tokio::test]
-async fn a_refusal_tells_the_setting_and_no_address() {
-    let error = impatient()
+async fn a_refusal_names_the_setting_and_not_the_address() {
+    let error = api_with_short_timeouts()
         .get_account(&stored("http://127.0.0.1:9/api"))
         .await
         .unwrap_err();

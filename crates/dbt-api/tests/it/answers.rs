@@ -1,4 +1,4 @@
-//! What is read from a 2xx, and what is not accepted as one.
+//! Which bodies of a 2xx are accepted.
 
 use dbt_api::{ApiError, ApiRequest, HttpSettings};
 use http::StatusCode;
@@ -59,7 +59,7 @@ async fn a_list_is_read_from_every_envelope(#[case] body: &str, #[case] items: u
 #[case::an_entry_whose_id_is_null(r#"{"data":[{"id":null}]}"#)]
 #[case::an_entry_that_is_nothing(r#"{"data":[null]}"#)]
 #[tokio::test]
-async fn a_list_is_whole_or_an_error(#[case] body: &str) {
+async fn a_list_with_an_invalid_entry_is_an_error(#[case] body: &str) {
     let error = projects(body).await.unwrap_err();
     assert!(matches!(error, ApiError::Decode { .. }), "{error:?}");
     assert_eq!(error.status(), Some(StatusCode::OK));
@@ -72,7 +72,7 @@ async fn a_list_is_whole_or_an_error(#[case] body: &str) {
 #[case::no_id(201, r#"{"data":{"name":"x"}}"#)]
 #[case::no_content(204, "")]
 #[tokio::test]
-async fn one_thing_without_its_id_is_unreadable(#[case] status: u16, #[case] body: &str) {
+async fn an_object_without_an_id_is_a_decode_error(#[case] status: u16, #[case] body: &str) {
     let server = server(ResponseTemplate::new(status).set_body_raw(body, "application/json")).await;
     let error = api().get_project(&at(&server), ProjectId(1)).await.unwrap_err();
     assert!(matches!(error, ApiError::Decode { .. }), "{error:?}");
@@ -80,7 +80,7 @@ async fn one_thing_without_its_id_is_unreadable(#[case] status: u16, #[case] bod
 }
 
 #[tokio::test]
-async fn a_field_nobody_asked_for_never_makes_a_2xx_an_error() {
+async fn unknown_fields_and_wrong_types_of_optional_fields_are_ignored() {
     let body = json!({"data": {"id": 5, "status": 77, "job": "soon", "created_at": 1, "of_tomorrow": [{}]}, "new": 1});
     let server = server(ResponseTemplate::new(202).set_body_json(body)).await;
     let answer = api().get_run(&at(&server), RunId(5), &[]).await.unwrap();
@@ -108,7 +108,7 @@ async fn a_compressed_answer_is_read() {
 }
 
 #[tokio::test]
-async fn the_size_limit_counts_what_a_compressed_answer_unfolds_to() {
+async fn the_size_limit_applies_after_decompression() {
     let server = server(gzip(BOMB)).await;
     let api = api_with(HttpSettings {
         max_body_bytes: 20_000,
@@ -129,7 +129,7 @@ async fn the_size_limit_counts_what_a_compressed_answer_unfolds_to() {
 }
 
 #[tokio::test]
-async fn garbage_called_gzip_keeps_the_status() {
+async fn an_invalid_gzip_body_keeps_the_status() {
     let server = server(gzip(b"this is no gzip at all")).await;
     let error = api().get_project(&at(&server), ProjectId(7)).await.unwrap_err();
     assert_eq!(
@@ -141,7 +141,7 @@ async fn garbage_called_gzip_keeps_the_status() {
 }
 
 #[tokio::test]
-async fn a_body_may_be_as_long_as_the_limit_and_no_longer() {
+async fn a_body_as_long_as_the_limit_is_accepted_and_a_longer_one_is_not() {
     let body = format!("{{\"data\": {}}}", json!("x".repeat(1000)));
     for (limit, fits) in [(body.len(), true), (body.len() - 1, false)] {
         let server = ok(&body).await;

@@ -1,4 +1,4 @@
-//! Connections that fail, at every point where they can.
+//! Connections that fail at every point of an exchange.
 
 use dbt_api::{ApiError, HttpSettings};
 use http::StatusCode;
@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use crate::socket::{Listener, Move};
 use crate::support::{TINY, api, api_with, chain, settings, upstream};
 
-/// The head of an answer whose body is announced as 500 bytes, and its beginning.
+/// The head of an answer with 500 bytes of body, and the beginning of the body.
 const CUT_OK: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{\"data\": {\"id\"";
 const CUT_404: &str = "HTTP/1.1 404 Not Found\r\ncontent-length: 500\r\n\r\nno such run, and we wanted to sa";
@@ -37,7 +37,7 @@ async fn a_refused_connection_is_a_failure_to_connect() {
 }
 
 #[tokio::test]
-async fn a_server_that_talks_no_tls_is_a_failure_to_connect() {
+async fn a_server_without_tls_is_a_failure_to_connect() {
     let listener = Listener::start([]).await;
     let url = listener.url.replace("http://", "https://");
     let connecting = HttpSettings {
@@ -69,7 +69,7 @@ async fn a_connection_reset_before_the_answer_is_transient_for_a_read() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_within_the_body_keeps_the_status() {
+async fn a_connection_that_breaks_in_the_body_keeps_the_status() {
     let error = error_after(Move::AnswerAndClose(CUT_OK), settings()).await;
     assert!(matches!(error, ApiError::Disconnected { .. }), "{error:?}");
     assert_eq!(error.status(), Some(StatusCode::OK));
@@ -77,7 +77,7 @@ async fn a_connection_that_breaks_within_the_body_keeps_the_status() {
 }
 
 #[tokio::test]
-async fn an_error_whose_body_breaks_off_is_still_that_error() {
+async fn an_error_with_an_incomplete_body_is_still_that_error() {
     let error = error_after(Move::AnswerAndClose(CUT_404), settings()).await;
     let ApiError::NotFound { message } = error else {
         panic!("{error:?}")
@@ -86,7 +86,7 @@ async fn an_error_whose_body_breaks_off_is_still_that_error() {
 }
 
 #[tokio::test]
-async fn what_is_not_http_is_no_answer() {
+async fn bytes_that_are_not_http_are_not_an_answer() {
     let error = error_after(Move::AnswerAndClose("SSH-2.0-OpenSSH_9.9\r\n"), settings()).await;
     assert!(
         matches!(error, ApiError::Disconnected { status: None, .. }),
@@ -106,12 +106,12 @@ async fn silence_before_the_answer_ends_with_the_read_timeout() {
         !chain(&error).contains("not whole within"),
         "the read timeout, not the deadline: {error:?}"
     );
-    assert!(!error.is_transient(), "a timeout has used up the patience already");
+    assert!(!error.is_transient(), "a timeout has used up the caller's time");
 }
 
 #[tokio::test]
-async fn silence_within_the_body_ends_with_the_read_timeout() {
-    // The head has to come within the same timeout, which a busy machine may miss: then it gets more of it.
+async fn silence_in_the_body_ends_with_the_read_timeout() {
+    // The head must arrive within the same timeout, which a busy machine may miss: then the timeout is increased.
     for read_timeout in [TINY, 20 * TINY, 1000 * TINY] {
         let quick = HttpSettings {
             read_timeout,

@@ -1,4 +1,4 @@
-//! The deadline and what bounds the reading of errors, on a clock that stands still until everybody waits.
+//! The deadline and the limits for error bodies, with tokio's paused clock.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn never_ending(status: StatusCode, beginning: &'static str) -> ApiAnswer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_limits_of_its_own_an_api_has_the_default_deadline() {
+async fn an_api_without_limits_has_the_default_deadline() {
     let started = Instant::now();
     let error = Fake::silent()
         .get_run(&upstream("https://dbt.test"), RunId(1), &[])
@@ -28,7 +28,7 @@ async fn without_limits_of_its_own_an_api_has_the_default_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_success_that_never_ends_meets_the_deadline() {
+async fn a_2xx_body_that_never_ends_is_a_timeout_at_the_deadline() {
     let api = Fake::answering(never_ending(StatusCode::OK, "{\"data\":"));
     let started = Instant::now();
     let error = api
@@ -49,7 +49,7 @@ async fn a_success_that_never_ends_meets_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_rest_of_an_error_is_not_waited_for() {
+async fn an_error_body_that_never_ends_is_cut_off() {
     let api = Fake::answering(never_ending(StatusCode::NOT_FOUND, "nothing here"));
     let started = Instant::now();
     let error = api
@@ -64,9 +64,9 @@ async fn the_rest_of_an_error_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endless_error_is_read_no_further_than_its_limit() {
+async fn a_huge_error_body_is_read_only_up_to_its_limit() {
     let pieces = stream::repeat_with(|| Ok(Bytes::from_static(&[b'x'; 1000])));
-    // Panics when more is taken than 64 KiB and the piece that goes over.
+    // Panics if more is read than 64 KiB and the chunk that exceeds it.
     let bounded = pieces.enumerate().map(|(taken, piece)| {
         assert!(taken < 66, "read on after 64 KiB");
         piece

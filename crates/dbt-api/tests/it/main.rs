@@ -1,12 +1,12 @@
-//! `dbt-api` against real HTTP: what is sent to the letter, and what becomes of every answer.
+//! `dbt-api` over HTTP: the exact requests, and the result of every kind of answer.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod addresses;
 mod answers;
 mod broken;
+mod decoding;
 mod limits;
 mod never_twice;
-mod recorded;
 mod redirects;
 mod requests;
 mod retry_after;

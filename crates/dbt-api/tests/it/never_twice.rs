@@ -1,4 +1,4 @@
-//! A change is sent once, whatever happens to it.
+//! A change is sent once, whatever the answer or the state of the connection.
 
 use dbt_api::{ApiError, WrappedApi};
 use model::{JobId, RunId, TriggerJob, Upstream};
@@ -50,9 +50,9 @@ impl Change {
 async fn a_change_that_meets_a_failing_dbt_cloud_is_sent_once(#[case] status: u16) {
     for change in CHANGES {
         let server = MockServer::start().await;
-        let again_at_once = ResponseTemplate::new(status).insert_header("retry-after", "0");
+        let retry_immediately = ResponseTemplate::new(status).insert_header("retry-after", "0");
         Mock::given(any())
-            .respond_with(again_at_once)
+            .respond_with(retry_immediately)
             .expect(1)
             .mount(&server)
             .await;
@@ -66,7 +66,7 @@ async fn a_change_that_meets_a_failing_dbt_cloud_is_sent_once(#[case] status: u1
 #[case::closed(Move::AnswerAndClose(""))]
 #[case::cut(Move::AnswerAndClose(CUT))]
 #[tokio::test]
-async fn a_change_on_a_fresh_connection_that_breaks_is_sent_once(#[case] then: Move) {
+async fn a_change_on_a_new_connection_that_breaks_is_sent_once(#[case] then: Move) {
     for change in CHANGES {
         let listener = Listener::start([then, Move::Answer(RUN)]).await;
         let error = change.send(&upstream(&listener.url), &*api()).await;
@@ -80,7 +80,7 @@ async fn a_change_on_a_fresh_connection_that_breaks_is_sent_once(#[case] then: M
 #[case::closed(Move::AnswerAndClose(""))]
 #[case::cut(Move::AnswerAndClose(CUT))]
 #[tokio::test]
-async fn a_change_on_a_used_connection_that_breaks_is_sent_once(#[case] then: Move) {
+async fn a_change_on_a_reused_connection_that_breaks_is_sent_once(#[case] then: Move) {
     for change in CHANGES {
         let listener = Listener::start([Move::Answer(RUN), then, Move::Answer(RUN)]).await;
         let (api, upstream) = (api(), upstream(&listener.url));

@@ -1,4 +1,4 @@
-//! No redirect is followed: it could carry the token to another host, or make a GET of a POST.
+//! Redirects are not followed: they could send the token to another host, or turn a POST into a GET.
 
 use model::{JobId, ProjectId, TriggerJob};
 use wiremock::matchers::any;
@@ -7,7 +7,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use crate::support::{api, at};
 
 #[tokio::test]
-async fn a_redirect_is_an_error_and_nothing_goes_to_its_target() {
+async fn a_redirect_is_an_error_and_its_target_receives_no_request() {
     for status in [301, 302, 303, 307, 308] {
         let elsewhere = MockServer::start().await;
         Mock::given(any())

@@ -61,7 +61,7 @@ pub(crate) fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn list_projects_asks_v3_for_one_page() {
+async fn list_projects_requests_one_page_from_v3() {
     let server = answering(json!([])).await;
     let slice = Slice {
         offset: 4_294_967_296,
@@ -78,9 +78,9 @@ async fn list_projects_asks_v3_for_one_page() {
 }
 
 #[rstest]
-#[case::name_narrows(Some("Jaffle & Söhne+50%/'"), None, "Jaffle & Söhne+50%/'")]
+#[case::the_name(Some("Jaffle & Söhne+50%/'"), None, "Jaffle & Söhne+50%/'")]
 #[case::part_of_the_name(None, Some("jaff"), "jaff")]
-#[case::the_wider_one_where_both_are_given(Some("Jaffle"), Some("aff"), "aff")]
+#[case::the_part_of_the_name_if_both_are_given(Some("Jaffle"), Some("aff"), "aff")]
 #[tokio::test]
 async fn list_projects_passes_every_filter(
     #[case] name: Option<&str>,
@@ -131,7 +131,7 @@ async fn a_state_is_sent_as_dbt_spells_it(#[case] state: StateFilter, #[case] sp
 }
 
 #[tokio::test]
-async fn get_project_asks_v3() {
+async fn get_project_uses_v3() {
     let server = answering(json!({"id": 7})).await;
     let answer = api().get_project(&at(&server), ProjectId(7)).await.unwrap();
     assert_eq!(answer.data.id, ProjectId(7));
@@ -142,7 +142,7 @@ async fn get_project_asks_v3() {
 }
 
 #[tokio::test]
-async fn get_account_asks_v2_for_the_upstreams_own_account() {
+async fn get_account_requests_the_upstreams_account_from_v2() {
     let server = answering(json!({"id": 70_403_103_932_111_i64, "plan": 7, "name": "Jaffle Shop"})).await;
     let account = api().get_account(&at(&server)).await.unwrap().data;
     assert_eq!((account.id, account.name.as_deref()), (ACCOUNT, Some("Jaffle Shop")));
@@ -180,7 +180,7 @@ async fn the_changes_of_a_run_are_sent_without_a_body() {
 }
 
 #[tokio::test]
-async fn the_preview_of_a_retry_is_read_whatever_dbt_cloud_knows() {
+async fn a_retry_preview_is_read_with_and_without_its_optional_fields() {
     for (data, failed, skipped) in [
         (json!({"failed_step": "a", "skipped_steps": ["b"]}), Some("a"), Some(1)),
         (json!({"failed_step": null, "skipped_steps": {"0": "b"}}), None, None),
@@ -253,13 +253,13 @@ async fn a_trigger_sends_all_fourteen_fields() {
 }
 
 #[rstest]
-#[case::as_dbt_has_it("/api", "/api/v2/x/1/")]
+#[case::of_dbt_cloud("/api", "/api/v2/x/1/")]
 #[case::with_a_slash("/api/", "/api/v2/x/1/")]
 #[case::at_the_root("", "/v2/x/1/")]
 #[case::behind_a_proxy("/a%20b/dbt/api", "/a%20b/dbt/api/v2/x/1/")]
 #[case::with_query_and_fragment("/api?token=1#top", "/api/v2/x/1/")]
 #[tokio::test]
-async fn the_base_address_keeps_its_path_and_nothing_else(#[case] base: &str, #[case] path: &str) {
+async fn of_the_base_url_only_host_and_path_are_kept(#[case] base: &str, #[case] path: &str) {
     let server = answering(json!(1)).await;
     let base = format!("{}{base}", server.uri()).replace("http://", "http://user:pass@");
     let request = ApiRequest::get("/v2/x/1/".to_owned());
@@ -276,7 +276,7 @@ async fn the_base_address_keeps_its_path_and_nothing_else(#[case] base: &str, #[
 #[case::a_query("/v2/accounts/1/?state=2")]
 #[case::a_fragment("/v2/accounts/1/#x")]
 #[tokio::test]
-async fn a_path_that_would_be_sent_otherwise_is_not_sent(#[case] path: &str) {
+async fn a_path_that_url_parsing_would_change_is_not_sent(#[case] path: &str) {
     let server = MockServer::start().await;
     let error = api()
         .fetch::<Value>(&at(&server), ApiRequest::get(path.to_owned()))

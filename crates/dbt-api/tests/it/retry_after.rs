@@ -1,4 +1,4 @@
-//! How long to stay away, in every spelling.
+//! `Retry-After` in every spelling.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ const NOW: (&str, &str) = ("date", "Wed, 21 Oct 2026 07:28:00 GMT");
 #[case::zero(&[("retry-after", "0")], Some(0.0))]
 #[case::padded_fraction(&[("retry-after", " 1.5 ")], Some(1.5))]
 #[case::a_date(&[NOW, ("retry-after", "Wed, 21 Oct 2026 07:33:30 GMT")], Some(330.0))]
-#[case::a_date_that_has_passed(&[NOW, ("retry-after", "Wed, 21 Oct 2026 07:00:00 GMT")], Some(0.0))]
-#[case::a_date_with_nothing_to_compare(&[("date", "today"), ("retry-after", "Wed, 21 Oct 2026 07:33:30 GMT")], None)]
+#[case::a_date_in_the_past(&[NOW, ("retry-after", "Wed, 21 Oct 2026 07:00:00 GMT")], Some(0.0))]
+#[case::a_date_without_a_valid_date_header(&[("date", "today"), ("retry-after", "Wed, 21 Oct 2026 07:33:30 GMT")], None)]
 #[case::rate_limit_header(&[("x-rate-limit-retry-after-seconds", "17")], Some(17.0))]
-#[case::the_standard_one_first(&[("retry-after", "5"), ("x-rate-limit-retry-after-seconds", "17")], Some(5.0))]
-#[case::the_readable_one(&[("retry-after", "soon"), ("x-rate-limit-retry-after-seconds", "17")], Some(17.0))]
+#[case::the_standard_header_first(&[("retry-after", "5"), ("x-rate-limit-retry-after-seconds", "17")], Some(5.0))]
+#[case::the_valid_header(&[("retry-after", "soon"), ("x-rate-limit-retry-after-seconds", "17")], Some(17.0))]
 #[case::at_most_a_day(&[("retry-after", "99999999999")], Some(86_400.0))]
 #[case::negative(&[("retry-after", "-5")], None)]
 #[case::infinite(&[("retry-after", "inf")], None)]
@@ -27,7 +27,7 @@ const NOW: (&str, &str) = ("date", "Wed, 21 Oct 2026 07:28:00 GMT");
 #[case::empty(&[("retry-after", "")], None)]
 #[case::none(&[], None)]
 #[tokio::test]
-async fn a_rate_limit_says_when_to_come_back(#[case] headers: &[(&str, &str)], #[case] seconds: Option<f64>) {
+async fn a_rate_limit_error_has_the_time_to_wait(#[case] headers: &[(&str, &str)], #[case] seconds: Option<f64>) {
     let expected = seconds.map(Duration::from_secs_f64);
     for status in [429, 503] {
         let server = MockServer::start().await;

@@ -11,7 +11,7 @@ use crate::requests::{answering, assert_is_a_read, header, pairs, query};
 use crate::support::{api, at, only_request};
 
 #[tokio::test]
-async fn list_runs_asks_v2_for_the_newest_first() {
+async fn list_runs_requests_the_newest_first_from_v2() {
     let server = answering(json!([{"id": 7}])).await;
     let slice = Slice {
         offset: 100,
@@ -32,7 +32,7 @@ async fn list_runs_asks_v2_for_the_newest_first() {
 }
 
 #[tokio::test]
-async fn list_runs_sends_lists_as_one_parameter_and_spans_with_both_ends() {
+async fn list_runs_sends_lists_as_one_parameter_and_periods_with_both_ends() {
     let server = answering(json!([])).await;
     let moment = |text: &str| Some(text.parse().unwrap());
     let filter = RunFilter {
@@ -75,7 +75,7 @@ async fn list_runs_sends_lists_as_one_parameter_and_spans_with_both_ends() {
 }
 
 #[tokio::test]
-async fn get_run_asks_for_related_objects_with_commas_between() {
+async fn get_run_separates_related_objects_with_commas() {
     let server = answering(json!({"id": 7})).await;
     let related = [RunRelated::RunSteps, RunRelated::DebugLogs];
     api().get_run(&at(&server), RunId(7), &related).await.unwrap();
@@ -86,7 +86,7 @@ async fn get_run_asks_for_related_objects_with_commas_between() {
 }
 
 #[tokio::test]
-async fn list_run_steps_asks_for_whole_debug_logs_only_when_they_are_wanted() {
+async fn list_run_steps_requests_whole_debug_logs_only_if_selected() {
     for (debug_logs, related) in [(false, "run_steps"), (true, "run_steps,debug_logs")] {
         let server = answering(json!({"id": 7, "run_steps": [{"index": 1}, {"index": 2}]})).await;
         let answer = api().list_run_steps(&at(&server), RunId(7), debug_logs).await;
@@ -98,7 +98,7 @@ async fn list_run_steps_asks_for_whole_debug_logs_only_when_they_are_wanted() {
 }
 
 #[tokio::test]
-async fn get_run_results_asks_for_the_file_of_one_step_of_any_type_and_reads_it_without_an_envelope() {
+async fn get_run_results_requests_the_file_of_one_step_and_reads_it_without_an_envelope() {
     let file = json!({"metadata": {"generated_at": "2026-03-04T05:06:07.1Z"}, "results": [{"status": "fail"}]});
     let server = MockServer::start().await;
     Mock::given(any())
@@ -121,7 +121,7 @@ async fn get_run_results_asks_for_the_file_of_one_step_of_any_type_and_reads_it_
 }
 
 #[tokio::test]
-async fn get_run_asks_v2_with_all_64_bits_of_the_id() {
+async fn get_run_sends_all_64_bits_of_the_id_to_v2() {
     let server = answering(json!({"id": 70_403_110_257_831_i64})).await;
     let answer = api()
         .get_run(&at(&server), RunId(70_403_110_257_831), &[])

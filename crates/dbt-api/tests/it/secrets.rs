@@ -1,4 +1,4 @@
-//! The token goes into one header and nowhere else.
+//! The token is in one header and nowhere else.
 
 use dbt_api::{ApiError, ApiRequest, DbtWrappedApi, HttpSettings};
 use model::{RunId, Upstream};
@@ -6,15 +6,15 @@ use model::{RunId, Upstream};
 use crate::socket::{Listener, Move};
 use crate::support::{TINY, TOKEN, api, api_with, chain, settings, upstream};
 
-fn assert_tells_nothing(error: &ApiError, to: &Upstream) {
-    let told = format!("{error} {error:?} {error:#?} {}", chain(error));
-    assert!(!told.contains(TOKEN), "{told}");
-    assert!(!told.contains(to.admin_url.as_str()), "{told}");
-    assert!(!told.contains("accounts/"), "{told}");
+fn assert_no_secret_in(error: &ApiError, to: &Upstream) {
+    let shown = format!("{error} {error:?} {error:#?} {}", chain(error));
+    assert!(!shown.contains(TOKEN), "{shown}");
+    assert!(!shown.contains(to.admin_url.as_str()), "{shown}");
+    assert!(!shown.contains("accounts/"), "{shown}");
 }
 
 #[tokio::test]
-async fn errors_hold_neither_token_nor_url() {
+async fn errors_contain_neither_token_nor_url() {
     let quick = HttpSettings {
         read_timeout: TINY,
         ..settings()
@@ -32,23 +32,23 @@ async fn errors_hold_neither_token_nor_url() {
         let listener = Listener::start([next]).await;
         let to = upstream(&listener.url);
         let error = api_with(quick.clone()).get_run(&to, RunId(1), &[]).await.unwrap_err();
-        assert_tells_nothing(&error, &to);
+        assert_no_secret_in(&error, &to);
     }
 }
 
 #[tokio::test]
-async fn a_token_that_no_header_can_carry_is_named_nowhere() {
+async fn a_token_that_is_not_a_valid_header_value_is_not_shown() {
     let listener = Listener::start([]).await;
     let mut to = upstream(&listener.url);
     to.token = format!("{TOKEN}\nX-Evil: 1").into();
     let error = api().get_run(&to, RunId(1), &[]).await.unwrap_err();
     assert!(matches!(error, ApiError::Unsendable(_)), "{error:?}");
-    assert_tells_nothing(&error, &to);
+    assert_no_secret_in(&error, &to);
     assert!(listener.requests().is_empty());
 }
 
 #[tokio::test]
-async fn nothing_that_can_be_printed_shows_the_token() {
+async fn no_debug_output_contains_the_token() {
     let listener = Listener::start([Move::AnswerAndHang("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{")]).await;
     let to = upstream(&listener.url);
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -61,7 +61,7 @@ async fn nothing_that_can_be_printed_shows_the_token() {
 }
 
 #[tokio::test]
-async fn an_error_never_repeats_its_source() {
+async fn the_text_of_an_error_does_not_repeat_its_source() {
     let listener = Listener::start([Move::Reset]).await;
     let error = api()
         .get_run(&upstream(&listener.url), RunId(1), &[])
@@ -72,7 +72,7 @@ async fn an_error_never_repeats_its_source() {
 }
 
 #[tokio::test]
-async fn unusable_settings_are_an_error_and_no_panic() {
+async fn invalid_settings_are_an_error_and_not_a_panic() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let error = DbtWrappedApi::new(&HttpSettings {
         user_agent: "line\nbreak".to_owned(),

@@ -1,4 +1,4 @@
-//! A listener that does to a connection what no HTTP library would: breaks off, falls silent, talks nonsense.
+//! A TCP listener with faults that HTTP libraries do not offer: closed, reset and silent connections, invalid answers.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What becomes of one request, after it has been read to its end.
+/// The reaction to one request, after it has been read completely.
 #[derive(Clone, Copy)]
 pub(crate) enum Move {
     /// Writes this and waits for the next request on the same connection.
     Answer(&'static str),
-    /// Writes this and closes the connection in order.
+    /// Writes this and closes the connection.
     AnswerAndClose(&'static str),
     /// Resets the connection.
     Reset,
-    /// Writes this and never again anything.
+    /// Writes this and keeps the connection open, silently.
     AnswerAndHang(&'static str),
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Each request, on whatever connection, meets the next of `moves`; after the last one all are reset.
+    /// Each request, on any connection, gets the next of `moves`; after the last one all connections are reset.
     pub(crate) async fn start(moves: impl IntoIterator<Item = Move>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/api", listener.local_addr().unwrap());
@@ -63,7 +63,7 @@ async fn serve(mut connection: TcpStream, moves: Arc<Mutex<VecDeque<Move>>>, see
             }
             Move::AnswerAndHang(text) => {
                 connection.write_all(text.as_bytes()).await.unwrap();
-                // Holds the connection open until the other side has gone.
+                // Holds the connection open until the client closes it.
                 let _ = read_request(&mut connection).await;
                 return;
             }
@@ -71,7 +71,7 @@ async fn serve(mut connection: TcpStream, moves: Arc<Mutex<VecDeque<Move>>>, see
     }
 }
 
-/// Head and body of one request, as far as its `content-length` says. Returns its first line.
+/// Reads head and body (by `content-length`) of one request. Returns its first line.
 async fn read_request(connection: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     loop {

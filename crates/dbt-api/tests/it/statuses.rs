@@ -1,4 +1,4 @@
-//! Every status that is not 2xx, with every kind of body: which error it becomes and what survives in it.
+//! The error of every status that is not 2xx, with every kind of body.
 
 use dbt_api::{ApiError, ApiRequest};
 use http::StatusCode;
@@ -74,7 +74,7 @@ fn bodies() -> Vec<Body> {
             "HTML page: Scheduled maintenance",
             None,
         ),
-        body("nothing", "", "", "no text came with it", None),
+        body("nothing", "", "", "the answer has no text", None),
         body(
             "malformed JSON",
             JSON,
@@ -100,7 +100,7 @@ fn bodies() -> Vec<Body> {
     ]
 }
 
-/// What an error says, whatever its variant.
+/// Message and fields of any variant.
 fn message_and_fields(error: &ApiError) -> (&str, Option<&Value>) {
     match error {
         ApiError::InvalidRequest { message, fields } | ApiError::UnprocessableEntity { message, fields } => {
@@ -115,7 +115,7 @@ fn message_and_fields(error: &ApiError) -> (&str, Option<&Value>) {
 }
 
 #[tokio::test]
-async fn every_status_becomes_its_error_whatever_the_body() {
+async fn every_status_gives_its_error_whatever_the_body() {
     let server = MockServer::start().await;
     let api = api();
     let upstream = at(&server);
@@ -173,13 +173,13 @@ async fn an_excerpt_is_cut_on_a_character_boundary() {
 }
 
 #[tokio::test]
-async fn a_text_that_just_fits_is_not_cut() {
+async fn a_text_of_the_maximum_length_is_not_cut() {
     let text = "é".repeat(300);
     assert_eq!(message_and_fields(&error_of(text.clone()).await).0, text);
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_text_still_reads() {
+async fn a_binary_body_gives_a_readable_message() {
     assert_eq!(
         message_and_fields(&error_of(b"bad \xff\xfe bytes").await).0,
         "bad \u{fffd}\u{fffd} bytes"
@@ -187,7 +187,7 @@ async fn a_body_that_is_no_text_still_reads() {
 }
 
 #[tokio::test]
-async fn dbts_own_text_has_a_limit_too() {
+async fn the_message_of_dbt_cloud_is_cut_too() {
     let text = json!({"status": {"user_message": "long ".repeat(1000)}}).to_string();
     assert_eq!(message_and_fields(&error_of(text).await).0.chars().count(), 1000);
 }
@@ -200,7 +200,7 @@ async fn a_huge_error_body_keeps_its_status_and_its_beginning() {
 }
 
 #[tokio::test]
-async fn html_without_anything_to_quote_is_shown_as_text() {
+async fn html_without_title_or_heading_is_shown_as_text() {
     let error = error_of("<html><title></title><body>plain</body></html>").await;
     assert_eq!(
         message_and_fields(&error).0,

@@ -1,4 +1,4 @@
-//! What the tests share: a client with quick limits, an upstream for an address, a `WrappedApi` without a network.
+//! Shared by the tests: clients, upstreams, and a fake `WrappedApi`.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex};
@@ -12,14 +12,14 @@ use wiremock::{MockServer, Request};
 pub(crate) const TOKEN: &str = "dbtc_sesame_4711";
 pub(crate) const ACCOUNT: AccountId = AccountId(70_403_103_932_111);
 
-/// Limits that no test waits for.
+/// The default limits, which no test waits for.
 pub(crate) fn settings() -> HttpSettings {
     HttpSettings::default()
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the tests write them down in place")]
 pub(crate) fn api_with(settings: HttpSettings) -> Arc<dyn WrappedApi> {
-    // Whoever comes first installs it; the others find the same one.
+    // Fails if another test has installed it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Arc::new(DbtWrappedApi::new(&settings).unwrap())
 }
@@ -28,7 +28,7 @@ pub(crate) fn api() -> Arc<dyn WrappedApi> {
     api_with(settings())
 }
 
-/// Limits of which the one under test is tiny: whether it takes effect is tested, not when.
+/// A timeout so short that the tests see whether it applies.
 pub(crate) const TINY: Duration = Duration::from_millis(20);
 
 pub(crate) fn upstream(admin_url: &str) -> Upstream {
@@ -44,19 +44,19 @@ pub(crate) fn upstream(admin_url: &str) -> Upstream {
     }
 }
 
-/// The upstream of a mock server, with the path that dbt Cloud has.
+/// The upstream of a mock server, with dbt Cloud's path.
 pub(crate) fn at(server: &MockServer) -> Upstream {
     upstream(&format!("{}/api", server.uri()))
 }
 
-/// The request that arrived, of which there must be one.
+/// The one request that arrived.
 pub(crate) async fn only_request(server: &MockServer) -> Request {
     let mut requests = server.received_requests().await.unwrap();
     assert_eq!(requests.len(), 1, "one call is one exchange");
     requests.remove(0)
 }
 
-/// The error and everything below it, as a log line would show it.
+/// The error with its causes, as in a log line.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -67,7 +67,7 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// Answers every request with what it was given, without a network. A `Fake` without an answer never answers.
+/// A fake API that returns one answer, or never answers.
 pub(crate) struct Fake(Mutex<Option<ApiAnswer>>);
 
 impl Fake {

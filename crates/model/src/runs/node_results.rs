@@ -26,7 +26,7 @@ impl ResultsFile {
 /// The part of such a file that describes failures. Only the list of results is required.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct NodeResults {
-    /// About the file itself.
+    /// Metadata of the file.
     #[serde(default, deserialize_with = "lenient::field")]
     pub metadata: Option<ResultsMetadata>,
     /// One for each node.
@@ -34,7 +34,7 @@ pub struct NodeResults {
 }
 
 lenient::part! {
-    /// About the file itself: when dbt wrote it.
+    /// Metadata of the file.
     pub struct ResultsMetadata {
         generated_at: Timestamp as DateTime<Utc>,
     }

@@ -1,28 +1,32 @@
-//! The address rule with names whose answers the tests choose. What the system itself finds is tested in `tests/it`.
+//! The address rule with a resolver whose answers the tests choose. `tests/it/addresses.rs` uses the system's resolver.
 //!
-//! Nothing but loopback is at hand, so here 127.0.0.1 plays the public internet and every other address is private.
+//! The tests can only listen on loopback addresses, so 127.0.0.1 counts as public here and every other address as private.
 
 use std::collections::{HashMap, VecDeque};
+use std::error::Error as _;
+use std::io;
+use std::net::IpAddr;
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use model::{AccountId, Upstream, UpstreamSource};
+use address_rules::is_public_address;
+use model::AccountId;
+use reqwest::dns::Resolve as _;
 use tokio::net::TcpListener;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
-use crate::http::Connections;
-use crate::{ApiRequest, DbtWrappedApi, HttpSettings, WrappedApi};
+use crate::guard::Lookup;
 
 const PUBLIC: &str = "127.0.0.1";
 const PRIVATE: &str = "127.0.0.2";
 
-/// What a name answers, look-up by look-up; a name that is not told has no address.
-struct Told(Mutex<HashMap<&'static str, VecDeque<Vec<IpAddr>>>>);
+/// The addresses of each name, one list per look-up; any other name has none.
+struct ScriptedLookup(Mutex<HashMap<&'static str, VecDeque<Vec<IpAddr>>>>);
 
 #[async_trait]
-impl Lookup for Told {
+impl Lookup for ScriptedLookup {
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         let next = self.0.lock().unwrap().get_mut(name).and_then(VecDeque::pop_front);
         next.ok_or_else(|| io::Error::other("no such name"))
@@ -32,11 +36,13 @@ impl Lookup for Told {
 fn guard(name: &'static str, answers: &[&[&str]], may_connect: fn(IpAddr) -> bool) -> Guard {
     let parse = |answer: &&[&str]| answer.iter().map(|address| address.parse().unwrap()).collect();
     let answers = answers.iter().map(parse).collect();
-    let lookup = Arc::new(Told(Mutex::new(HashMap::from([(name, answers)]))));
-    Guard { lookup, may_connect }
+    Guard::new(
+        Arc::new(ScriptedLookup(Mutex::new(HashMap::from([(name, answers)])))),
+        may_connect,
+    )
 }
 
-fn plays_public(address: IpAddr) -> bool {
+fn counts_as_public(address: IpAddr) -> bool {
     address == PUBLIC.parse::<IpAddr>().unwrap()
 }
 
@@ -65,7 +71,7 @@ fn stored(host: &str, port: u16) -> Upstream {
 async fn ask(api: &DbtWrappedApi, to: &Upstream) -> Result<http::StatusCode, ApiError> {
     let answer = api.send(to, ApiRequest::get("/v2/accounts/1/".to_owned())).await?;
     let status = answer.status;
-    // Read to its end, so that the connection is free for the next one.
+    // Read to the end, so that the connection can be reused.
     let _: Vec<_> = futures::StreamExt::collect(answer.into_body()).await;
     Ok(status)
 }
@@ -87,7 +93,7 @@ async fn public_and_private() -> (MockServer, MockServer, u16) {
     loop {
         let public = TcpListener::bind((PUBLIC, 0)).await.unwrap();
         let port = public.local_addr().unwrap().port();
-        // Another test may have just this port.
+        // Another test may use this port.
         if let Ok(private) = TcpListener::bind((PRIVATE, port)).await {
             return (server_at(public).await, server_at(private).await, port);
         }
@@ -99,7 +105,7 @@ async fn requests(server: &MockServer) -> usize {
 }
 
 #[tokio::test]
-async fn of_a_names_addresses_only_public_ones_are_handed_out() {
+async fn the_resolver_returns_only_the_public_addresses_of_a_name() {
     let found: &[&str] = &[
         "10.0.0.1",
         "52.22.161.231",
@@ -115,37 +121,41 @@ async fn of_a_names_addresses_only_public_ones_are_handed_out() {
 }
 
 #[tokio::test]
-async fn a_name_with_a_private_and_a_public_address_leads_to_the_public_one() {
+async fn a_name_with_private_and_public_addresses_is_connected_to_the_public_one() {
     let (public, private, port) = public_and_private().await;
-    let api = api(&guard("dbt.test", &[&[PRIVATE, PUBLIC, PRIVATE]], plays_public));
+    let api = api(&guard("dbt.test", &[&[PRIVATE, PUBLIC, PRIVATE]], counts_as_public));
     assert_eq!(ask(&api, &stored("dbt.test", port)).await.unwrap(), 200);
     assert_eq!((requests(&public).await, requests(&private).await), (1, 0));
 }
 
 #[tokio::test]
-async fn a_name_with_private_addresses_alone_is_refused_and_they_are_not_told() {
+async fn a_name_with_only_private_addresses_is_refused_without_naming_them() {
     let private = server_at(TcpListener::bind((PRIVATE, 0)).await.unwrap()).await;
-    let api = api(&guard("dbt.test", &[&[PRIVATE, "10.1.2.3", "fd00::1"]], plays_public));
+    let api = api(&guard(
+        "dbt.test",
+        &[&[PRIVATE, "10.1.2.3", "fd00::1"]],
+        counts_as_public,
+    ));
     let error = ask(&api, &stored("dbt.test", private.address().port()))
         .await
         .unwrap_err();
 
     assert!(matches!(error, ApiError::ForbiddenAddress), "{error:?}");
     assert!(error.source().is_none() && error.status().is_none() && !error.is_transient());
-    let told = format!("{error} {error:?}");
-    assert!(told.contains("upstream.allow_private_addresses"), "{told}");
+    let shown = format!("{error} {error:?}");
+    assert!(shown.contains("upstream.allow_private_addresses"), "{shown}");
     assert!(
         !["127.", "10.1", "fd00", "dbt.test"]
             .iter()
-            .any(|part| told.contains(part)),
-        "{told}"
+            .any(|part| shown.contains(part)),
+        "{shown}"
     );
     assert_eq!(requests(&private).await, 0);
 }
 
 #[tokio::test]
 async fn a_name_without_an_address_is_a_failure_to_connect() {
-    let api = api(&guard("dbt.test", &[&[]], plays_public));
+    let api = api(&guard("dbt.test", &[&[]], counts_as_public));
     for name in ["dbt.test", "elsewhere.test"] {
         let error = ask(&api, &stored(name, 9)).await.unwrap_err();
         assert!(matches!(error, ApiError::Connect(_)), "{name}: {error:?}");
@@ -153,15 +163,19 @@ async fn a_name_without_an_address_is_a_failure_to_connect() {
 }
 
 #[tokio::test]
-async fn a_name_that_turns_private_between_two_requests_is_refused_at_the_second() {
+async fn a_name_that_becomes_private_between_two_requests_is_refused_on_the_second() {
     let (public, private, port) = public_and_private().await;
-    // Nothing is kept open, so that each request connects.
+    // No idle connections, so that each request connects.
     let settings = HttpSettings {
         pool_max_idle_per_host: 0,
         ..HttpSettings::default()
     };
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let api = DbtWrappedApi::guarded_by(&guard("dbt.test", &[&[PUBLIC], &[PRIVATE]], plays_public), &settings).unwrap();
+    let api = DbtWrappedApi::guarded_by(
+        &guard("dbt.test", &[&[PUBLIC], &[PRIVATE]], counts_as_public),
+        &settings,
+    )
+    .unwrap();
 
     let to = stored("dbt.test", port);
     assert_eq!(ask(&api, &to).await.unwrap(), 200);
@@ -171,10 +185,10 @@ async fn a_name_that_turns_private_between_two_requests_is_refused_at_the_second
 }
 
 #[tokio::test]
-async fn guarded_and_trusted_connections_are_never_mixed_up() {
+async fn guarded_and_trusted_requests_never_share_a_connection() {
     let (public, private, port) = public_and_private().await;
-    // One authority for both sources. Each look-up is answered once: a request after that has a connection or fails.
-    let mut api = api(&guard("dbt.test", &[&[PUBLIC]], plays_public));
+    // The same host and port for both sources. The second round has no look-up left, so it must reuse its own connection.
+    let mut api = api(&guard("dbt.test", &[&[PUBLIC]], counts_as_public));
     let anywhere = guard("dbt.test", &[&[PRIVATE]], |_| true);
     let trusted = || reqwest::Client::builder().dns_resolver(anywhere.clone()).no_proxy();
     api.trusted = Connections::new(trusted).unwrap();
@@ -187,9 +201,9 @@ async fn guarded_and_trusted_connections_are_never_mixed_up() {
     }
 }
 
-/// Runs itself again with a proxy in the environment, which a process reads for all its clients.
+/// Runs itself in a child process with a proxy in the environment, which `reqwest` reads once per process.
 #[tokio::test]
-async fn a_proxy_of_the_environment_connects_for_settings_but_not_for_stored_credentials() {
+async fn a_proxy_in_the_environment_is_used_for_settings_but_not_for_stored_credentials() {
     const AGAIN: &str = "DBT_API_TEST_BEHIND_A_PROXY";
     if std::env::var_os(AGAIN).is_some() {
         return behind_a_proxy().await;
@@ -198,29 +212,36 @@ async fn a_proxy_of_the_environment_connects_for_settings_but_not_for_stored_cre
     let mut again = Command::new(std::env::current_exe().unwrap());
     again
         .args(["--exact", "--nocapture"])
-        .arg("guard::tests::a_proxy_of_the_environment_connects_for_settings_but_not_for_stored_credentials")
+        .arg("http::tests::a_proxy_in_the_environment_is_used_for_settings_but_not_for_stored_credentials")
         .env(AGAIN, "1")
         .env("http_proxy", proxy.uri())
         .env_remove("no_proxy")
         .env_remove("NO_PROXY")
-        .env_remove("REQUEST_METHOD"); // a CGI program takes no proxy from its environment
+        .env_remove("REQUEST_METHOD"); // `reqwest` ignores `http_proxy` in a CGI program
     let output = tokio::task::spawn_blocking(move || again.output())
         .await
         .unwrap()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{output:?}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && printed.contains("1 passed"), "{output:?}");
     assert_eq!(requests(&proxy).await, 1, "the trusted one");
 }
 
 async fn behind_a_proxy() {
     let public = server_at(TcpListener::bind((PUBLIC, 0)).await.unwrap()).await;
     let port = public.address().port();
-    let api = api(&guard("dbt.test", &[&[PUBLIC]], plays_public));
-    // No resolver knows this name: only the proxy can have answered.
+    let api = api(&guard("dbt.test", &[&[PUBLIC]], counts_as_public));
+    // This name does not resolve, so the answer is from the proxy.
     let settings = upstream(UpstreamSource::Settings, "dbt.test", port);
     assert_eq!(ask(&api, &settings).await.unwrap(), 200);
     assert_eq!(requests(&public).await, 0);
     assert_eq!(ask(&api, &stored("dbt.test", port)).await.unwrap(), 200);
     assert_eq!(requests(&public).await, 1);
+}
+
+#[test]
+fn debug_output_of_the_authorization_header_has_no_token() {
+    let header = authorization(ClientType::DbtCloudAdministrative, &"dbtc_sesame".into()).unwrap();
+    assert_eq!(header, "Token dbtc_sesame");
+    assert_eq!(format!("{header:?}"), "Sensitive");
 }
