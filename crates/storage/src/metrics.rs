@@ -4,7 +4,6 @@ use std::fmt;
 use std::time::Duration;
 
 use metric_families::{Counters, Durations, Gauges, Register as _, count, durations};
-use model::RequestType;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
