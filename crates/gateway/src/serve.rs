@@ -277,8 +277,8 @@ pub(crate) fn upstreams(settings: &Settings) -> anyhow::Result<Upstreams> {
         source: UpstreamSource::Settings,
         name: "default".to_owned(),
         account_id: AccountId(from.account_id),
-        metadata_url: sibling(&from.metadata_url, model::metadata_url)?,
-        semantic_layer_url: sibling(&from.semantic_layer_url, model::semantic_layer_url)?,
+        metadata_url: sibling(&from.metadata_url, address_rules::metadata_url)?,
+        semantic_layer_url: sibling(&from.semantic_layer_url, address_rules::semantic_layer_url)?,
         token: from.token.clone(),
         admin_url,
     };
