@@ -77,6 +77,8 @@ pub(crate) fn parse_id(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use model::ClientType;
+
     use super::*;
 
     #[test]
@@ -107,5 +109,19 @@ mod tests {
         let webhook = "/api/v3/accounts/1/webhooks/subscription/wsu_12345abcde";
         let (found, _) = find(&Method::GET, webhook).unwrap();
         assert_eq!(found.operation.as_str(), "get_webhook");
+    }
+
+    #[test]
+    fn an_operation_with_a_rest_route_of_the_same_name_needs_the_same_role_there() {
+        let mut shared = 0;
+        for operation in operations() {
+            let request_type = request_type_of(operation);
+            assert_eq!(request_type.as_str(), operation.as_str());
+            assert_eq!(request_type.needs(), operation.needs(), "{operation:?}");
+            assert_eq!(request_type.effect(), operation.effect(), "{operation:?}");
+            assert_eq!(request_type.client_type(), Some(ClientType::DbtCloudAdministrative));
+            shared += usize::from(!matches!(request_type, RequestType::Relayed(_)));
+        }
+        assert!(shared >= 4, "list_projects, get_project, trigger_job, get_run");
     }
 }

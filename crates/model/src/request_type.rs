@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::{RelayedOperation, Role};
+use crate::{Effect, RelayedOperation, Role};
 
 /// One of dbt Cloud's three APIs. One credential is valid for all three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -30,15 +30,6 @@ impl ClientType {
             Self::DbtCloudSemanticLayer => "dbt_cloud_semantic_layer",
         }
     }
-}
-
-/// Whether a request changes something, at dbt Cloud or in the gateway's own records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Effect {
-    /// Only reads; may be retried.
-    Read,
-    /// Changes something; is sent at most once and runs to its end even if the caller disconnects.
-    Change,
 }
 
 /// The kind of a request whose path is not in dbt Cloud's specifications.

@@ -1,6 +1,6 @@
 //! Jobs, runs, and the webhooks that report them.
 
-use super::table;
+use super::row::table;
 
 table! {
     /// Jobs (the definitions), and the operations that start a run of one.

@@ -7,47 +7,12 @@
 mod jobs;
 mod people;
 mod projects;
+mod row;
 mod scim;
 mod settings;
 mod v2;
 
-use model::{Effect, OperationRow, RelayedOperation};
-
-/// What an operation does.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Reads and changes nothing.
-    Reads,
-    /// Changes something. Includes the one GET that makes dbt Cloud call a webhook.
-    Changes,
-    /// Changes something, and its answer contains a new dbt token.
-    MintsToken,
-}
-
-impl Kind {
-    const fn effect(self) -> Effect {
-        match self {
-            Self::Reads => Effect::Read,
-            Self::Changes | Self::MintsToken => Effect::Change,
-        }
-    }
-}
-
-/// Declares the operations below one path: `METHOD "/path/" name role kind;`.
-macro_rules! table {
-    ($(#[$doc:meta])* $table:ident below $prefix:literal: $($method:ident $path:literal $name:ident $needs:ident $kind:ident;)*) => {
-        $(#[$doc])*
-        pub(super) const $table: &[model::OperationRow] = &[$(model::OperationRow {
-            name: stringify!($name),
-            method: http::Method::$method,
-            template: concat!($prefix, $path),
-            needs: model::Role::$needs,
-            effect: crate::table::Kind::$kind.effect(),
-            mints_token: matches!(crate::table::Kind::$kind, crate::table::Kind::MintsToken),
-        },)*];
-    };
-}
-use table;
+use model::{OperationRow, RelayedOperation};
 
 static TABLE: [&[OperationRow]; 12] = [
     v2::ACCOUNTS,
@@ -73,10 +38,9 @@ pub fn operations() -> impl Iterator<Item = RelayedOperation> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use model::{ClientType, RequestType, Role};
+    use model::{Effect, Role};
 
     use super::*;
-    use crate::request_type_of;
 
     /// `METHOD /path/` of every operation in dbt Cloud's OpenAPI documents v2 and v3.
     const SPECIFIED: &str = include_str!("operations.txt");
@@ -147,19 +111,5 @@ mod tests {
             let is_private = private.iter().any(|part| operation.template().contains(part));
             assert_eq!(operation.needs() == Role::Admin, is_private, "{operation:?}");
         }
-    }
-
-    #[test]
-    fn an_operation_with_a_rest_route_of_the_same_name_needs_the_same_role_there() {
-        let mut shared = 0;
-        for operation in operations() {
-            let request_type = request_type_of(operation);
-            assert_eq!(request_type.as_str(), operation.as_str());
-            assert_eq!(request_type.needs(), operation.needs(), "{operation:?}");
-            assert_eq!(request_type.effect(), operation.effect(), "{operation:?}");
-            assert_eq!(request_type.client_type(), Some(ClientType::DbtCloudAdministrative));
-            shared += usize::from(!matches!(request_type, RequestType::Relayed(_)));
-        }
-        assert!(shared >= 4, "list_projects, get_project, trigger_job, get_run");
     }
 }

@@ -1,6 +1,6 @@
 //! People, groups, licences and tokens.
 
-use super::table;
+use super::row::table;
 
 table! {
     /// The people and tokens of an account.

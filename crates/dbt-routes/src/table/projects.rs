@@ -1,6 +1,6 @@
 //! Projects and their contents.
 
-use super::table;
+use super::row::table;
 
 table! {
     /// Projects, and lists across all projects of an account.

@@ -1,6 +1,6 @@
 //! SCIM: the interface through which an identity provider manages dbt Cloud's users.
 
-use super::table;
+use super::row::table;
 
 table! {
     /// SCIM settings, tokens and resources.

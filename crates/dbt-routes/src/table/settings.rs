@@ -1,6 +1,6 @@
 //! An account's own settings: connections, networks, sign-on, audit.
 
-use super::table;
+use super::row::table;
 
 table! {
     /// Settings of one account.

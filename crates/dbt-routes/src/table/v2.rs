@@ -1,6 +1,6 @@
 //! Accounts, and the v2 operations that v3 replaces. Jobs and runs, which only v2 has, are in `jobs.rs`.
 
-use super::table;
+use super::row::table;
 
 table! {
     /// The account itself, and what only v2 has below it.
