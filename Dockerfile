@@ -1,19 +1,18 @@
 # syntax=docker/dockerfile:1
-# The gateway alone: give it a DATABASE_URL. Build: docker build -t dbt-gateway .
+# The gateway without Postgres: set DATABASE_URL. Build: docker build -t dbt-gateway .
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY . .
-# Built twice, the second time by what the first did before a Postgres and a double of dbt Cloud, which run here for a
-# minute; what is missing for that is installed. Dependencies are kept between builds, so that a change of ours compiles
-# our crates alone.
+# A profile-guided build: for about a minute it runs the training workload here, with Postgres and the simulator. `./dev`
+# installs what that needs. The caches keep compiled dependencies between builds.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     ./dev release \
     && install -D target/dbt-gateway /out/dbt-gateway
 
 FROM debian:bookworm-slim
-# The certificates of public authorities, by which dbt Cloud is known: always the newest.
+# Certificate authorities, for TLS to dbt Cloud: always the newest version.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \

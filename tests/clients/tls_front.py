@@ -1,9 +1,9 @@
-"""Stands between a client and the gateway: takes CONNECT for any host, ends TLS, and pipes bytes on.
+"""A TLS proxy between a client and the gateway: accepts CONNECT for any host, terminates TLS, forwards the bytes.
 
     tls_front.py LISTEN_PORT GATEWAY_PORT CERTIFICATE KEY LOG
 
-Released clients insist on https and make up hosts of their own (metadata.<host>); by HTTPS_PROXY all of them end here.
-LOG gets a line for every answer: its x-request-id, and the target of the request.
+Released clients require https and derive other hosts (metadata.<host>); HTTPS_PROXY sends all of them here.
+Each answer adds a line to LOG: its x-request-id and the target of the request.
 """
 
 import asyncio

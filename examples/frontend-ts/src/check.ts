@@ -1,4 +1,4 @@
-// Runs the page's flow against a real gateway, by Node: `./dev frontend` does. Prints what it saw, or fails.
+// Runs the page's logic in Node against a gateway (`./dev frontend`). Prints the results, or fails.
 
 import { strict as assert } from "node:assert";
 import { failure, follow, projectPages, trigger } from "./flow.js";

@@ -1,8 +1,8 @@
-// What the page does, without the page: list the projects, start a run, follow it, and say why it failed.
+// The page's logic without its elements: list projects, start a run, follow it, explain a failure.
 
 import { type Gateway, type Project, type Run, unwrap } from "./gateway.js";
 
-/** All projects of an account, a page at a time. */
+/** The projects of an account, page by page. */
 export async function* projectPages(gateway: Gateway, account: number, pageSize: number): AsyncGenerator<Project[]> {
   for (let page = 1; ; page += 1) {
     const query = { account_id: account, page, page_size: pageSize };
@@ -13,7 +13,7 @@ export async function* projectPages(gateway: Gateway, account: number, pageSize:
   }
 }
 
-/** Starts a run. Sent once: after an error the run may have started, so look before you press again. */
+/** Starts a run. Not repeated: after an error the run may have started. */
 export async function trigger(gateway: Gateway, account: number, job: number, cause: string): Promise<Run> {
   return unwrap(
     await gateway.POST("/jobs/{job_id}/runs", {
@@ -23,7 +23,7 @@ export async function trigger(gateway: Gateway, account: number, job: number, ca
   );
 }
 
-/** Reads the run every `intervalMs` until it has ended, or `attempts` times. */
+/** Reads the run every `intervalMs` until it has ended, at most `attempts` times. */
 export async function follow(
   gateway: Gateway,
   account: number,
@@ -34,7 +34,7 @@ export async function follow(
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const params = { path: { run_id: run }, query: { account_id: account } };
     const answer = await gateway.GET("/runs/{run_id}", { params });
-    // A run that was started a moment ago may not be visible yet.
+    // A new run may not be visible yet.
     if (answer.response.status !== 404 || attempt > 5) {
       const now = unwrap(answer);
       seen(now);
@@ -42,10 +42,10 @@ export async function follow(
     }
     await new Promise((wake) => setTimeout(wake, intervalMs));
   }
-  throw new Error(`run ${run} has not ended after ${attempts} looks`);
+  throw new Error(`run ${run} has not ended after ${attempts} reads`);
 }
 
-/** Why the run failed, line by line: the step, the nodes that failed in it, the end of its log, and what is not to be had. */
+/** Why the run failed, as lines: the step, its failed nodes, the end of its log, and what is not available. */
 export async function failure(gateway: Gateway, account: number, run: number): Promise<string[]> {
   const params = { path: { run_id: run }, query: { account_id: account } };
   const why = unwrap(await gateway.GET("/runs/{run_id}/failure", { params }));
@@ -53,8 +53,8 @@ export async function failure(gateway: Gateway, account: number, run: number): P
   for (const node of why.results?.failed ?? []) {
     lines.push(`${node.status ?? "failed"} ${node.unique_id ?? "a node"}: ${node.message?.text ?? "no message"}`);
   }
-  const untold = (why.results?.failed_count ?? 0) - (why.results?.failed.length ?? 0);
-  if (untold > 0) lines.push(`and ${untold} more`);
+  const omitted = (why.results?.failed_count ?? 0) - (why.results?.failed.length ?? 0);
+  if (omitted > 0) lines.push(`and ${omitted} more`);
   lines.push(...(why.log_tail?.text.split("\n").slice(-20) ?? []));
   lines.push(...why.not_available.map((missing) => `(${missing.what}: ${missing.why})`));
   if (why.href) lines.push(why.href);

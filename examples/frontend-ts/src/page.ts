@@ -1,4 +1,4 @@
-// The page: a form with the gateway's address and a key, the projects, and a run to start.
+// The page: a form with the gateway's address and a key, the projects, and a run.
 
 import { failure, follow, projectPages, trigger } from "./flow.js";
 import { gatewayAt } from "./gateway.js";
