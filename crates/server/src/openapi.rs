@@ -16,19 +16,6 @@ use crate::state::Shared;
         description = "Your company's own front door to dbt Cloud: it holds the dbt tokens, logs every request, and never sends a trigger twice.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    tags(
-        (name = "accounts", description = "dbt Cloud accounts that the company holds"),
-        (name = "projects", description = "dbt Cloud projects"),
-        (name = "environments", description = "dbt Cloud environments"),
-        (name = "jobs", description = "Jobs: the definitions, and what starts a run of one"),
-        (name = "runs", description = "Runs: single executions of jobs"),
-        (name = "artifacts", description = "Artifacts: the files that a run leaves behind"),
-        (name = "graphql", description = "dbt Cloud's GraphQL APIs: Discovery and the Semantic Layer"),
-        (name = "credentials", description = "Named dbt tokens of the company, for its admins"),
-        (name = "api keys", description = "Callers' keys of the company, for its admins"),
-        (name = "request log", description = "What was asked of the gateway, and what came of it"),
-        (name = "service", description = "The gateway itself; no key needed but for its metrics"),
-    ),
     security(("gateway_key" = [])),
     modifiers(&GatewayKey),
 )]
@@ -47,10 +34,11 @@ impl Modify for GatewayKey {
     }
 }
 
-/// All routes, each with its place in the document.
+/// All routes, and the document.
 pub(crate) fn routes() -> (Router<Shared>, utoipa::openapi::OpenApi) {
     let documented = OpenApiRouter::with_openapi(Document::openapi()).merge(routes::all());
     let (routes, mut document) = documented.split_for_parts();
+    document.tags = Some(routes::tags());
     // The router's syntax for the rest of the path, which OpenAPI does not have.
     let paths = std::mem::take(&mut document.paths.paths);
     document.paths.paths = paths
@@ -60,7 +48,7 @@ pub(crate) fn routes() -> (Router<Shared>, utoipa::openapi::OpenApi) {
     (routes, documented_answers::complete(document))
 }
 
-/// The document, as `/openapi.json` serves it.
+/// The document that `/openapi.json` serves.
 pub fn document() -> utoipa::openapi::OpenApi {
     routes().1
 }

@@ -14,24 +14,42 @@ mod request_logs;
 mod runs;
 mod started;
 
+use utoipa::openapi::tag::{Tag, TagBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::state::Shared;
 use started::Started;
 
-/// The routes of all resources, in the order of the OpenAPI document.
-pub(crate) fn all() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .merge(accounts::routes())
-        .merge(projects::routes())
-        .merge(environments::routes())
-        .merge(jobs::routes())
-        .merge(runs::routes())
-        .merge(artifacts::routes())
-        .merge(graphql::routes())
-        .merge(credentials::routes())
-        .merge(api_keys::routes())
-        .merge(request_logs::routes())
-        .merge(metrics::routes())
-        .merge(health::routes())
+/// Puts the resources together: routes and tags, in the order of the OpenAPI document.
+macro_rules! resources {
+    ($($module:ident: $tag:literal $description:literal,)*) => {
+        /// The routes of all resources.
+        pub(crate) fn all() -> OpenApiRouter<Shared> {
+            OpenApiRouter::new()$(.merge($module::routes()))*
+        }
+
+        /// The tags of the operations, with their descriptions.
+        pub(crate) fn tags() -> Vec<Tag> {
+            let all = [$(($tag, $description)),*];
+            let tag = |(name, description)| TagBuilder::new().name(name).description(Some(description)).build();
+            let mut tags: Vec<_> = all.into_iter().map(tag).collect();
+            tags.dedup();
+            tags
+        }
+    };
+}
+
+resources! {
+    accounts: "accounts" "dbt Cloud accounts that the company holds",
+    projects: "projects" "dbt Cloud projects",
+    environments: "environments" "dbt Cloud environments",
+    jobs: "jobs" "Jobs: the definitions, and what starts a run of one",
+    runs: "runs" "Runs: single executions of jobs",
+    artifacts: "artifacts" "Artifacts: the files that a run writes",
+    graphql: "graphql" "dbt Cloud's GraphQL APIs: Discovery and the Semantic Layer",
+    credentials: "credentials" "Named dbt tokens of the company, for its admins",
+    api_keys: "api keys" "Callers' keys of the company, for its admins",
+    request_logs: "request log" "The requests to the gateway and their outcomes",
+    metrics: "service" "The gateway itself; no key needed except for its metrics",
+    health: "service" "The gateway itself; no key needed except for its metrics",
 }
