@@ -1,4 +1,4 @@
-//! The companies (tenants). Made by command only; company 1 comes with the migrations.
+//! The companies (tenants). Created by command; the migrations create company 1.
 
 use std::sync::Arc;
 
@@ -7,17 +7,20 @@ use model::{CompanyId, RequestStamp, RequestType};
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::own_records::{Change, check_display_name};
-use crate::{Database, StorageError, StorageMetrics};
+use crate::audited_change::AuditedChange;
+use crate::database::Database;
+use crate::display_name::check_display_name;
+use crate::error::StorageError;
+use crate::metrics::StorageMetrics;
 
-/// A tenant of this gateway.
+/// A tenant of the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Company {
     /// Its id.
     pub id: CompanyId,
-    /// Its name, which no other company has.
+    /// Its unique name.
     pub name: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
 }
 
@@ -37,7 +40,7 @@ impl Companies {
         }
     }
 
-    /// Makes a company, and its row in the request log (of the new company) in the same transaction.
+    /// Creates a company, and its row in the request log (of the new company) in the same transaction.
     ///
     /// # Errors
     /// [`StorageError::InvalidName`], [`StorageError::NameTaken`], [`StorageError::Query`].
@@ -49,13 +52,13 @@ impl Companies {
             .await
             .map_err(|error| StorageError::taken_or(error, "company_name_key"))?;
         let id = CompanyId(row.id);
-        Change::new(stamp, RequestType::CreateCompany, id, None)
+        AuditedChange::new(stamp, RequestType::CreateCompany, id, None)
             .commit(transaction, &self.metrics, &json!({"company_id": id, "name": name}))
             .await?;
         Ok(id)
     }
 
-    /// All companies, the oldest first.
+    /// All companies, oldest first.
     ///
     /// # Errors
     /// [`StorageError::Query`].

@@ -1,13 +1,14 @@
-//! The processes that write the log: they beat, and the open rows of those that stopped are closed as `abandoned`.
+//! The gateway processes: their heartbeats, and closing the open rows of dead ones as `abandoned`.
 
 use std::time::Duration;
 
 use model::InstanceId;
 use sqlx::PgPool;
 
-use crate::{Database, StorageError};
+use crate::database::Database;
+use crate::error::StorageError;
 
-/// The table `instance`, and what follows from it for open rows. All times are the database's.
+/// The table `instance`. All times are those of the database's clock.
 #[derive(Debug, Clone)]
 pub struct Instances {
     pool: PgPool,
@@ -36,18 +37,18 @@ impl Instances {
         Ok(InstanceId(row.id))
     }
 
-    /// Says that this process is alive.
+    /// Records that the process is alive.
     ///
     /// # Errors
     /// [`StorageError::Query`].
-    pub async fn beat(&self, id: InstanceId) -> Result<(), StorageError> {
+    pub async fn heartbeat(&self, id: InstanceId) -> Result<(), StorageError> {
         sqlx::query!("UPDATE instance SET heartbeat_at = now() WHERE id = $1", id.0)
             .execute(&self.pool)
             .await?;
         Ok(())
     }
 
-    /// Says that this process has ended well.
+    /// Records that the process ended normally.
     ///
     /// # Errors
     /// [`StorageError::Query`].
@@ -58,11 +59,11 @@ impl Instances {
         Ok(())
     }
 
-    /// Ends every instance but `id`: for a process that knows it is alone, by the lock on the private Postgres.
+    /// Ends every instance except `id`: for the process that holds the lock of the private Postgres.
     ///
     /// # Errors
     /// [`StorageError::Query`].
-    pub async fn end_all_but(&self, id: InstanceId) -> Result<(), StorageError> {
+    pub async fn end_all_except(&self, id: InstanceId) -> Result<(), StorageError> {
         sqlx::query!(
             "UPDATE instance SET ended_at = now() WHERE ended_at IS NULL AND id <> $1",
             id.0
@@ -72,8 +73,8 @@ impl Instances {
         Ok(())
     }
 
-    /// Closes as `abandoned` the open rows of instances that have ended or been silent for `dead_after`, and returns
-    /// how many. `abandoned` means that the outcome is unknown; the true owner's late close overwrites it.
+    /// Closes the open rows of instances that ended or had no heartbeat for `dead_after`, and returns their number. Their
+    /// outcome `abandoned` means unknown; if the process still closes the row later, that overwrites it.
     ///
     /// # Errors
     /// [`StorageError::Query`].

@@ -1,18 +1,21 @@
-//! Floor 1: Postgres. The request log, companies, keys, credentials, the processes; and the migrations that make their
-//! tables.
+//! Layer 1: Postgres. Stores the request log, companies, API keys, credentials and gateway processes.
 //!
-//! The only floor that speaks SQL, and the one that seals tokens. Called by `provider` (the log), `client` (keys and
-//! credentials) and `gateway` (start and commands).
+//! The only layer that contains SQL, and the one that encrypts tokens. Called by `provider` (the log), `client` (keys,
+//! credentials, reading the log) and `gateway` (start and commands).
 
 mod api_keys;
+mod audited_change;
 mod companies;
 mod credentials;
 mod database;
+mod display_name;
+mod error;
+mod gauges;
 mod instances;
 mod metrics;
-mod own_records;
+mod migrations;
+mod outcome;
 mod request_log;
-mod schema;
 mod secrets;
 mod started_runs;
 
@@ -21,14 +24,16 @@ pub use companies::{Companies, Company};
 pub use credentials::{
     Credential, CredentialChange, CredentialId, Credentials, LoadedCredential, NewCredential, RotationReport,
 };
-pub use database::{Database, DatabaseSettings, StorageError};
+pub use database::{Database, DatabaseSettings};
+pub use error::StorageError;
 pub use instances::Instances;
 pub use metrics::StorageMetrics;
+pub use migrations::Schema;
+pub use outcome::Outcome;
 pub use request_log::{
     Closing, FixedColumns, LogError, LogFilter, LogPage, LogPosition, LogQueue, LogReadSettings, LogRecord, LogRow,
-    LogSlot, LogVisibility, Outcome, OutcomeFilter, PageLimit, Partitions, Percentiles, PgRequestLog, QueueSettings,
-    Receipt, RequestLog, RequestLogs, RowLimits, TypeSummary, WriteError,
+    LogSlot, LogVisibility, OutcomeFilter, PageLimit, Partitions, Percentiles, PgRequestLog, QueueSettings, Receipt,
+    RequestLog, RequestLogs, RowLimits, TypeSummary, WriteError,
 };
-pub use schema::Schema;
 pub use secrets::{DecryptError, KeyRing, KeyRingError};
 pub use started_runs::{PgStartedRuns, StartedRuns};

@@ -1,16 +1,17 @@
-//! Which runs were started through the gateway just now: asked of the request log, which every replica writes.
+//! Finds out from the request log, which all replicas share, whether the gateway started a run recently.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use model::{AccountId, CompanyId, RequestType, RunId};
 use sqlx::PgPool;
 
-use crate::{Database, StorageError};
+use crate::database::Database;
+use crate::error::StorageError;
 
-/// Knows who started which run.
+/// The runs started through the gateway.
 #[async_trait]
 pub trait StartedRuns: Send + Sync {
-    /// Whether a request of that company, which arrived at `since` or later, started that run of that account.
+    /// Whether a request of that company, arrived at `since` or later, started that run of that account.
     ///
     /// # Errors
     /// [`StorageError::Query`].
@@ -23,14 +24,14 @@ pub trait StartedRuns: Send + Sync {
     ) -> Result<bool, StorageError>;
 }
 
-/// The request log in Postgres, read.
+/// [`StartedRuns`] from the request log in Postgres.
 #[derive(Debug, Clone)]
 pub struct PgStartedRuns {
     pool: PgPool,
 }
 
 impl PgStartedRuns {
-    /// What that database's log tells.
+    /// The runs in that database's log.
     pub fn new(database: &Database) -> Self {
         Self {
             pool: database.pool().clone(),
@@ -47,7 +48,7 @@ impl StartedRuns for PgStartedRuns {
         run: RunId,
         since: DateTime<Utc>,
     ) -> Result<bool, StorageError> {
-        // Only of one that succeeded is the row's run the one that it started: before, a retry's is the one it is about.
+        // Until a retry has succeeded, its row names the run to retry, not the started one.
         let starts = RequestType::STARTS_RUN.map(|request_type| request_type.as_str().to_owned());
         let found = sqlx::query_scalar!(
             r#"SELECT EXISTS (

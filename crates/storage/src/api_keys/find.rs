@@ -1,31 +1,32 @@
-//! Who presents this key? And when was it last presented?
+//! Looks up the key of a caller, and records when keys were last used.
 
 use chrono::{DateTime, Utc};
 use model::{AccountId, ApiKeyId, Caller, CompanyId};
 
-use super::{ApiKeys, KeyHash, role_of};
-use crate::StorageError;
+use super::key::KeyHash;
+use super::table::{ApiKeys, parse_role};
+use crate::error::StorageError;
 
 /// A key as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRecord {
-    /// Whom it authenticates.
+    /// The caller it authenticates.
     pub caller: Caller,
-    /// From when on it is refused.
+    /// End of its validity.
     pub expires_at: Option<DateTime<Utc>>,
-    /// Since when it is refused.
+    /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
 impl KeyRecord {
-    /// Whether the key opens anything at `now`.
+    /// Whether the key is neither expired nor revoked at `now`.
     pub fn is_valid(&self, now: DateTime<Utc>) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
 }
 
 impl ApiKeys {
-    /// The key with that hash, whether or not it is still valid.
+    /// The key with that hash, also if it is no longer valid.
     ///
     /// # Errors
     /// [`StorageError::Query`], [`StorageError::Row`].
@@ -37,15 +38,15 @@ impl ApiKeys {
         )
         .fetch_optional(&self.pool)
         .await?;
-        // The index compares hashes, of which nobody can choose the start; this comparison tells nothing at all.
-        let Some(row) = row.filter(|row| hash.is(&row.key_hash)) else {
+        // The index comparison is not constant-time, but callers cannot choose a hash; this comparison is.
+        let Some(row) = row.filter(|row| hash.matches(&row.key_hash)) else {
             return Ok(None);
         };
         Ok(Some(KeyRecord {
             caller: Caller {
                 api_key_id: ApiKeyId(row.id),
                 company_id: CompanyId(row.company_id),
-                role: role_of(&row.role)?,
+                role: parse_role(&row.role)?,
                 accounts: row.accounts.map(|ids| ids.into_iter().map(AccountId).collect()),
                 default_account: row.default_account_id.map(AccountId),
             },
@@ -54,15 +55,15 @@ impl ApiKeys {
         }))
     }
 
-    /// Notes that these keys were used at `at`, to the minute. A later use that is already noted stays.
+    /// Records that these keys were used at `at`, in minutes. A later recorded use is kept.
     ///
-    /// One statement; a key that was noted in the same minute is not written again, so calling it often costs little.
+    /// A key is written at most once per minute, so frequent calls cost little.
     ///
     /// # Errors
     /// [`StorageError::Query`].
     pub async fn touch(&self, ids: &[ApiKeyId], at: DateTime<Utc>) -> Result<(), StorageError> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-        // Locked in the order of their ids, so that replicas that note the same keys do not block each other.
+        // Locked in the order of ids, so that replicas cannot deadlock.
         sqlx::query!(
             "WITH used AS (
                  SELECT id FROM api_key
@@ -85,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_expired_or_revoked_key_opens_nothing() {
+    fn an_expired_or_revoked_key_is_invalid() {
         let now = DateTime::UNIX_EPOCH;
         let caller = Caller {
             api_key_id: ApiKeyId(1),
@@ -101,7 +102,7 @@ mod tests {
         };
         let later = now + chrono::TimeDelta::seconds(1);
         assert!(record(None, None).is_valid(now) && record(Some(later), None).is_valid(now));
-        assert!(!record(Some(now), None).is_valid(now), "the end itself is too late");
-        assert!(!record(None, Some(later)).is_valid(now), "revoked is revoked");
+        assert!(!record(Some(now), None).is_valid(now), "the end is exclusive");
+        assert!(!record(None, Some(later)).is_valid(now), "a revoked key is invalid at any time");
     }
 }

@@ -1,35 +1,36 @@
-//! A company's own view of its keys: list, read, revoke. Neither text nor hash of a key passes here.
+//! Lists, reads and revokes keys of a company, without their texts and hashes.
 
 use chrono::{DateTime, Utc};
 use model::{AccountId, ApiKeyId, CompanyId, RequestStamp, RequestType, Role};
 use serde_json::json;
 
-use super::{ApiKeys, KeyHash, role_of};
-use crate::StorageError;
-use crate::own_records::Change;
+use super::key::KeyHash;
+use super::table::{ApiKeys, parse_role};
+use crate::audited_change::AuditedChange;
+use crate::error::StorageError;
 
-/// What a company may know of its key.
+/// What a company sees of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKeyInfo {
     /// Its id.
     pub id: ApiKeyId,
-    /// What people call it.
+    /// Its name; not unique.
     pub name: String,
-    /// How its text begins, `dgw_` and 8 hex digits: enough to recognise it, of no use to open anything.
+    /// The start of its text, to recognise it: `dgw_` and 8 hex digits.
     pub prefix: String,
-    /// What it may do.
+    /// Its permissions.
     pub role: Role,
-    /// The accounts it may use; `None` means every account its company holds.
+    /// The accounts it may use; `None`: all accounts of its company.
     pub accounts: Option<Vec<AccountId>>,
-    /// The account of a request that names none.
+    /// The account of requests that name none.
     pub default_account: Option<AccountId>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// From when on it is refused.
+    /// End of its validity.
     pub expires_at: Option<DateTime<Utc>>,
-    /// Since when it is refused.
+    /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
-    /// When it was last used, to the minute.
+    /// When it was last used, in minutes.
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
@@ -53,8 +54,8 @@ impl TryFrom<ApiKeyRow> for ApiKeyInfo {
         Ok(Self {
             id: ApiKeyId(row.id),
             name: row.name,
-            prefix: format!("{}{}", KeyHash::MARK, row.prefix),
-            role: role_of(&row.role)?,
+            prefix: format!("{}{}", KeyHash::START, row.prefix),
+            role: parse_role(&row.role)?,
             accounts: row.accounts.map(|ids| ids.into_iter().map(AccountId).collect()),
             default_account: row.default_account_id.map(AccountId),
             created_at: row.created_at,
@@ -66,7 +67,7 @@ impl TryFrom<ApiKeyRow> for ApiKeyInfo {
 }
 
 impl ApiKeys {
-    /// The company's keys, the oldest first, revoked ones included.
+    /// The company's keys, oldest first, including revoked ones.
     ///
     /// # Errors
     /// [`StorageError::Query`], [`StorageError::Row`].
@@ -101,9 +102,8 @@ impl ApiKeys {
         row.map(ApiKeyInfo::try_from).transpose()
     }
 
-    /// Revokes a key of the company for good, and writes the row of the change in the same transaction. A key that is
-    /// revoked already keeps its moment, and the row says so. `None`: the company has no such key, and nothing is
-    /// written.
+    /// Revokes a key of the company, and writes its row in the request log in the same transaction. Revoking again keeps
+    /// the first time, and the row says so. `None`: the company has no such key, and nothing is written.
     ///
     /// # Errors
     /// [`StorageError::Query`], [`StorageError::Row`].
@@ -139,7 +139,7 @@ impl ApiKeys {
         if before.revoked_at.is_some() {
             args["already_revoked"] = json!(true);
         }
-        Change::new(stamp, RequestType::RevokeApiKey, company, by)
+        AuditedChange::new(stamp, RequestType::RevokeApiKey, company, by)
             .commit(transaction, &self.metrics, &args)
             .await?;
         ApiKeyInfo::try_from(row).map(Some)

@@ -1,45 +1,15 @@
-//! Callers' keys: made here, stored as hashes, looked up by hash, listed and revoked by the company they belong to.
+//! API keys of callers: created, stored as hashes, looked up by hash, listed and revoked.
 //!
-//! One file a task: the hash (`key_hash`), making (`create`), authenticating (`find`), an admin's work (`manage`). Who
-//! may do what is decided above; here each statement is bound to the company that it is told.
+//! Every statement is limited to the given company; what a caller may do is decided in higher layers.
 
 mod create;
 mod find;
-mod key_hash;
+mod key;
 mod manage;
-
-use std::sync::Arc;
-
-use model::Role;
-use sqlx::PgPool;
+mod table;
 
 pub use create::{CreateKey, NewKey};
 pub use find::KeyRecord;
-pub use key_hash::KeyHash;
+pub use key::KeyHash;
 pub use manage::ApiKeyInfo;
-
-use crate::{Database, StorageError, StorageMetrics};
-
-/// The table `api_key`.
-#[derive(Debug, Clone)]
-pub struct ApiKeys {
-    pool: PgPool,
-    metrics: Arc<StorageMetrics>,
-}
-
-impl ApiKeys {
-    /// The keys of that database.
-    pub fn new(database: &Database) -> Self {
-        Self {
-            pool: database.pool().clone(),
-            metrics: Arc::clone(database.metrics()),
-        }
-    }
-}
-
-fn role_of(text: &str) -> Result<Role, StorageError> {
-    text.parse().map_err(|error: model::UnknownRole| StorageError::Row {
-        table: "api_key",
-        reason: error.to_string(),
-    })
-}
+pub use table::ApiKeys;

@@ -1,21 +1,21 @@
-//! Making, changing and deleting a credential, each with its row in the request log in the same transaction.
+//! Creates, changes and deletes credentials, each with its row in the request log in the same transaction.
 //!
-//! Changes of one company take turns (they lock its row), so that names and defaults are settled without a race.
+//! Every change locks the row of its company, so that concurrent changes of names and defaults run one after another.
 
 use model::{AccountId, ApiKeyId, CompanyId, RequestStamp, RequestType};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::record::{CredentialRow, is_name, origin};
-use super::{Credential, CredentialChange, Credentials, NewCredential, place};
-use crate::StorageError;
-use crate::own_records::Change;
+use super::record::{Credential, CredentialChange, CredentialRow, NewCredential, is_name, origin};
+use super::table::{Credentials, token_aad};
+use crate::audited_change::AuditedChange;
+use crate::error::StorageError;
 
 /// The unique constraint on (company, name).
-const NAME_TAKEN: &str = "credential_company_id_name_key";
+const UNIQUE_NAME: &str = "credential_company_id_name_key";
 
 impl Credentials {
-    /// Stores a credential. The first one of its account becomes the account's default, and so does any that wants to.
+    /// Stores a credential. It becomes its account's default if it is the first one or `is_default` is `Some(true)`.
     ///
     /// # Errors
     /// [`StorageError::NoKeyRing`], [`StorageError::InvalidName`], [`StorageError::InvalidUrl`],
@@ -30,16 +30,15 @@ impl Credentials {
         let key_ring = self.key_ring()?;
         new.check()?;
         let mut transaction = self.pool.begin().await?;
-        if !lock(&mut transaction, company).await? {
+        if !lock_company(&mut transaction, company).await? {
             return Err(StorageError::NoSuchCompany(company));
         }
-        // The id comes first, since the token is sealed for its row.
+        // The token is encrypted for its row, so the id is needed before the row.
         let id = sqlx::query_scalar!(r#"SELECT nextval(pg_get_serial_sequence('credential', 'id')) AS "id!""#)
             .fetch_one(&mut *transaction)
             .await?;
-        let token_sealed = key_ring.seal(&new.token, &place(company, id));
-        let wanted = new.is_default == Some(true);
-        let is_default = wanted || !has_default(&mut transaction, company, new.account_id).await?;
+        let token_sealed = key_ring.encrypt(&new.token, &token_aad(company, id));
+        let is_default = new.is_default == Some(true) || !has_default(&mut transaction, company, new.account_id).await?;
         if is_default {
             clear_default(&mut transaction, company, new.account_id, id).await?;
         }
@@ -63,7 +62,7 @@ impl Credentials {
         )
         .fetch_one(&mut *transaction)
         .await
-        .map_err(|error| StorageError::taken_or(error, NAME_TAKEN))?;
+        .map_err(|error| StorageError::taken_or(error, UNIQUE_NAME))?;
         let args = json!({
             "name": new.name,
             "account_id": new.account_id,
@@ -72,18 +71,18 @@ impl Credentials {
             "semantic_layer_url": origin(&new.semantic_layer_url),
             "is_default": is_default,
         });
-        Change::new(stamp, RequestType::CreateCredential, company, by)
+        AuditedChange::new(stamp, RequestType::CreateCredential, company, by)
             .of_credential(&new.name, new.account_id)
             .commit(transaction, &self.metrics, &args)
             .await?;
         Credential::try_from(row)
     }
 
-    /// Changes a credential of the company. `None`: it has none of that name, and nothing is written.
+    /// Changes a credential of the company. `None`: there is none with that name, and nothing is written.
     ///
     /// # Errors
     /// [`StorageError::InvalidName`], [`StorageError::InvalidUrl`], [`StorageError::NameTaken`],
-    /// [`StorageError::TokenRequired`], [`StorageError::NoKeyRing`] when a token is given, [`StorageError::Query`],
+    /// [`StorageError::TokenRequired`], [`StorageError::NoKeyRing`] if a token is given, [`StorageError::Query`],
     /// [`StorageError::Row`].
     pub async fn update(
         &self,
@@ -95,7 +94,7 @@ impl Credentials {
     ) -> Result<Option<Credential>, StorageError> {
         change.check()?;
         let mut transaction = self.pool.begin().await?;
-        let Some(old) = locked(&mut transaction, company, name).await? else {
+        let Some(old) = lock_and_get(&mut transaction, company, name).await? else {
             return Ok(None);
         };
         if change.redirects_token_of(&old) {
@@ -103,7 +102,7 @@ impl Credentials {
         }
         let id = old.id.0;
         let token_sealed = match &change.token {
-            Some(token) => Some(self.key_ring()?.seal(token, &place(company, id))),
+            Some(token) => Some(self.key_ring()?.encrypt(token, &token_aad(company, id))),
             None => None,
         };
         let account = change.account_id.unwrap_or(old.account_id);
@@ -112,7 +111,7 @@ impl Credentials {
             Some(true) => true,
             None if !moves => old.is_default,
             Some(false) | None if moves => !has_default(&mut transaction, company, account).await?,
-            // It stays the default where no other one could be.
+            // The only credential of an account stays its default.
             Some(false) | None => old.is_default && !has_other(&mut transaction, company, account, id).await?,
         };
         if becomes_default {
@@ -145,24 +144,24 @@ impl Credentials {
         )
         .fetch_one(&mut *transaction)
         .await
-        .map_err(|error| StorageError::taken_or(error, NAME_TAKEN))?;
+        .map_err(|error| StorageError::taken_or(error, UNIQUE_NAME))?;
 
-        let mut args = json!({"name": name, "account_id": old.account_id, "changed": change.told()});
+        let mut args = json!({"name": name, "account_id": old.account_id, "changed": change.logged()});
         if old.is_default
             && (moves || !becomes_default)
-            && let Some(heir) = promote_oldest(&mut transaction, company, old.account_id, id).await?
+            && let Some(successor) = promote_oldest(&mut transaction, company, old.account_id, id).await?
         {
-            args["new_default"] = json!(heir);
+            args["new_default"] = json!(successor);
         }
-        Change::new(stamp, RequestType::UpdateCredential, company, by)
+        AuditedChange::new(stamp, RequestType::UpdateCredential, company, by)
             .of_credential(name, old.account_id)
             .commit(transaction, &self.metrics, &args)
             .await?;
         Credential::try_from(row).map(Some)
     }
 
-    /// Deletes a credential of the company; the oldest other one of its account becomes the default in its place.
-    /// `false`: the company has none of that name, and nothing is written.
+    /// Deletes a credential of the company. If it was a default, the oldest other one of its account becomes the default.
+    /// `false`: there is none with that name, and nothing is written.
     ///
     /// # Errors
     /// [`StorageError::Query`], [`StorageError::Row`].
@@ -174,7 +173,7 @@ impl Credentials {
         name: &str,
     ) -> Result<bool, StorageError> {
         let mut transaction = self.pool.begin().await?;
-        let Some(old) = locked(&mut transaction, company, name).await? else {
+        let Some(old) = lock_and_get(&mut transaction, company, name).await? else {
             return Ok(false);
         };
         sqlx::query!(
@@ -186,11 +185,11 @@ impl Credentials {
         .await?;
         let mut args = json!({"name": name, "account_id": old.account_id});
         if old.is_default
-            && let Some(heir) = promote_oldest(&mut transaction, company, old.account_id, old.id.0).await?
+            && let Some(successor) = promote_oldest(&mut transaction, company, old.account_id, old.id.0).await?
         {
-            args["new_default"] = json!(heir);
+            args["new_default"] = json!(successor);
         }
-        Change::new(stamp, RequestType::DeleteCredential, company, by)
+        AuditedChange::new(stamp, RequestType::DeleteCredential, company, by)
             .of_credential(name, old.account_id)
             .commit(transaction, &self.metrics, &args)
             .await?;
@@ -198,21 +197,21 @@ impl Credentials {
     }
 }
 
-/// Waits for the company's turn; `false`: there is no such company. A new key or credential may still refer to it.
-async fn lock(connection: &mut PgConnection, company: CompanyId) -> Result<bool, StorageError> {
+/// Locks the row of the company, but not against foreign keys; `false`: there is no such company.
+async fn lock_company(connection: &mut PgConnection, company: CompanyId) -> Result<bool, StorageError> {
     let row = sqlx::query!("SELECT id FROM company WHERE id = $1 FOR NO KEY UPDATE", company.0)
         .fetch_optional(connection)
         .await?;
     Ok(row.is_some())
 }
 
-/// The credential of that name, when it is the company's turn.
-async fn locked(
+/// Locks the company and reads the credential with that name.
+async fn lock_and_get(
     connection: &mut PgConnection,
     company: CompanyId,
     name: &str,
 ) -> Result<Option<Credential>, StorageError> {
-    if !is_name(name) || !lock(connection, company).await? {
+    if !is_name(name) || !lock_company(connection, company).await? {
         return Ok(None);
     }
     let row = sqlx::query_as!(
@@ -247,44 +246,44 @@ async fn has_other(
     connection: &mut PgConnection,
     company: CompanyId,
     account: AccountId,
-    but: i64,
+    except: i64,
 ) -> Result<bool, StorageError> {
     let found = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM credential WHERE company_id = $1 AND account_id = $2 AND id <> $3) AS "found!""#,
         company.0,
         account.0,
-        but,
+        except,
     )
     .fetch_one(connection)
     .await?;
     Ok(found)
 }
 
-/// Makes room for another default.
+/// Removes the default of the account, unless it is `except`.
 async fn clear_default(
     connection: &mut PgConnection,
     company: CompanyId,
     account: AccountId,
-    but: i64,
+    except: i64,
 ) -> Result<(), StorageError> {
     sqlx::query!(
         "UPDATE credential SET is_default = false, version = version + 1, updated_at = now()
          WHERE company_id = $1 AND account_id = $2 AND is_default AND id <> $3",
         company.0,
         account.0,
-        but,
+        except,
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Makes the oldest other credential the default; its name, if there is one.
+/// Makes the oldest credential other than `except` the default, and returns its name.
 async fn promote_oldest(
     connection: &mut PgConnection,
     company: CompanyId,
     account: AccountId,
-    but: i64,
+    except: i64,
 ) -> Result<Option<String>, StorageError> {
     let row = sqlx::query!(
         "UPDATE credential SET is_default = true, version = version + 1, updated_at = now()
@@ -293,7 +292,7 @@ async fn promote_oldest(
          RETURNING name",
         company.0,
         account.0,
-        but,
+        except,
     )
     .fetch_optional(connection)
     .await?;

@@ -1,4 +1,4 @@
-//! What a credential is: as it is asked for, listed, changed, and ready for use.
+//! The types of a credential: new, listed, changed, and with its token.
 
 use chrono::{DateTime, Utc};
 use model::AccountId;
@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::StorageError;
+use crate::error::StorageError;
 
 /// The id of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,41 +19,41 @@ pub struct Credential {
     pub id: CredentialId,
     /// Its name within its company: [`CredentialChange::NAME_RULE`].
     pub name: String,
-    /// The account that the token is for.
+    /// The account of the token.
     pub account_id: AccountId,
-    /// Everything before `/v2/…` of the Administrative API.
+    /// The base URL of the Administrative API: everything before `/v2/…`.
     pub admin_url: Url,
     /// The origin of the Discovery API.
     pub metadata_url: Url,
     /// The origin of the Semantic Layer API.
     pub semantic_layer_url: Url,
-    /// Whether it serves requests for its account that name no credential. Exactly one of an account's does.
+    /// Whether requests for its account use it if they name no credential. True for one credential of each account.
     pub is_default: bool,
-    /// From 1; goes up whenever anything of it but the key that seals its token changes.
+    /// Starts at 1 and increases with every change except re-encryption.
     pub version: i64,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// When it got its version.
+    /// When it reached this version.
     pub updated_at: DateTime<Utc>,
 }
 
-/// A credential with its token, ready for use.
+/// A credential with its token.
 #[derive(Debug, Clone)]
 pub struct LoadedCredential {
-    /// All but the token.
+    /// Everything except the token.
     pub credential: Credential,
     /// dbt Cloud's token.
     pub token: SecretString,
 }
 
-/// A credential to make.
+/// A credential to create.
 #[derive(Debug, Clone)]
 pub struct NewCredential {
     /// Its name within its company: [`CredentialChange::NAME_RULE`].
     pub name: String,
-    /// The account that the token is for.
+    /// The account of the token.
     pub account_id: AccountId,
-    /// Everything before `/v2/…` of the Administrative API.
+    /// The base URL of the Administrative API: everything before `/v2/…`.
     pub admin_url: Url,
     /// The origin of the Discovery API.
     pub metadata_url: Url,
@@ -61,27 +61,27 @@ pub struct NewCredential {
     pub semantic_layer_url: Url,
     /// dbt Cloud's token.
     pub token: SecretString,
-    /// `Some(true)`: it becomes its account's default. The first one of an account does in any case.
+    /// `Some(true)`: it becomes its account's default. The first one of an account always does.
     pub is_default: Option<bool>,
 }
 
-/// What to change of a credential; `None` leaves it as it is.
+/// Changes of a credential; `None`: unchanged.
 #[derive(Debug, Clone, Default)]
 pub struct CredentialChange {
-    /// Another name.
+    /// New name.
     pub new_name: Option<String>,
-    /// Another account: there it becomes the default only if wanted or the first, and it leaves the old account as if
-    /// deleted.
+    /// New account. It becomes the default there only if it is the first one or `is_default` is `Some(true)`. In the old
+    /// account the effect is that of deletion.
     pub account_id: Option<AccountId>,
-    /// Another address of the Administrative API. One of another origin needs `token` as well.
+    /// New base URL of the Administrative API. Another origin requires `token`.
     pub admin_url: Option<Url>,
-    /// Another origin of the Discovery API. It needs `token` as well.
+    /// New origin of the Discovery API. Requires `token`.
     pub metadata_url: Option<Url>,
-    /// Another origin of the Semantic Layer API. It needs `token` as well.
+    /// New origin of the Semantic Layer API. Requires `token`.
     pub semantic_layer_url: Option<Url>,
-    /// Another token.
+    /// New token.
     pub token: Option<SecretString>,
-    /// `Some(true)`: it becomes its account's default. `Some(false)`: the oldest other one does, if there is one.
+    /// `Some(true)`: it becomes its account's default. `Some(false)`: the oldest other one becomes it, if any.
     pub is_default: Option<bool>,
 }
 
@@ -95,7 +95,7 @@ impl NewCredential {
 }
 
 impl CredentialChange {
-    /// What a credential's name is: one segment of a path, whatever a client makes of dots.
+    /// The rule for names: a path segment that URL normalisation cannot remove.
     pub const NAME_RULE: &str =
         "a credential's name has 1 to 100 of the characters A-Z a-z 0-9 . _ - and begins with a letter or digit";
 
@@ -107,34 +107,34 @@ impl CredentialChange {
         Ok(())
     }
 
-    /// Whether the stored token would go to another origin than it was given for.
+    /// Whether the stored token would be sent to another origin than before.
     pub(super) fn redirects_token_of(&self, old: &Credential) -> bool {
         let stored = [&old.admin_url, &old.metadata_url, &old.semantic_layer_url];
         let moves = |((_, new), old): ((_, Option<&Url>), &Url)| new.is_some_and(|new| new.origin() != old.origin());
         self.token.is_none() && self.urls().into_iter().zip(stored).any(moves)
     }
 
-    /// What the log tells of it: never a token; of an address only the origin.
-    pub(super) fn told(&self) -> Value {
-        let mut told = json!({});
+    /// The logged form: never a token; only the origin of an address.
+    pub(super) fn logged(&self) -> Value {
+        let mut logged = json!({});
         if let Some(name) = &self.new_name {
-            told["name"] = json!(name);
+            logged["name"] = json!(name);
         }
         if let Some(account) = self.account_id {
-            told["account_id"] = json!(account);
+            logged["account_id"] = json!(account);
         }
         for (field, url) in self.urls() {
             if let Some(url) = url {
-                told[field] = json!(origin(url));
+                logged[field] = json!(origin(url));
             }
         }
         if self.token.is_some() {
-            told["token"] = json!("replaced");
+            logged["token"] = json!("replaced");
         }
         if let Some(is_default) = self.is_default {
-            told["is_default"] = json!(is_default);
+            logged["is_default"] = json!(is_default);
         }
-        told
+        logged
     }
 
     fn urls(&self) -> [(&'static str, Option<&Url>); 3] {
@@ -146,7 +146,7 @@ impl CredentialChange {
     }
 }
 
-/// Scheme, host and port: what a row of the log keeps of an address.
+/// Scheme, host and port, the logged part of an address.
 pub(super) fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
@@ -168,12 +168,12 @@ fn check_name(name: &str) -> Result<(), StorageError> {
 }
 
 fn check_url(field: &'static str, url: &Url) -> Result<(), StorageError> {
-    let bare = url.username().is_empty()
+    let is_plain = url.username().is_empty()
         && url.password().is_none()
         && url.query().is_none()
         && url.fragment().is_none()
         && url.as_str().len() <= 2048;
-    if bare {
+    if is_plain {
         Ok(())
     } else {
         Err(StorageError::InvalidUrl(field))
@@ -200,7 +200,7 @@ impl TryFrom<CredentialRow> for Credential {
         let url = |text: &str| {
             Url::parse(text).map_err(|error| StorageError::Row {
                 table: "credential",
-                reason: format!("an address of {} is none: {error}", row.name),
+                reason: format!("invalid address of {}: {error}", row.name),
             })
         };
         Ok(Self {

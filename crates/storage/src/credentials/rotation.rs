@@ -1,48 +1,48 @@
-//! Re-sealing stored tokens with the first key of the ring, beside running gateways; and which keys they still need.
+//! Re-encrypts stored tokens with the first key of the ring while gateways run, and finds keys that are missing.
 
 use model::CompanyId;
 
-use super::{Credentials, place};
-use crate::{KeyRing, StorageError};
+use super::table::{Credentials, token_aad};
+use crate::error::StorageError;
+use crate::secrets::KeyRing;
 
-/// How many tokens are looked at in one query.
+/// Number of tokens per query.
 const BATCH: i64 = 100;
 
-/// What a rotation did.
+/// The result of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RotationReport {
-    /// So many tokens were sealed anew.
-    pub re_sealed: u64,
-    /// So many were sealed with the first key before.
+    /// Number of tokens that were re-encrypted.
+    pub re_encrypted: u64,
+    /// Number of tokens that were encrypted with the first key before.
     pub already: u64,
 }
 
-struct SealedRow {
+struct TokenRow {
     id: i64,
     company_id: i64,
     name: String,
     token_sealed: String,
 }
 
-/// One way through the table.
+/// One pass through the table.
 #[derive(Default)]
 struct Pass {
-    re_sealed: u64,
-    /// Tokens that were changed or deleted by others between reading and writing.
-    overtaken: u64,
+    re_encrypted: u64,
+    /// Number of tokens that another process changed or deleted between reading and writing.
+    conflicts: u64,
     unreadable: Option<StorageError>,
 }
 
 impl Credentials {
-    /// Seals every stored token with the ring's first key, whosever it is.
+    /// Re-encrypts the tokens of all companies with the ring's first key.
     ///
-    /// Safe beside running gateways that have this key as well: a token is exchanged only as long as it is the one that
-    /// was read, no lock is held in between, and version and use of a credential stay as they are. May be broken off
-    /// and repeated at will.
+    /// Safe while gateways run that have this key: a token is replaced only if it is still the one that was read, no lock
+    /// is held in between, and the credential's version does not change. Can be interrupted and repeated.
     ///
     /// # Errors
-    /// [`StorageError::NoKeyRing`]; [`StorageError::Token`] when one token does not open, after all others were sealed;
-    /// [`StorageError::Query`].
+    /// [`StorageError::NoKeyRing`]; [`StorageError::Token`] if a token cannot be decrypted, after all others were
+    /// re-encrypted; [`StorageError::Query`].
     pub async fn rotate(&self) -> Result<RotationReport, StorageError> {
         let key_ring = self.key_ring()?;
         let already = sqlx::query_scalar!(
@@ -51,28 +51,28 @@ impl Credentials {
         )
         .fetch_one(&self.pool)
         .await?;
-        let mut re_sealed = 0;
+        let mut re_encrypted = 0;
         loop {
             let pass = self.pass(key_ring).await?;
-            re_sealed += pass.re_sealed;
+            re_encrypted += pass.re_encrypted;
             match pass {
                 Pass {
                     unreadable: Some(error),
                     ..
                 } => return Err(error),
-                Pass { overtaken: 0, .. } => {
+                Pass { conflicts: 0, .. } => {
                     return Ok(RotationReport {
-                        re_sealed,
+                        re_encrypted,
                         already: already.unsigned_abs(),
                     });
                 }
-                // Whoever was first may have sealed with an older key.
+                // The other process may have encrypted with an older key.
                 Pass { .. } => {}
             }
         }
     }
 
-    /// The ids of keys that stored tokens need and the ring lacks, in alphabetical order.
+    /// The ids of keys that stored tokens need but the ring lacks, in alphabetical order.
     ///
     /// # Errors
     /// [`StorageError::Query`].
@@ -96,7 +96,7 @@ impl Credentials {
         let mut after = i64::MIN;
         loop {
             let batch = sqlx::query_as!(
-                SealedRow,
+                TokenRow,
                 "SELECT id, company_id, name, token_sealed FROM credential
                  WHERE id > $1 AND split_part(token_sealed, '.', 2) <> $2 ORDER BY id LIMIT $3",
                 after,
@@ -111,12 +111,12 @@ impl Credentials {
             after = last.id;
             for row in batch {
                 let company = CompanyId(row.company_id);
-                match self.open(company, row.id, &row.name, &row.token_sealed) {
+                match self.decrypt(company, row.id, &row.name, &row.token_sealed) {
                     Ok(token) => {
-                        let sealed = key_ring.seal(&token, &place(company, row.id));
-                        let exchanged = self.exchange(&row, &sealed).await?;
-                        pass.re_sealed += exchanged;
-                        pass.overtaken += 1 - exchanged;
+                        let encrypted = key_ring.encrypt(&token, &token_aad(company, row.id));
+                        let replaced = self.replace_token(&row, &encrypted).await?;
+                        pass.re_encrypted += replaced;
+                        pass.conflicts += 1 - replaced;
                     }
                     Err(error) => pass.unreadable = pass.unreadable.or(Some(error)),
                 }
@@ -124,13 +124,13 @@ impl Credentials {
         }
     }
 
-    /// Stores the new form if the old one is still there; 1 if so, else 0.
-    async fn exchange(&self, row: &SealedRow, sealed: &str) -> Result<u64, StorageError> {
+    /// Stores the new text if the old one is still stored; 1 if so, else 0.
+    async fn replace_token(&self, row: &TokenRow, encrypted: &str) -> Result<u64, StorageError> {
         let done = sqlx::query!(
             "UPDATE credential SET token_sealed = $3 WHERE id = $1 AND token_sealed = $2",
             row.id,
             row.token_sealed,
-            sealed,
+            encrypted,
         )
         .execute(&self.pool)
         .await?;

@@ -1,13 +1,13 @@
-//! The one statement that writes rows: open ones, whole ones, and the closing of open ones.
+//! The statement that inserts open and complete rows and closes open ones.
 
-use chrono::NaiveDate;
 use model::ClientType;
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgExecutor;
 
-use super::clean::CleanText;
-use super::row::{Closing, LogRow, Outcome};
+use super::row::{Closing, LogRow};
+use super::sanitised::SanitisedText;
+use crate::outcome::Outcome;
 
-/// The statement, from that source of rows and with what follows it. `$pick` makes a parameter of what a row holds.
+/// The statement with a source of rows and a trailing clause. `$pick` turns a column of the rows into a parameter.
 macro_rules! insert {
     ($rows:ident, $pick:ident, $source:literal, $tail:literal) => {
         sqlx::query!(
@@ -28,14 +28,14 @@ macro_rules! insert {
                 attempts, exchanges, bytes, finished_at, duration_ms)" + $tail,
             &$pick($rows, |row| row.fixed.request_uuid),
             &$pick($rows, |row| row.fixed.started_at),
-            &$pick($rows, |row| row.fixed.caller_request_id.as_ref().map(CleanText::as_str)) as _,
+            &$pick($rows, |row| row.fixed.caller_request_id.as_ref().map(SanitisedText::as_str)) as _,
             &$pick($rows, |row| row.fixed.surface.as_str()) as _,
             &$pick($rows, |row| row.fixed.request_type.client_type().map(ClientType::as_str)) as _,
             &$pick($rows, |row| row.fixed.request_type.as_str()) as _,
             &$pick($rows, |row| row.fixed.template.as_deref()) as _,
             &$pick($rows, |row| row.fixed.company_id.0),
             &$pick($rows, |row| row.fixed.api_key_id.map(i64::from)) as _,
-            &$pick($rows, |row| row.fixed.credential.as_ref().map(CleanText::as_str)) as _,
+            &$pick($rows, |row| row.fixed.credential.as_ref().map(SanitisedText::as_str)) as _,
             &$pick($rows, |row| row.fixed.account_id.map(i64::from)) as _,
             &$pick($rows, |row| end(row, |end| end.job_id).or(row.fixed.job_id).map(i64::from)) as _,
             &$pick($rows, |row| end(row, |end| end.run_id).or(row.fixed.run_id).map(i64::from)) as _,
@@ -43,7 +43,7 @@ macro_rules! insert {
             &$pick($rows, |row| row.fixed.instance_id.map(i64::from)) as _,
             &$pick($rows, |row| end(row, |end| end.status_code).map(i64::from)) as _,
             &$pick($rows, |row| row.outcome().map(Outcome::as_str)) as _,
-            &$pick($rows, |row| row.closing.as_ref()?.error.as_ref().map(CleanText::as_str)) as _,
+            &$pick($rows, |row| row.closing.as_ref()?.error.as_ref().map(SanitisedText::as_str)) as _,
             &$pick($rows, LogRow::attempts),
             &$pick($rows, |row| row.closing.as_ref().map_or("[]", |end| end.exchanges.as_str())) as _,
             &$pick($rows, |row| end(row, |end| end.bytes)) as _,
@@ -53,8 +53,7 @@ macro_rules! insert {
     };
 }
 
-/// One row, whose parameters are plain values: as it comes while little is asked. Postgres has less to do with it than
-/// with arrays of one.
+/// One row with plain values as parameters, the usual case at low load. It costs Postgres less than arrays of length one.
 macro_rules! insert_one {
     ($row:ident, $tail:literal) => {
         insert!(
@@ -69,8 +68,8 @@ macro_rules! insert_one {
     };
 }
 
-/// Any number of rows, whose parameters are arrays of one length. Taken apart in the list of columns: in FROM, Postgres
-/// would put each of them into a table of its own first.
+/// Many rows with arrays of equal length as parameters. `unnest` is in the select list because in FROM Postgres would
+/// first materialise each array.
 macro_rules! insert_many {
     ($rows:ident, $tail:literal) => {
         insert!(
@@ -88,7 +87,7 @@ macro_rules! insert_many {
     };
 }
 
-macro_rules! over_the_open_one {
+macro_rules! upsert {
     ($insert:ident, $rows:ident) => {
         $insert!(
             $rows,
@@ -110,12 +109,12 @@ macro_rules! over_the_open_one {
     };
 }
 
-/// Writes all rows with one statement. A row may be written again: an open one never overwrites, a whole one overwrites
-/// an open or abandoned one. So a group whose commit got no answer is simply sent again.
+/// Writes all rows with one statement. Writing a row again is safe: an open row never overwrites, a complete row
+/// overwrites an open or abandoned one. So a group whose commit got no answer can be sent again.
 ///
-/// `are_new`: none of the rows can be there yet, which makes each a third cheaper for Postgres.
+/// `are_new`: none of the rows exists yet, which makes each a third cheaper for Postgres.
 ///
-/// The rows' UUIDs must differ, and the partitions of their days must exist ([`ensure_partition`]).
+/// The UUIDs must differ, and the partitions must exist ([`ensure_partition`](super::partitions::ensure_partition)).
 pub(crate) async fn insert_rows(
     executor: impl PgExecutor<'_>,
     rows: &[LogRow],
@@ -123,24 +122,15 @@ pub(crate) async fn insert_rows(
 ) -> Result<(), sqlx::Error> {
     match (rows, are_new) {
         ([row], true) => insert_one!(row, "").execute(executor).await?,
-        ([row], false) => over_the_open_one!(insert_one, row).execute(executor).await?,
+        ([row], false) => upsert!(insert_one, row).execute(executor).await?,
         (rows, true) => insert_many!(rows, "").execute(executor).await?,
-        (rows, false) => over_the_open_one!(insert_many, rows).execute(executor).await?,
+        (rows, false) => upsert!(insert_many, rows).execute(executor).await?,
     };
     Ok(())
 }
 
-/// What is known of a row's end.
 fn end<T>(row: &LogRow, pick: impl Fn(&Closing) -> Option<T>) -> Option<T> {
     row.closing.as_ref().and_then(pick)
-}
-
-/// Makes the partition of that UTC day if it is missing.
-pub(crate) async fn ensure_partition(connection: &mut PgConnection, day: NaiveDate) -> Result<(), sqlx::Error> {
-    sqlx::query!("SELECT request_log_ensure_partition($1)", day)
-        .fetch_one(connection)
-        .await?;
-    Ok(())
 }
 
 fn value<'r, T>(row: &'r LogRow, pick: impl Fn(&'r LogRow) -> T) -> T {

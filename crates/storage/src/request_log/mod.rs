@@ -1,23 +1,28 @@
-//! The request log: what a row is, how it is cleaned, queued, and written in groups; and how it is read.
+//! The request log: its rows, the queue and the writer, the partitions, and reading it.
 
-mod clean;
 mod insert;
 mod partitions;
-mod pg;
+mod postgres;
 mod queue;
 mod reading;
+mod receipt;
 mod row;
+mod sanitised;
+mod sink;
 mod writer;
 
-pub(crate) use clean::CleanText;
-pub use clean::RowLimits;
-pub(crate) use insert::{ensure_partition, insert_rows};
+pub(crate) use insert::insert_rows;
 pub use partitions::Partitions;
-pub use pg::PgRequestLog;
-pub use queue::{LogError, LogQueue, LogSlot, QueueSettings, Receipt};
+pub(crate) use partitions::ensure_partition;
+pub use postgres::PgRequestLog;
+pub use queue::{LogQueue, LogSlot};
 pub use reading::{
     LogFilter, LogPage, LogPosition, LogReadSettings, LogRecord, LogVisibility, OutcomeFilter, PageLimit, Percentiles,
     RequestLogs, TypeSummary,
 };
-pub use row::{Closing, FixedColumns, LogRow, Outcome};
-pub use writer::{RequestLog, WriteError};
+pub use receipt::{LogError, Receipt};
+pub use row::{Closing, FixedColumns, LogRow};
+pub use sanitised::RowLimits;
+pub(crate) use sanitised::SanitisedText;
+pub use sink::{RequestLog, WriteError};
+pub use writer::QueueSettings;

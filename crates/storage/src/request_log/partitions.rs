@@ -1,7 +1,7 @@
-//! The days of the log: partitions are made ahead of their rows, and dropped when they have expired.
+//! Creates the partitions of the log before they are needed, and drops expired ones.
 //!
-//! Called by `gateway` at start and every minute. Nothing here holds up a reader or a writer: a partition is first taken
-//! out of the table concurrently, which waits for those who use it, and only then dropped.
+//! Called by `gateway` at start and every minute. Blocks neither readers nor writers: a partition is first detached
+//! concurrently, which waits for queries that use it, and then dropped.
 
 use std::time::Duration;
 
@@ -9,44 +9,43 @@ use chrono::{Days, NaiveDate};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 
-use super::insert::ensure_partition;
-use crate::{Database, StorageError};
+use crate::database::Database;
+use crate::error::StorageError;
 
-/// Says of a table that it was a partition and we were about to drop it. What an operator detached does not bear it.
+/// The comment on a table that the gateway detached in order to drop it. Tables that an operator detached lack it.
 const MARK: &str = "dbt-gateway: expired, to be dropped";
 
-/// The partitions of `request_log`, one a UTC day.
+/// The partitions of `request_log`, one per UTC day.
 #[derive(Debug, Clone)]
 pub struct Partitions {
     options: PgConnectOptions,
 }
 
-/// A day's table that has expired.
+/// The table of an expired day.
 #[derive(sqlx::FromRow)]
 struct Expired {
     name: String,
     is_attached: bool,
-    /// Half taken out: whoever began it did not live to end it.
+    /// The process that detached it died before the end.
     is_pending: bool,
 }
 
 impl Partitions {
-    /// How many days ahead partitions are made.
+    /// Number of days after today for which partitions are created.
     pub const DAYS_AHEAD: u64 = 2;
 
-    /// The partitions of that database. A partition that is still read is waited for at most so long; it is then
-    /// dropped the next time.
-    pub fn new(database: &Database, patience: Duration) -> Self {
+    /// `timeout` limits the wait for queries that read an expired partition; it is then dropped on the next run.
+    pub fn new(database: &Database, timeout: Duration) -> Self {
         let options = database.pool().connect_options().as_ref().clone();
-        let patience = patience.as_millis().to_string();
+        let timeout = timeout.as_millis().to_string();
         Self {
             options: options
                 .application_name("dbt-gateway partitions")
-                .options([("statement_timeout", patience.as_str())]),
+                .options([("statement_timeout", timeout.as_str())]),
         }
     }
 
-    /// Makes the partitions of today and of the next [`Self::DAYS_AHEAD`] days where they are missing.
+    /// Creates missing partitions of today and the next [`Self::DAYS_AHEAD`] days.
     ///
     /// # Errors
     /// [`StorageError::Query`].
@@ -60,21 +59,21 @@ impl Partitions {
         Ok(connection.close().await?)
     }
 
-    /// Drops the partitions of all days but the last `retention_days` before today, and returns their names. Today is
-    /// the earlier one of `today` and the database's, so that one clock that is ahead costs no row.
+    /// Drops the partitions older than `retention_days` before today, and returns their names. Today is the earlier of
+    /// `today` and the database's date, so that one clock that is ahead loses no row.
     ///
-    /// Of several processes that try at once one does it.
+    /// Of several concurrent processes one does it.
     ///
     /// # Errors
-    /// [`StorageError::Query`]; among them that a partition is still read.
+    /// [`StorageError::Query`], also when a partition is still read at the timeout.
     pub async fn drop_expired(&self, today: NaiveDate, retention_days: u32) -> Result<Vec<String>, StorageError> {
         let mut connection = self.options.connect().await?;
-        // Held by the connection, hence let go when it closes.
-        let is_ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtext('request_log_drop_expired'))")
+        // A session lock: released when the connection closes.
+        let is_locked: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtext('request_log_drop_expired'))")
             .fetch_one(&mut connection)
             .await?;
         let mut dropped = Vec::new();
-        if is_ours {
+        if is_locked {
             for table in expired(&mut connection, today, retention_days).await? {
                 drop_table(&mut connection, &table).await?;
                 dropped.push(table.name);
@@ -85,8 +84,8 @@ impl Partitions {
     }
 }
 
-/// The tables of expired days that are partitions, half or whole, or that we took out and did not drop. Names of one
-/// length sort as their days do; a day after the year 9999 has a longer name and is never over.
+/// The expired tables: attached, half detached, or detached by the gateway and not dropped. Names of equal length sort
+/// by day; a day after the year 9999 has a longer name and never expires.
 async fn expired(
     connection: &mut PgConnection,
     today: NaiveDate,
@@ -110,13 +109,13 @@ async fn expired(
 }
 
 async fn drop_table(connection: &mut PgConnection, table: &Expired) -> Result<(), sqlx::Error> {
-    // Of the form that `expired` looks for: nothing to quote.
+    // Matches the pattern in `expired`, so it needs no quotes.
     let name = &table.name;
     let mut steps = Vec::new();
     if table.is_pending {
         steps.push(format!("ALTER TABLE request_log DETACH PARTITION {name} FINALIZE"));
     } else if table.is_attached {
-        // So that the next one knows what to do with the table, should this one not get to the end.
+        // If this process dies, the next run finds the mark and drops the table.
         steps.push(format!("COMMENT ON TABLE {name} IS '{MARK}'"));
         steps.push(format!("ALTER TABLE request_log DETACH PARTITION {name} CONCURRENTLY"));
     }
@@ -124,5 +123,13 @@ async fn drop_table(connection: &mut PgConnection, table: &Expired) -> Result<()
     for step in steps {
         sqlx::raw_sql(AssertSqlSafe(step)).execute(&mut *connection).await?;
     }
+    Ok(())
+}
+
+/// Creates the partition of that UTC day if it is missing.
+pub(crate) async fn ensure_partition(connection: &mut PgConnection, day: NaiveDate) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT request_log_ensure_partition($1)", day)
+        .fetch_one(connection)
+        .await?;
     Ok(())
 }

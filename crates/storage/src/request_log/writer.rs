@@ -1,63 +1,45 @@
-//! The writer: one task that takes every row that is ready and writes them with one commit.
+//! The writer: one task that takes all queued rows and writes them with one commit.
 //!
-//! Nobody waits for a timer: while one commit is under way the next group gathers, so an idle gateway writes at once
-//! and a busy one shares commits.
+//! There is no timer: the next group gathers during a commit, so an idle gateway writes immediately and a busy one
+//! shares commits.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::queue::{LogError, QueueSettings};
+use super::receipt::{Committed, Entry, LogError};
 use super::row::LogRow;
-use crate::StorageMetrics;
+use super::sink::{RequestLog, WriteError};
+use crate::metrics::StorageMetrics;
 
-/// Where groups of rows go. [`super::PgRequestLog`] is the real one.
-#[async_trait]
-pub trait RequestLog: Send + Sync {
-    /// Writes all rows, which have different UUIDs, with one commit; or none. Writing a row again is harmless.
-    ///
-    /// # Errors
-    /// [`WriteError`].
-    async fn write(&self, rows: &[LogRow]) -> Result<(), WriteError>;
-}
-
-/// Why a group was not written.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// The database is away or cannot take any row now: the same group may succeed later.
-    #[error("the request log cannot be written now")]
-    Unavailable(#[source] sqlx::Error),
-    /// The database did not answer in time; the rows may have been written or not.
-    #[error("the database did not answer within {0:?}")]
-    TooSlow(Duration),
-    /// The database takes other rows, but not one of these.
-    #[error("a row was refused by the database")]
-    Rejected(#[source] sqlx::Error),
-}
-
-/// A row in the queue, and who waits for its commit.
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) row: LogRow,
-    pub(super) done: oneshot::Sender<Result<(), LogError>>,
+/// How rows are queued and written.
+#[derive(Debug, Clone, Copy)]
+pub struct QueueSettings {
+    /// Maximum number of queued and reserved rows, from 2.
+    pub capacity: usize,
+    /// Maximum number of rows per commit, from 1.
+    pub group_max_rows: usize,
+    /// The first pause after a failed commit.
+    pub retry_min: Duration,
+    /// The longest pause after failed commits.
+    pub retry_max: Duration,
 }
 
 pub(super) struct Writer {
     pub(super) sink: Arc<dyn RequestLog>,
     pub(super) queue: mpsc::Receiver<Entry>,
     pub(super) settings: QueueSettings,
-    /// Cancelled: no new rows; what is queued or promised is still written.
+    /// Cancelled: no new reservations; queued and reserved rows are still written.
     pub(super) closing: CancellationToken,
-    /// Cancelled: give up what cannot be written.
+    /// Cancelled: rows whose write fails are lost.
     pub(super) give_up: CancellationToken,
     pub(super) metrics: Arc<StorageMetrics>,
 }
 
 impl Writer {
-    /// Runs until the queue is closed and empty. Returns how many rows were given up.
+    /// Runs until the queue is closed and empty. Returns the number of lost rows.
     pub(super) async fn run(mut self) -> usize {
         let mut lost = 0;
         let mut ready = Vec::new();
@@ -78,23 +60,23 @@ impl Writer {
         }
     }
 
-    /// Writes the group, however long it takes, and tells those who wait. Returns how many rows were given up.
+    /// Writes the group, retrying until it succeeds, and resolves the receipts. Returns the number of lost rows.
     ///
-    /// Where one row is poisonous the group is halved until the culprit stands alone, and that one is written without
-    /// what came from outside.
+    /// A rejected group is halved until the rejected row is alone; that row is then written without caller-supplied
+    /// values.
     async fn write(&self, group: &mut Group) -> usize {
         let mut pause = self.settings.retry_min;
-        let (mut is_reduced, mut is_away) = (false, false);
+        let (mut is_reduced, mut is_unavailable) = (false, false);
         loop {
             let begun = Instant::now();
             let written = self.sink.write(&group.rows).await;
             if let Err(error) = &written {
-                self.metrics.failed(error);
+                self.metrics.commit_failed(error.reason());
             }
             let error = match written {
                 Ok(()) => {
                     self.metrics.committed(group.rows.len(), begun.elapsed());
-                    group.answer(Ok(()));
+                    group.resolve(Ok(()));
                     return 0;
                 }
                 Err(WriteError::Rejected(error)) => {
@@ -107,22 +89,22 @@ impl Writer {
                     if is_reduced {
                         tracing::error!(request.uuid = %request_uuid, error = cause, "row lost: refused even without its details");
                         self.metrics.lost(1);
-                        group.answer(Err(LogError::Refused));
+                        group.resolve(Err(LogError::Refused));
                         return 1;
                     }
                     tracing::error!(request.uuid = %request_uuid, error = cause, "row refused by the database, written without its details");
-                    *row = row.with_fixed_columns_only(&format!("row refused by the database: {error}"));
+                    *row = row.reduced(&format!("row refused by the database: {error}"));
                     is_reduced = true;
                     continue;
                 }
                 Err(error) => error,
             };
-            tell_of_outage(&error, group.rows.len(), std::mem::replace(&mut is_away, true));
+            log_outage(&error, group.rows.len(), std::mem::replace(&mut is_unavailable, true));
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(self.settings.retry_max),
                 () = self.give_up.cancelled() => {
                     self.metrics.lost(group.rows.len());
-                    group.answer(Err(LogError::Unavailable));
+                    group.resolve(Err(LogError::Unavailable));
                     return group.rows.len();
                 }
             }
@@ -130,8 +112,8 @@ impl Writer {
     }
 }
 
-/// A person is told once an outage.
-fn tell_of_outage(error: &WriteError, rows: usize, is_known: bool) {
+/// One `ERROR` line per outage, since a person must act on it.
+fn log_outage(error: &WriteError, rows: usize, is_known: bool) {
     let error = error as &dyn std::error::Error;
     if is_known {
         tracing::warn!(rows, error, "request log still not written");
@@ -140,28 +122,28 @@ fn tell_of_outage(error: &WriteError, rows: usize, is_known: bool) {
     }
 }
 
-/// Rows with different UUIDs, and who waits for each.
+/// Rows with different UUIDs, and the receipts of each.
 struct Group {
     rows: Vec<LogRow>,
-    waiting: Vec<Vec<oneshot::Sender<Result<(), LogError>>>>,
+    waiting: Vec<Vec<Committed>>,
 }
 
 impl Group {
-    /// A row that is opened and closed within one group is written once, whole.
+    /// A row that is opened and closed within one group is written once.
     fn of(entries: impl Iterator<Item = Entry>) -> Self {
         let mut group = Self {
             rows: Vec::new(),
             waiting: Vec::new(),
         };
-        let mut places = std::collections::HashMap::new();
-        for Entry { row, done } in entries {
-            let place = *places.entry(row.request_uuid()).or_insert(group.rows.len());
-            if place == group.rows.len() {
+        let mut positions = std::collections::HashMap::new();
+        for Entry { row, committed } in entries {
+            let position = *positions.entry(row.request_uuid()).or_insert(group.rows.len());
+            if position == group.rows.len() {
                 group.rows.push(row);
-                group.waiting.push(vec![done]);
+                group.waiting.push(vec![committed]);
             } else {
-                group.rows[place] = row;
-                group.waiting[place].push(done);
+                group.rows[position] = row;
+                group.waiting[position].push(committed);
             }
         }
         group
@@ -175,10 +157,10 @@ impl Group {
         })
     }
 
-    fn answer(&mut self, result: Result<(), LogError>) {
-        for done in self.waiting.drain(..).flatten() {
-            // Nobody waits any more: the caller's deadline has passed.
-            let _ = done.send(result);
+    fn resolve(&mut self, result: Result<(), LogError>) {
+        for committed in self.waiting.drain(..).flatten() {
+            // Fails if the caller's deadline has passed.
+            let _ = committed.send(result);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The ring of encryption keys: several may open, the first one seals.
+//! The ring of encryption keys: the first one encrypts, all of them decrypt.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 const KEY_BYTES: usize = 32;
-/// Of one key: 32 bytes with padding.
+/// Length of one key, with padding.
 const KEY_BASE64_CHARS: usize = 44;
 
-/// The encryption keys of this process, at least one. Its memory is wiped when dropped; `Debug` prints the ids alone.
+/// The encryption keys of this process, at least one. Zeroised when dropped; `Debug` prints the ids only.
 ///
-/// To change keys: give every replica the new key behind the old one, then put it first everywhere, then rotate
-/// ([`Credentials::rotate`](crate::Credentials::rotate)), then drop the old one.
+/// To change keys: add the new key after the old one in every replica, then move it to the front everywhere, then rotate
+/// ([`Credentials::rotate`](crate::Credentials::rotate)), then remove the old one.
 pub struct KeyRing {
     keys: Vec<EncryptionKey>,
 }
@@ -25,16 +25,16 @@ pub(super) struct EncryptionKey {
     pub(super) bytes: SecretBox<[u8; KEY_BYTES]>,
 }
 
-/// Why a text is no ring of keys. Positions count from 1; nothing of a key is repeated.
+/// Why a text is not a key ring. Positions count from 1. No part of a key is repeated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRingError {
-    /// There is no key at all.
+    /// There is no key.
     #[error("there is no encryption key")]
     Empty,
     /// There is no colon between id and key.
     #[error("encryption key {position} is not of the form id:base64")]
     Form {
-        /// Which one.
+        /// Its position.
         position: usize,
     },
     /// The id is empty, too long, or has other characters.
@@ -43,40 +43,39 @@ pub enum KeyRingError {
         KeyRing::ID_MAX_CHARS
     )]
     Id {
-        /// Which one.
+        /// Its position.
         position: usize,
     },
-    /// What stands for the key is not base64, or not of 32 bytes.
+    /// The key is not the base64 of 32 bytes.
     #[error("encryption key {position} is not the base64 of {KEY_BYTES} bytes")]
     Key {
-        /// Which one.
+        /// Its position.
         position: usize,
     },
-    /// Two keys have one id.
+    /// Two keys have the same id.
     #[error("two encryption keys have the id `{id}`")]
     DuplicateId {
-        /// The id of both.
+        /// The id.
         id: String,
     },
     /// One key has two ids: rotating from one to the other would change nothing.
     #[error("the encryption keys `{first}` and `{second}` are the same key")]
     DuplicateKey {
-        /// The id of the one.
+        /// One id.
         first: String,
-        /// The id of the other.
+        /// The other id.
         second: String,
     },
 }
 
 impl KeyRing {
-    /// The longest id of a key, in characters.
+    /// Maximum length of a key's id, in characters.
     pub const ID_MAX_CHARS: usize = 32;
 
-    /// Reads `id:base64,id2:base64`; the first key seals. White space around an entry does not count, so that a file
-    /// may end with a line break or have one after each comma.
+    /// Parses `id:base64,id2:base64`. White space around an entry is ignored, so that a file may contain line breaks.
     ///
     /// # Errors
-    /// [`KeyRingError`], which never repeats any of a key.
+    /// [`KeyRingError`].
     pub fn parse(text: &str) -> Result<Self, KeyRingError> {
         if text.trim().is_empty() {
             return Err(KeyRingError::Empty);
@@ -103,9 +102,9 @@ impl KeyRing {
         Ok(Self { keys: vec![key] })
     }
 
-    /// What [`Self::parse`] reads: for a file that nobody else may read.
+    /// The text that [`Self::parse`] reads, for a file with mode 0600.
     pub fn to_text(&self) -> SecretString {
-        // Room for all of it from the start: growing would leave copies behind.
+        // With sufficient capacity: growing would leave copies in memory.
         let chars: usize = self.keys.iter().map(|key| key.id.len() + KEY_BASE64_CHARS + 2).sum();
         let mut text = String::with_capacity(chars - 1);
         for key in &self.keys {
@@ -119,18 +118,18 @@ impl KeyRing {
         SecretString::from(text)
     }
 
-    /// The id of the key that seals.
+    /// The id of the key that encrypts.
     pub fn encrypts_with(&self) -> &str {
         &self.first().id
     }
 
-    /// The ids of all keys, the one that seals first.
+    /// The ids of all keys, the one that encrypts first.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().map(|key| key.id.as_str())
     }
 
     pub(super) fn first(&self) -> &EncryptionKey {
-        // No ring is built without a key.
+        // A ring has at least one key.
         &self.keys[0]
     }
 
@@ -171,7 +170,7 @@ impl EncryptionKey {
         if !is_key_id(id) {
             return Err(KeyRingError::Id { position });
         }
-        // Zeroized, and never larger than at first, so that no copy stays behind.
+        // Zeroised, and never reallocated, so that no copy is left.
         let mut decoded = Zeroizing::new(Vec::with_capacity(base64.len()));
         STANDARD_PAD_INDIFFERENT
             .decode_vec(base64, &mut decoded)
@@ -200,7 +199,7 @@ mod tests {
     const TWO: &str = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 
     #[test]
-    fn a_ring_is_written_as_it_is_read() {
+    fn a_ring_is_formatted_as_it_was_parsed() {
         let text = format!("new:{ONE},old-1_:{TWO}");
         let ring = KeyRing::parse(&text).unwrap();
         assert_eq!(ring.encrypts_with(), "new");
@@ -209,14 +208,14 @@ mod tests {
     }
 
     #[test]
-    fn white_space_around_entries_and_missing_padding_do_not_matter() {
+    fn white_space_around_entries_and_missing_padding_are_accepted() {
         let unpadded = ONE.trim_end_matches('=');
         let ring = KeyRing::parse(&format!(" new:{unpadded},\n old:{TWO}\n")).unwrap();
         assert_eq!(ring.to_text().expose_secret(), format!("new:{ONE},old:{TWO}"));
     }
 
     #[test]
-    fn generated_keys_differ_and_survive_their_text() {
+    fn generated_keys_differ_and_can_be_parsed_again() {
         let one = KeyRing::generate("k1").unwrap();
         let two = KeyRing::generate("k1").unwrap();
         assert_ne!(one.to_text().expose_secret(), two.to_text().expose_secret());
@@ -227,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_ring_is_refused_by_position_or_id_and_nothing_of_a_key_is_repeated() {
+    fn errors_name_position_or_id_and_no_part_of_a_key() {
         let long = "x".repeat(33);
         let cases = [
             (String::new(), KeyRingError::Empty),
@@ -238,7 +237,7 @@ mod tests {
             (format!(":{ONE}"), KeyRingError::Id { position: 1 }),
             (format!("ключ:{ONE}"), KeyRingError::Id { position: 1 }),
             (format!("{long}:{ONE}"), KeyRingError::Id { position: 1 }),
-            // Id and key the wrong way round.
+            // Id and key swapped.
             (format!("{ONE}:a"), KeyRingError::Id { position: 1 }),
             (format!("a:{ONE},b:{TWO}!"), KeyRingError::Key { position: 2 }),
             (format!("a:{}", &ONE[..40]), KeyRingError::Key { position: 1 }),
@@ -259,13 +258,13 @@ mod tests {
         for (text, expected) in cases {
             let error = KeyRing::parse(&text).expect_err(&text);
             assert_eq!(error, expected, "{text}");
-            let told = format!("{error} {error:?}");
-            assert!(!told.contains("AQEB") && !told.contains("AgIC"), "{told}");
+            let message = format!("{error} {error:?}");
+            assert!(!message.contains("AQEB") && !message.contains("AgIC"), "{message}");
         }
     }
 
     #[test]
-    fn debug_prints_ids_alone() {
+    fn debug_prints_ids_only() {
         let ring = KeyRing::parse(&format!("new:{ONE},old:{TWO}")).unwrap();
         assert_eq!(format!("{ring:?}"), r#"KeyRing["new", "old"]"#);
         assert!(!format!("{ring:#?} {:?}", ring.to_text()).contains("AQEB"));

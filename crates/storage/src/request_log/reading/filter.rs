@@ -1,34 +1,34 @@
-//! Which rows: what the caller may see, and what it asks for.
+//! Selects rows: by what the caller may see, and by filters.
 
 use chrono::{DateTime, Utc};
 use model::{AccountId, ApiKeyId, CompanyId, JobId, RequestType, RunId, Surface};
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use crate::request_log::row::Outcome;
+use crate::outcome::Outcome;
 
-/// Which of its company's rows a caller sees.
+/// Which rows of their company a caller may see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogVisibility {
-    /// All of them.
+    /// All rows.
     All,
-    /// Those of its own requests.
+    /// Requests made with this key.
     Own(ApiKeyId),
-    /// Those of its own requests, and those about these accounts.
+    /// Requests made with this key, and requests to these accounts.
     OwnAndAccounts(ApiKeyId, Vec<AccountId>),
 }
 
-/// How a request ended, or that it has not.
+/// An outcome, or none yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutcomeFilter {
-    /// Under way; or its end is not written yet.
+    /// In flight, or its end is not written yet.
     Open,
-    /// Ended so.
+    /// Ended with this outcome.
     Ended(Outcome),
 }
 
 impl OutcomeFilter {
-    /// The spelling for requests under way, beside those of [`Outcome`].
+    /// The spelling of [`Self::Open`]; those of [`Outcome`] complete the list.
     pub const OPEN: &'static str = "open";
 
     /// Every filter.
@@ -45,50 +45,49 @@ impl OutcomeFilter {
     }
 }
 
-/// What is asked for; a field that is `None` lets everything through.
+/// Conditions that must all hold; `None` matches every row.
 #[derive(Debug, Clone, Default)]
 pub struct LogFilter {
-    /// Arrived then or later.
+    /// Earliest arrival, inclusive.
     pub from: Option<DateTime<Utc>>,
-    /// Arrived earlier.
+    /// Latest arrival, exclusive.
     pub to: Option<DateTime<Utc>>,
     /// The operation.
     pub request_type: Option<RequestType>,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Option<OutcomeFilter>,
     /// dbt Cloud's last status.
     pub status_code: Option<u16>,
-    /// The set of routes it came through.
+    /// The set of routes.
     pub surface: Option<Surface>,
-    /// The key that asked.
+    /// The caller's API key.
     pub api_key_id: Option<ApiKeyId>,
-    /// The account it is about.
+    /// The account.
     pub account_id: Option<AccountId>,
-    /// The job it is about.
+    /// The job.
     pub job_id: Option<JobId>,
-    /// The run it is about.
+    /// The run.
     pub run_id: Option<RunId>,
 }
 
-/// The place of a row in the order of the log.
+/// The position of a row in the order of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogPosition {
-    /// When the request arrived, to the microsecond.
+    /// Arrival, in microseconds.
     pub started_at: DateTime<Utc>,
-    /// Its name.
+    /// The row's UUID.
     pub request_uuid: Uuid,
 }
 
-/// A `SELECT` from the log of one company, as it grows.
+/// Builds a `SELECT` from the log of one company.
 pub(super) struct Search(QueryBuilder<Postgres>);
 
 impl Search {
-    /// `columns` of what the caller may see.
-    pub(super) fn of(columns: &str, company: CompanyId, sight: &LogVisibility) -> Self {
+    pub(super) fn new(columns: &str, company: CompanyId, visibility: &LogVisibility) -> Self {
         let mut query = QueryBuilder::new("SELECT ");
         query.push(columns);
         query.push(" FROM request_log WHERE company_id = ").push_bind(company.0);
-        match sight {
+        match visibility {
             LogVisibility::All => {}
             LogVisibility::Own(key) => {
                 query.push(" AND api_key_id = ").push_bind(key.0);
@@ -126,7 +125,7 @@ impl Search {
             Some(OutcomeFilter::Ended(outcome)) => {
                 self.and("outcome = ", Some(outcome.as_str()));
                 if outcome != Outcome::Succeeded {
-                    // In these words the index of failures says what it holds.
+                    // The predicate of the index `request_log_failed`, so that Postgres uses it.
                     self.0.push(" AND outcome <> 'succeeded'");
                 }
             }
@@ -139,7 +138,7 @@ impl Search {
         self.and("run_id = ", run_id.map(i64::from));
     }
 
-    pub(super) fn named(&mut self, request_uuid: Uuid) {
+    pub(super) fn with_uuid(&mut self, request_uuid: Uuid) {
         self.and("request_uuid = ", Some(request_uuid));
     }
 
@@ -149,7 +148,7 @@ impl Search {
             request_uuid,
         }) = after
         {
-            // The first condition says nothing new, but by it later days are left out.
+            // Implied by the second condition, but needed to skip the partitions of later days.
             self.and("started_at <= ", Some(started_at));
             self.and("(started_at, request_uuid) < (", Some(started_at));
             self.0.push(", ").push_bind(request_uuid).push(")");

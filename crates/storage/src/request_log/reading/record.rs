@@ -1,4 +1,4 @@
-//! A row as it is read.
+//! A row as read from the table.
 
 use chrono::{DateTime, Utc};
 use model::{AccountId, ApiKeyId, InstanceId, JobId, RunId};
@@ -6,66 +6,66 @@ use serde_json::value::RawValue;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::LogPosition;
+use super::filter::LogPosition;
 
-/// What [`RecordRow`] is read from.
+/// The columns of [`RecordRow`].
 pub(super) const COLUMNS: &str = "request_uuid, caller_request_id, surface, client_type, request_type, template, \
      api_key_id, credential, account_id, job_id, run_id, args, status_code, outcome, error, attempts, exchanges, bytes, \
      served_from, instance_id, started_at, finished_at, duration_ms";
 
-/// A request on record. Its vocabularies are texts: a newer replica may write words that this one does not know.
+/// A logged request. Enumerations are texts, because a newer replica may write values that this version lacks.
 #[derive(Debug, Clone)]
 pub struct LogRecord {
-    /// Its name.
+    /// The `x-request-id` of the answer.
     pub request_uuid: Uuid,
-    /// What its caller called it.
+    /// The `x-request-id` of the caller.
     pub caller_request_id: Option<String>,
-    /// The set of routes it came through.
+    /// The set of routes.
     pub surface: String,
-    /// The API of dbt Cloud.
+    /// The dbt Cloud API.
     pub client_type: Option<String>,
     /// The operation.
     pub request_type: String,
     /// The route, without ids.
     pub template: Option<String>,
-    /// The key that asked; `None` for a command.
+    /// The caller's API key; `None` for a command.
     pub api_key_id: Option<ApiKeyId>,
-    /// The credential by which dbt Cloud was asked.
+    /// The credential sent to dbt Cloud.
     pub credential: Option<String>,
-    /// The account it is about.
+    /// The account.
     pub account_id: Option<AccountId>,
-    /// The job it is about.
+    /// The job.
     pub job_id: Option<JobId>,
-    /// The run it is about.
+    /// The run.
     pub run_id: Option<RunId>,
     /// The arguments: an object.
     pub args: Box<RawValue>,
     /// dbt Cloud's last status.
     pub status_code: Option<i32>,
-    /// How it ended; `None` while open.
+    /// The outcome; `None` while open.
     pub outcome: Option<String>,
-    /// What went wrong.
+    /// The error message.
     pub error: Option<String>,
-    /// How many HTTP exchanges it took.
+    /// Number of HTTP exchanges with dbt Cloud.
     pub attempts: i32,
-    /// The first of them: a list.
+    /// The first exchanges: a list.
     pub exchanges: Box<RawValue>,
-    /// How many bytes of body came from dbt Cloud.
+    /// Bytes of body from dbt Cloud.
     pub bytes: Option<i64>,
-    /// Where the answer came from.
+    /// The source of the answer.
     pub served_from: Option<String>,
-    /// The process that had it.
+    /// The process that handled it.
     pub instance_id: Option<InstanceId>,
-    /// When it arrived.
+    /// Arrival.
     pub started_at: DateTime<Utc>,
-    /// When it ended.
+    /// End.
     pub finished_at: Option<DateTime<Utc>>,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub duration_ms: Option<f64>,
 }
 
 impl LogRecord {
-    /// Its place in the order of the log.
+    /// Its position in the order of the log.
     pub fn position(&self) -> LogPosition {
         LogPosition {
             started_at: self.started_at,
@@ -73,8 +73,8 @@ impl LogRecord {
         }
     }
 
-    /// About how many bytes it takes.
-    pub(super) fn weight(&self) -> usize {
+    /// Its approximate size in bytes.
+    pub(super) fn size(&self) -> usize {
         let texts = [&self.error, &self.credential, &self.template];
         let texts: usize = texts.into_iter().flatten().map(String::len).sum();
         size_of::<Self>() + self.args.get().len() + self.exchanges.get().len() + texts

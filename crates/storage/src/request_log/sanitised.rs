@@ -1,16 +1,16 @@
-//! Texts and JSON that Postgres is sure to take: no NUL, bounded, cut on a character boundary.
+//! Texts and JSON that Postgres accepts: without NUL, limited in length, cut on a character boundary.
 //!
-//! A row is built of these alone, so one caller's odd bytes can never fail the rows that share its commit.
+//! Rows contain no other texts, so that one caller's input cannot fail the rows that share its commit.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// How much of a text a row keeps.
+/// Maximum lengths of the texts of a row.
 #[derive(Debug, Clone, Copy)]
 pub struct RowLimits {
-    /// Of an error text or name, in bytes; at most 8192.
+    /// An error or name, in bytes; at most 8192.
     pub text_max_bytes: usize,
-    /// Of the arguments and of the exchanges, in bytes of JSON each.
+    /// The arguments, and the exchanges: bytes of JSON each.
     pub json_max_bytes: usize,
 }
 
@@ -23,15 +23,15 @@ impl Default for RowLimits {
     }
 }
 
-/// A text fit for a `text` column.
+/// A value for a `text` column.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CleanText(String);
+pub(crate) struct SanitisedText(String);
 
-impl CleanText {
+impl SanitisedText {
     pub(crate) fn new(text: &str, max_bytes: usize) -> Self {
-        let mut clean = text.replace('\0', "\u{fffd}");
-        cut(&mut clean, max_bytes);
-        Self(clean)
+        let mut text = text.replace('\0', "\u{fffd}");
+        cut(&mut text, max_bytes);
+        Self(text)
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -39,14 +39,14 @@ impl CleanText {
     }
 }
 
-/// A JSON text fit for a `jsonb` column.
+/// A value for a `jsonb` column.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CleanJson(String);
+pub(crate) struct SanitisedJson(String);
 
-impl CleanJson {
-    /// An object stays an object and a list a list, even when it has to be cut.
+impl SanitisedJson {
+    /// Also a cut object is an object, and a cut list a list.
     pub(crate) fn new(value: &impl Serialize, max_bytes: usize) -> Self {
-        // What we log has string keys alone, so it always has a JSON form.
+        // Logged values have string keys only, so serialising cannot fail.
         let mut text = serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned());
         if text.contains("\\u0000") {
             let value: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -54,7 +54,7 @@ impl CleanJson {
         }
         if text.len() > max_bytes {
             let (bytes, is_list) = (text.len(), text.starts_with('['));
-            // Quoting can at most double a text, and the frame around it is short.
+            // Escaping at most doubles the text; the object around it is short.
             cut(&mut text, (max_bytes / 2).saturating_sub(64));
             let cut = json!({"cut": true, "bytes": bytes, "start": text});
             text = if is_list { json!([cut]) } else { cut }.to_string();
@@ -100,27 +100,27 @@ mod tests {
 
     #[test]
     fn a_text_is_cut_on_a_character_boundary() {
-        assert_eq!(CleanText::new("ééééé", 8).as_str(), "éé…");
-        assert_eq!(CleanText::new("short", 8).as_str(), "short");
-        assert_eq!(CleanText::new("a\0b", 8).as_str(), "a\u{fffd}b");
+        assert_eq!(SanitisedText::new("ééééé", 8).as_str(), "éé…");
+        assert_eq!(SanitisedText::new("short", 8).as_str(), "short");
+        assert_eq!(SanitisedText::new("a\0b", 8).as_str(), "a\u{fffd}b");
     }
 
     #[test]
-    fn nul_is_replaced_wherever_it_hides_in_json() {
+    fn nul_is_replaced_everywhere_in_json() {
         let value = json!({"a\0": ["\0", {"b": "c\0"}], "n": 1, "backslash": "\\u0000"});
-        let clean: Value = serde_json::from_str(CleanJson::new(&value, 1000).as_str()).unwrap();
+        let sanitised: Value = serde_json::from_str(SanitisedJson::new(&value, 1000).as_str()).unwrap();
         assert_eq!(
-            clean,
+            sanitised,
             json!({"a\u{fffd}": ["\u{fffd}", {"b": "c\u{fffd}"}], "n": 1, "backslash": "\\u0000"})
         );
     }
 
     #[test]
-    fn json_over_the_limit_is_cut_and_stays_json_of_its_kind() {
+    fn json_over_the_limit_is_cut_and_stays_an_object_or_list() {
         for value in [json!({"x": "\"é".repeat(1000)}), json!(["\\".repeat(1000)])] {
-            let clean = CleanJson::new(&value, 500);
-            assert!(clean.as_str().len() <= 500, "{}", clean.as_str().len());
-            let read: Value = serde_json::from_str(clean.as_str()).unwrap();
+            let sanitised = SanitisedJson::new(&value, 500);
+            assert!(sanitised.as_str().len() <= 500, "{}", sanitised.as_str().len());
+            let read: Value = serde_json::from_str(sanitised.as_str()).unwrap();
             assert_eq!(read.is_array(), value.is_array());
         }
     }

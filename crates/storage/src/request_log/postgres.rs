@@ -1,4 +1,4 @@
-//! The request log in Postgres: a connection of its own, so that rows never wait behind queries for a place in the pool.
+//! Writes rows to Postgres, on a dedicated connection, so that they never wait for the pool.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -9,12 +9,13 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 use tokio::sync::Mutex;
 
-use super::insert::{ensure_partition, insert_rows};
+use super::insert::insert_rows;
+use super::partitions::ensure_partition;
 use super::row::LogRow;
-use super::writer::{RequestLog, WriteError};
-use crate::Database;
+use super::sink::{RequestLog, WriteError};
+use crate::database::Database;
 
-/// The table `request_log`.
+/// The table `request_log`, for writing.
 #[derive(Debug)]
 pub struct PgRequestLog {
     options: PgConnectOptions,
@@ -25,12 +26,12 @@ pub struct PgRequestLog {
 #[derive(Debug, Default)]
 struct State {
     connection: Option<PgConnection>,
+    /// Days whose partition exists.
     days: HashSet<NaiveDate>,
 }
 
 impl PgRequestLog {
-    /// The log of that database. A commit that takes longer than `write_timeout` is given up and sent again on a new
-    /// connection.
+    /// A commit that takes longer than `write_timeout` is cancelled, and the next write uses a new connection.
     pub fn new(database: &Database, write_timeout: Duration) -> Self {
         let options = database.pool().connect_options().as_ref().clone();
         Self {
@@ -43,7 +44,7 @@ impl PgRequestLog {
     async fn try_write(&self, state: &mut State, rows: &[LogRow]) -> Result<(), sqlx::Error> {
         match self.write_once(state, rows).await {
             Err(error) if lacks_partition(&error) => {
-                // Somebody dropped one that we have seen.
+                // A partition was dropped since.
                 state.days.clear();
                 self.write_once(state, rows).await
             }
@@ -56,7 +57,7 @@ impl PgRequestLog {
             Some(connection) => connection,
             missing => {
                 let mut connection = self.options.connect().await?;
-                // The statements are always the same: by default they would be planned anew for each commit.
+                // By default Postgres would plan the same statements again for each commit.
                 connection.execute("SET plan_cache_mode = force_generic_plan").await?;
                 missing.insert(connection)
             }
@@ -70,8 +71,8 @@ impl PgRequestLog {
         }
         let are_new = !rows.iter().any(|row| row.was_open);
         match insert_rows(&mut *connection, rows, are_new).await {
-            // An earlier commit got no answer, and took place.
-            Err(error) if are_new && is_there_already(&error) => insert_rows(connection, rows, false).await,
+            // An earlier commit succeeded without an answer.
+            Err(error) if are_new && is_duplicate(&error) => insert_rows(connection, rows, false).await,
             result => result,
         }
     }
@@ -87,7 +88,6 @@ impl RequestLog for PgRequestLog {
             Ok(Err(error)) => WriteError::Unavailable(error),
             Err(_) => WriteError::TooSlow(self.write_timeout),
         };
-        // Whatever happened, start afresh.
         state.days.clear();
         if !matches!(error, WriteError::Rejected(_))
             && let Some(connection) = state.connection.take()
@@ -104,13 +104,13 @@ fn lacks_partition(error: &sqlx::Error) -> bool {
     error.is_some_and(|error| error.is_check_violation() && error.constraint().is_none())
 }
 
-fn is_there_already(error: &sqlx::Error) -> bool {
+fn is_duplicate(error: &sqlx::Error) -> bool {
     error
         .as_database_error()
         .is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
-/// SQLSTATE classes 22 (data), 23 (constraint) and 54 (limits): other rows would have been taken.
+/// SQLSTATE classes 22 (data), 23 (constraint) and 54 (limits): Postgres would accept other rows.
 fn is_about_the_rows(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))

@@ -1,6 +1,6 @@
--- The memory of the gateway: one row a request, and the processes that write them.
+-- Creates the request log (one row per request) and the table of gateway processes that write it.
 
--- One row a process. A process that stops beating is dead, and its open rows are closed for it.
+-- One row per process. A process whose heartbeat stops is dead; other processes close its open rows.
 CREATE TABLE instance (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     host         text NOT NULL,
@@ -10,13 +10,15 @@ CREATE TABLE instance (
     ended_at     timestamptz
 );
 
--- No foreign keys: a row must never fail to be written because of another table, and outlives what it names.
+-- No foreign keys: a row must be accepted whatever other tables contain, and is kept after what it refers to is deleted.
+-- Lists of values are array constants: Postgres parses and folds a list of expressions (`IN (...)`) again for every
+-- statement, which costs each commit more than a row does.
 CREATE TABLE request_log (
     request_uuid      uuid NOT NULL,
     caller_request_id text CHECK (char_length(caller_request_id) <= 128),
-    surface              text NOT NULL CHECK (surface IN ('rest', 'dbt', 'internal')),
-    client_type       text CHECK (client_type IN
-        ('dbt_cloud_administrative', 'dbt_cloud_metadata', 'dbt_cloud_semantic_layer')),
+    surface           text NOT NULL CHECK (surface = ANY ('{rest,dbt,internal}')),
+    client_type       text CHECK (client_type = ANY (
+        '{dbt_cloud_administrative,dbt_cloud_metadata,dbt_cloud_semantic_layer}')),
     request_type      text NOT NULL CHECK (request_type <> ''),
     template          text,
     company_id        bigint NOT NULL,
@@ -27,10 +29,8 @@ CREATE TABLE request_log (
     run_id            bigint,
     args              jsonb NOT NULL CHECK (jsonb_typeof(args) = 'object'),
     status_code       integer CHECK (status_code BETWEEN 100 AND 599),
-    outcome           text CHECK (outcome IN (
-        'succeeded', 'invalid_request', 'credentials', 'not_found', 'unprocessable_entity', 'too_many_requests',
-        'conflict', 'unexpected_status', 'timeout', 'connect', 'disconnected', 'decode', 'too_large', 'internal_error',
-        'refused', 'truncated', 'caller_gone', 'abandoned')),
+    outcome           text CHECK (outcome = ANY (
+        '{succeeded,invalid_request,credentials,not_found,unprocessable_entity,too_many_requests,conflict,unexpected_status,timeout,connect,disconnected,decode,too_large,internal_error,refused,truncated,caller_gone,abandoned}')),
     error             text CHECK (octet_length(error) <= 8192),
     attempts          integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     exchanges         jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(exchanges) = 'array'),
@@ -45,26 +45,26 @@ CREATE TABLE request_log (
     CHECK (finished_at IS NOT NULL OR duration_ms IS NULL),
     CHECK (outcome IS DISTINCT FROM 'succeeded' OR error IS NULL),
     CHECK (outcome IS DISTINCT FROM 'refused' OR attempts = 0),
-    -- Without an exchange there is nothing to tell of one.
+    -- These describe exchanges with dbt Cloud.
     CHECK (attempts > 0 OR (status_code IS NULL AND bytes IS NULL AND served_from IS NULL)),
-    -- How long a request took is known of all that ended but those whose process died.
+    -- Every ended request has a duration, except those whose process died.
     CHECK (finished_at IS NULL OR outcome = 'abandoned' OR duration_ms IS NOT NULL)
 ) PARTITION BY RANGE (started_at);
 
--- Finds the rows that a dead process left open.
+-- Finds the open rows of a dead process.
 CREATE INDEX request_log_open ON request_log (instance_id) WHERE finished_at IS NULL;
 
--- One for each way to search the log, the newest first: a company's rows, a key's own, what a run or a job was asked,
--- and what went wrong. A row that succeeds and names no run is in two of them.
+-- One index for each search, newest first: by company, by key, by run, by job, and failed requests. A successful row
+-- without a run and a job is in two of them.
 CREATE INDEX request_log_company ON request_log (company_id, started_at);
 CREATE INDEX request_log_api_key ON request_log (api_key_id, started_at);
 CREATE INDEX request_log_run ON request_log (run_id, started_at) WHERE run_id IS NOT NULL;
 CREATE INDEX request_log_job ON request_log (job_id, started_at) WHERE job_id IS NOT NULL;
 CREATE INDEX request_log_failed ON request_log (company_id, outcome, started_at) WHERE outcome <> 'succeeded';
 
--- Makes the partition of one UTC day if it is missing. Attaching a ready table holds up no reader and no writer, which
--- `CREATE TABLE … PARTITION OF` would; the advisory lock lets replicas race for it. A day's table that was taken out of
--- the log, half or whole, comes back with its rows; one that does not fit any more is put aside under another name.
+-- Creates the partition of one UTC day if it is missing. Attaching an existing table blocks neither readers nor writers;
+-- `CREATE TABLE ... PARTITION OF` would. The advisory lock serialises replicas. A table of that day that was detached,
+-- completely or halfway, is attached again with its rows; one whose definition no longer fits is renamed.
 CREATE FUNCTION request_log_ensure_partition(day date) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     partition text := 'request_log_' || to_char(day, 'YYYYMMDD');
@@ -76,7 +76,7 @@ BEGIN
         RETURN;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('request_log_ensure_partition'));
-    -- Another session may have been first.
+    -- Another session may have created it while this one waited.
     state := request_log_partition_state(partition);
     IF state = 'attached' THEN
         RETURN;
@@ -97,13 +97,13 @@ BEGIN
     EXECUTE format('CREATE TABLE %I (LIKE request_log INCLUDING ALL)', partition);
     EXECUTE attach;
 EXCEPTION WHEN invalid_object_definition THEN
-    -- A partition of another name has that day: its rows have a place.
+    -- A partition with another name already covers that day.
     NULL;
 END
 $$;
 
--- What has become of that table: `attached`, `half detached`, `detached`; NULL where there is none. Not by to_regclass,
--- whose cache does not know what another session made a moment ago.
+-- The state of a day's table: `attached`, `half detached`, `detached`, or NULL if there is none. Does not use
+-- to_regclass: its cache misses tables that another session created a moment ago.
 CREATE FUNCTION request_log_partition_state(partition text) RETURNS text LANGUAGE sql VOLATILE AS $$
     SELECT CASE WHEN i.inhrelid IS NULL THEN 'detached' WHEN i.inhdetachpending THEN 'half detached' ELSE 'attached' END
     FROM pg_class c

@@ -1,23 +1,25 @@
-//! What every change of our own records has in common: its row in the request log, in the same transaction; and names.
+//! A change of companies, API keys or credentials, committed together with its row in the request log.
 
 use model::{AccountId, ApiKeyId, CompanyId, RequestStamp, RequestType};
 use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 
-use crate::request_log::{CleanText, Closing, FixedColumns, Outcome, RowLimits, ensure_partition, insert_rows};
-use crate::{StorageError, StorageMetrics};
+use crate::error::StorageError;
+use crate::metrics::StorageMetrics;
+use crate::outcome::Outcome;
+use crate::request_log::{Closing, FixedColumns, RowLimits, SanitisedText, ensure_partition, insert_rows};
 
-/// A change of our own records, as its row will tell it.
-pub(crate) struct Change<'s> {
+/// What the row says besides its arguments.
+pub(crate) struct AuditedChange<'s> {
     stamp: &'s RequestStamp,
     request_type: RequestType,
     company: CompanyId,
     by: Option<ApiKeyId>,
-    /// The credential that is changed, by its name when the change was asked for, and its account.
+    /// The changed credential: its name before the change, and its account.
     credential: Option<(&'s str, AccountId)>,
 }
 
-impl<'s> Change<'s> {
+impl<'s> AuditedChange<'s> {
     pub(crate) fn new(
         stamp: &'s RequestStamp,
         request_type: RequestType,
@@ -40,7 +42,7 @@ impl<'s> Change<'s> {
         }
     }
 
-    /// Writes the row, commits both, and counts the request. `args` is an object and holds no secret.
+    /// Writes the row, commits it with the change, and counts the request. `args` is an object without secrets.
     pub(crate) async fn commit(
         self,
         mut transaction: Transaction<'_, Postgres>,
@@ -53,24 +55,15 @@ impl<'s> Change<'s> {
         } = self;
         let mut fixed = FixedColumns::new(stamp, self.request_type, self.company, args, &limits);
         fixed.api_key_id = by;
-        fixed.credential = credential.map(|(name, _)| CleanText::new(name, limits.text_max_bytes));
+        fixed.credential = credential.map(|(name, _)| SanitisedText::new(name, limits.text_max_bytes));
         fixed.account_id = credential.map(|(_, account)| account);
-        // Of the same clock as the start, so that the two and the duration agree.
+        // Derived from the start, so that start, end and duration agree.
         let finished_at = stamp.started_at() + stamp.elapsed();
         let row = fixed.closed(Closing::new(Outcome::Succeeded, stamp, finished_at, None, &limits));
         ensure_partition(&mut transaction, stamp.started_at().date_naive()).await?;
         insert_rows(&mut *transaction, std::slice::from_ref(&row), true).await?;
         transaction.commit().await?;
-        metrics.ended(&row);
+        row.count_ended(metrics);
         Ok(())
-    }
-}
-
-/// The names of companies and keys are for people: any characters but NUL, which Postgres does not take.
-pub(crate) fn check_display_name(name: &str) -> Result<(), StorageError> {
-    if (1..=200).contains(&name.chars().count()) && !name.contains('\0') {
-        Ok(())
-    } else {
-        Err(StorageError::InvalidName("a name has 1 to 200 characters"))
     }
 }

@@ -1,0 +1,109 @@
+//! Why a statement, a migration or a change failed.
+
+use model::{AccountId, CompanyId};
+use sqlx::migrate::MigrateError;
+
+use crate::secrets::DecryptError;
+
+/// An error of this layer.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The address is not a `postgres://` URL.
+    #[error("the database's address is not a postgres:// URL")]
+    Address(#[source] sqlx::Error),
+    /// Postgres cannot be reached or refused the statement.
+    #[error("the database query failed")]
+    Query(#[from] sqlx::Error),
+    /// A search of the request log reached the statement timeout.
+    #[error("the search took too long")]
+    TooSlow(#[source] sqlx::Error),
+    /// A migration failed.
+    #[error("the database migration failed")]
+    Migrate(#[from] MigrateError),
+    /// The database has migrations that this program replaced by others.
+    #[error(
+        "this database was created by an earlier version of dbt-gateway, whose tables cannot be converted: use a new \
+         database, or delete the data directory if dbt-gateway runs its own Postgres; companies, API keys, credentials \
+         and the request log then start empty"
+    )]
+    EarlierVersion,
+    /// A row holds a value that this version cannot read.
+    #[error("unreadable row in {table}: {reason}")]
+    Row {
+        /// The table.
+        table: &'static str,
+        /// What is wrong with the row.
+        reason: String,
+    },
+    /// There is no company with that id.
+    #[error("there is no company {0}")]
+    NoSuchCompany(CompanyId),
+    /// The name is already used: by another company, or by another credential of the same company.
+    #[error("the name is taken")]
+    NameTaken,
+    /// The name is not allowed; the text is the rule for names.
+    #[error("{0}")]
+    InvalidName(&'static str),
+    /// The address is too long, or has a part that may be secret: addresses are stored unencrypted.
+    #[error("{0} is longer than 2048 characters, or has a user, a password, a query or a fragment")]
+    InvalidUrl(&'static str),
+    /// A credential's address cannot move to another origin without a new token: otherwise anyone allowed to change an
+    /// address could have the stored token sent to a server of their own.
+    #[error("a credential's address moves to another host only together with its token")]
+    TokenRequired,
+    /// A key's default account is not in its list of accounts.
+    #[error("the default account {0} is not among the key's accounts")]
+    DefaultAccountNotAllowed(AccountId),
+    /// No encryption key is configured, so tokens can be neither stored nor read.
+    #[error("there is no encryption key for tokens")]
+    NoKeyRing,
+    /// A stored token cannot be decrypted.
+    #[error("the token of credential `{credential}` of company {company} cannot be read")]
+    Token {
+        /// The credential's company.
+        company: CompanyId,
+        /// The credential's name.
+        credential: String,
+        /// Why.
+        #[source]
+        reason: DecryptError,
+    },
+}
+
+impl StorageError {
+    /// `NameTaken` if that unique constraint was violated, else `Query`.
+    pub(crate) fn taken_or(error: sqlx::Error, constraint: &str) -> Self {
+        let violated = error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::constraint);
+        if violated == Some(constraint) {
+            Self::NameTaken
+        } else {
+            Self::Query(error)
+        }
+    }
+
+    /// `TooSlow` if the statement timeout cancelled the statement, else `Query`.
+    pub(crate) fn slow_or(error: sqlx::Error) -> Self {
+        // 57014: query_canceled.
+        if sqlstate(&error).is_some_and(|code| code == "57014") {
+            Self::TooSlow(error)
+        } else {
+            Self::Query(error)
+        }
+    }
+
+    /// Whether the database is unavailable: starting, stopping, or not reachable.
+    pub fn is_unavailable(&self) -> bool {
+        let (Self::Query(error) | Self::Migrate(MigrateError::Execute(error))) = self else {
+            return false;
+        };
+        // 57P01 to 57P03: stopped by an administrator, crashed, still starting.
+        matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut)
+            || sqlstate(error).is_some_and(|code| code.starts_with("57P0"))
+    }
+}
+
+fn sqlstate(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code)
+}

@@ -1,0 +1,61 @@
+//! Gauges of the connection pools and of the request log's queue.
+
+use std::fmt;
+
+use model::metrics::{Gauges, Register as _};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::registry::Registry;
+
+use crate::database::Database;
+use crate::metrics::StorageMetrics;
+use crate::request_log::{LogQueue, RequestLogs};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Connections {
+    pool: &'static str,
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Pool {
+    pool: &'static str,
+}
+
+impl StorageMetrics {
+    /// Adds gauges that are read whenever the registry is collected.
+    pub fn observe(registry: &mut Registry, database: &Database, reading: &RequestLogs, queue: &LogQueue) {
+        let (database, reading) = (database.clone(), reading.clone());
+        registry.collected(move |gauges| connections(gauges, &database, &reading));
+        let queue = queue.clone();
+        registry.collected(move |gauges| {
+            gauges.gauge(
+                "request_log_queue_depth",
+                "Rows queued or reserved",
+                whole(queue.depth()),
+            )?;
+            gauges.gauge(
+                "request_log_queue_capacity",
+                "Maximum of queued and reserved rows; requests beyond it are refused",
+                whole(queue.capacity()),
+            )
+        });
+    }
+}
+
+fn connections(gauges: &mut Gauges<'_>, database: &Database, reading: &RequestLogs) -> fmt::Result {
+    let (mut open, mut most) = (Vec::new(), Vec::new());
+    for (pool, of) in [("main", database.pool()), ("log_reading", reading.pool())] {
+        let idle = of.num_idle();
+        let in_use = (of.size() as usize).saturating_sub(idle);
+        for (state, connections) in [("idle", idle), ("in_use", in_use)] {
+            open.push((Connections { pool, state }, whole(connections)));
+        }
+        most.push((Pool { pool }, i64::from(of.options().get_max_connections())));
+    }
+    gauges.gauges("database_connections", "Connections to Postgres", &open)?;
+    gauges.gauges("database_connections_max", "Maximum number of connections", &most)
+}
+
+fn whole(things: usize) -> i64 {
+    i64::try_from(things).unwrap_or(i64::MAX)
+}
