@@ -52,7 +52,7 @@ impl Presence {
             .context("cannot register this process")?;
         if alone {
             instances
-                .end_all_but(id)
+                .end_all_except(id)
                 .await
                 .context("cannot end the instances of dead processes")?;
         }
@@ -87,7 +87,7 @@ async fn beat(instances: Instances, id: InstanceId, every: Duration, sweep_every
     let mut sweeps = ticks(sweep_every);
     loop {
         let done = tokio::select! {
-            _ = beats.tick() => instances.beat(id).await,
+            _ = beats.tick() => instances.heartbeat(id).await,
             _ = sweeps.tick() => instances.close_abandoned(dead_after).await.map(|closed| {
                 if closed > 0 {
                     tracing::warn!(rows = closed, "closed rows that a dead process left open, as abandoned");

@@ -54,7 +54,7 @@ pub(crate) fn rotate(settings: &Settings) -> anyhow::Result<()> {
     writeln!(
         std::io::stdout(),
         "sealed anew: {}, already so: {}",
-        report.re_sealed,
+        report.re_encrypted,
         report.already
     )?;
     Ok(())

@@ -83,11 +83,7 @@ impl StorageMetrics {
             "Rows given up because the database refused them or stayed unavailable",
             &metrics.rows_lost,
         );
-        registry.register_metric(
-            "request_log_group_rows",
-            "Rows per commit",
-            &metrics.group_rows,
-        );
+        registry.register_metric("request_log_group_rows", "Rows per commit", &metrics.group_rows);
         registry.register_seconds(
             "request_log_commit_duration",
             "Duration of successful commits of the request log",

@@ -76,9 +76,7 @@ async fn refuse_earlier_version(connection: &mut PgConnection, migrations: &Migr
     }
     let newest = newest(migrations);
     for applied in connection.list_applied_migrations("_sqlx_migrations").await? {
-        let known = migrations
-            .iter()
-            .find(|migration| migration.version == applied.version);
+        let known = migrations.iter().find(|migration| migration.version == applied.version);
         let is_compatible = match known {
             Some(migration) => migration.checksum == applied.checksum,
             None => applied.version > newest,

@@ -73,7 +73,7 @@ impl RequestScope {
 
     fn close(&mut self, outcome: Outcome, error: Option<&str>) -> Receipt {
         let Some(slot) = self.slot.take() else {
-            return Receipt::never();
+            return Receipt::closed();
         };
         let record = self.exchanges.take();
         let mut closing = Closing::new(outcome, &self.stamp, self.clock.now(), error, &self.limits).with_exchanges(

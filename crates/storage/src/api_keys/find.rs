@@ -103,6 +103,9 @@ mod tests {
         let later = now + chrono::TimeDelta::seconds(1);
         assert!(record(None, None).is_valid(now) && record(Some(later), None).is_valid(now));
         assert!(!record(Some(now), None).is_valid(now), "the end is exclusive");
-        assert!(!record(None, Some(later)).is_valid(now), "a revoked key is invalid at any time");
+        assert!(
+            !record(None, Some(later)).is_valid(now),
+            "a revoked key is invalid at any time"
+        );
     }
 }

@@ -87,6 +87,10 @@ mod tests {
     fn a_hash_matches_only_itself() {
         let hash = GeneratedKey::generate().hash;
         assert!(hash.matches(hash.as_bytes()));
-        assert!(!hash.matches(GeneratedKey::generate().hash.as_bytes()) && !hash.matches(&hash.as_bytes()[..31]) && !hash.matches(&[]));
+        assert!(
+            !hash.matches(GeneratedKey::generate().hash.as_bytes())
+                && !hash.matches(&hash.as_bytes()[..31])
+                && !hash.matches(&[])
+        );
     }
 }

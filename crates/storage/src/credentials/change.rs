@@ -38,7 +38,8 @@ impl Credentials {
             .fetch_one(&mut *transaction)
             .await?;
         let token_sealed = key_ring.encrypt(&new.token, &token_aad(company, id));
-        let is_default = new.is_default == Some(true) || !has_default(&mut transaction, company, new.account_id).await?;
+        let is_default =
+            new.is_default == Some(true) || !has_default(&mut transaction, company, new.account_id).await?;
         if is_default {
             clear_default(&mut transaction, company, new.account_id, id).await?;
         }

@@ -38,7 +38,11 @@ impl KeyRing {
         let mut ciphertext = Zeroizing::new(secret.expose_secret().as_bytes().to_vec());
         let tag = key
             .cipher()
-            .encrypt_inout_detached(&nonce.into(), &associated_data(&key.id, aad), ciphertext.as_mut_slice().into())
+            .encrypt_inout_detached(
+                &nonce.into(),
+                &associated_data(&key.id, aad),
+                ciphertext.as_mut_slice().into(),
+            )
             .expect("shorter than the cipher's limit");
         let bytes = [&nonce[..], &ciphertext[..], &tag[..]].concat();
         format!("{VERSION}.{}.{}", key.id, STANDARD_NO_PAD.encode(bytes))
@@ -112,7 +116,8 @@ mod tests {
     }
 
     fn decrypt(ring: &KeyRing, encrypted: &str, aad: &[u8]) -> Result<String, DecryptError> {
-        ring.decrypt(encrypted, aad).map(|secret| secret.expose_secret().to_owned())
+        ring.decrypt(encrypted, aad)
+            .map(|secret| secret.expose_secret().to_owned())
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Keys: made once, stored as hashes, and on record.
+//! Creating API keys and finding them by hash.
 
 use chrono::TimeDelta;
 use model::{AccountId, CompanyId, FixedClock, RequestStamp, Role, Surface};
@@ -8,7 +8,7 @@ use storage::{ApiKeys, CreateKey, KeyHash, StorageError};
 
 use crate::support::{Db, noon};
 
-fn order(role: Role) -> CreateKey {
+fn new_key(role: Role) -> CreateKey {
     CreateKey::new(CompanyId(1), "airflow", role)
 }
 
@@ -21,7 +21,7 @@ async fn a_new_key_is_found_by_its_hash_with_its_company_and_role() {
     let db = Db::new().await;
     let keys = ApiKeys::new(&db.database);
     for role in Role::ALL {
-        let made = keys.create(&internal(), &order(role)).await.unwrap();
+        let made = keys.create(&internal(), &new_key(role)).await.unwrap();
         let hash = KeyHash::of(made.key.expose_secret()).expect("the form of a key");
         let found = keys.find(&hash).await.unwrap().unwrap();
         assert_eq!(
@@ -38,10 +38,10 @@ async fn a_new_key_is_found_by_its_hash_with_its_company_and_role() {
 }
 
 #[tokio::test]
-async fn a_key_that_nobody_made_is_not_found() {
+async fn an_unknown_key_is_not_found() {
     let db = Db::new().await;
     let keys = ApiKeys::new(&db.database);
-    let made = keys.create(&internal(), &order(Role::Admin)).await.unwrap();
+    let made = keys.create(&internal(), &new_key(Role::Admin)).await.unwrap();
     let other = made
         .key
         .expose_secret()
@@ -50,10 +50,10 @@ async fn a_key_that_nobody_made_is_not_found() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_keys_secret_is_stored_anywhere() {
+async fn no_part_of_a_keys_secret_is_stored() {
     let db = Db::new().await;
     let made = ApiKeys::new(&db.database)
-        .create(&internal(), &order(Role::Admin))
+        .create(&internal(), &new_key(Role::Admin))
         .await
         .unwrap();
     let key = made.key.expose_secret();
@@ -65,7 +65,7 @@ async fn nothing_of_a_keys_secret_is_stored_anywhere() {
         for row in db.table(table, "1").await {
             let row = row.to_string();
             assert!(!row.contains(secret) && !row.contains(&in_hex), "{table}: {row}");
-            // Not even a part of it that is long enough to be of use.
+            // Nor any part of it that is long enough to be useful.
             for start in (0..secret.len() - 16).step_by(8) {
                 assert!(!row.contains(&secret[start..start + 16]), "{table}: {row}");
             }
@@ -76,21 +76,21 @@ async fn nothing_of_a_keys_secret_is_stored_anywhere() {
 }
 
 #[tokio::test]
-async fn no_two_keys_are_alike() {
+async fn keys_with_the_same_name_differ() {
     let db = Db::new().await;
     let keys = ApiKeys::new(&db.database);
-    let one = keys.create(&internal(), &order(Role::Viewer)).await.unwrap();
-    let two = keys.create(&internal(), &order(Role::Viewer)).await.unwrap();
+    let one = keys.create(&internal(), &new_key(Role::Viewer)).await.unwrap();
+    let two = keys.create(&internal(), &new_key(Role::Viewer)).await.unwrap();
     assert_ne!(one.key.expose_secret(), two.key.expose_secret());
     assert_ne!(one.id, two.id);
 }
 
 #[tokio::test]
-async fn making_a_key_is_on_record() {
+async fn creating_a_key_is_logged() {
     let db = Db::new().await;
     let stamp = internal();
     let made = ApiKeys::new(&db.database)
-        .create(&stamp, &order(Role::Operator))
+        .create(&stamp, &new_key(Role::Operator))
         .await
         .unwrap();
     let row = db.only_row().await;
@@ -117,31 +117,31 @@ async fn making_a_key_is_on_record() {
 }
 
 #[tokio::test]
-async fn a_key_and_its_row_are_one_transaction() {
+async fn a_key_and_its_log_row_are_one_transaction() {
     let db = Db::new().await;
     ApiKeys::new(&db.database)
-        .create(&internal(), &order(Role::Viewer))
+        .create(&internal(), &new_key(Role::Viewer))
         .await
         .unwrap();
     let same = "SELECT count(*) FROM api_key k, request_log r WHERE k.xmin::text = r.xmin::text";
     assert_eq!(db.number(same).await, 1);
 
-    // No row, no key.
+    // If the row is refused, no key is created.
     db.run("ALTER TABLE request_log ADD CONSTRAINT no_more_keys CHECK (request_type <> 'create_api_key') NOT VALID")
         .await;
     let refused = ApiKeys::new(&db.database)
-        .create(&internal(), &order(Role::Viewer))
+        .create(&internal(), &new_key(Role::Viewer))
         .await;
     assert!(matches!(refused, Err(StorageError::Query(_))), "{refused:?}");
     assert_eq!(db.number("SELECT count(*) FROM api_key").await, 1);
 }
 
 #[tokio::test]
-async fn a_company_that_is_not_there_gets_no_key_and_no_row() {
+async fn an_unknown_company_gets_no_key_and_no_log_row() {
     let db = Db::new().await;
     let unknown = CreateKey {
         company_id: CompanyId(99),
-        ..order(Role::Viewer)
+        ..new_key(Role::Viewer)
     };
     let refused = ApiKeys::new(&db.database).create(&internal(), &unknown).await;
     assert!(
@@ -153,12 +153,12 @@ async fn a_company_that_is_not_there_gets_no_key_and_no_row() {
 }
 
 #[tokio::test]
-async fn a_name_that_the_table_refuses_leaves_nothing_behind() {
+async fn a_refused_name_stores_nothing() {
     let db = Db::new().await;
     for name in [String::new(), "x".repeat(201)] {
         let bad = CreateKey {
             name,
-            ..order(Role::Viewer)
+            ..new_key(Role::Viewer)
         };
         assert!(ApiKeys::new(&db.database).create(&internal(), &bad).await.is_err());
     }
@@ -167,10 +167,10 @@ async fn a_name_that_the_table_refuses_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn limits_expiry_and_revocation_come_with_the_key() {
+async fn a_found_key_has_its_limits_expiry_and_revocation() {
     let db = Db::new().await;
     let keys = ApiKeys::new(&db.database);
-    let made = keys.create(&internal(), &order(Role::Viewer)).await.unwrap();
+    let made = keys.create(&internal(), &new_key(Role::Viewer)).await.unwrap();
     db.run(
         "UPDATE api_key SET accounts = '{10, 70403103932111}', default_account_id = 10,
             expires_at = '2026-03-04 12:00:01Z', revoked_at = '2026-03-05 00:00:00Z'",
@@ -190,10 +190,10 @@ async fn limits_expiry_and_revocation_come_with_the_key() {
 }
 
 #[tokio::test]
-async fn an_empty_list_of_accounts_is_not_all_accounts() {
+async fn an_empty_list_of_accounts_allows_no_account() {
     let db = Db::new().await;
     let keys = ApiKeys::new(&db.database);
-    let made = keys.create(&internal(), &order(Role::Viewer)).await.unwrap();
+    let made = keys.create(&internal(), &new_key(Role::Viewer)).await.unwrap();
     db.run("UPDATE api_key SET accounts = '{}'").await;
     let hash = KeyHash::of(made.key.expose_secret()).unwrap();
     let found = keys.find(&hash).await.unwrap().unwrap();

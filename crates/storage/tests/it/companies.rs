@@ -1,4 +1,4 @@
-//! Companies: made by command, with a name of their own, and on record.
+//! Companies: created, listed, logged.
 
 use model::{CompanyId, FixedClock, RequestStamp, Surface};
 use serde_json::json;
@@ -25,7 +25,7 @@ async fn a_new_company_is_listed_after_the_default_one() {
 }
 
 #[tokio::test]
-async fn making_a_company_is_on_record_in_the_same_transaction() {
+async fn creating_a_company_is_logged_in_the_same_transaction() {
     let db = Db::new().await;
     let companies = Companies::new(&db.database);
     let stamp_of_acme = stamp();
@@ -56,7 +56,7 @@ async fn making_a_company_is_on_record_in_the_same_transaction() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_taken_or_none_makes_no_company_and_no_row() {
+async fn a_taken_or_invalid_name_creates_no_company_and_no_log_row() {
     let db = Db::new().await;
     let companies = Companies::new(&db.database);
     let taken = companies.create(&stamp(), "default").await;

@@ -1,10 +1,10 @@
-//! What a row may not be, whoever writes it: the table itself refuses.
+//! The constraints of the table `request_log`.
 
 use sqlx::AssertSqlSafe;
 
 use crate::support::Db;
 
-/// Inserts a row of noon with these columns besides the ones that must be there; the violated constraint, if any.
+/// Inserts a row with the required columns and these; returns the violated constraint, if any.
 async fn insert(db: &Db, columns: &[(&str, &str)]) -> Option<String> {
     let mut row = vec![
         ("request_uuid", "gen_random_uuid()"),
@@ -37,7 +37,7 @@ async fn db() -> Db {
 }
 
 #[tokio::test]
-async fn values_out_of_range_are_refused_and_their_neighbours_taken() {
+async fn values_just_outside_the_range_are_refused_and_just_inside_accepted() {
     let db = db().await;
     let cases = [
         ("surface", "'soap'", "'dbt'"),
@@ -65,7 +65,7 @@ async fn values_out_of_range_are_refused_and_their_neighbours_taken() {
 }
 
 #[tokio::test]
-async fn rows_that_contradict_themselves_are_refused() {
+async fn contradictory_rows_are_refused() {
     const ENDED: (&str, &str) = ("finished_at", "'2026-03-04 12:00:01Z'");
     const TOOK: (&str, &str) = ("duration_ms", "1");
     const NOT_SENT: (&str, &str) = ("attempts", "0");

@@ -1,4 +1,4 @@
-//! The processes: who is alive, and whose open rows are closed for them.
+//! The gateway processes: heartbeats, and closing open rows of dead ones.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::support::{Db, closing, fixed, noon, stamp_at};
 
 const DEAD_AFTER: Duration = Duration::from_secs(30);
 
-/// An open row of that process, and how it would be closed.
+/// An open row of that process, and the complete row that closes it.
 fn open_row(instance: Option<InstanceId>) -> (LogRow, LogRow) {
     let stamp = stamp_at(noon());
     let mut part = fixed(&stamp);
@@ -28,7 +28,7 @@ async fn outcome_of(db: &Db, row: &LogRow) -> Value {
     found.next().unwrap()["outcome"].clone()
 }
 
-async fn silence(db: &Db, instance: InstanceId, secs: u32) {
+async fn age_heartbeat(db: &Db, instance: InstanceId, secs: u32) {
     db.run(&format!(
         "UPDATE instance SET heartbeat_at = now() - interval '{secs} s' WHERE id = {instance}"
     ))
@@ -73,7 +73,7 @@ impl Two {
 }
 
 #[tokio::test]
-async fn a_process_registers_itself_alive() {
+async fn a_registered_process_is_alive() {
     let db = Db::new().await;
     let instances = Instances::new(&db.database);
     let id = instances.register("host-1", "0.1.0").await.unwrap();
@@ -90,24 +90,24 @@ async fn a_process_registers_itself_alive() {
 }
 
 #[tokio::test]
-async fn the_open_rows_of_living_processes_are_left_alone() {
+async fn open_rows_of_living_processes_stay_open() {
     let two = two().await;
-    silence(&two.db, two.ids[0], 29).await;
+    age_heartbeat(&two.db, two.ids[0], 29).await;
     assert_eq!(two.instances.close_abandoned(DEAD_AFTER).await.unwrap(), 0);
     assert_eq!(two.outcomes().await, [json!(null), json!(null)]);
 }
 
 #[tokio::test]
-async fn the_open_rows_of_a_silent_process_are_abandoned_and_those_of_the_other_are_not() {
+async fn only_open_rows_of_the_process_without_heartbeat_are_abandoned() {
     let two = two().await;
-    silence(&two.db, two.ids[0], 31).await;
+    age_heartbeat(&two.db, two.ids[0], 31).await;
     assert_eq!(two.instances.close_abandoned(DEAD_AFTER).await.unwrap(), 1);
     assert_eq!(two.outcomes().await, [json!("abandoned"), json!(null)]);
     assert_eq!(two.instances.close_abandoned(DEAD_AFTER).await.unwrap(), 0, "once");
 }
 
 #[tokio::test]
-async fn an_abandoned_row_keeps_what_is_needed_to_look_at_dbt_later() {
+async fn an_abandoned_row_keeps_all_other_columns() {
     let two = two().await;
     let before = two.db.rows().await;
     two.instances.end(two.ids[0]).await.unwrap();
@@ -117,12 +117,12 @@ async fn an_abandoned_row_keeps_what_is_needed_to_look_at_dbt_later() {
             assert!(!row["finished_at"].take().is_null());
             row["outcome"] = json!(null);
         }
-        assert_eq!(row, old, "nothing else changes");
+        assert_eq!(row, old, "the other columns are unchanged");
     }
 }
 
 #[tokio::test]
-async fn a_process_that_ended_well_is_not_waited_for() {
+async fn open_rows_of_an_ended_process_are_abandoned_immediately() {
     let two = two().await;
     two.instances.end(two.ids[1]).await.unwrap();
     assert_eq!(two.instances.close_abandoned(DEAD_AFTER).await.unwrap(), 1);
@@ -130,35 +130,35 @@ async fn a_process_that_ended_well_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_heartbeat_says_that_the_process_is_alive_after_all() {
+async fn a_late_heartbeat_keeps_the_process_alive() {
     let two = two().await;
-    silence(&two.db, two.ids[0], 3600).await;
-    silence(&two.db, two.ids[1], 3600).await;
-    two.instances.beat(two.ids[0]).await.unwrap();
+    age_heartbeat(&two.db, two.ids[0], 3600).await;
+    age_heartbeat(&two.db, two.ids[1], 3600).await;
+    two.instances.heartbeat(two.ids[0]).await.unwrap();
     assert_eq!(two.instances.close_abandoned(DEAD_AFTER).await.unwrap(), 1);
     assert_eq!(two.outcomes().await, [json!(null), json!("abandoned")]);
 }
 
 #[tokio::test]
-async fn a_process_that_knows_it_is_alone_ends_all_others() {
+async fn a_process_alone_on_its_database_ends_all_others() {
     let two = two().await;
     let third = two.instances.register("three", "0.1.0").await.unwrap();
     two.instances.end(two.ids[1]).await.unwrap();
     let ended_before = two.db.table("instance", "id").await[1]["ended_at"].clone();
 
-    two.instances.end_all_but(third).await.unwrap();
+    two.instances.end_all_except(third).await.unwrap();
 
     let rows = two.db.table("instance", "id").await;
     assert!(!rows[0]["ended_at"].is_null());
-    assert_eq!(rows[1]["ended_at"], ended_before, "who ended before ended then");
+    assert_eq!(rows[1]["ended_at"], ended_before, "an earlier end is kept");
     assert!(rows[2]["ended_at"].is_null());
     assert_eq!(two.instances.close_abandoned(DEAD_AFTER).await.unwrap(), 2);
 }
 
 #[tokio::test]
-async fn the_true_owners_late_close_overwrites_abandoned() {
+async fn a_late_close_by_the_owner_overwrites_abandoned() {
     let two = two().await;
-    two.instances.end_all_but(InstanceId(0)).await.unwrap();
+    two.instances.end_all_except(InstanceId(0)).await.unwrap();
     assert_eq!(two.instances.close_abandoned(DEAD_AFTER).await.unwrap(), 2);
     two.db.log().write(&two.closed).await.unwrap();
     assert_eq!(two.outcomes().await, [json!("succeeded"), json!("succeeded")]);
@@ -171,11 +171,11 @@ async fn the_true_owners_late_close_overwrites_abandoned() {
 }
 
 #[tokio::test]
-async fn a_row_without_a_process_is_nobodys_to_abandon() {
+async fn a_row_without_a_process_is_never_abandoned() {
     let two = two().await;
     let (open, _) = open_row(None);
     two.db.log().write(std::slice::from_ref(&open)).await.unwrap();
-    two.instances.end_all_but(InstanceId(0)).await.unwrap();
+    two.instances.end_all_except(InstanceId(0)).await.unwrap();
     assert_eq!(two.instances.close_abandoned(DEAD_AFTER).await.unwrap(), 2);
     assert_eq!(outcome_of(&two.db, &open).await, json!(null));
 }

@@ -1,24 +1,25 @@
-//! `storage` against a real Postgres: what the tables take, and that no row is lost, doubled or overwritten.
+//! Tests of `storage` with a real Postgres: constraints, and that no row is lost, duplicated or overwritten.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod api_key_management;
 mod api_keys;
-mod away;
-mod cleaning;
 mod companies;
 mod constraints;
 mod credentials;
 mod database;
-mod groups;
+mod enumerations;
+mod group_commits;
 mod instances;
-mod keeping;
-mod key_management;
 mod metrics;
+mod migrations;
+mod outages;
 mod partitions;
-mod poisoned;
 mod reading;
+mod rejected_rows;
+mod retention;
+mod sanitising;
+mod shutdown;
 mod started_runs;
-mod stopping;
 mod support;
 mod tenancy;
-mod vocabulary;
 mod writing;

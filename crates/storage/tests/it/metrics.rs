@@ -1,4 +1,4 @@
-//! What the writer of the request log counts: commits, those that failed, rows lost.
+//! Metrics of the writer: commits, failed commits, lost rows.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use metric_families::exposition;
 use prometheus_client::registry::Registry;
 use storage::{LogQueue, Outcome, StorageMetrics};
 
-use crate::support::{Does, WatchedSink, commit, ended, queue_settings, whole};
+use crate::support::{Step, WatchedSink, commit, complete_row, lost_rows, queue_settings};
 
-fn counted(registry: &Registry, wanted: &[&str]) {
+fn assert_lines(registry: &Registry, wanted: &[&str]) {
     let text = exposition(registry);
     for line in wanted {
         let found = text.lines().any(|each| each == *line);
@@ -20,19 +20,19 @@ fn counted(registry: &Registry, wanted: &[&str]) {
 async fn commits_failures_and_lost_rows_are_counted() {
     let mut registry = Registry::default();
     let metrics = Arc::new(StorageMetrics::register(&mut registry));
-    counted(
+    assert_lines(
         &registry,
         &[
             "request_log_rows_lost_total 0",
             "request_log_failed_commits_total{reason=\"unavailable\"} 0",
         ],
     );
-    let sink = Arc::new(WatchedSink::to_nowhere());
+    let sink = Arc::new(WatchedSink::without_database());
     let log: Arc<WatchedSink> = Arc::clone(&sink);
     let (queue, writer) = LogQueue::start(log, queue_settings(), metrics);
-    sink.then([Does::BeAway, Does::WriteAndLoseTheAnswer, Does::Write]);
-    commit(&queue, whole(Outcome::Succeeded)).await.unwrap();
-    counted(
+    sink.script([Step::Unavailable, Step::WriteWithoutAnswer, Step::Write]);
+    commit(&queue, complete_row(Outcome::Succeeded)).await.unwrap();
+    assert_lines(
         &registry,
         &[
             "request_log_rows_written_total 1",
@@ -42,14 +42,14 @@ async fn commits_failures_and_lost_rows_are_counted() {
             "request_log_failed_commits_total{reason=\"too_slow\"} 1",
         ],
     );
-    // Refused whole, and again without its details.
-    sink.then([Does::Refuse, Does::Refuse]);
-    commit(&queue, whole(Outcome::NotFound)).await.unwrap_err();
+    // Refused complete, and refused reduced.
+    sink.script([Step::Reject, Step::Reject]);
+    commit(&queue, complete_row(Outcome::NotFound)).await.unwrap_err();
     queue.close();
-    assert_eq!(ended(writer).await, 1);
+    assert_eq!(lost_rows(writer).await, 1);
     let text = exposition(&registry);
     assert_eq!(text.matches("\nrequests_total{").count(), 2, "{text}");
-    counted(
+    assert_lines(
         &registry,
         &[
             "request_log_failed_commits_total{reason=\"rejected\"} 2",

@@ -1,4 +1,4 @@
-//! Each UTC day has its partition, made when the first row of the day comes.
+//! Each UTC day has a partition, created for the first row of the day.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use sqlx::AssertSqlSafe;
 use storage::{LogRow, Outcome, RequestLog as _};
 
 use crate::support::{
-    Db, PATIENCE, WatchedSink, closing, commit, fixed, half_detach, homes, noon, stamp_at, start, whole,
+    Db, WatchedSink, closing, commit, complete_row, fixed, leave_half_detached, noon, partition_names, stamp_at, start,
 };
 
 fn at(moment: DateTime<Utc>) -> LogRow {
@@ -21,7 +21,7 @@ fn utc(text: &str) -> DateTime<Utc> {
 }
 
 #[tokio::test]
-async fn the_rows_of_one_group_land_in_the_partitions_of_their_utc_days() {
+async fn rows_of_one_group_are_stored_in_the_partitions_of_their_utc_days() {
     let db = Db::new().await;
     let group = [
         "2026-03-04T12:00:00Z",
@@ -35,7 +35,7 @@ async fn the_rows_of_one_group_land_in_the_partitions_of_their_utc_days() {
     db.log().write(&group).await.unwrap();
 
     assert_eq!(
-        homes(&db).await,
+        partition_names(&db).await,
         [
             "request_log_20260303",
             "request_log_20260304",
@@ -47,7 +47,7 @@ async fn the_rows_of_one_group_land_in_the_partitions_of_their_utc_days() {
 }
 
 #[tokio::test]
-async fn days_are_those_of_utc_whatever_the_time_zone_of_the_session() {
+async fn partitions_are_utc_days_in_every_session_time_zone() {
     let db = Db::new().await;
     let mut far_east = db.connect().await;
     sqlx::raw_sql("SET timezone = 'Pacific/Kiritimati'; SELECT request_log_ensure_partition('2026-03-04')")
@@ -62,7 +62,7 @@ async fn days_are_those_of_utc_whatever_the_time_zone_of_the_session() {
     ];
     db.log().write(&moments.map(|moment| at(utc(moment)))).await.unwrap();
     assert_eq!(
-        homes(&db).await,
+        partition_names(&db).await,
         [
             "request_log_20260303",
             "request_log_20260304",
@@ -73,65 +73,68 @@ async fn days_are_those_of_utc_whatever_the_time_zone_of_the_session() {
 }
 
 #[tokio::test]
-async fn a_clock_far_ahead_or_behind_has_its_partitions_too() {
+async fn days_far_ahead_or_behind_have_partitions() {
     let db = Db::new().await;
     let years = [1970, 2000, 2999, 9999, 10_000];
     let rows = years.map(|year| at(Utc.with_ymd_and_hms(year, 12, 31, 23, 59, 59).unwrap()));
     db.log().write(&rows).await.unwrap();
-    assert_eq!(homes(&db).await, years.map(|year| format!("request_log_{year}1231")));
+    assert_eq!(
+        partition_names(&db).await,
+        years.map(|year| format!("request_log_{year}1231"))
+    );
 }
 
 #[tokio::test]
-async fn a_partition_that_somebody_dropped_is_made_anew_and_the_row_is_whole() {
+async fn a_dropped_partition_is_created_again_and_the_row_is_complete() {
     let db = Db::new().await;
     let sink = Arc::new(WatchedSink::on(db.log()));
     let (queue, _writer) = start(&sink);
-    commit(&queue, whole(Outcome::Succeeded)).await.unwrap();
+    commit(&queue, complete_row(Outcome::Succeeded)).await.unwrap();
     db.run("DROP TABLE request_log_20260304").await;
 
-    let row = whole(Outcome::NotFound);
+    let row = complete_row(Outcome::NotFound);
     commit(&queue, row.clone()).await.unwrap();
 
     let written = db.only_row().await;
     assert_eq!(written["request_uuid"], row.request_uuid().to_string());
-    assert_eq!(written["args"]["project_id"], 7, "whole, not reduced");
-    assert_eq!(homes(&db).await, ["request_log_20260304"]);
+    assert_eq!(written["args"]["project_id"], 7, "complete, not reduced");
+    assert_eq!(partition_names(&db).await, ["request_log_20260304"]);
 }
 
 #[tokio::test]
-async fn a_day_that_was_taken_out_of_the_log_comes_back_with_its_rows_when_one_is_added() {
+async fn a_row_for_a_detached_day_attaches_it_again_with_its_rows() {
     for way in ["CONCURRENTLY", ""] {
         let db = Db::new().await;
         let sink = Arc::new(WatchedSink::on(db.log()));
         let (queue, _writer) = start(&sink);
-        commit(&queue, whole(Outcome::Succeeded)).await.unwrap();
+        commit(&queue, complete_row(Outcome::Succeeded)).await.unwrap();
         db.run(&format!(
             "ALTER TABLE request_log DETACH PARTITION request_log_20260304 {way}"
         ))
         .await;
         assert!(db.rows().await.is_empty());
 
-        commit(&queue, whole(Outcome::Succeeded)).await.unwrap();
+        commit(&queue, complete_row(Outcome::Succeeded)).await.unwrap();
 
-        assert_eq!(homes(&db).await, ["request_log_20260304"; 2]);
+        assert_eq!(partition_names(&db).await, ["request_log_20260304"; 2]);
     }
 }
 
 #[tokio::test]
-async fn a_day_that_is_half_taken_out_comes_back_as_well() {
+async fn a_row_for_a_half_detached_day_attaches_it_again() {
     let db = Db::new().await;
     let log = db.log();
-    log.write(&[whole(Outcome::Succeeded)]).await.unwrap();
-    half_detach(&db, "request_log_20260304").await;
+    log.write(&[complete_row(Outcome::Succeeded)]).await.unwrap();
+    leave_half_detached(&db, "request_log_20260304").await;
     assert!(db.rows().await.is_empty());
 
-    log.write(&[whole(Outcome::Succeeded)]).await.unwrap();
+    log.write(&[complete_row(Outcome::Succeeded)]).await.unwrap();
 
-    assert_eq!(homes(&db).await, ["request_log_20260304"; 2]);
+    assert_eq!(partition_names(&db).await, ["request_log_20260304"; 2]);
 }
 
 #[tokio::test]
-async fn a_table_that_does_not_fit_any_more_is_put_aside_and_holds_up_no_row() {
+async fn a_table_that_no_longer_fits_is_renamed_and_blocks_no_row() {
     for unfit in [
         "CREATE TABLE request_log_20260304 (something_else int)",
         "CREATE TABLE request_log_20260304 (LIKE request_log INCLUDING ALL); ALTER TABLE request_log_20260304 DROP surface",
@@ -143,11 +146,11 @@ async fn a_table_that_does_not_fit_any_more_is_put_aside_and_holds_up_no_row() {
         let db = Db::new().await;
         db.run(unfit).await;
         db.log()
-            .write(&[whole(Outcome::Succeeded), at(utc("2026-03-05T00:00:00Z"))])
+            .write(&[complete_row(Outcome::Succeeded), at(utc("2026-03-05T00:00:00Z"))])
             .await
             .unwrap();
         assert_eq!(
-            homes(&db).await,
+            partition_names(&db).await,
             ["request_log_20260304", "request_log_20260305"],
             "{unfit}"
         );
@@ -157,21 +160,21 @@ async fn a_table_that_does_not_fit_any_more_is_put_aside_and_holds_up_no_row() {
 }
 
 #[tokio::test]
-async fn a_day_that_a_partition_of_another_name_has_is_left_to_it() {
+async fn a_day_within_a_partition_of_another_name_gets_no_partition() {
     let db = Db::new().await;
     db.run(
         "CREATE TABLE march PARTITION OF request_log
          FOR VALUES FROM ('2026-03-01T00:00:00Z') TO ('2026-04-01T00:00:00Z')",
     )
     .await;
-    db.log().write(&[whole(Outcome::Succeeded)]).await.unwrap();
-    assert_eq!(homes(&db).await, ["march"]);
+    db.log().write(&[complete_row(Outcome::Succeeded)]).await.unwrap();
+    assert_eq!(partition_names(&db).await, ["march"]);
 }
 
 #[tokio::test]
-async fn processes_that_race_for_a_partition_all_get_it() {
+async fn concurrent_processes_create_a_partition_once() {
     let db = Db::new().await;
-    // While this holds the lock, everybody finds the partition missing and queues up to make it.
+    // While this session holds the lock, the others find the partition missing and wait for the lock.
     let mut first = db.connect().await;
     sqlx::raw_sql("BEGIN; SELECT pg_advisory_xact_lock(hashtext('request_log_ensure_partition'))")
         .execute(&mut first)
@@ -182,19 +185,18 @@ async fn processes_that_race_for_a_partition_all_get_it() {
     let release = async {
         let waiting = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
                        WHERE l.locktype = 'advisory' AND NOT l.granted AND d.datname = current_database()";
-        let until_four_wait = async { while db.number(waiting).await < 4 {} };
-        tokio::time::timeout(PATIENCE, until_four_wait).await.unwrap();
+        db.wait_until(waiting, |sessions| sessions == 4).await;
         sqlx::raw_sql("COMMIT").execute(&mut first).await.unwrap();
     };
 
     let (results, ()) = future::join(racers, release).await;
 
     assert!(results.iter().all(Result::is_ok), "{results:?}");
-    assert_eq!(homes(&db).await, ["request_log_20260304"; 4]);
+    assert_eq!(partition_names(&db).await, ["request_log_20260304"; 4]);
 }
 
 #[tokio::test]
-async fn making_a_partition_that_is_there_changes_nothing() {
+async fn creating_an_existing_partition_changes_nothing() {
     let db = Db::new().await;
     for _ in 0..3 {
         db.run("SELECT request_log_ensure_partition('2026-03-04')").await;

@@ -1,4 +1,4 @@
-//! Which runs were started just now, told from the log that every replica writes.
+//! Recently started runs, found in the request log.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use storage::{
     StartedRuns as _,
 };
 
-use crate::support::{Db, PATIENCE, noon, stamp_at};
+use crate::support::{Db, TIMEOUT, noon, stamp_at};
 
 const COMPANY: CompanyId = CompanyId(1);
 const ACCOUNT: AccountId = AccountId(70_403_103_932_111);
 /// Longer than 32 bits.
 const RUN: RunId = RunId(70_403_110_257_831);
 
-/// A trigger of [`RUN`] that arrived at that time and succeeded, but for what is changed.
+/// By default a trigger of [`RUN`] that arrived at that time and succeeded.
 struct Started {
     at: DateTime<Utc>,
     request_type: RequestType,
@@ -58,11 +58,11 @@ impl Started {
     }
 }
 
-async fn knows(runs: &PgStartedRuns, since: DateTime<Utc>) -> bool {
+async fn was_started(runs: &PgStartedRuns, since: DateTime<Utc>) -> bool {
     runs.was_started(COMPANY, ACCOUNT, RUN, since).await.unwrap()
 }
 
-/// A database whose log holds that row alone, and what it tells.
+/// A database with only that row in the log.
 async fn log_with(row: LogRow) -> (Db, PgStartedRuns) {
     let db = Db::new().await;
     db.log().write(&[row]).await.unwrap();
@@ -71,7 +71,7 @@ async fn log_with(row: LogRow) -> (Db, PgStartedRuns) {
 }
 
 #[tokio::test]
-async fn a_run_is_new_for_as_long_as_it_was_said_and_no_longer() {
+async fn a_run_counts_as_started_from_the_given_time_on() {
     let (_db, runs) = log_with(Started::at(noon()).row()).await;
     for (since, is_new) in [
         (noon() - TimeDelta::seconds(60), true),
@@ -79,37 +79,37 @@ async fn a_run_is_new_for_as_long_as_it_was_said_and_no_longer() {
         (noon() + TimeDelta::microseconds(1), false),
         (noon() + TimeDelta::days(1), false),
     ] {
-        assert_eq!(knows(&runs, since).await, is_new, "{since}");
+        assert_eq!(was_started(&runs, since).await, is_new, "{since}");
     }
 }
 
 #[tokio::test]
-async fn a_run_started_before_midnight_is_new_after_it() {
+async fn a_run_started_before_midnight_is_found_after_midnight() {
     let midnight = noon() + TimeDelta::hours(12);
     let (_db, runs) = log_with(Started::at(midnight - TimeDelta::seconds(5)).row()).await;
-    assert!(knows(&runs, midnight - TimeDelta::seconds(30)).await);
-    assert!(!knows(&runs, midnight).await);
+    assert!(was_started(&runs, midnight - TimeDelta::seconds(30)).await);
+    assert!(!was_started(&runs, midnight).await);
 }
 
 #[tokio::test]
-async fn only_that_run_of_that_account_of_that_company_is_meant() {
+async fn company_account_and_run_must_all_match() {
     let (_db, runs) = log_with(Started::at(noon()).row()).await;
     let since = noon() - TimeDelta::seconds(60);
-    for (company, account, run, is_it) in [
+    for (company, account, run, matches) in [
         (COMPANY, ACCOUNT, RUN, true),
         (CompanyId(2), ACCOUNT, RUN, false),
         (COMPANY, AccountId(ACCOUNT.0 + 1), RUN, false),
         (COMPANY, ACCOUNT, RunId(RUN.0 + 1), false),
-        // The lower 32 bits alone.
+        // Only the lower 32 bits.
         (COMPANY, ACCOUNT, RunId(RUN.0 & 0xffff_ffff), false),
     ] {
         let found = runs.was_started(company, account, run, since).await.unwrap();
-        assert_eq!(found, is_it, "{company:?} {account} {run}");
+        assert_eq!(found, matches, "{company:?} {account} {run}");
     }
 }
 
 #[tokio::test]
-async fn every_request_that_starts_a_run_counts_and_no_other() {
+async fn only_request_types_that_start_a_run_count() {
     let db = Db::new().await;
     let runs = PgStartedRuns::new(&db.database);
     for (run, request_type) in (1..).map(RunId).zip(RequestType::ALL) {
@@ -125,7 +125,7 @@ async fn every_request_that_starts_a_run_counts_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_start_that_did_not_succeed_or_is_under_way_tells_of_no_run() {
+async fn a_failed_or_open_start_does_not_count() {
     let db = Db::new().await;
     let runs = PgStartedRuns::new(&db.database);
     for outcome in Outcome::ALL
@@ -137,9 +137,9 @@ async fn a_start_that_did_not_succeed_or_is_under_way_tells_of_no_run() {
             ..Started::at(noon())
         };
         db.log().write(&[started.row()]).await.unwrap();
-        assert!(!knows(&runs, noon()).await, "{outcome:?}");
+        assert!(!was_started(&runs, noon()).await, "{outcome:?}");
     }
-    // The run that a retry is about is not the one that it starts.
+    // The open row of a retry names the run to retry, not the started one.
     let retry = Started {
         request_type: RequestType::RetryRun,
         ..Started::at(noon())
@@ -147,31 +147,31 @@ async fn a_start_that_did_not_succeed_or_is_under_way_tells_of_no_run() {
     let (mut fixed, _) = retry.fixed();
     fixed.run_id = Some(RUN);
     db.log().write(&[Arc::new(fixed).open()]).await.unwrap();
-    assert!(!knows(&runs, noon()).await);
+    assert!(!was_started(&runs, noon()).await);
 }
 
 #[tokio::test]
-async fn what_one_replica_started_another_one_knows() {
+async fn a_run_started_by_another_replica_is_found() {
     let db = Db::new().await;
     let other = Database::new(&DatabaseSettings {
         url: db.test.url().into(),
         max_connections: 1,
-        acquire_timeout: PATIENCE,
+        acquire_timeout: TIMEOUT,
     })
     .unwrap();
     let there = PgStartedRuns::new(&other);
-    assert!(!knows(&there, noon()).await);
+    assert!(!was_started(&there, noon()).await);
     let started = Started {
         instance: InstanceId(2),
         ..Started::at(noon())
     };
     db.log().write(&[started.row()]).await.unwrap();
-    assert!(knows(&there, noon()).await);
+    assert!(was_started(&there, noon()).await);
     other.close().await;
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_an_error_and_no_answer() {
+async fn an_unavailable_database_is_an_error() {
     let db = Db::new().await;
     let runs = PgStartedRuns::new(&db.database);
     db.database.close().await;

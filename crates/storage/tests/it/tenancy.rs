@@ -1,4 +1,4 @@
-//! No company sees or changes what is another's: every function, asked for another company, finds nothing.
+//! No company reads or changes anything of another one.
 
 use model::{CompanyId, Role};
 use storage::{ApiKeys, CreateKey, CredentialChange};
@@ -7,7 +7,7 @@ use crate::credentials::{ACCOUNT, COMPANY, another_company, create, credentials,
 use crate::support::Db;
 
 #[tokio::test]
-async fn another_companys_credentials_are_neither_seen_nor_changed() {
+async fn credentials_of_another_company_are_neither_read_nor_changed() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     let acme = another_company(&db).await;
@@ -21,22 +21,22 @@ async fn another_companys_credentials_are_neither_seen_nor_changed() {
         ..CredentialChange::default()
     };
 
-    for stranger in [acme, CompanyId(99)] {
-        assert!(credentials.list(stranger).await.unwrap().is_empty());
-        assert!(credentials.load(stranger).await.unwrap().is_empty());
-        assert_eq!(credentials.get(stranger, "staging").await.unwrap(), None);
+    for other in [acme, CompanyId(99)] {
+        assert!(credentials.list(other).await.unwrap().is_empty());
+        assert!(credentials.load(other).await.unwrap().is_empty());
+        assert_eq!(credentials.get(other, "staging").await.unwrap(), None);
         let changed = credentials
-            .update(stranger, &stamp(), None, "staging", change.clone())
+            .update(other, &stamp(), None, "staging", change.clone())
             .await;
         assert_eq!(changed.unwrap(), None);
-        assert!(!credentials.delete(stranger, &stamp(), None, "staging").await.unwrap());
+        assert!(!credentials.delete(other, &stamp(), None, "staging").await.unwrap());
     }
 
     assert_eq!((db.table("credential", "id").await, db.rows().await), before);
 }
 
 #[tokio::test]
-async fn companies_that_share_names_and_accounts_change_only_their_own() {
+async fn companies_with_equal_names_and_accounts_change_only_their_own_credentials() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     let acme = another_company(&db).await;
@@ -70,7 +70,10 @@ async fn companies_that_share_names_and_accounts_change_only_their_own() {
     assert!(!theirs(step_back.clone()).await.is_default);
     assert!(credentials.delete(acme, &stamp(), None, "production").await.unwrap());
     let last = theirs(step_back).await;
-    assert!(last.is_default, "the last one of theirs, whatever others have");
+    assert!(
+        last.is_default,
+        "the last one of the company, whatever other companies have"
+    );
 
     assert_eq!(ours().await, before);
     assert_eq!(
@@ -81,7 +84,7 @@ async fn companies_that_share_names_and_accounts_change_only_their_own() {
 }
 
 #[tokio::test]
-async fn another_companys_keys_are_neither_seen_nor_revoked() {
+async fn keys_of_another_company_are_neither_read_nor_revoked() {
     let db = Db::new().await;
     let keys = ApiKeys::new(&db.database);
     let acme = another_company(&db).await;

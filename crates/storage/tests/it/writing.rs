@@ -1,4 +1,4 @@
-//! One request is one row: opened, closed once, and never reopened.
+//! A request has one row, which is opened, closed once, and never reopened.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use model::{AccountId, ApiKeyId, InstanceId, JobId, RunId};
 use serde_json::json;
 use storage::{Closing, LogRow, Outcome, RequestLog as _, RowLimits};
 
-use crate::support::{Db, closing, fixed, noon, stamp_at, whole};
+use crate::support::{Db, closing, complete_row, fixed, noon, stamp_at};
 
-/// The open row of a request, and the ways it may end.
+/// The open row of a request, and its complete row by outcome.
 fn request() -> (LogRow, impl Fn(Outcome) -> LogRow) {
     let stamp = stamp_at(noon());
     let fixed = Arc::new(fixed(&stamp));
@@ -17,7 +17,7 @@ fn request() -> (LogRow, impl Fn(Outcome) -> LogRow) {
 }
 
 #[tokio::test]
-async fn a_row_that_is_opened_and_closed_is_one_whole_row() {
+async fn an_opened_and_closed_row_is_one_complete_row() {
     let db = Db::new().await;
     let stamp = stamp_at(noon());
     let mut part = fixed(&stamp);
@@ -45,9 +45,9 @@ async fn a_row_that_is_opened_and_closed_is_one_whole_row() {
 
     let limits = RowLimits::default();
     let ended = noon() + chrono::TimeDelta::milliseconds(1500);
-    let told = json!([{"operation": "trigger_job", "status": 500}]);
+    let exchanges = json!([{"operation": "trigger_job", "status": 500}]);
     let end = Closing::new(Outcome::UnexpectedStatus, &stamp, ended, Some("dbt says no"), &limits);
-    let mut end = end.with_exchanges(1, &told, &limits);
+    let mut end = end.with_exchanges(1, &exchanges, &limits);
     end.status_code = Some(500);
     end.run_id = Some(RunId(77));
     end.bytes = Some(12);
@@ -62,7 +62,7 @@ async fn a_row_that_is_opened_and_closed_is_one_whole_row() {
             "client_type": "dbt_cloud_administrative", "request_type": "get_project", "template": null,
             "company_id": 1, "api_key_id": 5, "credential": null, "account_id": 70_403_103_932_111_i64,
             "job_id": i64::MAX, "run_id": 77, "args": {"project_id": 7}, "status_code": 500,
-            "outcome": "unexpected_status", "error": "dbt says no", "attempts": 1, "exchanges": told, "bytes": 12,
+            "outcome": "unexpected_status", "error": "dbt says no", "attempts": 1, "exchanges": exchanges, "bytes": 12,
             "served_from": "dbt", "instance_id": 9, "started_at": "2026-03-04T12:00:00+00:00",
             "finished_at": "2026-03-04T12:00:01.5+00:00", "duration_ms": null,
         })
@@ -70,9 +70,9 @@ async fn a_row_that_is_opened_and_closed_is_one_whole_row() {
 }
 
 #[tokio::test]
-async fn a_close_without_an_open_is_the_whole_row() {
+async fn a_close_without_an_open_is_the_complete_row() {
     let db = Db::new().await;
-    db.log().write(&[whole(Outcome::NotFound)]).await.unwrap();
+    db.log().write(&[complete_row(Outcome::NotFound)]).await.unwrap();
     let row = db.only_row().await;
     assert_eq!(
         (&row["outcome"], &row["args"]),
@@ -81,12 +81,12 @@ async fn a_close_without_an_open_is_the_whole_row() {
     assert_eq!(
         row["served_from"],
         json!(null),
-        "no exchange, so dbt Cloud served nothing"
+        "no exchange, so not served by dbt Cloud"
     );
 }
 
 #[tokio::test]
-async fn a_run_known_from_the_start_stays_when_the_close_names_none() {
+async fn a_run_known_at_arrival_is_kept_if_the_close_has_none() {
     let db = Db::new().await;
     let stamp = stamp_at(noon());
     let mut part = fixed(&stamp);
@@ -125,7 +125,7 @@ async fn a_late_close_overwrites_abandoned_and_nothing_else() {
 async fn writing_a_group_again_changes_nothing() {
     let db = Db::new().await;
     let (open, _) = request();
-    let group = [open, whole(Outcome::Succeeded), whole(Outcome::Timeout)];
+    let group = [open, complete_row(Outcome::Succeeded), complete_row(Outcome::Timeout)];
     let log = db.log();
     log.write(&group).await.unwrap();
     let once = db.rows().await;
@@ -135,7 +135,7 @@ async fn writing_a_group_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_open_that_comes_after_its_close_does_not_reopen() {
+async fn an_open_row_after_its_close_does_not_reopen_it() {
     for outcome in [Outcome::Succeeded, Outcome::Abandoned] {
         let db = Db::new().await;
         let (open, closed_as) = request();
@@ -148,14 +148,14 @@ async fn an_open_that_comes_after_its_close_does_not_reopen() {
 }
 
 #[tokio::test]
-async fn a_group_is_written_whole_or_not_at_all() {
+async fn a_group_is_written_completely_or_not_at_all() {
     let db = Db::new().await;
     db.run("ALTER TABLE request_log ADD CONSTRAINT no_timeouts CHECK (outcome <> 'timeout')")
         .await;
     let group = [
-        whole(Outcome::Succeeded),
-        whole(Outcome::Timeout),
-        whole(Outcome::Succeeded),
+        complete_row(Outcome::Succeeded),
+        complete_row(Outcome::Timeout),
+        complete_row(Outcome::Succeeded),
     ];
     assert!(db.log().write(&group).await.is_err());
     assert_eq!(db.rows().await, [json!(null); 0]);

@@ -61,7 +61,7 @@ pub(crate) fn state(
     let provider_metrics = Arc::new(ProviderMetrics::register(ours));
     let limits = Arc::new(Limits::new(setup.limits));
     let server_metrics = Arc::new(ServerMetrics::register(ours, &limits));
-    let database = database.counted_by(Arc::clone(&storage_metrics));
+    let database = database.with_metrics(Arc::clone(&storage_metrics));
     let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
     let sink = PgRequestLog::new(&database, FOREVER);
     let (log, _writer) = LogQueue::start(

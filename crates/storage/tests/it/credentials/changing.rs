@@ -1,4 +1,4 @@
-//! A credential is changed field by field, and deleted.
+//! Changing and deleting credentials.
 
 use secrecy::SecretString;
 use storage::{CredentialChange, Credentials, StorageError};
@@ -51,7 +51,7 @@ async fn each_field_changes_alone_and_the_version_with_it() {
 }
 
 #[tokio::test]
-async fn a_new_token_takes_the_place_of_the_old_one() {
+async fn a_new_token_replaces_the_old_one() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     create(&credentials, "production", ACCOUNT).await;
@@ -71,7 +71,7 @@ async fn a_new_token_takes_the_place_of_the_old_one() {
 }
 
 #[tokio::test]
-async fn a_stored_token_is_never_pointed_at_another_origin() {
+async fn a_stored_token_is_never_sent_to_another_origin() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     create(&credentials, "production", ACCOUNT).await;
@@ -115,7 +115,7 @@ async fn a_stored_token_is_never_pointed_at_another_origin() {
 }
 
 #[tokio::test]
-async fn a_refused_change_leaves_everything_as_it_was() {
+async fn a_refused_change_changes_nothing() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     create(&credentials, "production", ACCOUNT).await;
@@ -146,7 +146,7 @@ async fn a_refused_change_leaves_everything_as_it_was() {
     );
     assert_eq!((db.table("credential", "id").await, db.rows().await), before);
 
-    // Its own name is not another one's.
+    // A credential may keep its name.
     assert_eq!(
         update(&credentials, "staging", renamed("staging")).await.name,
         "staging"
@@ -154,7 +154,7 @@ async fn a_refused_change_leaves_everything_as_it_was() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_neither_changed_nor_deleted_and_leaves_no_row() {
+async fn an_unknown_credential_is_neither_changed_nor_deleted_nor_logged() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     for name in ["production", "..", "a\0b", ""] {
@@ -167,7 +167,7 @@ async fn what_is_not_there_is_neither_changed_nor_deleted_and_leaves_no_row() {
 }
 
 #[tokio::test]
-async fn a_deleted_credential_is_gone_and_its_name_free() {
+async fn the_name_of_a_deleted_credential_can_be_used_again() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     let first = create(&credentials, "production", ACCOUNT).await;
@@ -178,6 +178,6 @@ async fn a_deleted_credential_is_gone_and_its_name_free() {
     let second = create(&credentials, "production", ACCOUNT).await;
     assert_ne!(
         second.id, first.id,
-        "an id is never used again: tokens are sealed for it"
+        "an id is never used again, since tokens are encrypted for it"
     );
 }

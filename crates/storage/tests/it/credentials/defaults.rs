@@ -21,30 +21,30 @@ fn moved_to(account_id: model::AccountId, is_default: Option<bool>) -> Credentia
 }
 
 #[tokio::test]
-async fn the_first_of_each_account_is_its_default() {
+async fn the_first_credential_of_each_account_is_its_default() {
     let db = Db::new().await;
     let credentials = credentials(&db);
-    let unwilling = NewCredential {
+    let not_default = NewCredential {
         is_default: Some(false),
         ..new("a", ACCOUNT)
     };
-    let first = credentials.create(COMPANY, &stamp(), None, unwilling).await.unwrap();
+    let first = credentials.create(COMPANY, &stamp(), None, not_default).await.unwrap();
     assert!(first.is_default);
     assert!(!create(&credentials, "b", ACCOUNT).await.is_default);
     assert!(create(&credentials, "c", OTHER_ACCOUNT).await.is_default);
 }
 
 #[tokio::test]
-async fn a_new_one_that_wants_to_be_the_default_takes_the_place_of_the_old() {
+async fn a_new_default_credential_replaces_the_old_default() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     create(&credentials, "a", ACCOUNT).await;
     create(&credentials, "elsewhere", OTHER_ACCOUNT).await;
-    let willing = NewCredential {
+    let default = NewCredential {
         is_default: Some(true),
         ..new("b", ACCOUNT)
     };
-    let made = credentials.create(COMPANY, &stamp(), None, willing).await.unwrap();
+    let made = credentials.create(COMPANY, &stamp(), None, default).await.unwrap();
     assert!(made.is_default);
     assert_eq!(defaults(&credentials, ACCOUNT).await, ["b"]);
     assert_eq!(defaults(&credentials, OTHER_ACCOUNT).await, ["elsewhere"]);
@@ -52,12 +52,12 @@ async fn a_new_one_that_wants_to_be_the_default_takes_the_place_of_the_old() {
     assert_eq!(
         (displaced.is_default, displaced.version),
         (false, 2),
-        "it changed as well"
+        "losing the default is a change"
     );
 }
 
 #[tokio::test]
-async fn the_default_moves_by_a_change() {
+async fn an_update_moves_the_default() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     for name in ["a", "b", "c"] {
@@ -67,16 +67,16 @@ async fn the_default_moves_by_a_change() {
     assert_eq!(defaults(&credentials, ACCOUNT).await, ["c"]);
     assert!(update(&credentials, "c", default(true)).await.is_default, "again");
 
-    // Whoever steps back hands over to the oldest other one.
+    // The oldest other credential becomes the default.
     assert!(!update(&credentials, "c", default(false)).await.is_default);
     assert_eq!(defaults(&credentials, ACCOUNT).await, ["a"]);
-    // That one was not the default before, so nothing is handed over.
+    // This one was not the default, so nothing changes.
     assert!(!update(&credentials, "b", default(false)).await.is_default);
     assert_eq!(defaults(&credentials, ACCOUNT).await, ["a"]);
 }
 
 #[tokio::test]
-async fn the_only_one_stays_the_default_whatever_is_asked() {
+async fn the_only_credential_of_an_account_stays_its_default() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     create(&credentials, "a", ACCOUNT).await;
@@ -85,7 +85,7 @@ async fn the_only_one_stays_the_default_whatever_is_asked() {
 }
 
 #[tokio::test]
-async fn deleting_the_default_makes_the_oldest_other_one_the_default() {
+async fn deleting_the_default_makes_the_oldest_other_credential_the_default() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     create(&credentials, "elsewhere", OTHER_ACCOUNT).await;
@@ -93,15 +93,15 @@ async fn deleting_the_default_makes_the_oldest_other_one_the_default() {
         create(&credentials, name, ACCOUNT).await;
     }
     assert!(credentials.delete(COMPANY, &stamp(), None, "z").await.unwrap());
-    let heir = credentials.get(COMPANY, "y").await.unwrap().unwrap();
-    assert_eq!((heir.is_default, heir.version), (true, 2));
+    let successor = credentials.get(COMPANY, "y").await.unwrap().unwrap();
+    assert_eq!((successor.is_default, successor.version), (true, 2));
     assert_eq!(defaults(&credentials, ACCOUNT).await, ["y"]);
 
     assert!(credentials.delete(COMPANY, &stamp(), None, "x").await.unwrap());
     assert_eq!(
         defaults(&credentials, ACCOUNT).await,
         ["y"],
-        "another one's end changes nothing"
+        "deleting another credential changes nothing"
     );
     assert!(credentials.delete(COMPANY, &stamp(), None, "y").await.unwrap());
     assert!(defaults(&credentials, ACCOUNT).await.is_empty());
@@ -109,7 +109,7 @@ async fn deleting_the_default_makes_the_oldest_other_one_the_default() {
 }
 
 #[tokio::test]
-async fn a_credential_that_moves_to_another_account_leaves_a_default_behind_and_displaces_none() {
+async fn moving_a_credential_to_another_account_keeps_one_default_in_both() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     for (name, account) in [("a", ACCOUNT), ("b", ACCOUNT), ("c", OTHER_ACCOUNT)] {
@@ -123,7 +123,7 @@ async fn a_credential_that_moves_to_another_account_leaves_a_default_behind_and_
     assert_eq!(defaults(&credentials, ACCOUNT).await, ["b"]);
     assert_eq!(defaults(&credentials, OTHER_ACCOUNT).await, ["c"]);
 
-    // Where nobody is, it is the default, wanted or not; and where it wants to be.
+    // It becomes the default of an account without credentials in any case, and elsewhere on request.
     let first = update(&credentials, "a", moved_to(model::AccountId(30), Some(false))).await;
     assert!(first.is_default);
     let wanted = update(&credentials, "a", moved_to(ACCOUNT, Some(true))).await;
@@ -132,7 +132,7 @@ async fn a_credential_that_moves_to_another_account_leaves_a_default_behind_and_
 }
 
 #[tokio::test]
-async fn the_table_takes_no_second_default() {
+async fn the_table_refuses_a_second_default() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     create(&credentials, "a", ACCOUNT).await;

@@ -1,12 +1,12 @@
-//! Credentials: what is stored and what is not, who is the default, what a ciphertext opens for, and rotation.
+//! Credentials: storing, changing, defaults, the log, encryption and rotation.
 
+mod audit;
 mod changing;
+mod concurrency;
+mod creating;
 mod defaults;
-mod making;
-mod racing;
-mod records;
+mod encryption;
 mod rotation;
-mod sealing;
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(crate) const ACCOUNT: AccountId = AccountId(70_403_103_932_111);
 pub(crate) const OTHER_ACCOUNT: AccountId = AccountId(20);
 pub(crate) const TOKEN: &str = "dbtc_vErY-sEcReT-tOkEn";
 
-/// A ring whose keys are the same wherever they have the same id.
+/// A ring in which a key is derived from its id.
 pub(crate) fn ring(ids: &[&str]) -> Arc<KeyRing> {
     let key = |id: &&str| {
         let mut bytes = [7; 32];
@@ -35,7 +35,7 @@ pub(crate) fn ring(ids: &[&str]) -> Arc<KeyRing> {
     Arc::new(KeyRing::parse(&text).unwrap())
 }
 
-/// The credentials as a gateway with the key `k1` has them.
+/// Credentials with the encryption key `k1`.
 pub(crate) fn credentials(db: &Db) -> Credentials {
     with_keys(db, &["k1"])
 }
@@ -70,7 +70,7 @@ pub(crate) async fn create(credentials: &Credentials, name: &str, account: Accou
     made.unwrap()
 }
 
-/// Changes a credential of company 1 that is there.
+/// Changes an existing credential of company 1.
 pub(crate) async fn update(credentials: &Credentials, name: &str, change: CredentialChange) -> Credential {
     let changed = credentials.update(COMPANY, &stamp(), None, name, change).await;
     changed.unwrap().expect("a credential of that name")

@@ -1,16 +1,16 @@
-//! Tokens are sealed anew with another key, beside whoever uses and changes them.
+//! Re-encrypting tokens with another key while they are used and changed.
 
 use storage::{Credentials, DecryptError, RotationReport, StorageError};
 
 use super::{ACCOUNT, COMPANY, another_company, create, credentials, new, ring, stamp, tokens, with_keys};
 use crate::support::Db;
 
-fn report(re_sealed: u64, already: u64) -> RotationReport {
-    RotationReport { re_sealed, already }
+fn report(re_encrypted: u64, already: u64) -> RotationReport {
+    RotationReport { re_encrypted, already }
 }
 
 #[tokio::test]
-async fn every_companys_tokens_are_sealed_with_the_first_key_and_nothing_else_changes() {
+async fn rotation_re_encrypts_the_tokens_of_all_companies_and_changes_nothing_else() {
     let db = Db::new().await;
     let (old, both) = (credentials(&db), with_keys(&db, &["k2", "k1"]));
     let acme = another_company(&db).await;
@@ -33,14 +33,14 @@ async fn every_companys_tokens_are_sealed_with_the_first_key_and_nothing_else_ch
 }
 
 #[tokio::test]
-async fn a_second_rotation_finds_nothing_to_do() {
+async fn a_second_rotation_changes_nothing() {
     let db = Db::new().await;
     create(&credentials(&db), "a", ACCOUNT).await;
     let both = with_keys(&db, &["k2", "k1"]);
     assert_eq!(both.rotate().await.unwrap(), report(1, 0));
-    let sealed = db.table("credential", "id").await;
+    let encrypted = db.table("credential", "id").await;
     assert_eq!(both.rotate().await.unwrap(), report(0, 1));
-    assert_eq!(db.table("credential", "id").await, sealed);
+    assert_eq!(db.table("credential", "id").await, encrypted);
     assert_eq!(
         with_keys(&Db::new().await, &["k1"]).rotate().await.unwrap(),
         report(0, 0)
@@ -48,7 +48,7 @@ async fn a_second_rotation_finds_nothing_to_do() {
 }
 
 #[tokio::test]
-async fn more_tokens_than_one_batch_are_all_sealed() {
+async fn more_tokens_than_one_batch_are_all_re_encrypted() {
     let db = Db::new().await;
     let old = credentials(&db);
     for number in 0..205 {
@@ -59,7 +59,7 @@ async fn more_tokens_than_one_batch_are_all_sealed() {
 }
 
 #[tokio::test]
-async fn two_rotations_at_once_both_end_well() {
+async fn two_concurrent_rotations_both_succeed() {
     let db = Db::new().await;
     let old = credentials(&db);
     for number in 0..20 {
@@ -67,12 +67,12 @@ async fn two_rotations_at_once_both_end_well() {
     }
     let (one, two) = (with_keys(&db, &["k2", "k1"]), with_keys(&db, &["k2", "k1"]));
     let (one, two) = tokio::join!(one.rotate(), two.rotate());
-    assert_eq!(one.unwrap().re_sealed + two.unwrap().re_sealed, 20);
+    assert_eq!(one.unwrap().re_encrypted + two.unwrap().re_encrypted, 20);
     assert_eq!(tokens(&with_keys(&db, &["k2"]), COMPANY).await.len(), 20);
 }
 
 #[tokio::test]
-async fn a_token_that_changes_under_the_rotation_is_not_overwritten_and_is_sealed_anew_as_well() {
+async fn a_token_changed_during_rotation_is_not_overwritten_and_is_re_encrypted() {
     let db = Db::new().await;
     let old = credentials(&db);
     create(&old, "a", ACCOUNT).await;
@@ -86,7 +86,7 @@ async fn a_token_that_changes_under_the_rotation_is_not_overwritten_and_is_seale
     db.run("CREATE TABLE after AS SELECT token_sealed FROM credential; UPDATE credential SET token_sealed = (TABLE before)")
         .await;
 
-    // A gateway has changed the token, but not committed yet: the rotation still reads the old one.
+    // A gateway changed the token but has not committed, so the rotation reads the old one.
     let mut changing = db.test.pool().begin().await.unwrap();
     sqlx::query("UPDATE credential SET token_sealed = (TABLE after)")
         .execute(&mut *changing)
@@ -103,7 +103,7 @@ async fn a_token_that_changes_under_the_rotation_is_not_overwritten_and_is_seale
 }
 
 #[tokio::test]
-async fn a_token_that_does_not_open_is_told_and_holds_up_no_other() {
+async fn a_token_that_cannot_be_decrypted_is_reported_and_does_not_stop_the_others() {
     let db = Db::new().await;
     let old = credentials(&db);
     for name in ["a", "b", "c"] {
@@ -134,7 +134,7 @@ async fn rotating_needs_a_key() {
 }
 
 #[tokio::test]
-async fn the_keys_that_stored_tokens_need_and_nobody_gave_are_told() {
+async fn missing_keys_of_stored_tokens_are_reported() {
     let db = Db::new().await;
     let missing = async |keys: Option<&[&str]>| {
         let credentials = Credentials::new(&db.database, keys.map(ring));
@@ -142,7 +142,7 @@ async fn the_keys_that_stored_tokens_need_and_nobody_gave_are_told() {
     };
     assert!(
         missing(None).await.is_empty(),
-        "where no token is stored no key is needed"
+        "without stored tokens no key is missing"
     );
 
     let acme = another_company(&db).await;

@@ -1,7 +1,7 @@
-//! Reading the log.
+//! Reading the request log.
 
-mod bounds;
 mod searching;
+mod visibility;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,35 +15,35 @@ use storage::{
 };
 use uuid::Uuid;
 
-use crate::support::{Db, PATIENCE, noon};
+use crate::support::{Db, TIMEOUT, noon};
 
 const COMPANY: CompanyId = CompanyId(1);
 const KEY: ApiKeyId = ApiKeyId(5);
 
-/// Far beyond every page here.
-const WIDE: usize = 1 << 30;
+/// More than any page in these tests.
+const NO_BYTE_LIMIT: usize = 1 << 30;
 
 fn reader(db: &Db) -> RequestLogs {
-    reader_with(db, PATIENCE)
+    reader_with(db, TIMEOUT)
 }
 
 fn reader_with(db: &Db, statement_timeout: Duration) -> RequestLogs {
     let settings = LogReadSettings {
         connections: 2,
-        acquire_timeout: PATIENCE,
+        acquire_timeout: TIMEOUT,
         statement_timeout,
     };
     RequestLogs::new(&db.database, &settings)
 }
 
-/// A succeeded `get_run` of company 1 at noon, changed.
-fn row(change: impl FnOnce(&mut Plan)) -> LogRow {
-    let mut plan = Plan::default();
+/// A row that differs from a successful `get_run` of company 1 at noon by `change`.
+fn row(change: impl FnOnce(&mut RowPlan)) -> LogRow {
+    let mut plan = RowPlan::default();
     change(&mut plan);
     plan.row()
 }
 
-struct Plan {
+struct RowPlan {
     at: DateTime<Utc>,
     surface: Surface,
     company: CompanyId,
@@ -57,7 +57,7 @@ struct Plan {
     args: serde_json::Value,
 }
 
-impl Default for Plan {
+impl Default for RowPlan {
     fn default() -> Self {
         Self {
             at: noon(),
@@ -75,7 +75,7 @@ impl Default for Plan {
     }
 }
 
-impl Plan {
+impl RowPlan {
     fn row(self) -> LogRow {
         let stamp = RequestStamp::now(&FixedClock::at(self.at), self.surface, None);
         let limits = RowLimits {
@@ -102,22 +102,25 @@ fn uuids(page: &LogPage) -> Vec<Uuid> {
 }
 
 async fn page(logs: &RequestLogs, after: Option<LogPosition>, rows: u32) -> LogPage {
-    let limit = PageLimit { rows, bytes: WIDE };
+    let limit = PageLimit {
+        rows,
+        bytes: NO_BYTE_LIMIT,
+    };
     logs.page(COMPANY, &LogVisibility::All, &LogFilter::default(), after, limit)
         .await
         .unwrap()
 }
 
-/// The UUIDs of all that comes, newest first.
-async fn search(logs: &RequestLogs, company: CompanyId, sight: &LogVisibility, filter: &LogFilter) -> Vec<Uuid> {
+/// The UUIDs of all matching rows, newest first.
+async fn search(logs: &RequestLogs, company: CompanyId, visibility: &LogVisibility, filter: &LogFilter) -> Vec<Uuid> {
     let limit = PageLimit {
         rows: 1000,
-        bytes: WIDE,
+        bytes: NO_BYTE_LIMIT,
     };
-    uuids(&logs.page(company, sight, filter, None, limit).await.unwrap())
+    uuids(&logs.page(company, visibility, filter, None, limit).await.unwrap())
 }
 
-fn asking(change: impl FnOnce(&mut LogFilter)) -> LogFilter {
+fn filter_with(change: impl FnOnce(&mut LogFilter)) -> LogFilter {
     let mut filter = LogFilter::default();
     change(&mut filter);
     filter

@@ -1,4 +1,4 @@
-//! Pages that stay right, filters, and rows as they were written.
+//! Pages, filters, and single rows.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,14 @@ use model::{AccountId, ApiKeyId, JobId, RequestType, RunId, Surface};
 use serde_json::json;
 use storage::{LogFilter, LogPosition, LogRow, LogVisibility, Outcome, OutcomeFilter, PageLimit, RequestLog as _};
 
-use super::{COMPANY, KEY, asking, page, reader, row, search, uuids};
+use super::{COMPANY, KEY, filter_with, page, reader, row, search, uuids};
 use crate::support::{Db, noon};
 
 #[tokio::test]
-async fn pages_of_every_size_give_every_row_once_the_newest_first() {
+async fn pages_of_every_size_return_each_row_once_newest_first() {
     let db = Db::new().await;
     let second = TimeDelta::seconds(1);
-    // Three days, and many rows of the same microsecond.
+    // Three days, with many rows per microsecond.
     let moments = [
         noon(),
         noon() - TimeDelta::days(1),
@@ -43,12 +43,12 @@ async fn pages_of_every_size_give_every_row_once_the_newest_first() {
             }
         }
         assert_eq!(found, expected, "pages of {size}");
-        assert_eq!(pages, 24_u32.div_ceil(size), "and no empty one at the end");
+        assert_eq!(pages, 24_u32.div_ceil(size), "no empty page at the end");
     }
 }
 
 #[tokio::test]
-async fn rows_that_arrive_between_two_pages_neither_repeat_nor_push_out_one() {
+async fn rows_that_arrive_between_two_pages_neither_repeat_nor_hide_a_row() {
     let db = Db::new().await;
     let at = |second: i64| row(|plan| plan.at = noon() + TimeDelta::seconds(second));
     let there: Vec<_> = (0..10).map(|n| at(n * 10)).collect();
@@ -56,7 +56,7 @@ async fn rows_that_arrive_between_two_pages_neither_repeat_nor_push_out_one() {
     let logs = reader(&db);
     let first = page(&logs, None, 4).await;
 
-    // One newer than all, one that belongs on the page that was given, one on the page to come.
+    // One newer than all, one that belongs on the first page, one on the second.
     let (newer, too_late, in_time) = (at(1000), at(85), at(15));
     db.log()
         .write(&[newer.clone(), too_late.clone(), in_time.clone()])
@@ -67,17 +67,17 @@ async fn rows_that_arrive_between_two_pages_neither_repeat_nor_push_out_one() {
     let mut found = uuids(&first);
     found.extend(uuids(&second));
     let distinct: BTreeSet<_> = found.iter().copied().collect();
-    assert_eq!(distinct.len(), found.len(), "none comes twice");
+    assert_eq!(distinct.len(), found.len(), "no row is repeated");
     assert!(
         there.iter().all(|row| distinct.contains(&row.request_uuid())),
-        "none is missing"
+        "no row is missing"
     );
     assert!(distinct.contains(&in_time.request_uuid()));
     assert!(!distinct.contains(&newer.request_uuid()) && !distinct.contains(&too_late.request_uuid()));
 }
 
 #[tokio::test]
-async fn a_page_ends_early_where_its_rows_are_large_and_the_next_one_goes_on() {
+async fn a_page_of_large_rows_ends_early_and_the_next_one_continues() {
     let db = Db::new().await;
     let large = json!({"text": "x".repeat(100_000)});
     let rows: Vec<_> = (0..10).map(|_| row(|plan| plan.args = large.clone())).collect();
@@ -104,7 +104,7 @@ async fn a_page_ends_early_where_its_rows_are_large_and_the_next_one_goes_on() {
 }
 
 #[tokio::test]
-async fn each_filter_lets_through_its_rows_and_no_others() {
+async fn each_filter_returns_exactly_its_rows() {
     let db = Db::new().await;
     let plain = row(|_| {});
     let other_day = row(|plan| plan.at = noon() - TimeDelta::days(40));
@@ -137,42 +137,50 @@ async fn each_filter_lets_through_its_rows_and_no_others() {
     let ended = |outcome| Some(OutcomeFilter::Ended(outcome));
     let just_after = noon() + TimeDelta::microseconds(1);
     let cases: [(&str, LogFilter, Vec<&LogRow>); 14] = [
-        ("nothing", asking(|_| {}), all.to_vec()),
-        ("to", asking(|it| it.to = Some(noon())), vec![&other_day]),
-        ("from", asking(|it| it.from = Some(just_after)), vec![]),
+        ("nothing", filter_with(|_| {}), all.to_vec()),
+        ("to", filter_with(|it| it.to = Some(noon())), vec![&other_day]),
+        ("from", filter_with(|it| it.from = Some(just_after)), vec![]),
         (
             "surface",
-            asking(|it| it.surface = Some(Surface::Internal)),
+            filter_with(|it| it.surface = Some(Surface::Internal)),
             vec![&internal],
         ),
         (
             "type",
-            asking(|it| it.request_type = Some(RequestType::TriggerJob)),
+            filter_with(|it| it.request_type = Some(RequestType::TriggerJob)),
             vec![&trigger],
         ),
         (
             "outcome",
-            asking(|it| it.outcome = ended(Outcome::NotFound)),
+            filter_with(|it| it.outcome = ended(Outcome::NotFound)),
             vec![&failed],
         ),
-        ("another", asking(|it| it.outcome = ended(Outcome::Timeout)), vec![]),
-        ("open", asking(|it| it.outcome = Some(OutcomeFilter::Open)), vec![&open]),
-        ("status", asking(|it| it.status_code = Some(404)), vec![&failed]),
+        (
+            "another",
+            filter_with(|it| it.outcome = ended(Outcome::Timeout)),
+            vec![],
+        ),
+        (
+            "open",
+            filter_with(|it| it.outcome = Some(OutcomeFilter::Open)),
+            vec![&open],
+        ),
+        ("status", filter_with(|it| it.status_code = Some(404)), vec![&failed]),
         (
             "key",
-            asking(|it| it.api_key_id = Some(ApiKeyId(6))),
+            filter_with(|it| it.api_key_id = Some(ApiKeyId(6))),
             vec![&of_another_key],
         ),
         (
             "account",
-            asking(|it| it.account_id = Some(AccountId(10))),
+            filter_with(|it| it.account_id = Some(AccountId(10))),
             vec![&of_an_account],
         ),
-        ("job", asking(|it| it.job_id = Some(JobId(3))), vec![&trigger]),
-        ("run", asking(|it| it.run_id = Some(RunId(33))), vec![&trigger]),
+        ("job", filter_with(|it| it.job_id = Some(JobId(3))), vec![&trigger]),
+        ("run", filter_with(|it| it.run_id = Some(RunId(33))), vec![&trigger]),
         (
             "both",
-            asking(|it| (it.run_id, it.job_id) = (Some(RunId(33)), Some(JobId(4)))),
+            filter_with(|it| (it.run_id, it.job_id) = (Some(RunId(33)), Some(JobId(4)))),
             vec![],
         ),
     ];
@@ -182,7 +190,7 @@ async fn each_filter_lets_through_its_rows_and_no_others() {
         let expected: BTreeSet<_> = expected.iter().map(|row| row.request_uuid()).collect();
         assert_eq!(found, expected, "{name}");
     }
-    let succeeded = asking(|it| it.outcome = ended(Outcome::Succeeded));
+    let succeeded = filter_with(|it| it.outcome = ended(Outcome::Succeeded));
     let found = search(&logs, COMPANY, &LogVisibility::All, &succeeded).await;
     assert_eq!(found.len(), all.len() - 2);
 }

@@ -1,4 +1,4 @@
-//! What the tests share: a migrated database, rows to write, and how to read them back.
+//! Shared by the tests: a migrated database, rows, and reading them back.
 
 mod sink;
 
@@ -13,9 +13,9 @@ use storage::{Closing, Database, FixedColumns, LogQueue, LogRow, Outcome, PgRequ
 use testkit::TestDatabase;
 use tokio::task::JoinHandle;
 
-pub(crate) use sink::{Does, WatchedSink};
+pub(crate) use sink::{Step, WatchedSink};
 
-/// A database with our tables.
+/// A migrated database.
 pub(crate) struct Db {
     pub(crate) test: TestDatabase,
     pub(crate) database: Database,
@@ -32,10 +32,10 @@ impl Db {
     }
 
     pub(crate) fn log(&self) -> PgRequestLog {
-        PgRequestLog::new(&self.database, PATIENCE)
+        PgRequestLog::new(&self.database, TIMEOUT)
     }
 
-    /// Runs statements whose result does not matter.
+    /// Runs statements and ignores their results.
     pub(crate) async fn run(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
         sqlx::raw_sql(sql).execute(self.test.pool()).await.unwrap();
@@ -46,7 +46,7 @@ impl Db {
         sqlx::query_scalar(sql).fetch_one(self.test.pool()).await.unwrap()
     }
 
-    /// The rows of a table as objects, in the order of that column.
+    /// The rows of a table as objects, ordered by that column.
     pub(crate) async fn table(&self, table: &str, order_by: &str) -> Vec<Value> {
         let sql = AssertSqlSafe(format!("SELECT to_jsonb(t) FROM {table} t ORDER BY {order_by}"));
         sqlx::query_scalar(sql).fetch_all(self.test.pool()).await.unwrap()
@@ -62,23 +62,28 @@ impl Db {
         rows.remove(0)
     }
 
-    /// Waits until a statement that begins so waits for a lock.
-    pub(crate) async fn blocked(&self, beginning: &str) {
+    /// Waits until a statement with that start waits for a lock.
+    pub(crate) async fn blocked(&self, start: &str) {
         let waiting = format!(
             "SELECT count(*) FROM pg_stat_activity
-             WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '{beginning}%'"
+             WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '{start}%'"
         );
-        let until_one_waits = async { while self.number(&waiting).await == 0 {} };
-        tokio::time::timeout(PATIENCE, until_one_waits).await.unwrap();
+        self.wait_until(&waiting, |statements| statements > 0).await;
+    }
+
+    /// Repeats a query until its number fulfils the condition.
+    pub(crate) async fn wait_until(&self, sql: &str, condition: impl Fn(i64) -> bool) {
+        let fulfilled = async { while !condition(self.number(sql).await) {} };
+        tokio::time::timeout(TIMEOUT, fulfilled).await.unwrap();
     }
 
     /// A connection to the same server, but not to this database.
-    pub(crate) async fn beside(&self) -> PgConnection {
+    pub(crate) async fn connect_to_server(&self) -> PgConnection {
         let options: sqlx::postgres::PgConnectOptions = self.test.url().parse().unwrap();
         PgConnection::connect_with(&options.database("postgres")).await.unwrap()
     }
 
-    /// A connection to this database that does not come from the pool.
+    /// A connection to this database outside the pool.
     pub(crate) async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.test.url()).await.unwrap()
     }
@@ -89,8 +94,8 @@ impl Db {
     }
 }
 
-/// Longer than anything here takes: it ends a test that would otherwise wait for ever.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// Ends a test that would otherwise wait for ever.
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(crate) fn queue_settings() -> QueueSettings {
     QueueSettings {
@@ -108,12 +113,12 @@ pub(crate) fn start(sink: &Arc<WatchedSink>) -> (LogQueue, JoinHandle<usize>) {
 
 /// Queues a row that is written once, and waits for its commit.
 pub(crate) async fn commit(queue: &LogQueue, row: LogRow) -> Result<(), storage::LogError> {
-    queue.reserve(false)?.close(row).committed_within(PATIENCE).await
+    queue.reserve(false)?.close(row).committed_within(TIMEOUT).await
 }
 
-/// How many rows the writer gave up; it has to end.
-pub(crate) async fn ended(writer: JoinHandle<usize>) -> usize {
-    tokio::time::timeout(PATIENCE, writer).await.unwrap().unwrap()
+/// Waits for the end of the writer; returns the number of lost rows.
+pub(crate) async fn lost_rows(writer: JoinHandle<usize>) -> usize {
+    tokio::time::timeout(TIMEOUT, writer).await.unwrap().unwrap()
 }
 
 pub(crate) fn noon() -> DateTime<Utc> {
@@ -144,39 +149,42 @@ pub(crate) fn closing(stamp: &RequestStamp, outcome: Outcome) -> Closing {
     Closing::new(outcome, stamp, later, None, &RowLimits::default())
 }
 
-/// A whole row of a request that arrived at noon and ended so.
-pub(crate) fn whole(outcome: Outcome) -> LogRow {
-    whole_with(outcome, &json!({"project_id": 7}))
+/// The complete row of a request that arrived at noon and ended with that outcome.
+pub(crate) fn complete_row(outcome: Outcome) -> LogRow {
+    complete_row_with(outcome, &json!({"project_id": 7}))
 }
 
-pub(crate) fn whole_with(outcome: Outcome, args: &Value) -> LogRow {
+pub(crate) fn complete_row_with(outcome: Outcome, args: &Value) -> LogRow {
     let stamp = stamp_at(noon());
     fixed_with(&stamp, args).closed(closing(&stamp, outcome))
 }
 
-/// The partition of each row, in the order of time.
-pub(crate) async fn homes(db: &Db) -> Vec<String> {
+/// The partition of each row, ordered by arrival.
+pub(crate) async fn partition_names(db: &Db) -> Vec<String> {
     let sql = "SELECT tableoid::regclass::text FROM request_log ORDER BY started_at";
     sqlx::query_scalar(sql).fetch_all(db.test.pool()).await.unwrap()
 }
 
-/// Leaves a partition as a process does that dies while it takes it out of the log.
-pub(crate) async fn half_detach(db: &Db, partition: &str) {
+/// Leaves a partition half detached, like a process that dies while it detaches it.
+pub(crate) async fn leave_half_detached(db: &Db, partition: &str) {
     let mut reader = db.test.pool().begin().await.unwrap();
     sqlx::query("SELECT count(*) FROM request_log")
         .execute(&mut *reader)
         .await
         .unwrap();
     let mut dying = db.connect().await;
-    sqlx::raw_sql("SET statement_timeout = 200")
-        .execute(&mut dying)
-        .await
-        .unwrap();
     let detach = format!("ALTER TABLE request_log DETACH PARTITION {partition} CONCURRENTLY");
-    let detached = sqlx::raw_sql(AssertSqlSafe(detach)).execute(&mut dying).await;
-    assert!(detached.is_err(), "it waits for the reader");
-    reader.rollback().await.unwrap();
+    let detaching = tokio::spawn(async move { sqlx::raw_sql(AssertSqlSafe(detach)).execute(&mut dying).await });
+    // It waits for the reader after it has marked the partition as pending.
     let pending =
         format!("SELECT count(*) FROM pg_inherits WHERE inhrelid = '{partition}'::regclass AND inhdetachpending");
+    db.wait_until(&pending, |partitions| partitions == 1).await;
+    db.run(
+        "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
+         WHERE datname = current_database() AND query LIKE 'ALTER TABLE request_log DETACH%'",
+    )
+    .await;
+    assert!(detaching.await.unwrap().is_err(), "it waits for the reader");
+    reader.rollback().await.unwrap();
     assert_eq!(db.number(&pending).await, 1);
 }

@@ -1,4 +1,4 @@
-//! The real request log, watched: what the writer asks of it, and where wanted something else than it would answer.
+//! A request log that records the writer's groups and can simulate failures.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -8,28 +8,28 @@ use async_trait::async_trait;
 use storage::{LogRow, PgRequestLog, RequestLog, WriteError};
 use tokio::sync::watch;
 
-use super::PATIENCE;
+use super::TIMEOUT;
 
-/// What a write does in place of only writing.
+/// What a write does.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Does {
+pub(crate) enum Step {
     /// Writes.
     Write,
-    /// Does not write, and says that the database is away.
-    BeAway,
-    /// Does not write, and says that a row was refused.
-    Refuse,
-    /// Writes, but the answer is lost.
-    WriteAndLoseTheAnswer,
+    /// Fails as if the database were unavailable.
+    Unavailable,
+    /// Fails as if a row were refused.
+    Reject,
+    /// Writes, then fails as if the answer were lost.
+    WriteWithoutAnswer,
 }
 
 pub(crate) struct WatchedSink {
-    /// `None`: rows go nowhere.
+    /// `None`: rows are not stored.
     postgres: Option<PgRequestLog>,
-    script: Mutex<VecDeque<Does>>,
-    /// Writes under way do not go on while this is set.
+    script: Mutex<VecDeque<Step>>,
+    /// Writes wait while this is set.
     held: watch::Sender<bool>,
-    /// How many rows each write had, and whether it succeeded.
+    /// Number of rows of each started write.
     begun: watch::Sender<Vec<usize>>,
     failed: watch::Sender<usize>,
 }
@@ -39,7 +39,7 @@ impl WatchedSink {
         Self::new(Some(postgres))
     }
 
-    pub(crate) fn to_nowhere() -> Self {
+    pub(crate) fn without_database() -> Self {
         Self::new(None)
     }
 
@@ -53,8 +53,8 @@ impl WatchedSink {
         }
     }
 
-    /// What the next writes do; those after them write.
-    pub(crate) fn then(&self, script: impl IntoIterator<Item = Does>) {
+    /// Sets what the next writes do. Writes after them are normal.
+    pub(crate) fn script(&self, script: impl IntoIterator<Item = Step>) {
         self.script.lock().unwrap().extend(script);
     }
 
@@ -62,27 +62,27 @@ impl WatchedSink {
         self.held.send_replace(held);
     }
 
-    /// The sizes of the groups that were written or tried.
+    /// The sizes of the groups of all started writes.
     pub(crate) fn groups(&self) -> Vec<usize> {
         self.begun.borrow().clone()
     }
 
-    /// Waits until so many writes have begun.
-    pub(crate) async fn begun(&self, count: usize) {
+    /// Waits until that many writes have started.
+    pub(crate) async fn wait_for_writes(&self, count: usize) {
         let mut begun = self.begun.subscribe();
         let reached = begun.wait_for(|groups| groups.len() >= count);
-        tokio::time::timeout(PATIENCE, reached).await.unwrap().unwrap();
+        tokio::time::timeout(TIMEOUT, reached).await.unwrap().unwrap();
     }
 
-    /// Waits until so many writes more than now have failed.
-    pub(crate) async fn failed_again(&self, count: usize) {
+    /// Waits until that many more writes have failed.
+    pub(crate) async fn wait_for_failures(&self, count: usize) {
         let mut failed = self.failed.subscribe();
         let enough = *failed.borrow() + count;
         let reached = failed.wait_for(|failed| *failed >= enough);
-        tokio::time::timeout(PATIENCE, reached).await.unwrap().unwrap();
+        tokio::time::timeout(TIMEOUT, reached).await.unwrap().unwrap();
     }
 
-    async fn really_write(&self, rows: &[LogRow]) -> Result<(), WriteError> {
+    async fn store(&self, rows: &[LogRow]) -> Result<(), WriteError> {
         match &self.postgres {
             Some(postgres) => postgres.write(rows).await,
             None => Ok(()),
@@ -95,13 +95,13 @@ impl RequestLog for WatchedSink {
     async fn write(&self, rows: &[LogRow]) -> Result<(), WriteError> {
         self.begun.send_modify(|groups| groups.push(rows.len()));
         self.held.subscribe().wait_for(|held| !held).await.unwrap();
-        let does = self.script.lock().unwrap().pop_front().unwrap_or(Does::Write);
-        let result = match does {
-            Does::Write => self.really_write(rows).await,
-            Does::BeAway => Err(WriteError::Unavailable(sqlx::Error::PoolTimedOut)),
-            Does::Refuse => Err(WriteError::Rejected(sqlx::Error::RowNotFound)),
-            Does::WriteAndLoseTheAnswer => {
-                self.really_write(rows).await?;
+        let step = self.script.lock().unwrap().pop_front().unwrap_or(Step::Write);
+        let result = match step {
+            Step::Write => self.store(rows).await,
+            Step::Unavailable => Err(WriteError::Unavailable(sqlx::Error::PoolTimedOut)),
+            Step::Reject => Err(WriteError::Rejected(sqlx::Error::RowNotFound)),
+            Step::WriteWithoutAnswer => {
+                self.store(rows).await?;
                 Err(WriteError::TooSlow(Duration::from_secs(1)))
             }
         };

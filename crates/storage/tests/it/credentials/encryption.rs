@@ -1,26 +1,29 @@
-//! A sealed token opens in its own row and with its own key alone.
+//! A token can be decrypted only in its row and with its key.
 
 use storage::{Credentials, DecryptError, StorageError};
 
 use super::{ACCOUNT, COMPANY, another_company, create, credentials, new, stamp, tokens, with_keys};
 use crate::support::Db;
 
-async fn shut(credentials: &Credentials, company: model::CompanyId) -> (String, DecryptError) {
-    let error = credentials.load(company).await.expect_err("a token that does not open");
-    let told = format!("{error} {error:?}");
-    assert!(!told.contains("dbtc_") && !told.contains("v1."), "{told}");
+async fn load_error(credentials: &Credentials, company: model::CompanyId) -> (String, DecryptError) {
+    let error = credentials
+        .load(company)
+        .await
+        .expect_err("a token that cannot be decrypted");
+    let message = format!("{error} {error:?}");
+    assert!(!message.contains("dbtc_") && !message.contains("v1."), "{message}");
     match error {
         StorageError::Token {
-            company: whose,
+            company: of,
             credential,
             reason,
-        } if whose == company => (credential, reason),
+        } if of == company => (credential, reason),
         other => panic!("{other:?}"),
     }
 }
 
 #[tokio::test]
-async fn a_token_copied_to_another_row_of_the_company_does_not_open() {
+async fn a_token_copied_to_another_row_of_the_company_cannot_be_decrypted() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     create(&credentials, "a", ACCOUNT).await;
@@ -30,27 +33,30 @@ async fn a_token_copied_to_another_row_of_the_company_does_not_open() {
     )
     .await;
     assert_eq!(
-        shut(&credentials, COMPANY).await,
+        load_error(&credentials, COMPANY).await,
         ("b".to_owned(), DecryptError::Tampered)
     );
 }
 
 #[tokio::test]
-async fn a_row_moved_to_another_company_does_not_open_there() {
+async fn a_row_moved_to_another_company_cannot_be_decrypted() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     let acme = another_company(&db).await;
     create(&credentials, "a", ACCOUNT).await;
     db.run(&format!("UPDATE credential SET company_id = {acme}")).await;
-    assert_eq!(shut(&credentials, acme).await, ("a".to_owned(), DecryptError::Tampered));
+    assert_eq!(
+        load_error(&credentials, acme).await,
+        ("a".to_owned(), DecryptError::Tampered)
+    );
 
-    // Back home it opens, so it was the place alone.
+    // In its own company it can be decrypted again.
     db.run("UPDATE credential SET company_id = 1").await;
     assert_eq!(tokens(&credentials, COMPANY).await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_token_copied_between_companies_does_not_open() {
+async fn a_token_copied_between_companies_cannot_be_decrypted() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     let acme = another_company(&db).await;
@@ -64,21 +70,24 @@ async fn a_token_copied_between_companies_does_not_open() {
          WHERE company_id = {acme}"
     ))
     .await;
-    assert_eq!(shut(&credentials, acme).await, ("a".to_owned(), DecryptError::Tampered));
+    assert_eq!(
+        load_error(&credentials, acme).await,
+        ("a".to_owned(), DecryptError::Tampered)
+    );
     assert_eq!(
         tokens(&credentials, COMPANY).await.len(),
         1,
-        "the robbed company goes on"
+        "the first company still can"
     );
 }
 
 #[tokio::test]
-async fn a_token_whose_key_is_not_given_is_told_by_the_id_of_the_key() {
+async fn a_missing_key_is_reported_by_its_id() {
     let db = Db::new().await;
     create(&credentials(&db), "a", ACCOUNT).await;
     let other = with_keys(&db, &["k2"]);
     assert_eq!(
-        shut(&other, COMPANY).await,
+        load_error(&other, COMPANY).await,
         ("a".to_owned(), DecryptError::UnknownKey("k1".to_owned()))
     );
 }

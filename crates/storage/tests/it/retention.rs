@@ -1,17 +1,14 @@
-//! Days are made ahead and dropped when they have expired, while everybody reads and writes on.
+//! Partitions are created ahead and dropped after the retention period, while the log is read and written.
 
 use chrono::{Days, NaiveDate, TimeDelta, Utc};
 use futures::future;
 use sqlx::Connection as _;
 use storage::{LogRow, Outcome, Partitions, RequestLog as _};
 
-use crate::support::{Db, PATIENCE, closing, fixed, half_detach, homes, stamp_at};
+use crate::support::{Db, TIMEOUT, closing, fixed, leave_half_detached, partition_names, stamp_at};
 
-/// The database's own today, on which expiry depends.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "it is the database's clock that counts, and it runs on this machine"
-)]
+/// Today by the database's clock, which decides about expiry.
+#[expect(clippy::disallowed_methods, reason = "the database uses the clock of this machine")]
 fn today() -> NaiveDate {
     Utc::now().date_naive()
 }
@@ -34,7 +31,7 @@ async fn log_of(days: impl IntoIterator<Item = NaiveDate>) -> (Db, Partitions) {
     let db = Db::new().await;
     let rows: Vec<_> = days.into_iter().map(row_of).collect();
     db.log().write(&rows).await.unwrap();
-    let partitions = Partitions::new(&db.database, PATIENCE);
+    let partitions = Partitions::new(&db.database, TIMEOUT);
     (db, partitions)
 }
 
@@ -44,9 +41,9 @@ async fn tables(db: &Db) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn today_and_the_next_days_are_there_before_their_rows_whichever_way_the_clock_jumps() {
+async fn partitions_of_today_and_the_next_days_are_created_also_after_clock_jumps() {
     let db = Db::new().await;
-    let partitions = Partitions::new(&db.database, PATIENCE);
+    let partitions = Partitions::new(&db.database, TIMEOUT);
     let date = |text: &str| text.parse::<NaiveDate>().unwrap();
     for today in ["2026-03-04", "2026-03-04", "2031-12-31", "2024-02-28", "9999-12-31"] {
         partitions.make_ahead(date(today)).await.unwrap();
@@ -62,14 +59,14 @@ async fn today_and_the_next_days_are_there_before_their_rows_whichever_way_the_c
 }
 
 #[tokio::test]
-async fn the_days_before_the_kept_ones_are_dropped_and_no_others() {
+async fn only_days_before_the_retention_period_are_dropped() {
     let (db, partitions) = log_of([100, 31, 30, 29, 0].map(days_ago)).await;
     partitions.make_ahead(today()).await.unwrap();
     assert_eq!(
         partitions.drop_expired(today(), 30).await.unwrap(),
         [name(days_ago(100)), name(days_ago(31))]
     );
-    assert_eq!(homes(&db).await, [30, 29, 0].map(|days| name(days_ago(days))));
+    assert_eq!(partition_names(&db).await, [30, 29, 0].map(|days| name(days_ago(days))));
     assert!(partitions.drop_expired(today(), 30).await.unwrap().is_empty());
     assert_eq!(tables(&db).await.len(), 3 + 2, "and the two days ahead");
 }
@@ -79,14 +76,14 @@ async fn one_clock_that_is_ahead_drops_nothing() {
     let (db, partitions) = log_of([29, 0].map(days_ago)).await;
     let wrong = today() + Days::new(1000);
     assert!(partitions.drop_expired(wrong, 30).await.unwrap().is_empty());
-    assert_eq!(homes(&db).await.len(), 2);
-    // And one that is behind only keeps more.
+    assert_eq!(partition_names(&db).await.len(), 2);
+    // A clock that is behind keeps more days.
     let (_db, partitions) = log_of([31, 0].map(days_ago)).await;
     assert!(partitions.drop_expired(days_ago(10), 30).await.unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn while_a_day_is_dropped_readers_read_on_and_rows_are_written() {
+async fn dropping_a_day_blocks_neither_readers_nor_writers() {
     let (db, partitions) = log_of([40, 0].map(days_ago)).await;
     let mut long_reader = db.connect().await;
     let mut reading = long_reader.begin().await.unwrap();
@@ -96,40 +93,31 @@ async fn while_a_day_is_dropped_readers_read_on_and_rows_are_written() {
 
     let dropping = tokio::spawn(async move { partitions.drop_expired(today(), 30).await });
     db.blocked("ALTER TABLE request_log DETACH").await;
-    // It waits for the long reader, and nobody waits for it: not who writes, not even to a day that has to be made, not
-    // who reads.
+    // It waits for the long reader, but blocks neither other readers nor writers, also of a day without a partition.
     let tomorrow = today() + Days::new(1);
-    let written = tokio::time::timeout(PATIENCE, async {
+    let written = tokio::time::timeout(TIMEOUT, async {
         db.log().write(&[row_of(today()), row_of(tomorrow)]).await
     });
     written.await.unwrap().unwrap();
-    assert_eq!(
-        db.number(count).await,
-        3,
-        "the expired day is gone for whoever comes now"
-    );
+    assert_eq!(db.number(count).await, 3, "new readers do not see the expired day");
     let of_old_day = format!("SELECT count(*) FROM {}", name(days_ago(40)));
     let still: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(of_old_day))
         .fetch_one(&mut *reading)
         .await
         .unwrap();
-    assert_eq!(still, 1, "and still there for who reads it");
+    assert_eq!(still, 1, "the long reader still sees it");
     assert!(!dropping.is_finished());
 
     reading.rollback().await.unwrap();
-    let dropped = tokio::time::timeout(PATIENCE, dropping)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    let dropped = tokio::time::timeout(TIMEOUT, dropping).await.unwrap().unwrap().unwrap();
     assert_eq!(dropped, [name(days_ago(40))]);
-    assert_eq!(homes(&db).await.len(), 3);
+    assert_eq!(partition_names(&db).await.len(), 3);
 }
 
 #[tokio::test]
-async fn a_reader_that_stays_too_long_is_waited_for_again_the_next_time() {
-    let (db, _) = log_of([40, 0].map(days_ago)).await;
-    let impatient = Partitions::new(&db.database, std::time::Duration::from_millis(200));
+async fn a_day_that_is_read_too_long_is_dropped_by_a_later_run() {
+    let (db, partitions) = log_of([40, 0].map(days_ago)).await;
+    let short_timeout = Partitions::new(&db.database, std::time::Duration::from_millis(200));
     let mut long_reader = db.connect().await;
     let mut reading = long_reader.begin().await.unwrap();
     sqlx::query("SELECT count(*) FROM request_log")
@@ -138,17 +126,20 @@ async fn a_reader_that_stays_too_long_is_waited_for_again_the_next_time() {
         .unwrap();
 
     for _ in 0..2 {
-        assert!(impatient.drop_expired(today(), 30).await.is_err());
+        assert!(short_timeout.drop_expired(today(), 30).await.is_err());
     }
     reading.rollback().await.unwrap();
-    assert_eq!(impatient.drop_expired(today(), 30).await.unwrap(), [name(days_ago(40))]);
+    assert_eq!(
+        partitions.drop_expired(today(), 30).await.unwrap(),
+        [name(days_ago(40))]
+    );
     assert_eq!(tables(&db).await, [name(today())]);
 }
 
 #[tokio::test]
-async fn what_a_process_that_died_left_half_done_is_finished() {
+async fn the_unfinished_drops_of_dead_processes_are_finished() {
     let (db, partitions) = log_of([42, 41, 40, 0].map(days_ago)).await;
-    // One had marked its day, taken it out, and not dropped it; another was in the middle. An operator took out a third.
+    // One process died between detaching and dropping, another one while detaching. An operator detached a third day.
     let (old, kept) = (name(days_ago(41)), name(days_ago(40)));
     db.run(&format!(
         "COMMENT ON TABLE {old} IS 'dbt-gateway: expired, to be dropped'"
@@ -158,7 +149,7 @@ async fn what_a_process_that_died_left_half_done_is_finished() {
         db.run(&format!("ALTER TABLE request_log DETACH PARTITION {partition}"))
             .await;
     }
-    half_detach(&db, &name(days_ago(42))).await;
+    leave_half_detached(&db, &name(days_ago(42))).await;
 
     assert_eq!(
         partitions.drop_expired(today(), 30).await.unwrap(),
@@ -167,12 +158,12 @@ async fn what_a_process_that_died_left_half_done_is_finished() {
     assert_eq!(
         tables(&db).await,
         [kept, name(today())],
-        "what an operator took out is the operator's"
+        "a day that an operator detached is kept"
     );
 }
 
 #[tokio::test]
-async fn a_day_that_came_back_may_be_taken_out_by_an_operator_and_is_then_kept() {
+async fn a_reattached_day_that_an_operator_detaches_is_kept() {
     let (db, partitions) = log_of([40, 0].map(days_ago)).await;
     let old = name(days_ago(40));
     db.run(&format!(
@@ -181,14 +172,18 @@ async fn a_day_that_came_back_may_be_taken_out_by_an_operator_and_is_then_kept()
     .await;
     db.run(&format!("ALTER TABLE request_log DETACH PARTITION {old}")).await;
     db.log().write(&[row_of(days_ago(40))]).await.unwrap();
-    assert_eq!(homes(&db).await.len(), 3, "a row for it brought it back");
+    assert_eq!(
+        partition_names(&db).await.len(),
+        3,
+        "a row of that day attached it again"
+    );
     db.run(&format!("ALTER TABLE request_log DETACH PARTITION {old}")).await;
     assert!(partitions.drop_expired(today(), 30).await.unwrap().is_empty());
     assert_eq!(tables(&db).await, [old, name(today())]);
 }
 
 #[tokio::test]
-async fn processes_that_race_drop_each_day_once() {
+async fn concurrent_processes_drop_each_day_once() {
     let (db, partitions) = log_of((0..8).map(|days| days_ago(40 + days)).chain([today()])).await;
     let racers = (0..4).map(|_| partitions.drop_expired(today(), 30));
     let results = future::join_all(racers).await;

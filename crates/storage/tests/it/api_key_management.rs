@@ -1,4 +1,4 @@
-//! A company's keys as its admins see them: limits, lists, revocation, last use.
+//! Limits, lists, revocation and last use of API keys.
 
 use chrono::{TimeDelta, TimeZone as _, Utc};
 use model::{AccountId, ApiKeyId, CompanyId, FixedClock, RequestStamp, Role, Surface};
@@ -57,13 +57,13 @@ async fn a_limited_key_is_found_and_listed_with_its_limits() {
         (&order.accounts, order.default_account, order.expires_at)
     );
     assert_eq!((info.revoked_at, info.last_used_at), (None, None));
-    let beginning: String = made.key.expose_secret().chars().take(12).collect();
-    assert_eq!(info.prefix, beginning);
+    let start: String = made.key.expose_secret().chars().take(12).collect();
+    assert_eq!(info.prefix, start);
     assert_eq!(keys.list(COMPANY).await.unwrap(), [info]);
 }
 
 #[tokio::test]
-async fn the_row_of_a_limited_key_tells_its_limits_and_who_made_it() {
+async fn the_log_row_of_a_limited_key_has_its_limits_and_its_creator() {
     let db = Db::new().await;
     let made = ApiKeys::new(&db.database).create(&stamp(), &limited()).await.unwrap();
     let row = db.only_row().await;
@@ -82,20 +82,20 @@ async fn the_row_of_a_limited_key_tells_its_limits_and_who_made_it() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_keys_secret_or_hash_is_listed() {
+async fn no_part_of_a_keys_secret_or_hash_is_listed() {
     let db = Db::new().await;
     let keys = ApiKeys::new(&db.database);
     let made = make(&keys, "airflow").await;
     let secret = made.key.expose_secret().rsplit('_').next().unwrap();
-    let told = format!(
+    let listed = format!(
         "{:?} {:?} {made:?}",
         keys.list(COMPANY).await.unwrap(),
         get(&keys, made.id).await
     );
     for start in (0..secret.len() - 8).step_by(4) {
-        assert!(!told.contains(&secret[start..start + 8]), "{told}");
+        assert!(!listed.contains(&secret[start..start + 8]), "{listed}");
     }
-    assert!(!told.contains("hash"), "{told}");
+    assert!(!listed.contains("hash"), "{listed}");
 }
 
 #[tokio::test]
@@ -115,17 +115,17 @@ async fn a_default_account_outside_the_list_is_refused_by_program_and_table() {
         );
     }
     assert!(db.rows().await.is_empty() && keys.list(COMPANY).await.unwrap().is_empty());
-    // Without a list any account may be the default one, and without a default any list will do.
-    let free = CreateKey {
+    // Without a list any account may be the default; without a default any list is allowed.
+    let unlimited = CreateKey {
         accounts: None,
         ..limited()
     };
-    keys.create(&stamp(), &free).await.unwrap();
-    let aimless = CreateKey {
+    keys.create(&stamp(), &unlimited).await.unwrap();
+    let without_default = CreateKey {
         default_account: None,
         ..limited()
     };
-    keys.create(&stamp(), &aimless).await.unwrap();
+    keys.create(&stamp(), &without_default).await.unwrap();
 
     let impossible = [
         (
@@ -150,7 +150,7 @@ async fn a_default_account_outside_the_list_is_refused_by_program_and_table() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_none_is_told_as_such() {
+async fn an_invalid_name_is_reported() {
     let db = Db::new().await;
     for name in ["", "a\0b", &"x".repeat(201)] {
         let order = CreateKey::new(COMPANY, name, Role::Viewer);
@@ -160,7 +160,7 @@ async fn a_name_that_is_none_is_told_as_such() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_opens_nothing_stays_listed_and_is_on_record() {
+async fn a_revoked_key_is_invalid_listed_and_logged() {
     let db = Db::new().await;
     let keys = ApiKeys::new(&db.database);
     let (made, other) = (make(&keys, "airflow").await, make(&keys, "dagster").await);
@@ -197,7 +197,7 @@ async fn a_revoked_key_opens_nothing_stays_listed_and_is_on_record() {
 }
 
 #[tokio::test]
-async fn revoking_again_keeps_the_first_moment_and_says_so_in_its_row() {
+async fn revoking_again_keeps_the_first_time_and_is_logged_as_repeated() {
     let db = Db::new().await;
     let keys = ApiKeys::new(&db.database);
     let made = make(&keys, "airflow").await;
@@ -210,7 +210,7 @@ async fn revoking_again_keeps_the_first_moment_and_says_so_in_its_row() {
 }
 
 #[tokio::test]
-async fn a_revocation_and_its_row_are_one_transaction() {
+async fn a_revocation_and_its_log_row_are_one_transaction() {
     let db = Db::new().await;
     let keys = ApiKeys::new(&db.database);
     let made = make(&keys, "airflow").await;
@@ -222,7 +222,7 @@ async fn a_revocation_and_its_row_are_one_transaction() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_not_there_is_neither_read_nor_revoked() {
+async fn an_unknown_key_is_neither_read_nor_revoked() {
     let db = Db::new().await;
     let keys = ApiKeys::new(&db.database);
     assert_eq!(keys.get(COMPANY, ApiKeyId(1)).await.unwrap(), None);
@@ -231,7 +231,7 @@ async fn a_key_that_is_not_there_is_neither_read_nor_revoked() {
 }
 
 #[tokio::test]
-async fn last_use_is_kept_to_the_minute_and_never_goes_back() {
+async fn last_use_is_stored_in_minutes_and_never_decreases() {
     let db = Db::new().await;
     let keys = ApiKeys::new(&db.database);
     let (one, two, idle) = (
@@ -254,7 +254,7 @@ async fn last_use_is_kept_to_the_minute_and_never_goes_back() {
 }
 
 #[tokio::test]
-async fn noting_the_same_minute_again_writes_nothing() {
+async fn recording_the_same_minute_again_writes_nothing() {
     let db = Db::new().await;
     let keys = ApiKeys::new(&db.database);
     let id = make(&keys, "airflow").await.id;
@@ -265,11 +265,11 @@ async fn noting_the_same_minute_again_writes_nothing() {
 }
 
 #[tokio::test]
-async fn keys_are_noted_in_the_order_of_their_ids_so_that_replicas_never_wait_for_each_other_in_a_circle() {
+async fn last_use_locks_keys_in_the_order_of_ids_so_that_replicas_cannot_deadlock() {
     let db = Db::new().await;
     let keys = ApiKeys::new(&db.database);
     let (first, second) = (make(&keys, "1").await.id, make(&keys, "2").await.id);
-    // Written again, the first key lies behind the second in the table.
+    // After an update the first key is stored behind the second one.
     keys.touch(&[first], noon()).await.unwrap();
     let lock = |id: ApiKeyId| format!("SELECT 1 FROM api_key WHERE id = {id} FOR UPDATE NOWAIT");
     let mut held = db.test.pool().begin().await.unwrap();
@@ -278,17 +278,17 @@ async fn keys_are_noted_in_the_order_of_their_ids_so_that_replicas_never_wait_fo
         .await
         .unwrap();
 
-    let noting = {
+    let recording = {
         let keys = keys.clone();
         tokio::spawn(async move { keys.touch(&[second, first], noon() + TimeDelta::minutes(1)).await })
     };
     db.blocked("WITH used").await;
-    // It waits for the first key and holds no other one yet.
+    // It waits for the first key and has not locked the second one.
     db.run(&lock(second)).await;
     held.rollback().await.unwrap();
 
-    noting.await.unwrap().unwrap();
+    recording.await.unwrap().unwrap();
     let listed = keys.list(COMPANY).await.unwrap();
-    let noted = Some(noon() + TimeDelta::minutes(1));
-    assert!(listed.iter().all(|key| key.last_used_at == noted), "{listed:?}");
+    let recorded = Some(noon() + TimeDelta::minutes(1));
+    assert!(listed.iter().all(|key| key.last_used_at == recorded), "{listed:?}");
 }

@@ -1,4 +1,4 @@
-//! One row that Postgres refuses does not cost the others theirs, and is itself on record.
+//! A row that Postgres refuses does not affect other rows, and is logged reduced.
 
 use std::sync::Arc;
 
@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use storage::{LogError, LogRow, Outcome};
 
 use crate::support::{
-    Db, Does, PATIENCE, WatchedSink, closing, commit, ended, fixed, noon, stamp_at, start, whole, whole_with,
+    Db, Step, TIMEOUT, WatchedSink, closing, commit, complete_row, complete_row_with, fixed, lost_rows, noon, stamp_at,
+    start,
 };
 
-/// Postgres refuses rows whose arguments name `poison`.
-async fn poisonable() -> (Db, Arc<WatchedSink>) {
+/// A database that refuses rows with the argument `poison`.
+async fn db_that_rejects_poison() -> (Db, Arc<WatchedSink>) {
     let db = Db::new().await;
     db.run("ALTER TABLE request_log ADD CONSTRAINT poison CHECK (args->>'name' IS DISTINCT FROM 'poison')")
         .await;
@@ -20,8 +21,8 @@ async fn poisonable() -> (Db, Arc<WatchedSink>) {
     (db, sink)
 }
 
-fn poisonous(outcome: Outcome) -> LogRow {
-    whole_with(outcome, &json!({"name": "poison"}))
+fn poison_row(outcome: Outcome) -> LogRow {
+    complete_row_with(outcome, &json!({"name": "poison"}))
 }
 
 fn row_of<'r>(rows: &'r [Value], row: &LogRow) -> &'r Value {
@@ -33,26 +34,26 @@ fn row_of<'r>(rows: &'r [Value], row: &LogRow) -> &'r Value {
 
 #[tokio::test]
 async fn a_refused_row_does_not_fail_the_others_of_its_group() {
-    let (db, sink) = poisonable().await;
+    let (db, sink) = db_that_rejects_poison().await;
     let (queue, _writer) = start(&sink);
     sink.hold(true);
-    let first = queue.reserve(false).unwrap().close(whole(Outcome::Succeeded));
-    sink.begun(1).await;
-    let culprit = poisonous(Outcome::NotFound);
+    let first = queue.reserve(false).unwrap().close(complete_row(Outcome::Succeeded));
+    sink.wait_for_writes(1).await;
+    let culprit = poison_row(Outcome::NotFound);
     let receipts: Vec<_> = (0..100)
         .map(|number| match number {
             37 => culprit.clone(),
-            _ => whole(Outcome::Succeeded),
+            _ => complete_row(Outcome::Succeeded),
         })
         .map(|row| queue.reserve(false).unwrap().close(row))
         .collect();
     sink.hold(false);
 
-    first.committed_within(PATIENCE).await.unwrap();
-    let committed = future::join_all(receipts.into_iter().map(|receipt| receipt.committed_within(PATIENCE))).await;
+    first.committed_within(TIMEOUT).await.unwrap();
+    let committed = future::join_all(receipts.into_iter().map(|receipt| receipt.committed_within(TIMEOUT))).await;
 
     assert!(committed.iter().all(Result::is_ok));
-    assert_eq!(sink.groups()[..2], [1, 100], "they did share a group");
+    assert_eq!(sink.groups()[..2], [1, 100], "they share a group");
     assert!(
         sink.groups().len() <= 2 + 2 * 7 + 1,
         "halving, not one by one: {:?}",
@@ -72,19 +73,19 @@ async fn a_refused_row_does_not_fail_the_others_of_its_group() {
 }
 
 #[tokio::test]
-async fn a_refused_row_of_a_success_stays_a_success() {
-    let (db, sink) = poisonable().await;
+async fn a_refused_row_with_outcome_succeeded_keeps_it() {
+    let (db, sink) = db_that_rejects_poison().await;
     let (queue, writer) = start(&sink);
-    commit(&queue, poisonous(Outcome::Succeeded)).await.unwrap();
+    commit(&queue, poison_row(Outcome::Succeeded)).await.unwrap();
     let row = db.only_row().await;
     assert_eq!((&row["outcome"], &row["error"]), (&json!("succeeded"), &json!(null)));
     queue.close();
-    assert_eq!(ended(writer).await, 0, "nothing is lost");
+    assert_eq!(lost_rows(writer).await, 0, "nothing is lost");
 }
 
 #[tokio::test]
-async fn a_refused_open_row_is_opened_reduced_and_can_be_closed() {
-    let (db, sink) = poisonable().await;
+async fn a_refused_open_row_is_written_reduced_and_can_be_closed() {
+    let (db, sink) = db_that_rejects_poison().await;
     let (queue, _writer) = start(&sink);
     let stamp = stamp_at(noon());
     let mut part = crate::support::fixed_with(&stamp, &json!({"name": "poison"}));
@@ -92,21 +93,17 @@ async fn a_refused_open_row_is_opened_reduced_and_can_be_closed() {
     let part = Arc::new(part);
     let mut slot = queue.reserve(true).unwrap();
 
-    slot.open(part.open())
-        .unwrap()
-        .committed_within(PATIENCE)
-        .await
-        .unwrap();
+    slot.open(part.open()).unwrap().committed_within(TIMEOUT).await.unwrap();
     let open = db.only_row().await;
     assert_eq!((&open["finished_at"], &open["job_id"]), (&json!(null), &json!(42)));
 
     let close = part.open().close(closing(&stamp, Outcome::Succeeded));
-    slot.close(close).committed_within(PATIENCE).await.unwrap();
+    slot.close(close).committed_within(TIMEOUT).await.unwrap();
     assert_eq!(db.only_row().await["outcome"], "succeeded");
 }
 
 #[tokio::test]
-async fn a_row_that_is_refused_even_reduced_is_lost_alone_and_its_request_hears_so() {
+async fn a_row_that_is_refused_even_reduced_is_lost_alone_and_reported() {
     let db = Db::new().await;
     db.run("ALTER TABLE request_log ADD CONSTRAINT unlucky CHECK (job_id <> 13)")
         .await;
@@ -117,56 +114,56 @@ async fn a_row_that_is_refused_even_reduced_is_lost_alone_and_its_request_hears_
     let mut unlucky = fixed(&stamp);
     unlucky.job_id = Some(JobId(13));
     let rows = [
-        whole(Outcome::Succeeded),
+        complete_row(Outcome::Succeeded),
         unlucky.closed(closing(&stamp, Outcome::Succeeded)),
-        whole(Outcome::Succeeded),
+        complete_row(Outcome::Succeeded),
     ];
     let receipts = rows.map(|row| queue.reserve(false).unwrap().close(row));
     sink.hold(false);
 
-    let committed = future::join_all(receipts.into_iter().map(|receipt| receipt.committed_within(PATIENCE))).await;
+    let committed = future::join_all(receipts.into_iter().map(|receipt| receipt.committed_within(TIMEOUT))).await;
 
     assert_eq!(committed, [Ok(()), Err(LogError::Refused), Ok(())]);
     assert_eq!(db.rows().await.len(), 2);
     queue.close();
-    assert_eq!(ended(writer).await, 1);
+    assert_eq!(lost_rows(writer).await, 1);
 }
 
 #[tokio::test]
-async fn a_database_that_goes_away_between_refusing_a_row_and_taking_it_reduced_loses_nothing() {
-    let (db, sink) = poisonable().await;
+async fn an_outage_between_refusing_a_row_and_accepting_it_reduced_loses_nothing() {
+    let (db, sink) = db_that_rejects_poison().await;
     let (queue, writer) = start(&sink);
-    sink.then([Does::Write, Does::BeAway, Does::BeAway]);
+    sink.script([Step::Write, Step::Unavailable, Step::Unavailable]);
 
-    commit(&queue, poisonous(Outcome::Timeout)).await.unwrap();
+    commit(&queue, poison_row(Outcome::Timeout)).await.unwrap();
 
     assert_eq!(db.only_row().await["outcome"], "timeout");
     queue.close();
-    assert_eq!(ended(writer).await, 0);
+    assert_eq!(lost_rows(writer).await, 0);
 }
 
 #[tokio::test]
-async fn a_database_that_goes_away_while_a_group_is_halved_loses_nothing() {
-    let (db, sink) = poisonable().await;
+async fn an_outage_while_a_group_is_halved_loses_nothing() {
+    let (db, sink) = db_that_rejects_poison().await;
     let (queue, _writer) = start(&sink);
     sink.hold(true);
-    let first = queue.reserve(false).unwrap().close(whole(Outcome::Succeeded));
-    sink.begun(1).await;
-    sink.then([Does::Write, Does::Write, Does::BeAway, Does::WriteAndLoseTheAnswer]);
+    let first = queue.reserve(false).unwrap().close(complete_row(Outcome::Succeeded));
+    sink.wait_for_writes(1).await;
+    sink.script([Step::Write, Step::Write, Step::Unavailable, Step::WriteWithoutAnswer]);
     let receipts: Vec<_> = (0..8)
         .map(|number| {
             if number == 5 {
-                poisonous(Outcome::Timeout)
+                poison_row(Outcome::Timeout)
             } else {
-                whole(Outcome::Succeeded)
+                complete_row(Outcome::Succeeded)
             }
         })
         .map(|row| queue.reserve(false).unwrap().close(row))
         .collect();
     sink.hold(false);
 
-    first.committed_within(PATIENCE).await.unwrap();
-    let committed = future::join_all(receipts.into_iter().map(|receipt| receipt.committed_within(PATIENCE))).await;
+    first.committed_within(TIMEOUT).await.unwrap();
+    let committed = future::join_all(receipts.into_iter().map(|receipt| receipt.committed_within(TIMEOUT))).await;
 
     assert!(committed.iter().all(Result::is_ok), "{committed:?}");
     assert_eq!(db.rows().await.len(), 9);

@@ -1,4 +1,4 @@
-//! Who sees what, and that no search looks further than it must.
+//! Visibility, time limits, summaries, and connections of readers.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,28 +11,33 @@ use storage::{
 };
 use uuid::Uuid;
 
-use super::{COMPANY, KEY, WIDE, asking, page, reader, reader_with, row, search, uuids};
+use super::{COMPANY, KEY, NO_BYTE_LIMIT, filter_with, page, reader, reader_with, row, search, uuids};
 use crate::support::{Db, noon, stamp_at};
 
 #[tokio::test]
-async fn another_companys_rows_do_not_exist() {
+async fn rows_of_another_company_are_not_found() {
     let db = Db::new().await;
     let (ours, theirs) = (row(|_| {}), row(|plan| plan.company = CompanyId(2)));
     db.log().write(&[ours.clone(), theirs.clone()]).await.unwrap();
     let logs = reader(&db);
     for (company, own, foreign) in [(COMPANY, &ours, &theirs), (CompanyId(2), &theirs, &ours)] {
-        for sight in [
+        for visibility in [
             LogVisibility::All,
             LogVisibility::Own(KEY),
             LogVisibility::OwnAndAccounts(KEY, Vec::new()),
         ] {
             assert_eq!(
-                search(&logs, company, &sight, &LogFilter::default()).await,
+                search(&logs, company, &visibility, &LogFilter::default()).await,
                 [own.request_uuid()]
             );
-            assert!(logs.get(company, &sight, own.request_uuid()).await.unwrap().is_some());
             assert!(
-                logs.get(company, &sight, foreign.request_uuid())
+                logs.get(company, &visibility, own.request_uuid())
+                    .await
+                    .unwrap()
+                    .is_some()
+            );
+            assert!(
+                logs.get(company, &visibility, foreign.request_uuid())
                     .await
                     .unwrap()
                     .is_none()
@@ -47,7 +52,7 @@ async fn another_companys_rows_do_not_exist() {
 }
 
 #[tokio::test]
-async fn a_caller_sees_what_its_sight_allows_in_lists_and_by_name() {
+async fn lists_and_look_ups_respect_the_callers_visibility() {
     let db = Db::new().await;
     let of = |key: Option<i64>, account: i64| {
         row(|plan| {
@@ -65,39 +70,43 @@ async fn a_caller_sees_what_its_sight_allows_in_lists_and_by_name() {
         (LogVisibility::Own(KEY), &[&own]),
         (LogVisibility::OwnAndAccounts(KEY, accounts), &[&own, &listed]),
     ];
-    for (sight, expected) in cases {
-        let found: BTreeSet<_> = search(&logs, COMPANY, &sight, &LogFilter::default())
+    for (visibility, expected) in cases {
+        let found: BTreeSet<_> = search(&logs, COMPANY, &visibility, &LogFilter::default())
             .await
             .into_iter()
             .collect();
         let expected: BTreeSet<_> = expected.iter().map(|row| row.request_uuid()).collect();
-        assert_eq!(found, expected, "{sight:?}");
+        assert_eq!(found, expected, "{visibility:?}");
         for row in all {
-            let by_name = logs.get(COMPANY, &sight, row.request_uuid()).await.unwrap();
-            assert_eq!(by_name.is_some(), expected.contains(&row.request_uuid()), "{sight:?}");
+            let by_name = logs.get(COMPANY, &visibility, row.request_uuid()).await.unwrap();
+            assert_eq!(
+                by_name.is_some(),
+                expected.contains(&row.request_uuid()),
+                "{visibility:?}"
+            );
         }
     }
 }
 
 #[tokio::test]
-async fn searches_leave_out_the_days_that_they_need_not_look_at() {
+async fn searches_skip_partitions_outside_the_time_range() {
     let db = Db::new().await;
     let today = row(|_| {});
     let yesterday = row(|plan| plan.at = noon() - TimeDelta::days(1));
     db.log().write(&[today.clone(), yesterday.clone()]).await.unwrap();
-    // Whoever looks at the day before now waits for ever.
+    // A search that reads the day before waits for the lock.
     let mut lock = db.test.pool().begin().await.unwrap();
     sqlx::raw_sql("LOCK TABLE request_log_20260303 IN ACCESS EXCLUSIVE MODE")
         .execute(&mut *lock)
         .await
         .unwrap();
-    let logs = reader_with(&db, Duration::from_millis(300));
+    let logs = reader(&db);
 
     let found = logs
         .get(COMPANY, &LogVisibility::All, today.request_uuid())
         .await
         .unwrap();
-    assert!(found.is_some(), "by name");
+    assert!(found.is_some(), "by UUID");
     let midnight = "2026-03-04T00:00:00Z".parse().unwrap();
     let since_midnight = LogFilter {
         from: Some(midnight),
@@ -108,14 +117,17 @@ async fn searches_leave_out_the_days_that_they_need_not_look_at() {
         [today.request_uuid()]
     );
 
-    let everything = PageLimit { rows: 10, bytes: WIDE };
-    let all = logs
+    let everything = PageLimit {
+        rows: 10,
+        bytes: NO_BYTE_LIMIT,
+    };
+    let all = reader_with(&db, Duration::from_millis(100))
         .page(COMPANY, &LogVisibility::All, &LogFilter::default(), None, everything)
         .await;
     assert!(matches!(all, Err(StorageError::TooSlow(_))), "{all:?}");
     lock.rollback().await.unwrap();
 
-    // And a page that begins before today leaves out today.
+    // A page that starts before today skips today.
     let mut lock = db.test.pool().begin().await.unwrap();
     sqlx::raw_sql("LOCK TABLE request_log_20260304 IN ACCESS EXCLUSIVE MODE")
         .execute(&mut *lock)
@@ -130,7 +142,7 @@ async fn searches_leave_out_the_days_that_they_need_not_look_at() {
 }
 
 #[tokio::test]
-async fn a_summary_counts_outcomes_and_tells_the_durations_of_what_ended() {
+async fn a_summary_has_counts_by_outcome_and_percentiles_of_ended_requests() {
     let db = Db::new().await;
     let mut rows = Vec::new();
     for outcome in [Outcome::Succeeded, Outcome::Succeeded, Outcome::NotFound] {
@@ -145,7 +157,7 @@ async fn a_summary_counts_outcomes_and_tells_the_durations_of_what_ended() {
     rows.push(row(|plan| plan.key = Some(ApiKeyId(6))));
     rows.push(row(|plan| plan.at = noon() - TimeDelta::hours(2)));
     db.log().write(&rows).await.unwrap();
-    // 1, 2, 3, … 100 ms, in no order.
+    // 1 to 100 ms, unordered.
     db.run(
         "INSERT INTO request_log (request_uuid, surface, request_type, company_id, api_key_id, args, outcome, started_at,
              finished_at, duration_ms)
@@ -155,11 +167,11 @@ async fn a_summary_counts_outcomes_and_tells_the_durations_of_what_ended() {
     )
     .await;
     let logs = reader(&db);
-    let hour = asking(|it| it.from = Some(noon() - TimeDelta::hours(1)));
+    let hour = filter_with(|it| it.from = Some(noon() - TimeDelta::hours(1)));
 
     let types = logs.summary(COMPANY, &LogVisibility::Own(KEY), &hour).await.unwrap();
 
-    let told: Vec<_> = types
+    let counts: Vec<_> = types
         .iter()
         .map(|of_type| (of_type.request_type.as_str(), of_type.count, json!(of_type.outcomes)))
         .collect();
@@ -168,12 +180,12 @@ async fn a_summary_counts_outcomes_and_tells_the_durations_of_what_ended() {
         ("get_run", 4, json!({"succeeded": 2, "not_found": 1, "open": 1})),
         ("trigger_job", 1, json!({"open": 1})),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(counts, expected);
     let (p50, p90, p95, p99) = (50.0, 90.0, 95.0, 99.0);
     assert_eq!(types[0].durations, Some(Percentiles { p50, p90, p95, p99 }));
-    assert_eq!(types[2].durations, None, "nothing has ended");
-    let everybody = logs.summary(COMPANY, &LogVisibility::All, &hour).await.unwrap();
-    assert_eq!(everybody[1].count, 5);
+    assert_eq!(types[2].durations, None, "no request has ended");
+    let all_keys = logs.summary(COMPANY, &LogVisibility::All, &hour).await.unwrap();
+    assert_eq!(all_keys[1].count, 5);
     assert!(
         logs.summary(CompanyId(3), &LogVisibility::All, &hour)
             .await
@@ -183,7 +195,7 @@ async fn a_summary_counts_outcomes_and_tells_the_durations_of_what_ended() {
 }
 
 #[tokio::test]
-async fn a_uuid_that_tells_no_time_is_no_rows_name() {
+async fn a_uuid_without_a_timestamp_finds_no_row() {
     let db = Db::new().await;
     let odd = stamp_at(noon()).request_uuid();
     let mut bytes = odd.into_bytes();
@@ -198,7 +210,7 @@ async fn a_uuid_that_tells_no_time_is_no_rows_name() {
 }
 
 #[tokio::test]
-async fn readers_have_connections_of_their_own_which_close() {
+async fn readers_use_separate_connections_which_can_be_closed() {
     let db = Db::new().await;
     let logs = reader(&db);
     page(&logs, None, 1).await;
@@ -206,15 +218,5 @@ async fn readers_have_connections_of_their_own_which_close() {
                    WHERE datname = current_database() AND application_name = 'dbt-gateway log reader'";
     assert_eq!(db.number(readers).await, 1);
     logs.close().await;
-    // Postgres forgets a connection a moment after it was closed.
-    let gone = async {
-        while db.number(readers).await != 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    };
-    let patience = std::time::Duration::from_mins(1);
-    assert!(
-        tokio::time::timeout(patience, gone).await.is_ok(),
-        "a reader is still connected"
-    );
+    db.wait_until(readers, |connections| connections == 0).await;
 }

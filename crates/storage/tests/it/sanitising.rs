@@ -1,4 +1,4 @@
-//! Whatever comes from outside, the row is written.
+//! Rows are written whatever the caller or dbt Cloud sent.
 
 use model::{CompanyId, RequestType};
 use serde_json::{Value, json};
@@ -6,8 +6,8 @@ use storage::{Closing, FixedColumns, Outcome, RequestLog as _, RowLimits};
 
 use crate::support::{Db, noon, stamp_at};
 
-/// Writes a row with these texts, in one try, and reads it back.
-async fn written(args: &Value, error: &str, exchanges: &Value) -> Value {
+/// Writes a row with these texts, without a retry, and reads it back.
+async fn write_and_read(args: &Value, error: &str, exchanges: &Value) -> Value {
     let db = Db::new().await;
     let limits = RowLimits::default();
     let stamp = stamp_at(noon());
@@ -19,17 +19,17 @@ async fn written(args: &Value, error: &str, exchanges: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn nul_is_written_as_a_replacement_wherever_it_comes() {
-    let row = written(&json!({"na\0me": ["a\0b"]}), "bro\0ken", &json!([{"error": "\0"}])).await;
+async fn nul_is_replaced_in_every_column() {
+    let row = write_and_read(&json!({"na\0me": ["a\0b"]}), "bro\0ken", &json!([{"error": "\0"}])).await;
     assert_eq!(row["args"], json!({"na\u{fffd}me": ["a\u{fffd}b"]}));
     assert_eq!(row["error"], "bro\u{fffd}ken");
     assert_eq!(row["exchanges"], json!([{"error": "\u{fffd}"}]));
 }
 
 #[tokio::test]
-async fn texts_far_too_long_are_cut() {
+async fn long_texts_are_cut() {
     let long = "é\"\\".repeat(500_000);
-    let row = written(&json!({"name": long}), &long, &json!([{"error": long}])).await;
+    let row = write_and_read(&json!({"name": long}), &long, &json!([{"error": long}])).await;
     let limits = RowLimits::default();
     let error = row["error"].as_str().unwrap();
     assert!(error.len() <= limits.text_max_bytes && error.ends_with('…'));
@@ -40,13 +40,13 @@ async fn texts_far_too_long_are_cut() {
 }
 
 #[tokio::test]
-async fn odd_but_harmless_values_come_back_as_they_were() {
+async fn unusual_valid_values_are_stored_unchanged() {
     let args = json!({
         "quotes": "'; DROP TABLE request_log; --", "controls": "\u{1}\u{7f}\r\n\t", "outside the plane": "𝄞🦆",
         "not a character": "\u{ffff}", "backslash u": "\\u0000", "numbers": [i64::MIN, u64::MAX, 1.5e300, -0.0],
         "": {"empty": []},
     });
-    let row = written(&args, "{\"}", &json!([])).await;
+    let row = write_and_read(&args, "{\"}", &json!([])).await;
     assert_eq!(row["args"]["quotes"], args["quotes"]);
     for field in ["controls", "outside the plane", "not a character", "backslash u", ""] {
         assert_eq!(row["args"][field], args[field], "{field}");

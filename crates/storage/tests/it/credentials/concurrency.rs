@@ -1,4 +1,4 @@
-//! Many change a company's credentials at once, on connections of their own.
+//! Concurrent changes of a company's credentials.
 
 use futures::future::join_all;
 use storage::{CredentialChange, NewCredential, StorageError};
@@ -7,7 +7,7 @@ use super::{ACCOUNT, COMPANY, OTHER_ACCOUNT, create, credentials, defaults, new,
 use crate::support::Db;
 
 #[tokio::test]
-async fn of_many_first_ones_made_at_once_exactly_one_is_the_default() {
+async fn of_concurrently_created_first_credentials_exactly_one_is_the_default() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     for wanted in [None, Some(true)] {
@@ -29,7 +29,7 @@ async fn of_many_first_ones_made_at_once_exactly_one_is_the_default() {
 }
 
 #[tokio::test]
-async fn of_two_that_take_one_name_at_once_one_gets_it() {
+async fn of_concurrent_credentials_with_one_name_one_is_created() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     let many = (0..6).map(async |_| {
@@ -47,7 +47,7 @@ async fn of_two_that_take_one_name_at_once_one_gets_it() {
 }
 
 #[tokio::test]
-async fn every_account_keeps_exactly_one_default_whatever_happens_at_once() {
+async fn every_account_keeps_exactly_one_default_under_concurrent_changes() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     for number in 0..12 {

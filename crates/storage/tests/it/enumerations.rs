@@ -1,4 +1,4 @@
-//! The words of the program and those of the table are the same.
+//! Program and table have the same enumeration values.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +6,12 @@ use model::{CallerRequestId, CompanyId, FixedClock, RequestStamp, RequestType, S
 use serde_json::json;
 use storage::{FixedColumns, Outcome, RequestLog as _, RowLimits};
 
-use crate::support::{Db, closing, noon, stamp_at, whole};
+use crate::support::{Db, closing, complete_row, noon, stamp_at};
 
 #[tokio::test]
-async fn the_table_takes_every_outcome() {
+async fn the_table_accepts_every_outcome() {
     let db = Db::new().await;
-    let rows = Outcome::ALL.map(whole);
+    let rows = Outcome::ALL.map(complete_row);
     db.log().write(&rows).await.unwrap();
 
     for row in rows {
@@ -26,7 +26,7 @@ async fn the_table_takes_every_outcome() {
 }
 
 #[tokio::test]
-async fn the_table_knows_no_outcome_that_the_program_does_not() {
+async fn program_and_table_have_the_same_outcomes() {
     let db = Db::new().await;
     let sql = "SELECT pg_get_constraintdef(oid) FROM pg_constraint
                WHERE conrelid = 'request_log'::regclass AND conname = 'request_log_outcome_check'";
@@ -38,7 +38,7 @@ async fn the_table_knows_no_outcome_that_the_program_does_not() {
 }
 
 #[tokio::test]
-async fn every_request_type_comes_back_from_the_table() {
+async fn every_request_type_is_read_back_from_the_table() {
     let db = Db::new().await;
     let log = db.log();
     for request_type in RequestType::ALL {
@@ -63,7 +63,7 @@ async fn every_request_type_comes_back_from_the_table() {
 }
 
 #[tokio::test]
-async fn every_face_and_the_longest_id_of_a_callers_own_are_taken() {
+async fn every_surface_and_the_longest_caller_request_id_are_accepted() {
     let db = Db::new().await;
     let longest = "x".repeat(CallerRequestId::MAX_CHARS);
     for surface in [Surface::Rest, Surface::Dbt, Surface::Internal] {

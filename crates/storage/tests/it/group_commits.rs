@@ -1,4 +1,4 @@
-//! Many rows share a commit, and a single one waits for nobody.
+//! Rows share commits, and a single row is written without delay.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,38 +7,40 @@ use futures::future;
 use storage::{LogQueue, Outcome, QueueSettings};
 use tokio::time::Instant;
 
-use crate::support::{Db, PATIENCE, WatchedSink, closing, commit, fixed, noon, queue_settings, stamp_at, start, whole};
+use crate::support::{
+    Db, TIMEOUT, WatchedSink, closing, commit, complete_row, fixed, noon, queue_settings, stamp_at, start,
+};
 
 #[tokio::test]
-async fn rows_that_come_while_a_commit_is_under_way_share_the_next_ones() {
+async fn rows_queued_during_a_commit_share_the_next_commits() {
     let db = Db::new().await;
     let sink = Arc::new(WatchedSink::on(db.log()));
     let (queue, _writer) = start(&sink);
     sink.hold(true);
-    let row = || queue.reserve(false).unwrap().close(whole(Outcome::Succeeded));
+    let row = || queue.reserve(false).unwrap().close(complete_row(Outcome::Succeeded));
     let mut receipts = vec![row()];
-    sink.begun(1).await;
+    sink.wait_for_writes(1).await;
     receipts.extend((0..200).map(|_| row()));
     sink.hold(false);
 
-    let committed = future::join_all(receipts.into_iter().map(|receipt| receipt.committed_within(PATIENCE))).await;
+    let committed = future::join_all(receipts.into_iter().map(|receipt| receipt.committed_within(TIMEOUT))).await;
 
     assert!(committed.iter().all(Result::is_ok));
     assert_eq!(sink.groups(), [1, 100, 100]);
-    // By the database's own account: rows of one transaction have the same xmin.
+    // Rows of one transaction have the same xmin.
     let sql = "SELECT count(DISTINCT xmin::text) FROM request_log";
     assert_eq!(db.number(sql).await, 3);
     assert_eq!(db.rows().await.len(), 201);
 }
 
 #[tokio::test]
-async fn rows_of_many_tasks_are_all_written_with_fewer_commits_than_rows() {
+async fn rows_of_many_tasks_share_commits() {
     let db = Db::new().await;
     let sink = Arc::new(WatchedSink::on(db.log()));
     let (queue, _writer) = start(&sink);
     let tasks = (0..500).map(|_| {
         let queue = queue.clone();
-        tokio::spawn(async move { commit(&queue, whole(Outcome::Succeeded)).await })
+        tokio::spawn(async move { commit(&queue, complete_row(Outcome::Succeeded)).await })
     });
 
     for committed in future::join_all(tasks.collect::<Vec<_>>()).await {
@@ -50,20 +52,20 @@ async fn rows_of_many_tasks_are_all_written_with_fewer_commits_than_rows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_of_an_idle_gateway_is_written_at_once() {
-    let sink = Arc::new(WatchedSink::to_nowhere());
+async fn an_idle_gateway_writes_a_row_immediately() {
+    let sink = Arc::new(WatchedSink::without_database());
     let (queue, _writer) = start(&sink);
     let begun = Instant::now();
     for written in 1..=3 {
-        commit(&queue, whole(Outcome::Succeeded)).await.unwrap();
+        commit(&queue, complete_row(Outcome::Succeeded)).await.unwrap();
         assert_eq!(sink.groups(), vec![1; written]);
     }
     assert!(begun.elapsed().is_zero(), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_opened_and_closed_within_one_group_is_written_once_and_answers_both() {
-    let sink = Arc::new(WatchedSink::to_nowhere());
+async fn a_row_opened_and_closed_within_one_group_is_written_once_and_resolves_both_receipts() {
+    let sink = Arc::new(WatchedSink::without_database());
     let (queue, _writer) = start(&sink);
     let stamp = stamp_at(noon());
     let part = Arc::new(fixed(&stamp));
@@ -72,7 +74,7 @@ async fn a_row_opened_and_closed_within_one_group_is_written_once_and_answers_bo
     let closed = slot.close(part.open().close(closing(&stamp, Outcome::Succeeded)));
 
     assert_eq!(
-        future::join(opened.committed_within(PATIENCE), closed.committed_within(PATIENCE)).await,
+        future::join(opened.committed_within(TIMEOUT), closed.committed_within(TIMEOUT)).await,
         (Ok(()), Ok(()))
     );
     assert_eq!(sink.groups(), [1]);
@@ -99,7 +101,7 @@ async fn a_close_never_overtakes_its_open() {
         requests.insert(stamp.request_uuid());
     }
     for receipt in receipts {
-        receipt.committed_within(PATIENCE).await.unwrap();
+        receipt.committed_within(TIMEOUT).await.unwrap();
     }
     let closed = "SELECT count(*) FROM request_log WHERE outcome = 'succeeded' AND finished_at IS NOT NULL";
     assert_eq!(db.number(closed).await, 50);
@@ -107,8 +109,8 @@ async fn a_close_never_overtakes_its_open() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slot_opens_once() {
-    let sink = Arc::new(WatchedSink::to_nowhere());
+async fn a_reservation_opens_one_row() {
+    let sink = Arc::new(WatchedSink::without_database());
     let (queue, _writer) = start(&sink);
     let part = Arc::new(fixed(&stamp_at(noon())));
     let mut once = queue.reserve(true).unwrap();
@@ -119,8 +121,8 @@ async fn a_slot_opens_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_queue_is_as_long_as_set_and_says_how_full_it_is() {
-    let sink: Arc<WatchedSink> = Arc::new(WatchedSink::to_nowhere());
+async fn the_queue_has_the_configured_capacity_and_reports_its_depth() {
+    let sink: Arc<WatchedSink> = Arc::new(WatchedSink::without_database());
     let short = QueueSettings {
         capacity: 3,
         ..queue_settings()
@@ -133,7 +135,7 @@ async fn the_queue_is_as_long_as_set_and_says_how_full_it_is() {
 
     drop(one);
     assert_eq!(queue.reserve(true).unwrap_err(), storage::LogError::QueueFull);
-    assert_eq!(queue.depth(), 2, "a half reservation is given back");
+    assert_eq!(queue.depth(), 2, "an incomplete reservation is released");
     drop(two);
     assert_eq!(queue.depth(), 0);
 }

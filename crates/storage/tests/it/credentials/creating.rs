@@ -1,4 +1,4 @@
-//! A credential is stored, listed, read and loaded; and what is refused.
+//! Storing, listing, reading and loading credentials, and which are refused.
 
 use model::{AccountId, CompanyId};
 use secrecy::ExposeSecret as _;
@@ -37,7 +37,7 @@ async fn a_credential_is_read_back_as_it_was_stored() {
 }
 
 #[tokio::test]
-async fn lists_begin_with_the_oldest() {
+async fn lists_are_ordered_oldest_first() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     for name in ["c", "a", "b"] {
@@ -53,7 +53,7 @@ async fn lists_begin_with_the_oldest() {
 }
 
 #[tokio::test]
-async fn no_token_lies_anywhere_in_the_clear() {
+async fn no_token_is_stored_unencrypted() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     create(&credentials, "production", ACCOUNT).await;
@@ -76,7 +76,7 @@ async fn no_token_lies_anywhere_in_the_clear() {
 }
 
 #[tokio::test]
-async fn the_table_refuses_a_token_in_the_clear() {
+async fn the_table_refuses_an_unencrypted_token() {
     let db = Db::new().await;
     create(&credentials(&db), "production", ACCOUNT).await;
     for text in [TOKEN, "", "v1.k1.", "v2.k1.AAAA", "v1.k 1.AAAA", "v1.k1.AAAA\n"] {
@@ -88,7 +88,7 @@ async fn the_table_refuses_a_token_in_the_clear() {
 }
 
 #[tokio::test]
-async fn without_a_key_nothing_is_stored_and_no_token_read_but_the_rest_goes_on() {
+async fn without_a_key_no_token_is_stored_or_read_but_the_rest_works() {
     let db = Db::new().await;
     let keyless = Credentials::new(&db.database, None);
     let error = refused(&keyless, new("production", ACCOUNT)).await;
@@ -104,7 +104,7 @@ async fn without_a_key_nothing_is_stored_and_no_token_read_but_the_rest_goes_on(
 }
 
 #[tokio::test]
-async fn program_and_table_agree_on_what_a_name_is() {
+async fn program_and_table_have_the_same_rule_for_names() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     let longest = "x".repeat(100);
@@ -143,7 +143,7 @@ async fn program_and_table_agree_on_what_a_name_is() {
 }
 
 #[tokio::test]
-async fn a_name_is_taken_within_its_company_alone() {
+async fn names_are_unique_within_a_company() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     let acme = another_company(&db).await;
@@ -161,7 +161,7 @@ async fn a_name_is_taken_within_its_company_alone() {
 }
 
 #[tokio::test]
-async fn a_company_that_is_not_there_gets_no_credential_and_no_row() {
+async fn an_unknown_company_gets_no_credential_and_no_log_row() {
     let db = Db::new().await;
     let made = credentials(&db)
         .create(CompanyId(99), &stamp(), None, new("production", ACCOUNT))
@@ -174,7 +174,7 @@ async fn a_company_that_is_not_there_gets_no_credential_and_no_row() {
 }
 
 #[tokio::test]
-async fn an_address_that_may_hold_a_secret_or_is_too_long_is_refused_by_the_name_of_its_field() {
+async fn an_address_that_may_contain_a_secret_or_is_too_long_is_refused_with_its_field() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     let long = format!("https://dbt.example/{}", "x".repeat(2048));

@@ -1,4 +1,4 @@
-//! Every change of a credential is on record, without its secrets, in one transaction with the change.
+//! Every change of a credential is logged in the same transaction, without secrets.
 
 use model::ApiKeyId;
 use secrecy::SecretString;
@@ -38,7 +38,7 @@ fn head(row: &Value) -> [&Value; 9] {
 }
 
 #[tokio::test]
-async fn making_changing_and_deleting_a_credential_are_on_record() {
+async fn creating_changing_and_deleting_a_credential_are_logged() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     create(&credentials, "first", ACCOUNT).await;
@@ -96,14 +96,14 @@ async fn making_changing_and_deleting_a_credential_are_on_record() {
         })
     );
     assert_eq!(row(2)["args"], json!({"name": "prod", "account_id": OTHER_ACCOUNT}));
-    let told = json!(rows).to_string();
+    let logged = json!(rows).to_string();
     for secret in ["dbtc_", "secret-path", "v1.k1"] {
-        assert!(!told.contains(secret), "{told}");
+        assert!(!logged.contains(secret), "{logged}");
     }
 }
 
 #[tokio::test]
-async fn the_row_names_the_default_that_a_change_left_behind() {
+async fn the_log_row_names_the_new_default_after_a_change() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     for name in ["a", "b", "c"] {
@@ -133,7 +133,7 @@ async fn the_row_names_the_default_that_a_change_left_behind() {
 }
 
 #[tokio::test]
-async fn no_row_no_change() {
+async fn a_change_without_a_log_row_is_rolled_back() {
     let db = Db::new().await;
     let credentials = credentials(&db);
     create(&credentials, "a", ACCOUNT).await;
@@ -155,7 +155,7 @@ async fn no_row_no_change() {
 }
 
 #[tokio::test]
-async fn a_change_and_its_row_are_one_transaction() {
+async fn a_change_and_its_log_row_are_one_transaction() {
     let db = Db::new().await;
     create(&credentials(&db), "a", ACCOUNT).await;
     let same = "SELECT count(*) FROM credential c, request_log r WHERE c.xmin::text = r.xmin::text";

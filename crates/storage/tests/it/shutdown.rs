@@ -1,0 +1,111 @@
+//! Closing the log: queued and reserved rows are written, lost rows are counted.
+
+use std::sync::Arc;
+
+use storage::{LogError, Outcome};
+
+use crate::support::{Db, Step, TIMEOUT, WatchedSink, commit, complete_row, lost_rows, start};
+
+#[tokio::test]
+async fn rows_queued_when_the_log_is_closed_are_written() {
+    let db = Db::new().await;
+    let sink = Arc::new(WatchedSink::on(db.log()));
+    let (queue, writer) = start(&sink);
+    sink.hold(true);
+    for _ in 0..250 {
+        drop(queue.reserve(false).unwrap().close(complete_row(Outcome::Succeeded)));
+    }
+    sink.wait_for_writes(1).await;
+    queue.close();
+    sink.hold(false);
+
+    assert_eq!(lost_rows(writer).await, 0);
+    assert_eq!(db.rows().await.len(), 250);
+}
+
+#[tokio::test]
+async fn the_writer_waits_for_a_row_that_was_reserved_before() {
+    let db = Db::new().await;
+    let sink = Arc::new(WatchedSink::on(db.log()));
+    let (queue, mut writer) = start(&sink);
+    let slot = queue.reserve(false).unwrap();
+    queue.close();
+    // The paused clock reaches the timeout only after the writer is idle.
+    tokio::time::pause();
+    let ended = tokio::time::timeout(TIMEOUT, &mut writer).await;
+    tokio::time::resume();
+    assert!(ended.is_err(), "a reserved row is not written yet");
+
+    slot.close(complete_row(Outcome::Succeeded))
+        .committed_within(TIMEOUT)
+        .await
+        .unwrap();
+    assert_eq!(lost_rows(writer).await, 0);
+    assert_eq!(db.rows().await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_log_refuses_reservations_also_while_it_writes() {
+    let sink = Arc::new(WatchedSink::without_database());
+    let (queue, writer) = start(&sink);
+    sink.hold(true);
+    let receipt = queue.reserve(false).unwrap().close(complete_row(Outcome::Succeeded));
+    sink.wait_for_writes(1).await;
+
+    queue.close();
+    assert_eq!(queue.reserve(false).unwrap_err(), LogError::Closed);
+    assert_eq!(queue.reserve(true).unwrap_err(), LogError::Closed);
+
+    sink.hold(false);
+    assert_eq!(receipt.committed_within(TIMEOUT).await, Ok(()));
+    assert_eq!(lost_rows(writer).await, 0);
+    assert_eq!(
+        commit(&queue, complete_row(Outcome::Succeeded)).await,
+        Err(LogError::Closed)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_that_the_database_does_not_accept_are_lost_and_counted() {
+    let sink = Arc::new(WatchedSink::without_database());
+    let (queue, writer) = start(&sink);
+    sink.script([Step::Unavailable; 1000]);
+    let receipts: Vec<_> = (0..150)
+        .map(|_| queue.reserve(false).unwrap().close(complete_row(Outcome::Succeeded)))
+        .collect();
+    sink.wait_for_failures(3).await;
+
+    queue.close();
+    queue.give_up();
+
+    assert_eq!(lost_rows(writer).await, 150);
+    for receipt in receipts {
+        assert_eq!(receipt.committed_within(TIMEOUT).await, Err(LogError::Unavailable));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn giving_up_loses_no_row_that_the_database_accepts() {
+    let sink = Arc::new(WatchedSink::without_database());
+    let (queue, writer) = start(&sink);
+    sink.hold(true);
+    for _ in 0..150 {
+        drop(queue.reserve(false).unwrap().close(complete_row(Outcome::Succeeded)));
+    }
+    queue.close();
+    queue.give_up();
+    sink.hold(false);
+    assert_eq!(lost_rows(writer).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_refused_after_giving_up_is_tried_reduced_once_and_counted() {
+    let sink = Arc::new(WatchedSink::without_database());
+    let (queue, writer) = start(&sink);
+    queue.give_up();
+    sink.script([Step::Reject, Step::Unavailable]);
+    let lost = commit(&queue, complete_row(Outcome::Succeeded)).await;
+    assert_eq!(lost, Err(LogError::Unavailable));
+    queue.close();
+    assert_eq!(lost_rows(writer).await, 1);
+}
