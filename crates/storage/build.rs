@@ -1,4 +1,4 @@
-//! `sqlx::migrate!` reads the folder at compile time; cargo has to be told that it is one of our sources.
+//! `sqlx::migrate!` reads the folder at compile time, which cargo does not detect.
 
 fn main() {
     println!("cargo::rerun-if-changed=../../migrations");

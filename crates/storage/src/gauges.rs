@@ -31,31 +31,31 @@ impl StorageMetrics {
             gauges.gauge(
                 "request_log_queue_depth",
                 "Rows queued or reserved",
-                whole(queue.depth()),
+                as_gauge(queue.depth()),
             )?;
             gauges.gauge(
                 "request_log_queue_capacity",
                 "Maximum of queued and reserved rows; requests beyond it are refused",
-                whole(queue.capacity()),
+                as_gauge(queue.capacity()),
             )
         });
     }
 }
 
 fn connections(gauges: &mut Gauges<'_>, database: &Database, reading: &RequestLogs) -> fmt::Result {
-    let (mut open, mut most) = (Vec::new(), Vec::new());
-    for (pool, of) in [("main", database.pool()), ("log_reading", reading.pool())] {
-        let idle = of.num_idle();
-        let in_use = (of.size() as usize).saturating_sub(idle);
-        for (state, connections) in [("idle", idle), ("in_use", in_use)] {
-            open.push((Connections { pool, state }, whole(connections)));
+    let (mut open, mut maximum) = (Vec::new(), Vec::new());
+    for (pool, connections) in [("main", database.pool()), ("log_reading", reading.pool())] {
+        let idle = connections.num_idle();
+        let in_use = (connections.size() as usize).saturating_sub(idle);
+        for (state, count) in [("idle", idle), ("in_use", in_use)] {
+            open.push((Connections { pool, state }, as_gauge(count)));
         }
-        most.push((Pool { pool }, i64::from(of.options().get_max_connections())));
+        maximum.push((Pool { pool }, i64::from(connections.options().get_max_connections())));
     }
     gauges.gauges("database_connections", "Connections to Postgres", &open)?;
-    gauges.gauges("database_connections_max", "Maximum number of connections", &most)
+    gauges.gauges("database_connections_max", "Maximum number of connections", &maximum)
 }
 
-fn whole(things: usize) -> i64 {
-    i64::try_from(things).unwrap_or(i64::MAX)
+fn as_gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -40,6 +40,29 @@ async fn migrate_prepares_the_tables_and_says_nothing_on_standard_output() {
 }
 
 #[tokio::test]
+async fn a_database_of_an_earlier_version_is_refused_by_migrate_and_serve_with_what_to_do() {
+    let expected = [
+        "created by an earlier version of dbt-gateway",
+        "use a new database, or delete the data directory",
+    ];
+    let site = Site::new().await;
+    let gateway = site.serve();
+    let edited = Command::new("psql")
+        .arg(site.database_url())
+        .arg("-qc")
+        .arg(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES (20261120000001, 'of an earlier version', true, '', 0)",
+        )
+        .output()
+        .unwrap();
+    assert!(edited.status.success(), "{}", text(&edited));
+    refused(site.command(&["migrate"]), &expected);
+    gateway.stop();
+    refused(site.command(&["serve"]), &expected);
+}
+
+#[tokio::test]
 async fn a_second_gateway_on_the_same_directory_is_refused_and_says_why() {
     let site = Site::new().await;
     let gateway = site.serve();

@@ -88,7 +88,7 @@ impl RequestScope {
         slot.close(if self.is_open {
             self.fixed.open().close(closing)
         } else {
-            LogRow::whole(Arc::clone(&self.fixed), closing)
+            LogRow::complete(Arc::clone(&self.fixed), closing)
         })
     }
 }

@@ -106,7 +106,7 @@ impl FixedColumns {
 
     /// The complete row.
     pub fn closed(self, closing: Closing) -> LogRow {
-        LogRow::whole(Arc::new(self), closing)
+        LogRow::complete(Arc::new(self), closing)
     }
 }
 
@@ -188,7 +188,7 @@ pub struct LogRow {
 
 impl LogRow {
     /// The complete row of a request whose row was not opened before.
-    pub fn whole(fixed: Arc<FixedColumns>, closing: Closing) -> Self {
+    pub fn complete(fixed: Arc<FixedColumns>, closing: Closing) -> Self {
         Self {
             fixed,
             closing: Some(closing),
