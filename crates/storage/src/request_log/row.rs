@@ -238,7 +238,7 @@ impl LogRow {
         }
     }
 
-    /// The row without caller-supplied values, for a row that Postgres refused although it was sanitised.
+    /// The row without its details, for a row that Postgres refused although it was sanitised.
     pub(crate) fn reduced(&self, reason: &str) -> Self {
         let fixed = FixedColumns {
             caller_request_id: None,

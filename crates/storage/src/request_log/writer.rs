@@ -62,8 +62,7 @@ impl Writer {
 
     /// Writes the group, retrying until it succeeds, and resolves the receipts. Returns the number of lost rows.
     ///
-    /// A rejected group is halved until the rejected row is alone; that row is then written without caller-supplied
-    /// values.
+    /// A rejected group is halved until the rejected row is alone; that row is then written without its details.
     async fn write(&self, group: &mut Group) -> usize {
         let mut pause = self.settings.retry_min;
         let (mut is_reduced, mut is_unavailable) = (false, false);

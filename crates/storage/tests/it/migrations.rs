@@ -44,7 +44,7 @@ async fn assert_refused_and_unchanged(test: &TestDatabase, database: &Database) 
         assert!(matches!(refused, StorageError::EarlierVersion), "{refused:?}");
         assert!(
             !refused.is_unavailable(),
-            "so that the start does not wait for another database"
+            "the start must fail and not wait for the database"
         );
         let message = refused.to_string();
         for part in ["created by an earlier version", "new database", "data directory"] {

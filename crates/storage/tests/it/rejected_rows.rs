@@ -68,8 +68,8 @@ async fn a_refused_row_does_not_fail_the_others_of_its_group() {
     );
     let error = reduced["error"].as_str().unwrap();
     assert!(error.starts_with("row refused by the database"), "{error}");
-    let whole_ones = rows.iter().filter(|row| row["args"] == json!({"project_id": 7}));
-    assert_eq!(whole_ones.count(), 100);
+    let complete = rows.iter().filter(|row| row["args"] == json!({"project_id": 7}));
+    assert_eq!(complete.count(), 100);
 }
 
 #[tokio::test]
