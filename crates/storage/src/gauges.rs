@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use model::metrics::{Gauges, Register as _};
+use metric_families::{Gauges, Register as _};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::registry::Registry;
 

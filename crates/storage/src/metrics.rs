@@ -11,8 +11,6 @@ use prometheus_client::registry::Registry;
 
 use crate::outcome::Outcome;
 
-metric_families::label_by_name!(Outcome);
-
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Ended {
     request_type: &'static str,

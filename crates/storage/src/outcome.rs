@@ -1,6 +1,6 @@
 //! How a request ended: the column `outcome` of the request log and the label of the metrics.
 
-model::label_by_name!(Outcome);
+metric_families::label_by_name!(Outcome);
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
