@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use model::Role;
 
-/// Your company's own front door to dbt Cloud.
+/// A proxy between a company's applications and dbt Cloud
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Cli {
@@ -16,96 +16,96 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve callers
+    /// Run the gateway
     Serve(SettingsOptions),
-    /// Ask the gateway that runs on this machine whether it lives; for containers, which have no other client
+    /// Check the health of the gateway on this machine, for containers without an HTTP client
     Healthcheck(SettingsOptions),
-    /// Bring the database's tables up to date, and exit
+    /// Migrate the database and exit
     Migrate(SettingsOptions),
-    /// The settings: are they usable, and which ones hold
+    /// Check or print the settings
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Callers' keys
+    /// Manage API keys of callers
     #[command(subcommand)]
     Keys(KeysCommand),
-    /// Companies (tenants)
+    /// Manage companies (tenants)
     #[command(subcommand)]
     Companies(CompaniesCommand),
-    /// The keys that encrypt stored dbt tokens
+    /// Manage the encryption of stored dbt tokens
     #[command(subcommand)]
     Secrets(SecretsCommand),
-    /// Run a double of dbt Cloud, to try things out
+    /// Run a simulator of dbt Cloud
     Simulator(SimulatorOptions),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SettingsOptions {
-    /// A file of settings that override the defaults
+    /// Settings file that overrides the defaults
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Check the settings, without starting anything
+    /// Check the settings without starting the gateway
     Check(SettingsOptions),
-    /// Print every setting as TOML, with where it is from; secrets are masked
+    /// Print every setting and its origin as TOML, secrets masked
     Show(SettingsOptions),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
-    /// Make a key; prints it, and nothing else, on standard output
+    /// Create a key and print only the key on standard output
     Create(CreateKeyOptions),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct CreateKeyOptions {
-    /// What people call the key
+    /// Name of the key
     #[arg(long)]
     pub(crate) name: String,
-    /// The company it belongs to, by id; 1 is the one that is always there
+    /// Id of the company that the key belongs to; company 1 always exists
     #[arg(long, value_name = "ID")]
     pub(crate) company: i64,
-    /// What it may do: viewer, operator or admin
+    /// Role of the key: viewer, operator or admin
     #[arg(long)]
     pub(crate) role: Role,
-    /// A file of settings that override the defaults
+    /// Settings file that overrides the defaults
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CompaniesCommand {
-    /// Make a company; prints its id, and nothing else, on standard output
+    /// Create a company and print only its id on standard output
     Create(CreateCompanyOptions),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct CreateCompanyOptions {
-    /// What people call the company
+    /// Name of the company
     #[arg(long)]
     pub(crate) name: String,
-    /// A file of settings that override the defaults
+    /// Settings file that overrides the defaults
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SecretsCommand {
-    /// Seal every stored token with the first encryption key
+    /// Re-encrypt every stored token with the first encryption key
     Rotate(SettingsOptions),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SimulatorOptions {
-    /// Where dbt Cloud's surface listens
+    /// Address of the simulated dbt Cloud API
     #[arg(long, default_value = "127.0.0.1:8581")]
     pub(crate) listen: SocketAddr,
-    /// Where the control endpoint listens
+    /// Address of the control endpoint
     #[arg(long, default_value = "127.0.0.1:8582")]
     pub(crate) control: SocketAddr,
-    /// How many of its seconds pass in one of ours
+    /// Simulated seconds per real second
     #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
     pub(crate) time_scale: f64,
 }

@@ -1,4 +1,4 @@
-//! Which Postgres: the one of `DATABASE_URL`, or a private one in our data directory.
+//! The Postgres of this process: the one of `database.url`, or a private one in the data directory.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,24 +10,24 @@ use storage::{Database, DatabaseSettings};
 
 use crate::settings::{self, Settings, set};
 
-/// The database's name within the private Postgres.
+/// The database's name in the private Postgres.
 const NAME: &str = "dbt_gateway";
 
 /// Postgres for this process.
 pub(crate) enum Postgres {
-    /// Somebody else runs it.
-    Given(SecretString),
-    /// We run it, or a process beside us does.
+    /// The server of `database.url`.
+    External(SecretString),
+    /// A server run by this process or by a gateway on the same data directory.
     Private(PrivatePostgres),
 }
 
 impl Postgres {
-    /// For `serve`: the private one is ours alone.
+    /// For `serve`, which must be the owner of a private Postgres.
     pub(crate) fn for_serving(settings: &Settings) -> anyhow::Result<Self> {
         Self::open(settings, PrivatePostgres::start)
     }
 
-    /// For a command: the private one may be in use by a gateway beside us.
+    /// For other commands, which share the private Postgres of a running gateway.
     pub(crate) fn for_command(settings: &Settings) -> anyhow::Result<Self> {
         Self::open(settings, PrivatePostgres::attach_or_start)
     }
@@ -36,26 +36,29 @@ impl Postgres {
         settings: &Settings,
         private: impl FnOnce(&Options) -> Result<PrivatePostgres, embedded_postgres::Error>,
     ) -> anyhow::Result<Self> {
-        if set(settings.database.url.expose_secret()).is_some() {
-            return Ok(Self::Given(settings.database.url.clone()));
+        let Settings {
+            database, request_log, ..
+        } = settings;
+        if set(database.url.expose_secret()).is_some() {
+            return Ok(Self::External(database.url.clone()));
         }
-        // Room for both pools, the request log's connection, and a few commands beside us.
-        let connections = settings.database.max_connections + settings.request_log.read_connections + 20;
+        // Both pools, the request log's connection, and a few commands.
+        let connections = database.max_connections + request_log.read_connections + 20;
         let mut options = Options::new(data_dir(settings)?, NAME).setting("max_connections", connections.to_string());
-        if let Some(folder) = set(&settings.database.bin_dir) {
-            options = options.binaries(folder);
+        if let Some(directory) = &database.bin_dir.0 {
+            options = options.binaries(directory);
         }
         Ok(Self::Private(private(&options)?))
     }
 
     /// Whether no other process can be using this database.
-    pub(crate) fn is_ours_alone(&self) -> bool {
+    pub(crate) fn is_exclusive(&self) -> bool {
         matches!(self, Self::Private(postgres) if postgres.is_owner())
     }
 
     pub(crate) fn connect(&self, settings: &Settings) -> anyhow::Result<Database> {
         let url = match self {
-            Self::Given(url) => url.clone(),
+            Self::External(url) => url.clone(),
             Self::Private(postgres) => postgres.url().into(),
         };
         Ok(Database::new(&DatabaseSettings {
@@ -65,23 +68,16 @@ impl Postgres {
         })?)
     }
 
-    /// Stops what we started. After the last connection is closed.
+    /// Stops the private Postgres if this process started it. Call it after the last connection is closed.
     pub(crate) fn stop(self) -> anyhow::Result<()> {
         match self {
-            Self::Given(_) => Ok(()),
+            Self::External(_) => Ok(()),
             Self::Private(postgres) => postgres.stop().context("the private Postgres did not stop cleanly"),
         }
     }
 }
 
-/// `dbt-gateway migrate`.
-pub(crate) fn migrate(settings: &Settings) -> anyhow::Result<()> {
-    with_database(settings, async |database, _| {
-        database.migrate().await.context("cannot migrate")
-    })
-}
-
-/// Runs a command on the database, beside a running gateway or without one.
+/// Runs a command on the database, whether or not a gateway is running.
 pub(crate) fn with_database<T>(
     settings: &Settings,
     work: impl AsyncFnOnce(&Database, &Postgres) -> anyhow::Result<T>,
@@ -98,11 +94,8 @@ pub(crate) fn with_database<T>(
     done
 }
 
-/// Where the private Postgres and what belongs to it live.
+/// The directory of the private Postgres and its encryption keys.
 pub(crate) fn data_dir(settings: &Settings) -> anyhow::Result<PathBuf> {
-    match set(&settings.database.data_dir) {
-        Some(directory) => Ok(directory.into()),
-        None => settings::default_data_dir()
-            .context("no home directory to keep the private Postgres in: set DBT_GATEWAY_DATA_DIR or DATABASE_URL"),
-    }
+    let directory = settings.database.data_dir.0.clone().or_else(settings::default_data_dir);
+    directory.context("no home directory for the private Postgres: set DBT_GATEWAY_DATA_DIR or DATABASE_URL")
 }

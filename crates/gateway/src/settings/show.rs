@@ -1,4 +1,4 @@
-//! The settings as `dbt-gateway config show` prints them: TOML, secrets masked, each with where it is from.
+//! The output of `dbt-gateway config show`: TOML with secrets masked and the origin of each value.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -7,10 +7,12 @@ use std::path::Path;
 use toml::Value;
 use url::Url;
 
+use super::error::SettingsError;
+use super::fields::Settings;
 use super::layers::{Layers, Setting};
-use super::{Settings, SettingsError, load};
+use super::load;
 
-/// What is shown of a secret.
+/// Replaces a secret.
 const MASK: &str = "********";
 
 /// All settings of this process.
@@ -20,60 +22,55 @@ pub(crate) fn show(file: Option<&Path>) -> Result<String, SettingsError> {
 
 fn show_of(file: Option<&Path>, environment: &HashMap<String, String>) -> Result<String, SettingsError> {
     let layers = Layers::read(file, environment)?;
-    // What would not start is not shown as if it would.
+    // Fails like a start would.
     Settings::from_layers(&layers)?;
     let mut text = String::new();
     let mut section = "";
-    for Setting { key, value, origin } in &layers.0 {
-        let Some((of, name)) = key.split_once('.') else {
-            continue;
-        };
-        if of != section {
+    for setting in &layers.0 {
+        let Setting { field, origin, .. } = setting;
+        if field.section != section {
             let gap = if section.is_empty() { "" } else { "\n" };
-            let _ = writeln!(text, "{gap}[{of}]");
-            section = of;
+            section = field.section;
+            let _ = writeln!(text, "{gap}[{section}]");
         }
-        let _ = writeln!(text, "{name} = {} # {origin}", masked(key, value));
+        let _ = writeln!(text, "{} = {} # {origin}", field.name, masked(setting));
     }
     Ok(text)
 }
 
-/// The value, or what may be seen of it.
-fn masked(key: &str, value: &Value) -> Value {
-    let Some(text) = value.as_str().filter(|text| !text.trim().is_empty()) else {
-        return value.clone();
-    };
-    match key {
-        "secrets.keys" | "upstream.token" | "tracing.otlp_headers" => MASK.into(),
-        "database.url" => without_password(text).into(),
-        "sentry.dsn" => without_key(text).into(),
+/// The value; of a secret only what is not secret.
+fn masked(Setting { field, value, .. }: &Setting) -> Value {
+    match value.as_str() {
+        Some(text) if field.is_secret() && !text.trim().is_empty() => {
+            let visible = match field.key {
+                "database.url" => without_password(text),
+                "sentry.dsn" => without_key(text),
+                _ => None,
+            };
+            visible.unwrap_or_else(|| MASK.to_owned()).into()
+        }
         _ => value.clone(),
     }
 }
 
-/// A database's address without the password, wherever in it that stands.
-fn without_password(address: &str) -> String {
-    let Ok(mut url) = Url::parse(address) else {
-        return MASK.to_owned();
-    };
-    if url.password().is_some() && url.set_password(Some(MASK)).is_err() {
-        return MASK.to_owned();
+/// A database address without the password in its user part or query.
+fn without_password(address: &str) -> Option<String> {
+    let mut url = Url::parse(address).ok()?;
+    if url.password().is_some() {
+        url.set_password(Some(MASK)).ok()?;
     }
     if url.query().is_some_and(|query| query.contains("password")) {
         url.set_query(Some(MASK));
     }
-    url.to_string()
+    Some(url.into())
 }
 
-/// Sentry's address without the key, which stands in the place of a user.
-fn without_key(address: &str) -> String {
-    let Ok(mut url) = Url::parse(address) else {
-        return MASK.to_owned();
-    };
-    if url.set_username(MASK).is_err() || url.set_password(None).is_err() {
-        return MASK.to_owned();
-    }
-    url.to_string()
+/// A Sentry DSN without its key, which is the user part.
+fn without_key(address: &str) -> Option<String> {
+    let mut url = Url::parse(address).ok()?;
+    url.set_username(MASK).ok()?;
+    url.set_password(None).ok()?;
+    Some(url.into())
 }
 
 #[cfg(test)]
@@ -86,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn each_setting_stands_with_where_it_is_from() {
+    fn each_setting_is_shown_with_its_origin() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "[gather]\nconcurrency = 2\n").unwrap();
         let variables = environment(&[
@@ -105,9 +102,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_without_secrets_is_a_file_of_the_same_settings() {
+    fn the_output_without_secrets_is_a_file_of_the_same_settings() {
         let shown = show_of(None, &HashMap::new()).unwrap();
-        // Nothing secret is set, but their keys may not stand in a file at all.
+        // A file must not have these keys, even when they are empty.
         let secrets = ["keys = ", "token = ", "otlp_headers = "];
         let lines = shown
             .lines()
@@ -142,17 +139,20 @@ mod tests {
         }
     }
 
-    /// Whoever adds a secret to the settings finds it here.
     #[test]
-    fn what_the_settings_hold_as_a_secret_is_masked() {
+    fn every_secret_string_is_masked() {
         let layers = Layers::read(None, &HashMap::new()).unwrap();
-        let keys = layers.0.iter().map(|setting| setting.key.as_str());
-        let secrets: Vec<_> = keys
-            .filter(|key| {
-                masked(key, &Value::from("postgres://u:planted@h/d")) != Value::from("postgres://u:planted@h/d")
-            })
-            .collect();
-        let held = format!("{:?}", Settings::from_layers(&layers).unwrap());
-        assert_eq!(held.matches("SecretBox").count(), secrets.len(), "{secrets:?}");
+        let secrets: Vec<_> = layers.0.iter().filter(|setting| setting.field.is_secret()).collect();
+        for Setting { field, origin, .. } in &secrets {
+            let value = Value::from("postgres://u:planted@h/d");
+            let planted = Setting {
+                field,
+                value: value.clone(),
+                origin: origin.clone(),
+            };
+            assert_ne!(masked(&planted), value, "{}", field.key);
+        }
+        let settings = format!("{:?}", Settings::from_layers(&layers).unwrap());
+        assert_eq!(settings.matches("SecretBox").count(), secrets.len());
     }
 }

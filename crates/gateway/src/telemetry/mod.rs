@@ -1,77 +1,67 @@
-//! Log lines, Sentry, and the spans that leave. All are process-wide, so they are set up here and nowhere below.
+//! Log lines, Sentry and exported spans of the process.
 
-mod budget;
-mod lines;
+mod event_quota;
+mod log_writer;
 mod panics;
 mod sentry;
 pub(crate) mod spans;
 #[cfg(test)]
 mod tests;
+mod trace_context;
 
-use std::io::Stderr;
+use std::io::{IsTerminal as _, stderr};
 
-use tracing_subscriber::filter::Targets;
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use self::lines::Lines;
 use self::sentry::Sentry;
 use self::spans::Spans;
 use crate::settings::{LogFormat, Settings};
 
-/// Keeps telemetry alive; dropped, it sends what has not been sent yet.
+pub(crate) use trace_context::{TraceLinker, TracedApi};
+
+/// Dropped, it sends and writes what is queued. The log is last, since the others write to it.
 pub(crate) struct Telemetry {
-    lines: Lines<Stderr>,
     _sentry: Option<Sentry>,
     _spans: Option<Spans>,
+    _log: WorkerGuard,
 }
 
-impl Drop for Telemetry {
-    fn drop(&mut self) {
-        self.lines.leave();
-    }
-}
-
-/// Starts all of it. Call it once, before the runtime.
+/// Starts telemetry. Call it once, before the runtime.
 pub(crate) fn start(settings: &Settings) -> anyhow::Result<Telemetry> {
     let sentry = Sentry::start(&settings.sentry);
     let spans = Spans::start(&settings.tracing)?;
-    let filter: Targets = settings.log.filter.parse()?;
-    let out = Lines::to(std::io::stderr());
-    let lines = fmt::layer().with_writer(out.clone());
+    let (writer, log) = log_writer::start(stderr());
+    let lines = fmt::layer().with_writer(writer);
     let lines = match settings.log.format {
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
-        LogFormat::Pretty => lines
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .boxed(),
+        LogFormat::Pretty => lines.with_ansi(stderr().is_terminal()).boxed(),
     };
     tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
+        .with(lines.with_filter(settings.log.filter.0.clone()))
         .with(sentry.as_ref().map(Sentry::layer))
         .with(spans.as_ref().map(Spans::layer))
         .try_init()?;
     panics::log_panics();
     Ok(Telemetry {
-        lines: out,
         _sentry: sentry,
         _spans: spans,
+        _log: log,
     })
 }
 
-/// The last word of a command that failed: the error and its causes, one line each.
-#[expect(
-    clippy::print_stderr,
-    reason = "a command that fails before there is a log still says why"
-)]
-pub(crate) fn complain(error: &anyhow::Error) {
-    let mut said = error.to_string();
-    eprintln!("dbt-gateway: {said}");
+/// Prints why a command failed: the error and its causes, a line each.
+#[expect(clippy::print_stderr, reason = "a command may fail before the log is started")]
+pub(crate) fn print_error(error: &anyhow::Error) {
+    let mut printed = error.to_string();
+    eprintln!("dbt-gateway: {printed}");
     for cause in error.chain().skip(1).map(ToString::to_string) {
         // Some libraries repeat their cause.
-        if !said.contains(&cause) {
+        if !printed.contains(&cause) {
             eprintln!("  because: {cause}");
         }
-        said = cause;
+        printed = cause;
     }
 }

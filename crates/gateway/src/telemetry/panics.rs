@@ -1,16 +1,16 @@
-//! A panic is one line of the level `ERROR`, in the span of the request it happened in.
+//! A panic is one log line of level `ERROR`, in the span of its request.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic;
 
-/// The target of that line.
+/// The target of the line.
 pub(super) const TARGET: &str = "panic";
 
-/// The longest text of a panic that is told, in characters.
+/// Longer panic texts are cut, in characters.
 const MAX_TEXT_CHARS: usize = 500;
 
-/// From now on panics are lines of the log, whoever catches them.
+/// Logs every panic, including caught ones.
 pub(super) fn log_panics() {
     panic::set_hook(Box::new(|info| {
         let location = info.location().map(ToString::to_string).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Sentry: hears what a person must act on, which is every line of the level `ERROR`, tagged with the request it is
-//! about. No more than so many a minute: an outage is told by its first events as well as by all of them.
+//! Sentry: every log line of level `ERROR` is an event, tagged with its request. Events per minute are limited, since
+//! the first ones already report an outage.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -18,22 +18,22 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::budget::Budget;
+use super::event_quota::EventQuota;
 use super::panics;
 use crate::settings::{self, set};
 
 const MINUTE: Duration = Duration::from_mins(1);
-/// The fields of a request's span that become tags, by which Sentry finds events.
+/// The fields of a request's span that become tags, which Sentry can search.
 const TAGS: [&str; 3] = ["request.uuid", "request.type", "company.id"];
-/// Where Sentry's own layer puts the fields of a line.
+/// The context in which Sentry's layer stores the fields of a line.
 const FIELDS: &str = "Rust Tracing Fields";
 
 /// Keeps Sentry's transport alive.
 pub(crate) struct Sentry {
     client: Option<::sentry::ClientInitGuard>,
-    budget: Arc<Budget>,
-    /// Dropped, it ends the thread that counts the minutes.
-    _minutes: mpsc::Sender<()>,
+    quota: Arc<EventQuota>,
+    /// Dropped, it ends the thread that refills the quota.
+    _refill: mpsc::Sender<()>,
 }
 
 impl Sentry {
@@ -46,26 +46,26 @@ impl Sentry {
             .sample_rate(f32::from(settings.sample_percent) / 100.0)
             .send_default_pii(false)
             .before_send(|event| Some(tagged(event)));
-        let budget = Arc::new(Budget::new(settings.max_events_per_minute));
-        let (minutes, ended) = mpsc::channel();
-        let counted = Arc::clone(&budget);
+        let quota = Arc::new(EventQuota::new(settings.max_events_per_minute));
+        let (refill, ended) = mpsc::channel();
+        let refilled = Arc::clone(&quota);
         thread::spawn(move || {
             while ended.recv_timeout(MINUTE) == Err(RecvTimeoutError::Timeout) {
-                tell_of_unsent(counted.refill());
+                log_refused(refilled.refill());
             }
         });
         Some(Self {
             client: Some(::sentry::init((dsn, options))),
-            budget,
-            _minutes: minutes,
+            quota,
+            _refill: refill,
         })
     }
 
-    /// Makes an event of each line of the level `ERROR`, Sentry's own excepted.
+    /// Turns each line of level `ERROR` into an event, except Sentry's own.
     pub(crate) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> impl Layer<S> + use<S> {
-        let events = Events {
+        let events = EventLayer {
             errors: ErrorLayer::new(),
-            budget: Arc::clone(&self.budget),
+            quota: Arc::clone(&self.quota),
         };
         let wanted = |metadata: &Metadata<'_>| {
             if metadata.is_span() {
@@ -79,32 +79,32 @@ impl Sentry {
 }
 
 impl Drop for Sentry {
-    /// Sends what has not been sent yet, for at most two seconds.
+    /// Sends the queued events within two seconds.
     fn drop(&mut self) {
-        tell_of_unsent(self.budget.refill());
+        log_refused(self.quota.refill());
         if let Some(client) = self.client.take() {
             client.flush(Some(Duration::from_secs(2)));
-            // Dropped, it would wait for its thread, and that for a Sentry that may never answer.
+            // Its drop would wait for its thread, which may wait for an answer without a timeout.
             std::mem::forget(client);
         }
     }
 }
 
-fn tell_of_unsent(events: u64) {
+fn log_refused(events: u64) {
     if events > 0 {
         tracing::warn!(
             events,
-            "events were not sent to Sentry: more came in a minute than sentry.max_events_per_minute"
+            "events were not sent to Sentry: sentry.max_events_per_minute was exceeded"
         );
     }
 }
 
-struct Events {
+struct EventLayer {
     errors: ErrorLayer,
-    budget: Arc<Budget>,
+    quota: Arc<EventQuota>,
 }
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Events {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for EventLayer {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
         if let Some(span) = ctx.span(id) {
             let mut tags = Tags::default();
@@ -122,29 +122,29 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Events {
     }
 
     fn on_event(&self, event: &tracing::Event<'_>, ctx: Context<'_, S>) {
-        if !self.budget.take() {
+        if !self.quota.take() {
             return;
         }
         let mut tags = Vec::new();
         for span in ctx.event_scope(event).into_iter().flatten() {
-            if let Some(Tags(of_span)) = span.extensions().get() {
-                tags.extend(of_span.iter().cloned());
+            if let Some(Tags(span_tags)) = span.extensions().get() {
+                tags.extend(span_tags.iter().cloned());
             }
         }
         let is_panic = event.metadata().target() == panics::TARGET;
-        let tell = |scope: &mut ::sentry::Scope| {
+        let set_tags = |scope: &mut ::sentry::Scope| {
             for (name, value) in &tags {
                 scope.set_tag(name, value);
             }
             if is_panic {
-                scope.add_event_processor(|event| Some(of_panic(event)));
+                scope.add_event_processor(|event| Some(as_panic(event)));
             }
         };
-        ::sentry::with_scope(tell, || self.errors.on_event(event, ctx));
+        ::sentry::with_scope(set_tags, || self.errors.on_event(event, ctx));
     }
 }
 
-/// What a span tells of [`TAGS`].
+/// The fields of a span that are in [`TAGS`].
 #[derive(Default)]
 struct Tags(Vec<(&'static str, String)>);
 
@@ -162,8 +162,8 @@ impl Visit for Tags {
     }
 }
 
-/// Where a panic happened. Its text stays in our log: it may quote what was worked on.
-fn of_panic(mut event: Event<'static>) -> Event<'static> {
+/// The event of a panic, with its location. The text is only logged, since it may quote a request.
+fn as_panic(mut event: Event<'static>) -> Event<'static> {
     let mut value = None;
     if let Some(Fields::Other(fields)) = event.contexts.get_mut(FIELDS) {
         fields.remove("panic.text");
@@ -187,7 +187,7 @@ fn of_panic(mut event: Event<'static>) -> Event<'static> {
     event
 }
 
-/// A line outside of its request's span may name the request itself.
+/// Adds tags from the line's fields, for a line outside of its request's span.
 fn tagged(mut event: Event<'static>) -> Event<'static> {
     if let Some(Fields::Other(fields)) = event.contexts.get(FIELDS) {
         for name in TAGS {

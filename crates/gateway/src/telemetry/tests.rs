@@ -1,4 +1,4 @@
-//! A panic in a request, through the real server, provider and telemetry, at a fake Sentry.
+//! A panic in a request, from the real server and provider to a fake Sentry.
 
 #[path = "../../tests/it/fake_sentry.rs"]
 mod fake_sentry;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use client::{AccessRules, ClientParts, ClientSettings, Clients, KeySource, KeySourceError, Records};
+use client::{ClientParts, Clients, KeySource, KeySourceError, Records};
 use dbt_api::{ApiAnswer, ApiError, ApiRequest, WrappedApi};
 use model::{ApiKeyId, Caller, Clock, CompanyId, InstanceId, Role, SystemClock, Upstream};
 use provider::DbtProvider;
@@ -21,12 +21,12 @@ use storage::{
 use tokio::net::TcpListener;
 
 use self::fake_sentry::FakeSentry;
-use crate::serve;
+use crate::commands::serve::{layer_settings, upstreams};
 use crate::settings::Settings;
 
 const TOKEN: &str = "dbtc_in_the_text_of_a_panic";
 
-/// The code that talks to dbt Cloud, were it wrong.
+/// An API client with a bug.
 struct Panics;
 
 #[async_trait]
@@ -62,16 +62,16 @@ impl KeySource for OneKey {
     }
 }
 
-struct TakesAll;
+struct AcceptsAll;
 
 #[async_trait]
-impl RequestLog for TakesAll {
+impl RequestLog for AcceptsAll {
     async fn write(&self, _: &[LogRow]) -> Result<(), WriteError> {
         Ok(())
     }
 }
 
-/// The floors as `serve` puts them together, without a database.
+/// The layers as in `serve`, without a database.
 fn state(settings: &Settings) -> ServerState {
     let database = Database::new(&DatabaseSettings {
         url: "postgres://nobody@127.0.0.1:1/nothing".into(),
@@ -80,52 +80,44 @@ fn state(settings: &Settings) -> ServerState {
     });
     let database = database.unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (log, _writer) = LogQueue::start(Arc::new(TakesAll), serve::queue_settings(settings), Arc::default());
+    let (log, _writer) = LogQueue::start(Arc::new(AcceptsAll), layer_settings::queue(settings), Arc::default());
     let provider = DbtProvider::new(
         Arc::new(Panics),
         log,
         Arc::new(PgStartedRuns::new(&database)),
         Arc::clone(&clock),
-        serve::provider_settings(settings, InstanceId(1)),
+        layer_settings::provider(settings, InstanceId(1)),
         Arc::default(),
     );
     let clients = Clients::new(
         ClientParts {
             keys: Arc::new(OneKey),
-            upstreams: serve::upstreams(settings).unwrap(),
+            upstreams: upstreams(settings),
             provider,
             database: database.clone(),
             records: Records {
                 credentials: Credentials::new(&database, None),
                 api_keys: ApiKeys::new(&database),
-                request_logs: RequestLogs::new(&database, &serve::log_read_settings(settings)),
+                request_logs: RequestLogs::new(&database, &layer_settings::log_read(settings)),
             },
             clock: Arc::clone(&clock),
             metrics: Arc::default(),
         },
-        ClientSettings {
-            read_only: false,
-            allow_token_minting: false,
-            key_max_age: Duration::from_secs(4),
-            key_capacity: 10,
-            access_rules: AccessRules::default(),
-            max_exports: 1,
-            export_stall: Duration::from_secs(1),
-        },
+        layer_settings::client(settings),
     );
     ServerState {
         clients,
         clock,
-        limits: Arc::new(Limits::new(serve::limit_settings(settings))),
+        limits: Arc::new(Limits::new(layer_settings::limits(settings))),
         metrics: Arc::default(),
         spans: None,
-        settings: Arc::new(serve::server_settings(settings).unwrap()),
+        settings: Arc::new(layer_settings::server(settings).unwrap()),
         shutdown: Shutdown::default(),
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_panic_is_one_event_with_its_place_and_its_request_and_without_its_text() {
+async fn a_panic_is_one_event_with_its_location_and_request_but_without_its_text() {
     let sentry = FakeSentry::default();
     let environment = [
         ("SENTRY_DSN", sentry.start().await),
@@ -146,19 +138,19 @@ async fn a_panic_is_one_event_with_its_place_and_its_request_and_without_its_tex
         .post(format!("{origin}/jobs/1/runs"))
         .json(&serde_json::json!({"cause": "a body"}));
 
-    let mut asked = Vec::new();
+    let mut requests = Vec::new();
     for (request, request_type) in [(read, "list_projects"), (change, "trigger_job")] {
         let answer = request.bearer_auth(OneKey::text()).send().await.unwrap();
         assert_eq!(answer.status(), 500);
-        let name = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
-        asked.push((request_type, name));
+        let uuid = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+        requests.push((request_type, uuid));
     }
-    // Sends what is left.
+    // Sends the queued events.
     tokio::task::spawn_blocking(|| drop(telemetry)).await.unwrap();
 
     let events = sentry.events();
-    assert_eq!(events.len(), asked.len(), "{events:#?}");
-    for (event, (request_type, request_uuid)) in events.iter().zip(asked) {
+    assert_eq!(events.len(), requests.len(), "{events:#?}");
+    for (event, (request_type, request_uuid)) in events.iter().zip(requests) {
         let tags = &event["tags"];
         assert_eq!(tags["request.uuid"], request_uuid);
         assert_eq!(tags["request.type"], request_type);
@@ -169,7 +161,7 @@ async fn a_panic_is_one_event_with_its_place_and_its_request_and_without_its_tex
             "{panic}"
         );
         let frames = panic["stacktrace"]["frames"].as_array().unwrap();
-        assert!(frames.len() > 10, "where it came from: {panic}");
+        assert!(frames.len() > 10, "the stack trace: {panic}");
     }
     let mut everything = sentry.received().join("\n");
     for text in [TOKEN, "a body", &OneKey::text()] {

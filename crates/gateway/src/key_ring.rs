@@ -1,4 +1,4 @@
-//! Where the keys that encrypt stored tokens come from, and `dbt-gateway secrets rotate`.
+//! Where the keys that encrypt stored dbt tokens come from.
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -10,15 +10,15 @@ use anyhow::{Context as _, bail, ensure};
 use secrecy::{ExposeSecret as _, SecretString};
 use storage::{Credentials, Database, KeyRing};
 
-use crate::database::{Postgres, data_dir, with_database};
+use crate::database::{Postgres, data_dir};
 use crate::settings::{Settings, set};
 
 const FILE: &str = "secret-keys";
 
-/// The stored credentials, with the keys that open them.
+/// The stored credentials, with the keys that decrypt them.
 ///
 /// # Errors
-/// Unusable keys; or a stored token whose key is missing, by that key's id.
+/// Unusable keys; or a stored token whose key is missing, with that key's id.
 pub(crate) async fn credentials(
     settings: &Settings,
     postgres: &Postgres,
@@ -41,41 +41,20 @@ pub(crate) async fn credentials(
     Ok(credentials)
 }
 
-/// Seals every stored token with the first encryption key. Safe beside running gateways that have both keys.
-pub(crate) fn rotate(settings: &Settings) -> anyhow::Result<()> {
-    let report = with_database(settings, async |database, postgres| {
-        database.migrate().await.context("cannot migrate")?;
-        let credentials = credentials(settings, postgres, database).await?;
-        credentials
-            .rotate()
-            .await
-            .context("the tokens were not all sealed anew")
-    })?;
-    writeln!(
-        std::io::stdout(),
-        "sealed anew: {}, already so: {}",
-        report.re_encrypted,
-        report.already
-    )?;
-    Ok(())
-}
-
-/// From the settings, else from the private Postgres's directory, where one is made.
+/// The keys in the settings, else those beside the private Postgres, created at the first start.
 fn key_ring(settings: &Settings, postgres: &Postgres) -> anyhow::Result<Option<KeyRing>> {
-    match (given(settings)?, postgres) {
-        (None, Postgres::Private(_)) => made_once(&data_dir(settings)?.join(FILE)).map(Some),
-        (given, _) => Ok(given),
+    match (from_settings(settings)?, postgres) {
+        (None, Postgres::Private(_)) => read_or_create(&data_dir(settings)?.join(FILE)).map(Some),
+        (ring, _) => Ok(ring),
     }
 }
 
-/// The keys that the settings give: in the environment, else in a file.
-pub(crate) fn given(settings: &Settings) -> anyhow::Result<Option<KeyRing>> {
+/// The keys in the environment or in the file of `secrets.keys_file`.
+pub(crate) fn from_settings(settings: &Settings) -> anyhow::Result<Option<KeyRing>> {
     if let Some(keys) = set(settings.secrets.keys.expose_secret()) {
         return Ok(Some(KeyRing::parse(keys).context("DBT_GATEWAY_SECRET_KEYS")?));
     }
-    set(&settings.secrets.keys_file)
-        .map(|file| read(Path::new(file)))
-        .transpose()
+    settings.secrets.keys_file.0.as_deref().map(read).transpose()
 }
 
 fn read(file: &Path) -> anyhow::Result<KeyRing> {
@@ -83,14 +62,14 @@ fn read(file: &Path) -> anyhow::Result<KeyRing> {
     let mode = fs::metadata(file)?.permissions().mode() & 0o777;
     ensure!(
         matches!(mode, 0o600 | 0o400),
-        "{} is open to others: chmod 600 it",
+        "other users can read {}: chmod 600 it",
         file.display()
     );
     KeyRing::parse(text.expose_secret()).with_context(|| file.display().to_string())
 }
 
-/// The file, made at the first start. Two processes that start at once agree on the one that was made first.
-fn made_once(file: &Path) -> anyhow::Result<KeyRing> {
+/// Two processes that start concurrently use the file that was created first.
+fn read_or_create(file: &Path) -> anyhow::Result<KeyRing> {
     if !file.exists() {
         let text = KeyRing::generate("made-here")?.to_text();
         let draft = file.with_extension(std::process::id().to_string());
@@ -104,10 +83,10 @@ fn made_once(file: &Path) -> anyhow::Result<KeyRing> {
         match fs::hard_link(&draft, file) {
             Ok(()) => tracing::warn!(
                 file = %file.display(),
-                "made an encryption key beside the database: a copy of this directory is a copy of the stored tokens"
+                "created an encryption key beside the database: a copy of this directory reveals the stored tokens"
             ),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => bail!("cannot make {}: {error}", file.display()),
+            Err(error) => bail!("cannot create {}: {error}", file.display()),
         }
         fs::remove_file(&draft)?;
     }

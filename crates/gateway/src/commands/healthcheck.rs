@@ -1,4 +1,4 @@
-//! `dbt-gateway healthcheck`: the probe of a container that has no other client.
+//! `dbt-gateway healthcheck`: the health check of a container without an HTTP client.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -8,18 +8,19 @@ use anyhow::{Context as _, ensure};
 
 use crate::settings::Settings;
 
-/// For each step of it.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// For connecting, writing and reading each.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Asks `/healthz` of the gateway with these settings.
+/// Gets `/healthz` of the gateway with these settings.
 ///
 /// # Errors
-/// There is no answer, or it is not 200.
+/// There is no answer, or its status is not 200.
 pub(crate) fn run(settings: &Settings) -> anyhow::Result<()> {
-    let address = reachable(settings.server.listen);
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).with_context(|| format!("nobody at {address}"))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let address = connect_address(settings.server.listen);
+    let mut stream =
+        TcpStream::connect_timeout(&address, TIMEOUT).with_context(|| format!("cannot connect to {address}"))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     stream.write_all(format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut status = [0; b"HTTP/1.1 200".len()];
     stream.read_exact(&mut status).context("no answer")?;
@@ -31,8 +32,8 @@ pub(crate) fn run(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where to find who listens on every address of the machine.
-fn reachable(listen: SocketAddr) -> SocketAddr {
+/// A listener on all addresses is reached at the loopback address.
+fn connect_address(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

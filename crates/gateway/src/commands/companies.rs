@@ -9,7 +9,7 @@ use storage::Companies;
 use crate::database::with_database;
 use crate::settings::Settings;
 
-/// Makes a company and prints its id, and nothing else, on standard output.
+/// Creates a company and prints only its id on standard output.
 pub(crate) fn create(settings: &Settings, name: &str) -> anyhow::Result<()> {
     ensure!(
         (1..=200).contains(&name.chars().count()),
@@ -21,7 +21,7 @@ pub(crate) fn create(settings: &Settings, name: &str) -> anyhow::Result<()> {
         Companies::new(database)
             .create(&stamp, name)
             .await
-            .context("no company was made")
+            .context("the company was not created")
     })?;
-    writeln!(std::io::stdout(), "{id}").context("the company was made, but its id could not be printed")
+    writeln!(std::io::stdout(), "{id}").context("the company was created, but its id could not be printed")
 }

@@ -1,0 +1,89 @@
+//! Periodic tasks of a serving process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use client::Clients;
+use model::Clock;
+use server::Limits;
+use storage::{Database, Partitions};
+use tokio::task::JoinHandle;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+/// How long dropping a partition waits for its readers, each minute.
+const DROP_LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A tick now, and then with at least that pause.
+pub(crate) fn every(pause: Duration) -> Interval {
+    let mut ticks = interval(pause);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// The tasks that run once a minute.
+pub(crate) struct BackgroundTasks([JoinHandle<()>; 2]);
+
+impl BackgroundTasks {
+    /// `retention_days` 0: no partition is dropped.
+    pub(crate) fn start(
+        database: &Database,
+        clients: &Clients,
+        limits: &Arc<Limits>,
+        clock: Arc<dyn Clock>,
+        retention_days: u32,
+    ) -> Self {
+        let partitions = Partitions::new(database, DROP_LOCK_TIMEOUT);
+        Self([
+            tokio::spawn(maintain_partitions(partitions, clock, retention_days)),
+            tokio::spawn(tidy(clients.clone(), Arc::clone(limits))),
+        ])
+    }
+
+    pub(crate) fn abort(&self) {
+        self.0.iter().for_each(JoinHandle::abort);
+    }
+}
+
+async fn tidy(clients: Clients, limits: Arc<Limits>) {
+    let mut minutes = every(Duration::from_mins(1));
+    loop {
+        minutes.tick().await;
+        limits.tidy();
+        record_key_use(&clients).await;
+    }
+}
+
+/// Stores when each key was last used.
+pub(crate) async fn record_key_use(clients: &Clients) {
+    if let Err(error) = clients.record_key_use().await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the last use of keys was not recorded"
+        );
+    }
+}
+
+async fn maintain_partitions(partitions: Partitions, clock: Arc<dyn Clock>, retention_days: u32) {
+    let mut minutes = every(Duration::from_mins(1));
+    loop {
+        minutes.tick().await;
+        let today = clock.now().date_naive();
+        if let Err(error) = partitions.make_ahead(today).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the next partitions of the request log were not created"
+            );
+        }
+        if retention_days == 0 {
+            continue;
+        }
+        match partitions.drop_expired(today, retention_days).await {
+            Ok(dropped) if dropped.is_empty() => {}
+            Ok(dropped) => tracing::info!(partitions = ?dropped, "dropped expired partitions of the request log"),
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "an expired partition of the request log was not dropped; the next attempt is in a minute"
+            ),
+        }
+    }
+}

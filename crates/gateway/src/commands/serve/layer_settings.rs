@@ -1,0 +1,151 @@
+//! The settings of each layer, made from those of the process.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use client::{AccessRules, ClientSettings};
+use dbt_api::HttpSettings;
+use model::InstanceId;
+use provider::{
+    FailureSettings, GraphqlSettings, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings, RowLimits,
+    StreamSettings,
+};
+use server::{GraphqlLimits, LimitSettings, ServerSettings};
+use storage::{LogReadSettings, QueueSettings};
+
+use super::connections::ConnectionLimits;
+use crate::settings::Settings;
+
+fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+fn secs(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+pub(crate) fn queue(settings: &Settings) -> QueueSettings {
+    let log = &settings.request_log;
+    QueueSettings {
+        capacity: log.queue_capacity,
+        group_max_rows: log.group_max_rows,
+        retry_min: millis(log.retry_min_ms),
+        retry_max: millis(log.retry_max_ms),
+    }
+}
+
+pub(crate) fn log_read(settings: &Settings) -> LogReadSettings {
+    LogReadSettings {
+        connections: settings.request_log.read_connections,
+        acquire_timeout: secs(settings.database.acquire_timeout_secs),
+        statement_timeout: secs(settings.request_log.read_timeout_secs),
+    }
+}
+
+pub(crate) fn http(settings: &Settings) -> HttpSettings {
+    let upstream = &settings.upstream;
+    HttpSettings {
+        connect_timeout: secs(upstream.connect_timeout_secs),
+        read_timeout: secs(upstream.read_timeout_secs),
+        deadline: secs(upstream.deadline_secs),
+        max_body_bytes: upstream.max_body_bytes,
+        pool_idle_timeout: secs(upstream.pool_idle_timeout_secs),
+        pool_max_idle_per_host: upstream.pool_max_idle_per_host,
+        allow_private_addresses: upstream.allow_private_addresses,
+        ..HttpSettings::default()
+    }
+}
+
+pub(crate) fn provider(settings: &Settings, instance: InstanceId) -> ProviderSettings {
+    let log = &settings.request_log;
+    ProviderSettings {
+        retry: RetrySettings {
+            max_retries: settings.retry.max_retries,
+            min_pause: millis(settings.retry.min_pause_ms),
+            max_pause: millis(settings.retry.max_pause_ms),
+        },
+        gather_concurrency: settings.gather.concurrency,
+        new_runs: NewRunSettings {
+            young: secs(settings.new_runs.young_secs),
+            wait: millis(settings.new_runs.wait_ms),
+            pause: millis(settings.new_runs.pause_ms),
+        },
+        log_wait: millis(log.write_wait_ms),
+        close_wait: millis(log.close_wait_ms),
+        open_reads: log.open_reads,
+        relay: RelaySettings {
+            collect_max_bytes: settings.relay.collect_max_bytes,
+            keep_static_subdomain: settings.compat.keep_static_subdomain,
+        },
+        stream: StreamSettings {
+            buffer_pieces: settings.stream.buffer_pieces,
+            stall: secs(settings.stream.stall_secs),
+        },
+        graphql: GraphqlSettings {
+            max_pages: settings.graphql.max_pages,
+            poll_min: millis(settings.graphql.poll_min_ms),
+            poll_max: millis(settings.graphql.poll_max_ms),
+            deadline: secs(settings.graphql.deadline_secs),
+        },
+        run_failure: FailureSettings {
+            max_nodes: settings.run_failure.max_nodes,
+            message_max_bytes: settings.run_failure.message_max_bytes,
+            log_tail_bytes: settings.run_failure.log_tail_bytes,
+        },
+        row_limits: RowLimits {
+            text_max_bytes: log.text_max_bytes,
+            json_max_bytes: log.json_max_bytes,
+        },
+        instance_id: Some(instance),
+    }
+}
+
+pub(crate) fn client(settings: &Settings) -> ClientSettings {
+    ClientSettings {
+        read_only: settings.server.read_only,
+        allow_token_minting: settings.compat.allow_token_minting,
+        key_max_age: millis(settings.api_keys.max_age_ms),
+        key_capacity: settings.api_keys.capacity,
+        access_rules: AccessRules {
+            allow_private_addresses: settings.upstream.allow_private_addresses,
+            allow_plain_http: settings.upstream.allow_plain_http,
+        },
+        max_exports: settings.request_log.max_exports,
+        export_stall: secs(settings.request_log.export_stall_secs),
+    }
+}
+
+pub(crate) fn server(settings: &Settings) -> anyhow::Result<ServerSettings> {
+    let public_url = settings.server.public_url.0.as_ref();
+    let public_url = public_url.map(|origin| origin.0.as_str().parse()).transpose();
+    let proxies = settings.server.trusted_proxies.0.iter();
+    Ok(ServerSettings {
+        public_url: public_url.context("server.public_url")?,
+        max_body_bytes: settings.server.max_body_bytes,
+        graphql: GraphqlLimits {
+            max_depth: settings.graphql.max_depth,
+            max_tokens: settings.graphql.max_tokens,
+        },
+        trusted_proxies: proxies.map(|network| network.0).collect(),
+        cors_origins: settings.cors.origins.0.clone(),
+    })
+}
+
+pub(crate) fn limits(settings: &Settings) -> LimitSettings {
+    let limits = &settings.limits;
+    LimitSettings {
+        requests_per_second: limits.requests_per_second,
+        burst: limits.burst,
+        replicas: limits.replicas,
+        max_concurrent_requests: limits.max_concurrent_requests,
+        max_url_bytes: limits.max_url_bytes,
+        max_header_bytes: limits.max_header_bytes,
+    }
+}
+
+pub(crate) fn connections(settings: &Settings) -> ConnectionLimits {
+    ConnectionLimits {
+        max_connections: settings.limits.max_connections,
+        idle_timeout: secs(settings.server.idle_timeout_secs),
+    }
+}

@@ -1,0 +1,112 @@
+//! The metrics registry of the process, the standard process metrics, and the metrics listener.
+
+#[cfg(target_os = "linux")]
+use std::fmt;
+use std::future::IntoFuture as _;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use client::RequestLogs;
+#[cfg(target_os = "linux")]
+use model::metrics::Gauges;
+use model::metrics::{METRICS_PREFIX, Register as _};
+#[cfg(target_os = "linux")]
+use procfs::process::{LimitValue, Process};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use provider::{LogQueue, ProviderMetrics};
+use server::{Limits, ServerMetrics, metrics_router};
+use storage::{Database, StorageMetrics};
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+
+use crate::settings::Settings;
+
+/// The registry under construction, and the metrics of the lower layers.
+pub(crate) struct Metrics {
+    registry: Registry,
+    pub(crate) storage: Arc<StorageMetrics>,
+    pub(crate) provider: Arc<ProviderMetrics>,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::default();
+        #[cfg(target_os = "linux")]
+        registry.collected(process_metrics);
+        let gateway = registry.sub_registry_with_prefix(METRICS_PREFIX);
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        gateway.register("build", "The program", build);
+        Self {
+            storage: Arc::new(StorageMetrics::register(gateway)),
+            provider: Arc::new(ProviderMetrics::register(gateway)),
+            registry,
+        }
+    }
+
+    /// Adds the metrics that need a running database and the server's limits.
+    pub(crate) fn complete(
+        mut self,
+        database: &Database,
+        request_logs: &RequestLogs,
+        queue: &LogQueue,
+        limits: &Arc<Limits>,
+    ) -> (Arc<ServerMetrics>, Arc<Registry>) {
+        let gateway = self.registry.sub_registry_with_prefix(METRICS_PREFIX);
+        StorageMetrics::observe(gateway, database, request_logs, queue);
+        let server = ServerMetrics::register(gateway, limits);
+        (Arc::new(server), Arc::new(self.registry))
+    }
+}
+
+/// Serves the metrics at `metrics.listen`, if it is set, until the handle is aborted.
+pub(crate) async fn serve(settings: &Settings, registry: Arc<Registry>) -> anyhow::Result<Option<AbortHandle>> {
+    let Some(address) = settings.metrics.listen.0 else {
+        return Ok(None);
+    };
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} (metrics.listen)"))?;
+    tracing::info!(address = %listener.local_addr()?, "serving metrics");
+    let serving = axum::serve(listener, metrics_router(registry)).into_future();
+    Ok(Some(tokio::spawn(serving).abort_handle()))
+}
+
+/// The standard process metrics of Prometheus's client libraries; none without /proc.
+#[cfg(target_os = "linux")]
+#[expect(clippy::cast_precision_loss, reason = "ticks and seconds stay far below 2^53")]
+fn process_metrics(gauges: &mut Gauges<'_>) -> fmt::Result {
+    let read = || {
+        let process = Process::myself()?;
+        let max_fds = process.limits()?.max_open_files.soft_limit;
+        procfs::ProcResult::Ok((process.stat()?, max_fds, process.fd_count()?, procfs::boot_time_secs()?))
+    };
+    let Ok((stat, max_fds, open_fds, boot_time)) = read() else {
+        return Ok(());
+    };
+    let ticks = procfs::ticks_per_second() as f64;
+    let cpu_seconds = (stat.utime + stat.stime) as f64 / ticks;
+    gauges.counter("process_cpu_seconds", "User and system CPU time", cpu_seconds)?;
+    let started_at = boot_time as f64 + stat.starttime as f64 / ticks;
+    let help = "Start time since 1970, in seconds";
+    gauges.gauge("process_start_time_seconds", help, started_at)?;
+    let max_fds = match max_fds {
+        LimitValue::Value(limit) => limit,
+        LimitValue::Unlimited => u64::MAX,
+    };
+    let resident = stat.rss * procfs::page_size();
+    for (name, help, value) in [
+        ("process_resident_memory_bytes", "Resident memory", resident),
+        ("process_virtual_memory_bytes", "Virtual memory", stat.vsize),
+        ("process_open_fds", "Open file descriptors", open_fds as u64),
+        ("process_max_fds", "Limit of open file descriptors", max_fds),
+        (
+            "process_threads",
+            "Operating system threads",
+            stat.num_threads.unsigned_abs(),
+        ),
+    ] {
+        gauges.gauge(name, help, i64::try_from(value).unwrap_or(i64::MAX))?;
+    }
+    Ok(())
+}

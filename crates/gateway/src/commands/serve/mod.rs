@@ -1,0 +1,15 @@
+//! `dbt-gateway serve`: wires the layers, serves callers, and shuts down without losing a row.
+
+mod background;
+mod connections;
+mod heartbeat;
+pub(crate) mod layer_settings;
+mod metrics;
+mod open_files;
+mod run;
+mod shutdown;
+mod startup;
+
+pub(crate) use run::run;
+#[cfg(test)]
+pub(crate) use startup::upstreams;

@@ -1,0 +1,121 @@
+//! The life of a serving process, from its start to its clean end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use client::{ClientParts, Clients, Records};
+use model::{Clock, SystemClock};
+use provider::DbtProvider;
+use server::{Limits, ServerState, Shutdown};
+use storage::{ApiKeys, Instances, LogQueue, PgRequestLog, PgStartedRuns, RequestLogs};
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+
+use super::background::{self, BackgroundTasks};
+use super::connections::{self, Closing};
+use super::heartbeat::InstanceHeartbeat;
+use super::metrics::{self, Metrics};
+use super::shutdown::{self, ShutdownSequence};
+use super::{layer_settings, open_files, startup};
+use crate::database::Postgres;
+use crate::key_ring;
+use crate::settings::Settings;
+use crate::telemetry::{TraceLinker, spans};
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) fn run(settings: &Settings) -> anyhow::Result<()> {
+    open_files::raise_limit(settings.limits.max_connections);
+    let postgres = Postgres::for_serving(settings)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(serve(settings, &postgres));
+    drop(runtime);
+    postgres.stop()?;
+    done
+}
+
+async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(settings.server.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", settings.server.listen))?;
+    let metrics = Metrics::new();
+    let database = postgres.connect(settings)?.counted_by(Arc::clone(&metrics.storage));
+    startup::migrate(&database, Duration::from_secs(settings.database.start_wait_secs)).await?;
+    let heartbeat =
+        InstanceHeartbeat::start(Instances::new(&database), &settings.instance, postgres.is_exclusive()).await?;
+
+    let commit_timeout = Duration::from_millis(settings.request_log.commit_timeout_ms);
+    let sink = PgRequestLog::new(&database, commit_timeout);
+    let queue = layer_settings::queue(settings);
+    let (log, writer) = LogQueue::start(Arc::new(sink), queue, Arc::clone(&metrics.storage));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let provider = DbtProvider::new(
+        startup::wrapped_api(settings)?,
+        log.clone(),
+        Arc::new(PgStartedRuns::new(&database)),
+        Arc::clone(&clock),
+        layer_settings::provider(settings, heartbeat.id()),
+        Arc::clone(&metrics.provider),
+    );
+    let credentials = key_ring::credentials(settings, postgres, &database).await?;
+    let api_keys = ApiKeys::new(&database);
+    let request_logs = RequestLogs::new(&database, &layer_settings::log_read(settings));
+    let limits = Arc::new(Limits::new(layer_settings::limits(settings)));
+    let (server_metrics, registry) = metrics.complete(&database, &request_logs, &log, &limits);
+    let metrics_server = metrics::serve(settings, Arc::clone(&registry)).await?;
+    let client_settings = layer_settings::client(settings);
+    let clients = Clients::new(
+        ClientParts {
+            keys: Arc::new(api_keys.clone()),
+            upstreams: startup::upstreams(settings)
+                .with_stored(Arc::new(credentials.clone()), client_settings.key_max_age),
+            provider: provider.clone(),
+            database: database.clone(),
+            records: Records {
+                credentials,
+                api_keys,
+                request_logs: request_logs.clone(),
+            },
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&registry),
+        },
+        client_settings,
+    );
+    let retention_days = settings.request_log.retention_days;
+    let background = BackgroundTasks::start(&database, &clients, &limits, Arc::clone(&clock), retention_days);
+    let shutdown = Shutdown::default();
+    let router = server::router(ServerState {
+        clients: clients.clone(),
+        clock,
+        limits,
+        metrics: server_metrics,
+        spans: spans::are_exported(settings).then(|| Arc::new(TraceLinker) as _),
+        settings: Arc::new(layer_settings::server(settings)?),
+        shutdown: shutdown.clone(),
+    });
+
+    tracing::info!(address = %listener.local_addr()?, "serving");
+    let timeout = Duration::from_secs(settings.server.shutdown_secs);
+    let closing = Closing {
+        idle_grace: Duration::from_millis(settings.server.idle_grace_ms),
+        ..Closing::default()
+    };
+    let serving = connections::serve(listener, router, layer_settings::connections(settings), closing.clone());
+    let sequence = ShutdownSequence {
+        shutdown,
+        closing,
+        drain: Duration::from_secs(settings.server.drain_secs),
+        timeout,
+    };
+    let done = sequence.run_on_signal(serving).await;
+
+    background.abort();
+    background::record_key_use(&clients).await;
+    shutdown::write_remaining_rows(&provider, &log, writer, timeout).await;
+    metrics_server.inspect(AbortHandle::abort);
+    heartbeat.end().await;
+    request_logs.close().await;
+    database.close().await;
+    tracing::info!("stopped");
+    done
+}

@@ -1,0 +1,175 @@
+//! Every setting with its type, range and short name. `config/default.toml` holds their manual and defaults.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use axum::http::HeaderValue;
+use secrecy::SecretString;
+use serde::Deserialize;
+use tracing_subscriber::filter::Targets;
+
+use super::field::{Field, settings};
+use super::parsed::{IpNetwork, List, LogFormat, Optional, Origin, Parsed, WebAddress};
+
+const KIB: i64 = 1 << 10;
+const MIB: i64 = 1 << 20;
+
+settings! {
+    /// The listener, connections and shutdown.
+    server: Server {
+        #[env("DBT_GATEWAY_LISTEN")] listen: SocketAddr,
+        public_url: Optional<Origin>,
+        #[range(KIB, 64 * MIB)] max_body_bytes: usize,
+        trusted_proxies: List<IpNetwork>,
+        #[range(1, 3600)] idle_timeout_secs: u64,
+        #[range(0, 300)] drain_secs: u64,
+        #[range(0, 10_000)] idle_grace_ms: u64,
+        #[range(1, 600)] shutdown_secs: u64,
+        read_only: bool,
+    }
+    /// Web pages that may call the gateway.
+    cors: Cors {
+        origins: List<HeaderValue>,
+    }
+    /// Limits on callers.
+    limits: Limits {
+        #[range(0, 100_000)] requests_per_second: u32,
+        #[range(1, 100_000)] burst: u32,
+        #[range(1, 1000)] replicas: u32,
+        #[range(1, 100_000)] max_connections: usize,
+        #[range(1, 100_000)] max_concurrent_requests: usize,
+        #[range(256, 64 * KIB)] max_url_bytes: usize,
+        #[range(KIB, 256 * KIB)] max_header_bytes: usize,
+    }
+    /// Encryption of stored dbt tokens.
+    secrets: Secrets {
+        #[env("DBT_GATEWAY_SECRET_KEYS")] #[environment_only] keys: SecretString,
+        keys_file: Optional<PathBuf>,
+    }
+    /// Connections to dbt Cloud, and the credential from settings.
+    upstream: Upstream {
+        #[env("DBT_BASE_URL")] base_url: Parsed<WebAddress>,
+        #[env("DBT_TOKEN")] #[environment_only] token: SecretString,
+        #[env("DBT_ACCOUNT_ID")] #[range(0, i64::MAX)] account_id: i64,
+        #[env("DBT_METADATA_URL")] metadata_url: Optional<Origin>,
+        #[env("DBT_SEMANTIC_LAYER_URL")] semantic_layer_url: Optional<Origin>,
+        allow_plain_http: bool,
+        allow_private_addresses: bool,
+        #[range(1, 60)] connect_timeout_secs: u64,
+        #[range(1, 600)] read_timeout_secs: u64,
+        #[range(1, 3600)] deadline_secs: u64,
+        #[range(64 * KIB, 1024 * MIB)] max_body_bytes: usize,
+        #[range(1, 600)] pool_idle_timeout_secs: u64,
+        #[range(0, 1024)] pool_max_idle_per_host: usize,
+    }
+    /// Retries of reads.
+    retry: Retry {
+        #[range(0, 2)] max_retries: usize,
+        #[range(1, 10_000)] min_pause_ms: u64,
+        #[range(1, 60_000)] max_pause_ms: u64,
+    }
+    /// Lists that span several pages of dbt Cloud.
+    gather: Gather {
+        #[range(1, 32)] concurrency: usize,
+    }
+    /// Streamed answers.
+    stream: Stream {
+        #[range(1, 64)] buffer_pieces: usize,
+        #[range(1, 3600)] stall_secs: u64,
+    }
+    /// The dbt-compatible surface: answer size.
+    relay: Relay {
+        #[range(0, 16 * MIB)] collect_max_bytes: usize,
+    }
+    /// The dbt-compatible surface: special cases.
+    compat: Compat {
+        allow_token_minting: bool,
+        keep_static_subdomain: bool,
+    }
+    /// Queries of the Discovery and Semantic Layer APIs.
+    graphql: Graphql {
+        #[range(4, 256)] max_depth: usize,
+        #[range(100, 1_000_000)] max_tokens: usize,
+        #[range(1, 1000)] max_pages: usize,
+        #[range(10, 10_000)] poll_min_ms: u64,
+        #[range(10, 60_000)] poll_max_ms: u64,
+        #[range(1, 3600)] deadline_secs: u64,
+    }
+    /// Runs that dbt Cloud may not show yet.
+    new_runs: NewRuns {
+        #[range(0, 600)] young_secs: u64,
+        #[range(0, 30_000)] wait_ms: u64,
+        #[range(50, 5000)] pause_ms: u64,
+    }
+    /// Limits of the failure report.
+    run_failure: RunFailure {
+        #[range(0, 1000)] max_nodes: usize,
+        #[range(256, 64 * KIB)] message_max_bytes: usize,
+        #[range(256, MIB)] log_tail_bytes: usize,
+    }
+    /// Postgres.
+    database: Database {
+        #[env("DATABASE_URL")] url: SecretString,
+        #[env("DBT_GATEWAY_DATA_DIR")] data_dir: Optional<PathBuf>,
+        #[env("PG_BIN_DIR")] bin_dir: Optional<PathBuf>,
+        #[range(1, 500)] max_connections: u32,
+        #[range(1, 60)] acquire_timeout_secs: u64,
+        #[range(0, 600)] start_wait_secs: u64,
+    }
+    /// Writing, keeping and reading the request log.
+    request_log: RequestLog {
+        #[range(2, 1_000_000)] queue_capacity: usize,
+        #[range(1, 10_000)] group_max_rows: usize,
+        open_reads: bool,
+        #[range(100, 60_000)] write_wait_ms: u64,
+        #[range(0, 60_000)] close_wait_ms: u64,
+        #[range(100, 60_000)] commit_timeout_ms: u64,
+        #[range(1, 60_000)] retry_min_ms: u64,
+        #[range(1, 60_000)] retry_max_ms: u64,
+        #[range(256, 8 * KIB)] text_max_bytes: usize,
+        #[range(KIB, MIB)] json_max_bytes: usize,
+        #[range(0, 36_500)] retention_days: u32,
+        #[range(1, 100)] read_connections: u32,
+        #[range(1, 600)] read_timeout_secs: u64,
+        #[range(1, 100)] max_exports: usize,
+        #[range(1, 3600)] export_stall_secs: u64,
+    }
+    /// The heartbeat of this process.
+    instance: Instance {
+        #[range(1, 60)] heartbeat_secs: u64,
+        #[range(3, 3600)] dead_after_secs: u64,
+        #[range(1, 3600)] sweep_secs: u64,
+    }
+    /// The cache of API keys.
+    api_keys: ApiKeys {
+        #[range(0, 4500)] max_age_ms: u64,
+        #[range(1, 1_000_000)] capacity: u64,
+    }
+    /// Log lines.
+    log: Log {
+        format: LogFormat,
+        filter: Parsed<Targets>,
+    }
+    /// The metrics listener.
+    metrics: Metrics {
+        listen: Optional<SocketAddr>,
+    }
+    /// Export of spans.
+    tracing: Tracing {
+        #[env("OTEL_EXPORTER_OTLP_ENDPOINT")] otlp_endpoint: Optional<WebAddress>,
+        #[env("OTEL_EXPORTER_OTLP_HEADERS")] #[environment_only] otlp_headers: SecretString,
+        #[env("OTEL_SERVICE_NAME")] service_name: String,
+        #[range(0, 100)] sample_percent: u32,
+        #[range(512, 1_000_000)] queue_spans: usize,
+        #[range(50, 60_000)] export_interval_ms: u64,
+        #[range(1, 60)] export_timeout_secs: u64,
+        #[range(1, 60)] flush_secs: u64,
+    }
+    /// Reports to Sentry.
+    sentry: Sentry {
+        #[env("SENTRY_DSN")] dsn: SecretString,
+        environment: String,
+        #[range(1, 10_000)] max_events_per_minute: u32,
+        #[range(1, 100)] sample_percent: u8,
+    }
+}
