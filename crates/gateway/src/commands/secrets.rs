@@ -15,7 +15,7 @@ pub(crate) fn rotate(settings: &Settings) -> anyhow::Result<()> {
         let credentials = key_ring::credentials(settings, postgres, database).await?;
         credentials.rotate().await.context("not every token was re-encrypted")
     })?;
-    let (re_encrypted, already) = (report.re_sealed, report.already);
+    let (re_encrypted, already) = (report.re_encrypted, report.already);
     writeln!(
         std::io::stdout(),
         "re-encrypted: {re_encrypted}, already current: {already}"

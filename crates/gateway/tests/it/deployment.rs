@@ -1,4 +1,4 @@
-//! The files that deploy the gateway agree with the program and with each other. `./dev deployment` checks their form.
+//! The deployment files agree with the program and with each other. `./dev deployment` checks their syntax.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ fn yaml(file: &str) -> Value {
     serde_saphyr::from_str(&fs::read_to_string(top().join(file)).unwrap()).unwrap()
 }
 
-/// What `docker compose` makes of a value where nothing is set: `${NAME:-default}`.
+/// Replaces `${NAME:-default}` by its default, as `docker compose` does for an unset variable.
 fn without_variables(value: &str) -> String {
     let mut text = value.to_owned();
     while let Some(at) = text.find("${") {
@@ -26,7 +26,7 @@ fn without_variables(value: &str) -> String {
     text
 }
 
-/// The environment that the compose file gives the gateway, over that of the image.
+/// The environment of the gateway's container: the image's, overridden by the compose file's.
 fn environment() -> Vec<(String, String)> {
     let dockerfile = fs::read_to_string(top().join("Dockerfile")).unwrap();
     let image = dockerfile.lines().filter_map(|line| line.strip_prefix("ENV "));
@@ -35,15 +35,15 @@ fn environment() -> Vec<(String, String)> {
         .map(|pair| pair.split_once('=').unwrap());
     let mut environment: Vec<_> = image.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let compose = yaml("docker-compose.yml");
-    let of_service = compose["services"]["gateway"]["environment"].as_object().unwrap();
-    for (name, value) in of_service {
+    let variables = compose["services"]["gateway"]["environment"].as_object().unwrap();
+    for (name, value) in variables {
         environment.push((name.clone(), without_variables(value.as_str().unwrap())));
     }
     environment
 }
 
-/// The settings that hold in the container, by key, as `config show` prints them.
-fn shown() -> Vec<(String, String)> {
+/// The settings in the container by key, from `config show`.
+fn container_settings() -> Vec<(String, String)> {
     let mut command = program(Path::new("/nowhere"));
     command.args(["config", "show"]).envs(environment());
     let output = command.output().unwrap();
@@ -65,20 +65,20 @@ fn setting(settings: &[(String, String)], key: &str) -> String {
 }
 
 #[test]
-fn the_container_starts_with_usable_settings_and_is_given_time_to_stop() {
-    let settings = shown();
+fn the_container_has_usable_settings_and_enough_time_to_stop() {
+    let settings = container_settings();
     assert_eq!(setting(&settings, "server.listen"), "0.0.0.0:8080");
     let seconds = |key| setting(&settings, key).parse::<u64>().unwrap();
     let needed = seconds("server.drain_secs") + 2 * seconds("server.shutdown_secs");
     let compose = yaml("docker-compose.yml");
     let given = compose["services"]["gateway"]["stop_grace_period"].as_str().unwrap();
     let given: u64 = given.strip_suffix('s').unwrap().parse().unwrap();
-    assert!(given > needed, "{given} s, and a stop may take {needed} s");
+    assert!(given > needed, "{given} s, but a shutdown may take {needed} s");
 }
 
 #[test]
-fn prometheus_looks_where_the_gateway_tells_and_reads_files_that_there_are() {
-    let port = setting(&shown(), "metrics.listen")
+fn prometheus_scrapes_the_metrics_listener_and_its_files_exist() {
+    let port = setting(&container_settings(), "metrics.listen")
         .rsplit_once(':')
         .unwrap()
         .1
@@ -93,7 +93,7 @@ fn prometheus_looks_where_the_gateway_tells_and_reads_files_that_there_are() {
     let name = job["job_name"].as_str().unwrap();
     assert!(
         rules.contains(&format!("job=\"{name}\"")),
-        "no rule is about the job {name}"
+        "no rule uses the job {name}"
     );
 
     let compose = yaml("docker-compose.yml");
@@ -113,10 +113,10 @@ fn prometheus_looks_where_the_gateway_tells_and_reads_files_that_there_are() {
 fn every_container_is_hardened() {
     let compose = yaml("docker-compose.yml");
     for (name, service) in compose["services"].as_object().unwrap() {
-        let of_all = &compose["x-hardened"];
+        let hardened = &compose["x-hardened"];
         for key in ["read_only", "cap_drop", "security_opt"] {
             let value = service.get(key).unwrap_or(&service["<<"][key]);
-            assert_eq!(value, &of_all[key], "{name}: {key}");
+            assert_eq!(value, &hardened[key], "{name}: {key}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A Sentry that takes real envelopes and shows them. The tests of the program's own code have it as well.
+//! A fake Sentry that records envelopes; shared with the unit tests of `telemetry`.
 
 use std::sync::{Arc, Mutex};
 

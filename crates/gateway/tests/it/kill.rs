@@ -1,15 +1,15 @@
-//! kill -9: nothing that was answered is missing from the log.
+//! kill -9: every answered request is in the request log.
 
 use simulator::{Fault, acme};
 
 use crate::support::{Caller, Site, eventually, signal};
 
 #[tokio::test]
-async fn killed_between_two_requests_every_answer_has_its_row() {
+async fn a_kill_between_requests_loses_no_row() {
     let site = Site::new().await;
     let caller = Caller::new(&site.key("operator"));
     let mut answered = Vec::new();
-    for _life in 0..3 {
+    for _start in 0..3 {
         let mut gateway = site.serve();
         let projects = caller.get(&gateway, "/projects?page_size=2").await.unwrap();
         let run = caller.trigger(&gateway, acme::HOURLY_JOB_ID).await.unwrap();
@@ -34,11 +34,11 @@ async fn killed_between_two_requests_every_answer_has_its_row() {
 }
 
 #[tokio::test]
-async fn a_trigger_cut_off_by_a_kill_stands_in_the_log_as_abandoned() {
+async fn a_trigger_interrupted_by_a_kill_is_logged_as_abandoned() {
     let site = Site::new().await;
     let caller = Caller::new(&site.key("operator"));
     let mut gateway = site.serve();
-    // Long enough that only the kill ends it.
+    // Only the kill ends it.
     site.dbt
         .add_fault(Fault::on("POST", "/api/v2/").delay_after_ms(600_000));
     let (unanswered, ()) = tokio::join!(caller.trigger(&gateway, acme::NIGHTLY_JOB_ID), async {
@@ -52,7 +52,7 @@ async fn a_trigger_cut_off_by_a_kill_stands_in_the_log_as_abandoned() {
     gateway.wait();
 
     let gateway = site.serve();
-    let row = eventually("the row's close", async || {
+    let row = eventually("the closed row", async || {
         site.rows("SELECT outcome, job_id, finished_at FROM request_log WHERE request_type = 'trigger_job' AND outcome IS NOT NULL").pop()
     })
     .await;
@@ -63,13 +63,13 @@ async fn a_trigger_cut_off_by_a_kill_stands_in_the_log_as_abandoned() {
     assert_eq!(
         site.dbt.requests_to("POST", "/api/v2/").len(),
         1,
-        "and it was not sent again"
+        "the trigger was not sent again"
     );
     gateway.stop();
 }
 
 #[tokio::test]
-async fn killed_postgres_comes_back_with_every_row() {
+async fn a_killed_postgres_restarts_with_every_row() {
     let site = Site::new().await;
     let caller = Caller::new(&site.key("viewer"));
     let gateway = site.serve();
@@ -82,8 +82,8 @@ async fn killed_postgres_comes_back_with_every_row() {
     };
     let killed = postmaster().unwrap();
     signal(killed, "KILL");
-    // What it left running may commit for a moment longer, when nobody can connect. No other begins before that is gone.
-    eventually("another Postgres", async || {
+    // Remaining backends may still commit for a moment. The next Postgres starts only after they have ended.
+    eventually("the restarted Postgres", async || {
         postmaster().filter(|running| *running != killed)
     })
     .await;

@@ -1,4 +1,4 @@
-//! Many callers at once, who remember every answer they got.
+//! Concurrent callers that record every answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use tokio::task::JoinSet;
 
 use crate::support::{Gateway, Site, eventually};
 
-/// Longer than the gateway's own deadlines for key, row, dbt Cloud and close together: who waits so long was forgotten.
-const FORGOTTEN: Duration = Duration::from_secs(40);
+/// Longer than the gateway's timeouts for key, row, dbt Cloud and close together.
+const TIMEOUT: Duration = Duration::from_secs(40);
 
-/// What came of a request; `None`: the connection broke.
-pub(crate) type Asked = Option<Answer>;
+/// The answer to a request; `None`: the connection broke.
+pub(crate) type Reply = Option<Answer>;
 
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -24,16 +24,16 @@ pub(crate) struct Answer {
     pub(crate) took: Duration,
 }
 
-/// Callers at work.
+/// Running callers.
 pub(crate) struct Load {
     stopping: Arc<AtomicBool>,
     answered: Arc<AtomicUsize>,
-    callers: JoinSet<Vec<Asked>>,
+    callers: JoinSet<Vec<Reply>>,
 }
 
 impl Load {
-    /// Each caller reads twice and triggers once, over and over, until it is stopped or its connection breaks. No two
-    /// loads of a test have one name.
+    /// Each caller repeats a trigger and two reads until it is stopped or its connection breaks. `name` must be unique
+    /// within a test.
     pub(crate) fn start(gateway: &Gateway, key: &str, name: &str, callers: usize) -> Self {
         let (stopping, answered) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
         let mut load = Self {
@@ -43,37 +43,38 @@ impl Load {
         };
         let client = client();
         for caller in 0..callers {
-            let ask = Ask::new(gateway, key, &client);
+            let requester = LoadCaller::new(gateway, key, &client);
             let (stopping, answered) = (Arc::clone(&stopping), Arc::clone(&answered));
             let name = name.to_owned();
             load.callers.spawn(async move {
-                let mut all = Vec::new();
+                let mut replies = Vec::new();
                 for number in 0.. {
                     if stopping.load(Ordering::Relaxed) {
                         break;
                     }
-                    let asked = match number % 3 {
+                    let reply = match number % 3 {
                         0 => {
-                            ask.trigger(acme::HOURLY_JOB_ID, format!("{name} {caller}-{number}"))
+                            requester
+                                .trigger(acme::HOURLY_JOB_ID, format!("{name} {caller}-{number}"))
                                 .await
                         }
-                        1 => ask.read("/projects?page_size=2").await,
-                        _ => ask.read(&format!("/runs/{}", acme::SUCCEEDED_RUN_ID)).await,
+                        1 => requester.read("/projects?page_size=2").await,
+                        _ => requester.read(&format!("/runs/{}", acme::SUCCEEDED_RUN_ID)).await,
                     };
-                    let broke = asked.is_none();
-                    all.push(asked);
+                    let broke = reply.is_none();
+                    replies.push(reply);
                     if broke {
                         break;
                     }
                     answered.fetch_add(1, Ordering::Relaxed);
                 }
-                all
+                replies
             });
         }
         load
     }
 
-    /// Waits until so many more answers have come.
+    /// Waits for `count` more answers.
     pub(crate) async fn more_answers(&self, count: usize) {
         let enough = self.answered.load(Ordering::Relaxed) + count;
         eventually("the answers", async || {
@@ -82,32 +83,28 @@ impl Load {
         .await;
     }
 
-    /// Everything that was asked, when the last answer is there.
-    pub(crate) async fn end(self) -> Vec<Asked> {
+    /// Stops the callers and returns every reply.
+    pub(crate) async fn end(self) -> Vec<Reply> {
         self.stopping.store(true, Ordering::Relaxed);
         self.callers.join_all().await.into_iter().flatten().collect()
     }
 }
 
 fn client() -> reqwest::Client {
-    // The first client of the process needs a provider; later ones find it installed.
+    // Fails if it is already installed.
     drop(rustls::crypto::ring::default_provider().install_default());
-    reqwest::Client::builder()
-        .no_proxy()
-        .timeout(FORGOTTEN)
-        .build()
-        .unwrap()
+    reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap()
 }
 
-/// One who asks.
+/// Sends requests with a key.
 #[derive(Clone)]
-pub(crate) struct Ask {
+pub(crate) struct LoadCaller {
     client: reqwest::Client,
     origin: String,
     key: String,
 }
 
-impl Ask {
+impl LoadCaller {
     fn new(gateway: &Gateway, key: &str, client: &reqwest::Client) -> Self {
         Self {
             client: client.clone(),
@@ -120,31 +117,31 @@ impl Ask {
         Self::new(gateway, key, &client())
     }
 
-    pub(crate) async fn read(&self, path: &str) -> Asked {
+    pub(crate) async fn read(&self, path: &str) -> Reply {
         self.send(self.client.get(format!("{}{path}", self.origin))).await
     }
 
-    /// `cause` names the trigger at dbt Cloud and in its row.
-    pub(crate) async fn trigger(&self, job: i64, cause: String) -> Asked {
+    /// `cause` identifies the trigger at dbt Cloud and in its row.
+    pub(crate) async fn trigger(&self, job: i64, cause: String) -> Reply {
         let request = self.client.post(format!("{}/jobs/{job}/runs", self.origin));
         self.send(request.json(&json!({"cause": cause}))).await
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Asked {
-        let begun = Instant::now();
+    async fn send(&self, request: reqwest::RequestBuilder) -> Reply {
+        let started = Instant::now();
         let answer = request.bearer_auth(&self.key).send().await.ok()?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        // Only a whole answer is one.
+        // A truncated body counts as a broken connection.
         answer.bytes().await.ok()?;
         Some(Answer {
             request_id: headers["x-request-id"].to_str().unwrap().to_owned(),
             status,
-            took: begun.elapsed(),
+            took: started.elapsed(),
         })
     }
 }
 
-/// The rows of requests that came through a route.
+/// The rows of requests to the REST surface, by request UUID.
 pub(crate) struct Rows(BTreeMap<String, Value>);
 
 impl Rows {
@@ -157,9 +154,9 @@ impl Rows {
         Self(rows.into_iter().map(|row| (name(&row), row)).collect())
     }
 
-    /// When none is open any more.
+    /// Waits until no row is open.
     pub(crate) async fn all_closed(site: &Site) -> Self {
-        eventually("the close of every row", async || {
+        eventually("no open row", async || {
             let rows = Self::of(site);
             (rows.with_outcome(&Value::Null) == 0).then_some(rows)
         })
@@ -187,7 +184,7 @@ impl Rows {
     }
 }
 
-/// The causes of the triggers that reached dbt Cloud, each of which came once.
+/// The causes of the triggers that reached dbt Cloud; panics if one was sent twice.
 pub(crate) fn causes_at_dbt(site: &Site) -> BTreeSet<String> {
     let sent = site.dbt.requests_to("POST", "/api/v2/");
     let causes: BTreeSet<_> = sent

@@ -1,4 +1,4 @@
-//! The binary as its users run it: real processes, a real Postgres, real signals.
+//! Tests of the binary: real processes, a real Postgres, real signals.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,9 +9,9 @@ mod load;
 #[cfg(target_os = "linux")]
 mod memory;
 mod metrics;
-mod no_secret;
+mod postgres_proxy;
 mod process;
-mod proxy;
+mod secret_leaks;
 mod secrets;
 mod sentry;
 mod shutdown;

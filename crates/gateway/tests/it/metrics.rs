@@ -1,11 +1,11 @@
-//! The metrics as an operator meets them: two addresses, the alert rules, the page that explains them.
+//! Metrics: the second address, the alert rules, and the manual agree.
 
 use std::collections::BTreeSet;
 
 use crate::support::{Caller, Gateway, Site};
 
-/// A gateway with a second address for its metrics, and that address.
-fn with_second_address(site: &Site) -> (Gateway, String) {
+/// A gateway with `metrics.listen`, and that address.
+fn with_metrics_listener(site: &Site) -> (Gateway, String) {
     let mut serve = site.command(&["serve"]);
     serve.env("DBT_GATEWAY__METRICS__LISTEN", "127.0.0.1:0");
     let gateway = Gateway::start(serve);
@@ -17,8 +17,8 @@ fn with_second_address(site: &Site) -> (Gateway, String) {
     (gateway, format!("http://{}", line["address"].as_str().unwrap()))
 }
 
-/// The names of samples that `/metrics` can have, by what it says of each metric before there is any traffic.
-fn announced(text: &str) -> BTreeSet<String> {
+/// The names of samples that `/metrics` can have, derived from the type of each metric.
+fn sample_names(text: &str) -> BTreeSet<String> {
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     types
         .flat_map(|metric| {
@@ -35,8 +35,8 @@ fn announced(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The words of a text that look like names of our metrics.
-fn named_in(text: &str) -> BTreeSet<String> {
+/// The words of a text that look like names of metrics.
+fn names_in(text: &str) -> BTreeSet<String> {
     text.split(|sign: char| !sign.is_ascii_alphanumeric() && sign != '_')
         .filter(|word| word.starts_with("dbt_gateway_") || word.starts_with("process_"))
         .map(str::to_owned)
@@ -44,48 +44,55 @@ fn named_in(text: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn the_second_address_needs_no_key_and_has_nothing_else() {
+async fn the_metrics_listener_needs_no_key_and_serves_only_metrics() {
     let site = Site::new().await;
     let caller = Caller::new(&site.key("viewer"));
-    let (gateway, second) = with_second_address(&site);
+    let (gateway, metrics_origin) = with_metrics_listener(&site);
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     assert_eq!(caller.get(&gateway, "/metrics").await.unwrap().status, 403);
-    let status = async |path: &str| client.get(format!("{second}{path}")).send().await.unwrap().status();
+    let status = async |path: &str| {
+        client
+            .get(format!("{metrics_origin}{path}"))
+            .send()
+            .await
+            .unwrap()
+            .status()
+    };
     assert_eq!(status("/metrics").await, 200);
     for path in ["/", "/projects", "/healthz", "/metrics/", "/api/v2/accounts/"] {
         assert_eq!(status(path).await, 404, "{path}");
     }
     gateway.stop();
-    assert!(client.get(format!("{second}/metrics")).send().await.is_err());
+    assert!(client.get(format!("{metrics_origin}/metrics")).send().await.is_err());
 }
 
 #[tokio::test]
-async fn every_metric_in_an_alert_and_in_the_manual_is_exposed_and_every_exposed_one_is_in_the_manual() {
+async fn alerts_use_exposed_metrics_and_the_manual_lists_exactly_the_exposed_ones() {
     let site = Site::new().await;
-    let (gateway, second) = with_second_address(&site);
+    let (gateway, metrics_origin) = with_metrics_listener(&site);
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let answer = client.get(format!("{second}/metrics")).send().await.unwrap();
+    let answer = client.get(format!("{metrics_origin}/metrics")).send().await.unwrap();
     let text = answer.text().await.unwrap();
     gateway.stop();
-    let exposed = announced(&text);
+    let exposed = sample_names(&text);
 
     let alerts = include_str!("../../../../config/alerts.yml");
-    // Comments and annotations speak of metrics too.
-    let in_alerts = named_in(alerts);
+    // Comments and annotations name metrics too.
+    let in_alerts = names_in(alerts);
     assert!(in_alerts.len() > 10, "{in_alerts:?}");
     let unknown: Vec<_> = in_alerts.difference(&exposed).collect();
     assert!(unknown.is_empty(), "in config/alerts.yml and not exposed: {unknown:?}");
 
     let manual = include_str!("../../../../docs/observability.md");
     let rows = manual.lines().filter(|line| line.starts_with("| `"));
-    let told: BTreeSet<_> = rows.flat_map(|row| named_in(row.split('|').nth(1).unwrap())).collect();
+    let documented: BTreeSet<_> = rows.flat_map(|row| names_in(row.split('|').nth(1).unwrap())).collect();
     let of_histograms = |name: &String| !name.ends_with("_sum") && !name.ends_with("_count");
     let exposed: BTreeSet<_> = exposed
         .into_iter()
         .filter(of_histograms)
         .map(|name| name.strip_suffix("_bucket").map_or(name.clone(), str::to_owned))
         .collect();
-    let differences: Vec<_> = told.symmetric_difference(&exposed).collect();
+    let differences: Vec<_> = documented.symmetric_difference(&exposed).collect();
     assert!(
         differences.is_empty(),
         "docs/observability.md and /metrics differ: {differences:#?}"
@@ -93,16 +100,16 @@ async fn every_metric_in_an_alert_and_in_the_manual_is_exposed_and_every_exposed
 }
 
 #[tokio::test]
-async fn the_process_is_measured() {
+async fn process_metrics_have_plausible_values() {
     let now = || {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         since.unwrap().as_secs_f64()
     };
     let before = now();
     let site = Site::new().await;
-    let (gateway, second) = with_second_address(&site);
+    let (gateway, metrics_origin) = with_metrics_listener(&site);
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let answer = client.get(format!("{second}/metrics")).send().await.unwrap();
+    let answer = client.get(format!("{metrics_origin}/metrics")).send().await.unwrap();
     let text = answer.text().await.unwrap();
     gateway.stop();
     let value = |name: &str| {
@@ -116,7 +123,7 @@ async fn the_process_is_measured() {
     assert!(value("process_resident_memory_bytes") > 1e6);
     assert!((3.0..1e6).contains(&value("process_open_fds")));
     assert!(value("process_max_fds") >= value("process_open_fds"));
-    // Linux tells the start to the second.
+    // Linux reports the start in whole seconds.
     let started = value("process_start_time_seconds");
     assert!((before - 2.0..now() + 2.0).contains(&started), "{started}");
     let version = concat!("dbt_gateway_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1");

@@ -1,4 +1,4 @@
-//! The life of a served request as an operator sees it: log lines, and the clean stop.
+//! Log lines, partitions, and the clean shutdown of a serving process.
 
 use serde_json::Value;
 use simulator::{Fault, acme};
@@ -6,7 +6,7 @@ use simulator::{Fault, acme};
 use crate::support::{Caller, Gateway, Site, eventually};
 
 #[tokio::test]
-async fn every_log_line_of_a_request_carries_its_uuid() {
+async fn every_log_line_of_a_request_has_its_uuid() {
     let site = Site::new().await;
     let caller = Caller::new(&site.key("viewer"));
     let mut gateway = site.serve();
@@ -19,13 +19,16 @@ async fn every_log_line_of_a_request_carries_its_uuid() {
 }
 
 #[tokio::test]
-async fn a_line_tells_its_request_whatever_levels_are_logged() {
+async fn every_log_level_keeps_the_span_of_the_request() {
     let site = Site::new().await;
     let caller = Caller::new(&site.key("viewer"));
     for (filter, spans) in [("warn", 1), ("error", 1), ("debug,storage=trace", 2)] {
         let mut serve = site.command(&["serve"]);
-        // The simulator's address is found by the line "serving".
-        serve.env("DBT_GATEWAY__LOG__FILTER", format!("{filter},dbt_gateway::serve=info"));
+        // `Gateway::start` needs the line "serving".
+        serve.env(
+            "DBT_GATEWAY__LOG__FILTER",
+            format!("{filter},dbt_gateway::commands::serve=info"),
+        );
         let mut gateway = Gateway::start(serve);
         let fault = site.dbt.add_fault(Fault::everywhere().status(500));
         let answer = caller.get(&gateway, "/projects").await.unwrap();
@@ -34,8 +37,8 @@ async fn a_line_tells_its_request_whatever_levels_are_logged() {
         let line: Value = serde_json::from_str(&gateway.wait_for_line("\"level\":\"ERROR\"")).unwrap();
         assert_eq!(line["spans"][0]["request.uuid"], answer.request_id, "{filter}");
         let lines = gateway.log();
-        let told: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let most = told
+        let lines_json: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let most = lines_json
             .iter()
             .filter_map(|line| Some(line["spans"].as_array()?.len()))
             .max();
@@ -45,10 +48,10 @@ async fn a_line_tells_its_request_whatever_levels_are_logged() {
 }
 
 #[tokio::test]
-async fn the_log_has_its_partitions_ahead_when_requests_are_served() {
+async fn a_serving_process_creates_partitions_ahead() {
     let site = Site::new().await;
     let gateway = site.serve();
-    let made = eventually("today and the two days ahead", async || {
+    let days = eventually("partitions for today and two more days", async || {
         let days = site.rows(
             "SELECT (now() AT TIME ZONE 'UTC')::date + n AS day FROM generate_series(0, 2) n
              WHERE to_regclass('request_log_' || to_char((now() AT TIME ZONE 'UTC')::date + n, 'YYYYMMDD')) IS NOT NULL",
@@ -56,12 +59,12 @@ async fn the_log_has_its_partitions_ahead_when_requests_are_served() {
         (days.len() == 3).then_some(days)
     })
     .await;
-    assert!(made[2]["day"].is_string());
+    assert!(days[2]["day"].is_string());
     gateway.stop();
 }
 
 #[tokio::test]
-async fn a_stop_waits_for_the_trigger_under_way_and_its_row() {
+async fn shutdown_waits_for_the_trigger_in_flight_and_its_row() {
     let site = Site::new().await;
     let caller = Caller::new(&site.key("operator"));
     let gateway = site.serve();
@@ -86,12 +89,12 @@ async fn a_stop_waits_for_the_trigger_under_way_and_its_row() {
         (&answer.request_id.into(), &"succeeded".into())
     );
     let ended = site.rows("SELECT count(*) AS n FROM instance WHERE ended_at IS NOT NULL");
-    assert_eq!(ended[0]["n"], 1, "the stopped process said that it ended");
+    assert_eq!(ended[0]["n"], 1, "the stopped process recorded its end");
     gateway.stop();
 }
 
 #[tokio::test]
-async fn a_caller_that_hangs_up_neither_stops_its_trigger_nor_leaves_a_row_open() {
+async fn a_caller_that_disconnects_does_not_stop_its_trigger_and_its_row_is_closed() {
     let site = Site::new().await;
     let caller = Caller::new(&site.key("operator"));
     let gateway = site.serve();
@@ -107,7 +110,7 @@ async fn a_caller_that_hangs_up_neither_stops_its_trigger_nor_leaves_a_row_open(
             () = reached => {}
         }
     }
-    let row = eventually("the row's close", async || {
+    let row = eventually("the closed row", async || {
         site.rows("SELECT outcome, run_id FROM request_log WHERE request_type = 'trigger_job' AND outcome IS NOT NULL")
             .pop()
     })

@@ -1,4 +1,4 @@
-//! Encryption keys and companies, by the commands that operators use.
+//! Encryption keys, companies and revoked keys, with the operators' commands.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -7,13 +7,13 @@ use simulator::acme;
 
 use crate::support::{Caller, Gateway, Site, eventually, text};
 
-/// A ring of keys; the same letter is the same key. 43 characters and one `=` are 32 bytes.
+/// Encryption keys, one per letter: 43 characters and one `=` are 32 bytes.
 fn ring(letters: &[&str]) -> String {
     let key = |letter: &&str| format!("{letter}:{letter}{}=", "A".repeat(42));
     letters.iter().map(key).collect::<Vec<_>>().join(",")
 }
 
-fn order(site: &Site, name: &str) -> Value {
+fn credential(site: &Site, name: &str) -> Value {
     json!({"name": name, "account_id": acme::ACCOUNT_ID, "token": acme::TOKEN, "access_url": site.dbt.base_url()})
 }
 
@@ -27,14 +27,14 @@ fn serve(site: &Site, ring: &str) -> Gateway {
 }
 
 #[tokio::test]
-async fn a_rotation_seals_every_token_anew_and_a_missing_key_stops_the_start() {
+async fn rotate_re_encrypts_every_token_and_a_missing_key_stops_the_start() {
     let site = Site::new().await;
     let admin = Caller::new(&site.key("admin"));
 
     let gateway = serve(&site, &ring(&["A"]));
     assert_eq!(
         admin
-            .post(&gateway, "/credentials", &order(&site, "stored"))
+            .post(&gateway, "/credentials", &credential(&site, "stored"))
             .await
             .unwrap()
             .status,
@@ -48,7 +48,10 @@ async fn a_rotation_seals_every_token_anew_and_a_missing_key_stops_the_start() {
         .env("DBT_GATEWAY_SECRET_KEYS", ring(&["B", "A"]))
         .output()
         .unwrap();
-    assert_eq!(text(&rotated).lines().last().unwrap(), "sealed anew: 1, already so: 0");
+    assert_eq!(
+        text(&rotated).lines().last().unwrap(),
+        "re-encrypted: 1, already current: 0"
+    );
     gateway.stop();
 
     let gateway = serve(&site, &ring(&["B"]));
@@ -70,7 +73,7 @@ async fn a_rotation_seals_every_token_anew_and_a_missing_key_stops_the_start() {
 }
 
 #[tokio::test]
-async fn the_key_beside_a_private_postgres_is_made_once_and_for_its_owner_alone() {
+async fn the_key_beside_a_private_postgres_is_created_once_and_readable_only_by_its_owner() {
     let site = Site::new().await;
     let admin = Caller::new(&site.key("admin"));
     let start = || {
@@ -84,16 +87,16 @@ async fn the_key_beside_a_private_postgres_is_made_once_and_for_its_owner_alone(
     assert!(
         gateway
             .log()
-            .contains("a copy of this directory is a copy of the stored tokens"),
+            .contains("a copy of this directory reveals the stored tokens"),
         "{}",
         gateway.log()
     );
     let file = site.data_dir().join("secret-keys");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    let made = std::fs::read_to_string(&file).unwrap();
+    let created = std::fs::read_to_string(&file).unwrap();
     assert_eq!(
         admin
-            .post(&gateway, "/credentials", &order(&site, "stored"))
+            .post(&gateway, "/credentials", &credential(&site, "stored"))
             .await
             .unwrap()
             .status,
@@ -103,7 +106,7 @@ async fn the_key_beside_a_private_postgres_is_made_once_and_for_its_owner_alone(
     gateway.wait();
 
     let gateway = start();
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), made);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), created);
     assert_eq!(
         admin.get(&gateway, "/projects?credential=stored").await.unwrap().status,
         200
@@ -112,22 +115,19 @@ async fn the_key_beside_a_private_postgres_is_made_once_and_for_its_owner_alone(
 }
 
 #[tokio::test]
-async fn a_company_made_by_command_sees_nothing_of_another() {
+async fn a_created_company_has_no_access_to_another() {
     let site = Site::new().await;
-    let made = site
+    let created = site
         .command(&["companies", "create", "--name", "Globex"])
         .output()
         .unwrap();
-    let id = String::from_utf8(made.stdout).unwrap().trim().to_owned();
-    let stranger = Caller::new(&site.key_of("admin", &id));
+    let id = String::from_utf8(created.stdout).unwrap().trim().to_owned();
+    let other = Caller::new(&site.key_for("admin", &id));
     let gateway = site.serve();
     let path = format!("/projects?account_id={}", acme::ACCOUNT_ID);
-    assert_eq!(stranger.get(&gateway, &path).await.unwrap().status, 404);
-    assert_eq!(stranger.get(&gateway, "/credentials").await.unwrap().json()["count"], 0);
-    assert_eq!(
-        stranger.get(&gateway, "/credentials/default").await.unwrap().status,
-        404
-    );
+    assert_eq!(other.get(&gateway, &path).await.unwrap().status, 404);
+    assert_eq!(other.get(&gateway, "/credentials").await.unwrap().json()["count"], 0);
+    assert_eq!(other.get(&gateway, "/credentials/default").await.unwrap().status, 404);
     gateway.stop();
 }
 
@@ -136,8 +136,8 @@ async fn a_revoked_key_is_refused_by_a_second_replica() {
     let site = Site::new().await;
     let admin = Caller::new(&site.key("admin"));
     let first = site.serve();
-    let mut beside = site.command(&["serve"]);
-    beside
+    let mut second = site.command(&["serve"]);
+    second
         .env(
             "DATABASE_URL",
             format!(
@@ -146,20 +146,20 @@ async fn a_revoked_key_is_refused_by_a_second_replica() {
             ),
         )
         .env("DBT_GATEWAY__SECRETS__KEYS_FILE", site.data_dir().join("secret-keys"));
-    let second = Gateway::start(beside);
+    let second = Gateway::start(second);
 
-    let made = admin
+    let created = admin
         .post(&first, "/api-keys", &json!({"name": "leaked", "role": "viewer"}))
         .await
         .unwrap()
         .json();
-    let leaked = Caller::new(made["key"].as_str().unwrap());
+    let leaked = Caller::new(created["key"].as_str().unwrap());
     for replica in [&first, &second] {
         assert_eq!(leaked.get(replica, "/projects").await.unwrap().status, 200);
     }
     assert_eq!(
         admin
-            .delete(&first, &format!("/api-keys/{}", made["id"]))
+            .delete(&first, &format!("/api-keys/{}", created["id"]))
             .await
             .unwrap()
             .status,
@@ -168,10 +168,10 @@ async fn a_revoked_key_is_refused_by_a_second_replica() {
     assert_eq!(
         leaked.get(&first, "/projects").await.unwrap().status,
         401,
-        "at once where it was revoked"
+        "immediately at the replica that revoked it"
     );
     let revoked = std::time::Instant::now();
-    eventually("the refusal by the second replica", async || {
+    eventually("the 401 of the second replica", async || {
         leaked
             .get(&second, "/projects")
             .await

@@ -1,15 +1,15 @@
-//! Sentry hears what a person must act on, once, and no secret; proven at a fake endpoint that receives real envelopes.
+//! Reports to Sentry: one event per error, without secrets, received by a fake Sentry.
 //!
-//! Each test prints what it received: `cargo nextest run -p gateway sentry --no-capture`.
+//! Each test prints the envelopes: `cargo nextest run -p gateway sentry --no-capture`.
 
 use simulator::{Fault, acme};
 
 use crate::fake_sentry::FakeSentry;
-use crate::proxy::Proxy;
+use crate::postgres_proxy::PostgresProxy;
 use crate::support::{Caller, Gateway, Site, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_credential_is_reported_once_and_an_upstream_404_never() {
+async fn a_refused_credential_is_reported_once_and_an_upstream_404_is_not() {
     let site = Site::new().await;
     let key = site.key("viewer");
     let caller = Caller::new(&key);
@@ -24,11 +24,11 @@ async fn a_refused_credential_is_reported_once_and_an_upstream_404_never() {
     assert_eq!(refused.status, 502);
 
     let event = eventually("the event", async || sentry.events().pop()).await;
-    // A stop flushes, so whatever else would be sent is here afterwards.
+    // The shutdown sends all queued events.
     gateway.stop();
     let events = sentry.events();
     assert_eq!(events.len(), 1, "{events:#?}");
-    // Sentry's default level, error, is not spelled out.
+    // The level is omitted when it is Sentry's default, error.
     assert!(event.get("level").is_none_or(|level| level == "error"), "{event}");
     assert_eq!(event["tags"]["request.uuid"], refused.request_id);
     assert_eq!(event["message"], "dbt Cloud refused our credentials");
@@ -48,13 +48,16 @@ async fn a_refused_credential_is_reported_once_and_an_upstream_404_never() {
 }
 
 #[tokio::test]
-async fn a_sentry_that_never_answers_does_not_hold_up_a_stop() {
+async fn a_sentry_that_never_answers_does_not_delay_the_shutdown() {
     let site = Site::new().await;
     let caller = Caller::new(&site.key("viewer"));
-    // The system accepts for it; nobody ever reads.
-    let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    // Connections are accepted by the kernel and never read.
+    let unresponsive = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut serve = site.command(&["serve"]);
-    serve.env("SENTRY_DSN", format!("http://key@{}/1", deaf.local_addr().unwrap()));
+    serve.env(
+        "SENTRY_DSN",
+        format!("http://key@{}/1", unresponsive.local_addr().unwrap()),
+    );
     let gateway = Gateway::start(serve);
     site.dbt.add_fault(Fault::everywhere().status(401));
     assert_eq!(caller.get(&gateway, "/projects").await.unwrap().status, 502);
@@ -62,7 +65,7 @@ async fn a_sentry_that_never_answers_does_not_hold_up_a_stop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outage_is_told_by_its_first_events_and_the_others_are_counted() {
+async fn the_first_events_of_an_outage_are_sent_and_the_others_counted() {
     let site = Site::new().await;
     let caller = Caller::new(&site.key("viewer"));
     let sentry = FakeSentry::default();
@@ -84,14 +87,14 @@ async fn an_outage_is_told_by_its_first_events_and_the_others_are_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_away_is_one_event_for_each_request_that_failed_of_it() {
+async fn an_unreachable_database_is_one_event_per_failed_request() {
     let site = Site::new().await;
     let key = site.key("viewer");
     let caller = Caller::new(&key);
     let sentry = FakeSentry::default();
-    // It runs the Postgres, and nothing else.
+    // It only runs the Postgres.
     let keeper = site.serve();
-    let proxy = Proxy::to(site.data_dir().join("run/.s.PGSQL.5432")).await;
+    let proxy = PostgresProxy::start(site.data_dir().join("run/.s.PGSQL.5432")).await;
     let mut serve = site.command(&["serve"]);
     serve.env("SENTRY_DSN", sentry.start().await).env(
         "DATABASE_URL",

@@ -1,4 +1,4 @@
-//! SIGTERM among callers who keep their connections: whoever was let in is answered, and every answer has its row.
+//! SIGTERM with keep-alive callers: every accepted request is answered, and every answer has its row.
 //!
 //! Prints its counts: `cargo nextest run -p gateway shutdown --no-capture`.
 
@@ -16,30 +16,30 @@ use tokio::task::JoinSet;
 use crate::load::Rows;
 use crate::support::{Caller, Gateway, Site, eventually, text};
 
-/// One of each kind in a row of four.
+/// A quarter of each kind of request.
 const CALLERS: usize = 64;
 
-/// `serve` beside the process that runs the private Postgres, so that the rows can be read when it has ended.
-fn beside(site: &Site) -> Command {
+/// `serve` on the private Postgres of another process, so that the rows can be read after its end.
+fn serve_on_shared_postgres(site: &Site) -> Command {
     let mut command = site.command(&["serve"]);
     command
-        // However slow the machine is, nobody takes so long to ask again. It ends with the last connection.
+        // Longer than any caller's pause on a slow machine. The process ends with the last connection.
         .env("DBT_GATEWAY__SERVER__IDLE_GRACE_MS", "10000")
         .env("DATABASE_URL", site.database_url())
         .env("DBT_GATEWAY__LIMITS__REQUESTS_PER_SECOND", "0");
     command
 }
 
-/// How a caller's last request ended, or what came instead of the next one.
+/// Why a caller stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum End {
-    /// There is nobody to connect to any more.
+    /// The connection was refused.
     Refused,
-    /// An unused connection was closed before a request was sent on it.
+    /// An idle connection was closed before a request was sent.
     ClosedBetween,
-    /// A request was sent and no byte came back.
+    /// A request was sent and no byte was received.
     Unanswered,
-    /// An answer broke off.
+    /// An answer was truncated.
     StreamAborted,
 }
 
@@ -49,7 +49,7 @@ struct Answer {
     closes: bool,
 }
 
-/// A caller with one connection at a time, which it keeps for as long as it is let.
+/// A caller that reuses its connection until the gateway closes it.
 struct KeepAlive {
     address: String,
     key: String,
@@ -58,8 +58,8 @@ struct KeepAlive {
 }
 
 impl KeepAlive {
-    /// Asks until that is no longer possible.
-    async fn ask(self) -> (Vec<Answer>, End) {
+    /// Sends requests until a connection fails.
+    async fn run(self) -> (Vec<Answer>, End) {
         let mut answers = Vec::new();
         loop {
             let Ok(stream) = TcpStream::connect(&self.address).await else {
@@ -67,7 +67,7 @@ impl KeepAlive {
             };
             let mut stream = BufReader::new(stream);
             loop {
-                // What the server has said meanwhile can only be that it has gone.
+                // Between requests, the socket is readable only if the server closed it.
                 let mut byte = [0];
                 if stream.get_ref().try_read(&mut byte).is_ok() {
                     return (answers, End::ClosedBetween);
@@ -112,7 +112,7 @@ impl KeepAlive {
     }
 }
 
-/// A whole answer.
+/// Reads a whole answer.
 async fn read(stream: &mut BufReader<TcpStream>) -> Result<Answer, End> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -144,13 +144,13 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Result<Answer, End> {
     })
 }
 
-/// Returns the counts, in words.
-async fn stopped_under_load(drain_secs: &str) -> String {
+/// Returns a summary of the counts.
+async fn stop_under_load(drain_secs: &str) -> String {
     let site = Site::for_load().await;
     let key = site.key("operator");
-    // It runs the Postgres, and nothing else.
+    // It only runs the Postgres.
     let keeper = site.serve();
-    let mut serve = beside(&site);
+    let mut serve = serve_on_shared_postgres(&site);
     serve.env("DBT_GATEWAY__SERVER__DRAIN_SECS", drain_secs);
     let mut gateway = Gateway::start(serve);
     site.dbt.add_fault(Fault::everywhere().delay_before_ms(20));
@@ -164,7 +164,7 @@ async fn stopped_under_load(drain_secs: &str) -> String {
             number,
             answered: Arc::clone(&answered),
         };
-        callers.spawn(caller.ask());
+        callers.spawn(caller.run());
     }
     eventually("the load", async || {
         (answered.load(Ordering::Relaxed) >= 4 * CALLERS).then_some(())
@@ -172,16 +172,16 @@ async fn stopped_under_load(drain_secs: &str) -> String {
     .await;
     gateway.signal("TERM");
     let before = answered.load(Ordering::Relaxed);
-    let told = callers.join_all().await;
+    let results = callers.join_all().await;
     let status = gateway.wait();
     assert!(status.success(), "{status}\n{}", gateway.log());
     assert!(!gateway.log().contains("\"level\":\"ERROR\""), "{}", gateway.log());
 
     let mut ends = BTreeMap::<End, usize>::new();
-    for (_, end) in &told {
+    for (_, end) in &results {
         *ends.entry(*end).or_default() += 1;
     }
-    let answers: Vec<&Answer> = told.iter().flat_map(|(answers, _)| answers).collect();
+    let answers: Vec<&Answer> = results.iter().flat_map(|(answers, _)| answers).collect();
     let rows = Rows::of(&site);
     let closing = answers.iter().filter(|answer| answer.closes).count();
     let counts = format!(
@@ -197,7 +197,7 @@ async fn stopped_under_load(drain_secs: &str) -> String {
         let row = rows.get(&answer.request_id).expect("an answer without its row");
         assert_eq!(row["outcome"], "succeeded", "{row:#}");
     }
-    assert_eq!(rows.len(), answers.len(), "and no row without its answer");
+    assert_eq!(rows.len(), answers.len(), "no row without its answer");
     assert_eq!(ends, BTreeMap::from([(End::Refused, CALLERS)]));
     assert!(closing >= CALLERS, "each connection was closed by an answer");
     keeper.stop();
@@ -205,17 +205,17 @@ async fn stopped_under_load(drain_secs: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stop_under_load_leaves_no_request_unanswered_and_no_answer_unlogged() {
-    println!("{}", stopped_under_load("0").await);
+async fn a_shutdown_under_load_answers_and_logs_every_request() {
+    println!("{}", stop_under_load("0").await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stop_that_drains_first_leaves_none_either() {
-    println!("{}", stopped_under_load("1").await);
+async fn a_shutdown_with_draining_answers_and_logs_every_request() {
+    println!("{}", stop_under_load("1").await);
 }
 
 #[tokio::test]
-async fn while_it_drains_it_serves_and_says_that_it_is_not_ready() {
+async fn a_draining_gateway_serves_and_is_not_ready() {
     let site = Site::new().await;
     let caller = Caller::new(&site.key("viewer"));
     let mut serve = site.command(&["serve"]);
@@ -236,18 +236,18 @@ async fn while_it_drains_it_serves_and_says_that_it_is_not_ready() {
     assert_eq!(unready.json(), json!({"status": "unavailable"}));
     assert_eq!(caller.get(&gateway, "/healthz").await.unwrap().status, 200);
     assert_eq!(caller.get(&gateway, "/projects").await.unwrap().status, 200);
-    // A second signal ends the draining.
+    // The second signal ends draining.
     gateway.stop();
-    let nobody = healthcheck.output().unwrap();
-    assert!(!nobody.status.success(), "{}", text(&nobody));
+    let unhealthy = healthcheck.output().unwrap();
+    assert!(!unhealthy.status.success(), "{}", text(&unhealthy));
 }
 
 #[tokio::test]
-async fn a_second_signal_cuts_off_what_is_under_way_and_its_row_says_so() {
+async fn a_second_signal_aborts_requests_in_flight_and_their_rows_record_it() {
     let site = Site::new().await;
     let key = site.key("viewer");
     let keeper = site.serve();
-    let mut gateway = Gateway::start(beside(&site));
+    let mut gateway = Gateway::start(serve_on_shared_postgres(&site));
     site.dbt.add_fault(Fault::everywhere().delay_before_ms(600_000));
     let caller = Caller::new(&key);
     let (cut, ()) = tokio::join!(caller.get(&gateway, "/projects"), async {
@@ -256,7 +256,7 @@ async fn a_second_signal_cuts_off_what_is_under_way_and_its_row_says_so() {
         })
         .await;
         gateway.signal("TERM");
-        eventually("the refusal", async || {
+        eventually("the refused connection", async || {
             let address = gateway.url("").trim_start_matches("http://").to_owned();
             TcpStream::connect(address).await.err()
         })

@@ -1,4 +1,4 @@
-//! The spans of a request, proven at a collector that receives real OTLP.
+//! Spans of requests, received by a fake OTLP collector.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -17,10 +17,10 @@ use simulator::{Fault, acme};
 use crate::support::{Caller, Gateway, Site, eventually};
 
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-const CALLERS_SPAN: &str = "00f067aa0ba902b7";
+const CALLER_SPAN_ID: &str = "00f067aa0ba902b7";
 const PLANTED: &str = "planted-otlp-secret";
 
-/// Takes whatever spans come.
+/// A fake collector that records all spans.
 #[derive(Clone, Default)]
 pub(crate) struct Collector(Arc<Mutex<Received>>);
 
@@ -35,13 +35,13 @@ impl Collector {
     pub(crate) async fn start(&self) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let take = async |State(collector): State<Self>, headers: HeaderMap, body: Bytes| {
+        let receive = async |State(collector): State<Self>, headers: HeaderMap, body: Bytes| {
             let mut received = collector.0.lock().unwrap();
             received.headers.push(headers);
             received.batches.push(ExportTraceServiceRequest::decode(body).unwrap());
         };
         let router = Router::new()
-            .route("/v1/traces", axum::routing::post(take))
+            .route("/v1/traces", axum::routing::post(receive))
             .with_state(self.clone());
         tokio::spawn(axum::serve(listener, router).into_future());
         format!("http://{address}")
@@ -58,8 +58,8 @@ impl Collector {
         scopes.flat_map(|scope| scope.spans.clone()).collect()
     }
 
-    /// All that was received, as text.
-    pub(crate) fn told(&self) -> String {
+    /// Everything received, as text.
+    pub(crate) fn text(&self) -> String {
         format!("{:?}", self.0.lock().unwrap().batches)
     }
 }
@@ -72,7 +72,7 @@ fn hex(id: &[u8]) -> String {
 }
 
 fn attributes(span: &Span) -> HashMap<String, String> {
-    let told = |value: &Value| match value {
+    let as_text = |value: &Value| match value {
         Value::StringValue(text) => text.clone(),
         Value::IntValue(number) => number.to_string(),
         other => format!("{other:?}"),
@@ -82,13 +82,13 @@ fn attributes(span: &Span) -> HashMap<String, String> {
         .map(|each| {
             (
                 each.key.clone(),
-                told(each.value.as_ref().unwrap().value.as_ref().unwrap()),
+                as_text(each.value.as_ref().unwrap().value.as_ref().unwrap()),
             )
         })
         .collect()
 }
 
-/// Those of that name, the first to begin first.
+/// The spans with that name, by start time.
 fn named(spans: &[Span], name: &str) -> Vec<Span> {
     let mut found: Vec<_> = spans.iter().filter(|span| span.name == name).cloned().collect();
     found.sort_by_key(|span| span.start_time_unix_nano);
@@ -116,18 +116,18 @@ fn exporting(site: &Site, endpoint: &str, interval_ms: u32) -> Gateway {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_is_one_tree_of_spans_in_its_callers_trace() {
+async fn a_request_is_one_tree_of_spans_in_the_trace_of_its_caller() {
     let site = Site::new().await;
     let key = site.key("viewer");
     let collector = Collector::default();
-    // The stop sends them.
+    // The shutdown exports them.
     let gateway = exporting(&site, &collector.start().await, 60_000);
     site.dbt.add_fault(Fault::everywhere().status(503).times(1));
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let answer = client
         .get(gateway.url("/projects?name=planted-argument"))
         .bearer_auth(&key)
-        .header("traceparent", format!("00-{TRACE_ID}-{CALLERS_SPAN}-01"))
+        .header("traceparent", format!("00-{TRACE_ID}-{CALLER_SPAN_ID}-01"))
         .header("tracestate", "vendor=opaque")
         .send()
         .await
@@ -139,16 +139,20 @@ async fn a_request_is_one_tree_of_spans_in_its_callers_trace() {
     let spans = collector.spans();
     assert!(spans.iter().all(|span| hex(&span.trace_id) == TRACE_ID));
     let root = only(&spans, "http.request");
-    assert_eq!((hex(&root.parent_span_id).as_str(), root.kind), (CALLERS_SPAN, 2));
+    assert_eq!((hex(&root.parent_span_id).as_str(), root.kind), (CALLER_SPAN_ID, 2));
     assert_eq!(root.trace_state, "vendor=opaque");
-    let told = attributes(&root);
+    let of_root = attributes(&root);
     for (name, value) in [
         ("request.uuid", request_uuid.as_str()),
         ("http.request.method", "GET"),
         ("http.route", "/projects"),
         ("http.response.status_code", "200"),
     ] {
-        assert_eq!(told.get(name).map(String::as_str), Some(value), "{name} in {told:?}");
+        assert_eq!(
+            of_root.get(name).map(String::as_str),
+            Some(value),
+            "{name} in {of_root:?}"
+        );
     }
     let operation = only(&spans, "dbt.list_projects");
     assert_eq!(operation.parent_span_id, root.span_id);
@@ -164,18 +168,18 @@ async fn a_request_is_one_tree_of_spans_in_its_callers_trace() {
         let named = format!("00-{TRACE_ID}-{}-01", hex(&exchange.span_id));
         assert_eq!(sent.header("traceparent"), Some(named.as_str()));
         assert_eq!(sent.header("tracestate"), Some("vendor=opaque"));
-        let told = attributes(exchange);
-        assert_eq!(told["server.address"], "127.0.0.1");
-        assert_eq!(told["http.request.method"], "GET");
-        assert_eq!(told["dbt.operation"], "list_projects");
+        let of_exchange = attributes(exchange);
+        assert_eq!(of_exchange["server.address"], "127.0.0.1");
+        assert_eq!(of_exchange["http.request.method"], "GET");
+        assert_eq!(of_exchange["dbt.operation"], "list_projects");
         let (status, why, resent) = [("503", "asked", None), ("200", "retry", Some("1"))][place];
-        assert_eq!(told["http.response.status_code"], status);
-        assert_eq!(told["dbt.why"], why);
-        assert_eq!(told.get("http.request.resend_count").map(String::as_str), resent);
+        assert_eq!(of_exchange["http.response.status_code"], status);
+        assert_eq!(of_exchange["dbt.why"], why);
+        assert_eq!(of_exchange.get("http.request.resend_count").map(String::as_str), resent);
     }
     assert_eq!(spans.len(), 5, "{spans:#?}");
 
-    let everything = collector.told();
+    let everything = collector.text();
     for secret in [key.as_str(), acme::TOKEN, PLANTED, "planted-argument"] {
         assert!(!everything.contains(secret), "{secret} is in {everything}");
     }
@@ -186,7 +190,7 @@ async fn a_request_is_one_tree_of_spans_in_its_callers_trace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_in_a_task_of_its_own_and_a_failure_belong_to_the_tree_as_well() {
+async fn spans_of_a_change_in_its_own_task_and_of_a_failure_belong_to_the_tree() {
     let site = Site::new().await;
     let caller = Caller::new(&site.key("operator"));
     let collector = Collector::default();
@@ -195,7 +199,7 @@ async fn a_change_in_a_task_of_its_own_and_a_failure_belong_to_the_tree_as_well(
         caller.trigger(&gateway, acme::NIGHTLY_JOB_ID).await.unwrap().status,
         201
     );
-    eventually("the spans, without a stop", async || {
+    eventually("the spans, before a shutdown", async || {
         (!named(&collector.spans(), "http.request").is_empty()).then_some(())
     })
     .await;
@@ -205,15 +209,18 @@ async fn a_change_in_a_task_of_its_own_and_a_failure_belong_to_the_tree_as_well(
 
     let spans = collector.spans();
     let operation = only(&spans, "dbt.trigger_job");
-    let of_change = |name: &str| {
+    let count_in_change = |name: &str| {
         let found = named(&spans, name);
         found
             .into_iter()
             .filter(|span| span.parent_span_id == operation.span_id)
             .count()
     };
-    // The open row, and its close.
-    assert_eq!((of_change("db.request_log.write"), of_change("dbt.exchange")), (2, 1));
+    // The row is opened and closed.
+    assert_eq!(
+        (count_in_change("db.request_log.write"), count_in_change("dbt.exchange")),
+        (2, 1)
+    );
     let roots = named(&spans, "http.request");
     assert_eq!(operation.parent_span_id, roots[0].span_id);
     assert!(roots[0].parent_span_id.is_empty());
@@ -224,23 +231,23 @@ async fn a_change_in_a_task_of_its_own_and_a_failure_belong_to_the_tree_as_well(
     assert_eq!(code(&failed), 2);
     assert_eq!(attributes(&failed)["error.type"], "unexpected_status");
     assert!(
-        !collector.told().contains("a test"),
+        !collector.text().contains("a test"),
         "the cause of the trigger is an argument"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trace_that_its_caller_does_not_record_is_not_exported_and_still_named() {
+async fn a_trace_that_its_caller_does_not_record_is_propagated_but_not_exported() {
     let site = Site::new().await;
     let key = site.key("viewer");
     let collector = Collector::default();
     let gateway = exporting(&site, &collector.start().await, 100);
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let asked = client
+    let request = client
         .get(gateway.url("/projects"))
         .bearer_auth(&key)
-        .header("traceparent", format!("00-{TRACE_ID}-{CALLERS_SPAN}-00"));
-    assert_eq!(asked.send().await.unwrap().status(), 200);
+        .header("traceparent", format!("00-{TRACE_ID}-{CALLER_SPAN_ID}-00"));
+    assert_eq!(request.send().await.unwrap().status(), 200);
     gateway.stop();
     assert!(collector.spans().is_empty());
     let requests = site.dbt.requests();
@@ -249,18 +256,18 @@ async fn a_trace_that_its_caller_does_not_record_is_not_exported_and_still_named
         sent.starts_with(&format!("00-{TRACE_ID}-")) && sent.ends_with("-00"),
         "{sent}"
     );
-    assert!(!sent.contains(CALLERS_SPAN), "{sent}");
+    assert!(!sent.contains(CALLER_SPAN_ID), "{sent}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_never_answers_or_is_not_there_costs_no_request_and_holds_up_no_stop() {
-    // The system accepts for it; nobody ever reads.
-    let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let gone = std::net::TcpListener::bind("127.0.0.1:0")
+async fn a_collector_that_is_unreachable_or_never_answers_fails_no_request_and_delays_no_shutdown() {
+    // Connections are accepted by the kernel and never read.
+    let unresponsive = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let unreachable = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap();
-    for address in [deaf.local_addr().unwrap(), gone] {
+    for address in [unresponsive.local_addr().unwrap(), unreachable] {
         let site = Site::new().await;
         let caller = Caller::new(&site.key("operator"));
         let mut serve = site.command(&["serve"]);

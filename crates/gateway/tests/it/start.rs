@@ -1,4 +1,4 @@
-//! Starting: what is needed, and what is said when it is missing.
+//! Startup: its requirements and its error messages.
 
 use std::fs;
 use std::process::Command;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Caller, Gateway, Site, program, text};
 
-fn refused(mut command: Command, expected: &[&str]) {
+fn assert_fails(mut command: Command, expected: &[&str]) {
     let output = command.output().unwrap();
     assert!(!output.status.success(), "{}", text(&output));
     for part in expected {
@@ -16,22 +16,22 @@ fn refused(mut command: Command, expected: &[&str]) {
 }
 
 #[tokio::test]
-async fn keys_are_made_before_the_first_start_and_beside_a_running_gateway() {
+async fn keys_are_created_before_the_first_start_and_while_a_gateway_runs() {
     let site = Site::new().await;
     let before = site.key("viewer");
     let gateway = site.serve();
-    let beside = site.key("operator");
-    for key in [before, beside] {
+    let during = site.key("operator");
+    for key in [before, during] {
         assert_eq!(Caller::new(&key).get(&gateway, "/projects").await.unwrap().status, 200);
     }
     let logged = site
         .rows("SELECT surface, outcome, args->>'role' AS role FROM request_log WHERE request_type = 'create_api_key'");
-    assert_eq!(logged.len(), 2, "each making of a key is logged: {logged:?}");
+    assert_eq!(logged.len(), 2, "each creation of a key is logged: {logged:?}");
     gateway.stop();
 }
 
 #[tokio::test]
-async fn migrate_prepares_the_tables_and_says_nothing_on_standard_output() {
+async fn migrate_creates_the_tables_and_prints_nothing_on_standard_output() {
     let site = Site::new().await;
     for _again in 0..2 {
         let output = site.command(&["migrate"]).output().unwrap();
@@ -57,39 +57,39 @@ async fn a_database_of_an_earlier_version_is_refused_by_migrate_and_serve_with_w
         .output()
         .unwrap();
     assert!(edited.status.success(), "{}", text(&edited));
-    refused(site.command(&["migrate"]), &expected);
+    assert_fails(site.command(&["migrate"]), &expected);
     gateway.stop();
-    refused(site.command(&["serve"]), &expected);
+    assert_fails(site.command(&["serve"]), &expected);
 }
 
 #[tokio::test]
-async fn a_second_gateway_on_the_same_directory_is_refused_and_says_why() {
+async fn a_second_gateway_on_the_same_directory_fails_with_the_reason() {
     let site = Site::new().await;
     let gateway = site.serve();
-    refused(site.command(&["serve"]), &["another process"]);
+    assert_fails(site.command(&["serve"]), &["another process"]);
     gateway.stop();
 }
 
 #[test]
-fn a_foreign_directory_is_refused_and_left_alone() {
+fn a_directory_with_other_files_is_refused_and_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("thesis.txt"), "mine").unwrap();
     let mut command = program(directory.path());
     command.arg("migrate");
-    refused(command, &["not empty"]);
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing was added");
+    assert_fails(command, &["not empty"]);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no file was added");
 }
 
 #[test]
-fn missing_binaries_are_named_with_what_to_do() {
+fn missing_postgres_binaries_are_reported_with_a_remedy() {
     let (data, empty) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut command = program(&data.path().join("data"));
     command.arg("migrate").env("PG_BIN_DIR", empty.path());
-    refused(command, &["DATABASE_URL"]);
+    assert_fails(command, &["DATABASE_URL"]);
 }
 
 #[test]
-fn bad_settings_stop_the_start_with_the_keys_name() {
+fn an_invalid_setting_stops_the_start_and_is_named() {
     let data = tempfile::tempdir().unwrap();
     for (name, value, expected) in [
         (
@@ -102,12 +102,12 @@ fn bad_settings_stop_the_start_with_the_keys_name() {
     ] {
         let mut command = program(data.path());
         command.arg("serve").env(name, value);
-        refused(command, &[expected]);
+        assert_fails(command, &[expected]);
     }
 }
 
 #[test]
-fn the_settings_can_be_checked_and_shown_without_starting_anything() {
+fn config_check_and_config_show_start_nothing() {
     let data = tempfile::tempdir().unwrap();
     let file = data.path().join("gateway.toml");
     fs::write(&file, "[retry]\nmax_retries = 1\n").unwrap();
@@ -130,23 +130,23 @@ fn the_settings_can_be_checked_and_shown_without_starting_anything() {
     }
     assert!(!text(&shown).contains("s3cret"));
     for command in ["check", "show"] {
-        refused(
+        assert_fails(
             config([command, "mysql://u:s3cret@h/d"]),
             &["unusable setting database.url"],
         );
     }
     fs::write(&file, "[retry]\nmax_retries = 3\n").unwrap();
     let expected = ["unusable setting retry.max_retries: 3 is not in 0 to 2", "gateway.toml"];
-    refused(config(["check", ""]), &expected);
+    assert_fails(config(["check", ""]), &expected);
     let mut keys = program(data.path());
     keys.args(["config", "check"])
         .env("DBT_GATEWAY_SECRET_KEYS", "2026:short");
-    refused(keys, &["DBT_GATEWAY_SECRET_KEYS"]);
+    assert_fails(keys, &["DBT_GATEWAY_SECRET_KEYS"]);
     assert!(!data.path().join("data").exists(), "nothing was started");
 }
 
 #[test]
-fn a_database_that_is_not_there_is_waited_for_and_then_given_up() {
+fn an_unreachable_database_is_waited_for_until_the_timeout() {
     let data = tempfile::tempdir().unwrap();
     let mut command = program(data.path());
     command
@@ -157,16 +157,16 @@ fn a_database_that_is_not_there_is_waited_for_and_then_given_up() {
         .env("DBT_GATEWAY__DATABASE__ACQUIRE_TIMEOUT_SECS", "1");
     let output = command.output().unwrap();
     assert!(!output.status.success());
-    let said = text(&output);
+    let printed = text(&output);
     assert!(
-        said.contains("not up yet") && said.contains("Connection refused"),
-        "{said}"
+        printed.contains("not up yet") && printed.contains("Connection refused"),
+        "{printed}"
     );
-    assert!(!said.contains("s3cret"), "{said}");
+    assert!(!printed.contains("s3cret"), "{printed}");
 }
 
 #[tokio::test]
-async fn the_soft_limit_of_open_files_is_raised_and_a_hard_one_that_is_too_low_told() {
+async fn the_soft_limit_of_open_files_is_raised_and_a_low_hard_limit_is_reported() {
     let site = Site::new().await;
     let serve = site.command(&["serve"]);
     let mut limited = Command::new("sh");

@@ -1,4 +1,4 @@
-//! A gateway as its users run it: the built binary in a process of its own, on a private Postgres, against a simulator.
+//! Runs the built binary in its own process, on a private Postgres, against a simulator of dbt Cloud.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use serde_json::Value;
 use simulator::{Config, RateLimit, Running, Simulator, acme};
 use tempfile::TempDir;
 
-/// Far longer than anything here takes; only a hang reaches it.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Only a hang takes this long.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The binary's command with a clean environment.
+/// The binary with a clean environment.
 pub(crate) fn program(data_dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dbt-gateway"));
     command
@@ -26,7 +26,7 @@ pub(crate) fn program(data_dir: &Path) -> Command {
     command
 }
 
-/// A place for a private Postgres and a double of dbt Cloud to talk to.
+/// A data directory and a simulator of dbt Cloud.
 pub(crate) struct Site {
     pub(crate) dbt: Running,
     directory: TempDir,
@@ -40,7 +40,7 @@ impl Site {
         }
     }
 
-    /// With a dbt Cloud that takes any number of requests, and remembers them.
+    /// With a simulator without a rate limit that records up to a million requests.
     pub(crate) async fn for_load() -> Self {
         let config = Config {
             rate_limit: RateLimit::OFF,
@@ -53,7 +53,7 @@ impl Site {
         }
     }
 
-    /// The private Postgres, for a process beside the one that runs it.
+    /// The private Postgres, for another process than its owner.
     pub(crate) fn database_url(&self) -> String {
         let socket = self.data_dir().join("run");
         format!("postgres://postgres@localhost/dbt_gateway?host={}", socket.display())
@@ -77,11 +77,11 @@ impl Site {
 
     /// `keys create` for company 1.
     pub(crate) fn key(&self, role: &str) -> String {
-        self.key_of(role, "1")
+        self.key_for(role, "1")
     }
 
-    /// `keys create`, which prints the key and nothing else.
-    pub(crate) fn key_of(&self, role: &str, company: &str) -> String {
+    /// `keys create`, which prints only the key.
+    pub(crate) fn key_for(&self, role: &str, company: &str) -> String {
         let arguments = ["keys", "create", "--name", role, "--company", company, "--role", role];
         let output = self.command(&arguments).output().unwrap();
         assert!(output.status.success(), "{}", text(&output));
@@ -98,7 +98,7 @@ impl Site {
         Gateway::start(self.command(&["serve"]))
     }
 
-    /// Rows of the private Postgres, by its socket.
+    /// Rows of the private Postgres, by psql on its socket.
     pub(crate) fn rows(&self, query: &str) -> Vec<Value> {
         let output = Command::new("psql")
             .args([
@@ -166,7 +166,7 @@ impl Gateway {
 
     /// The next log line that contains `part`.
     pub(crate) fn wait_for_line(&mut self, part: &str) -> String {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
@@ -195,17 +195,17 @@ impl Gateway {
     }
 
     pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < until, "it does not end:\n{}", self.log());
+            assert!(Instant::now() < until, "the process does not end:\n{}", self.log());
             thread::sleep(Duration::from_millis(10));
         }
     }
 
-    /// SIGTERM, and the clean end that must follow.
+    /// Sends SIGTERM and asserts a clean end.
     pub(crate) fn stop(mut self) {
         self.signal("TERM");
         let status = self.wait();
@@ -228,22 +228,22 @@ pub(crate) fn signal(pid: u32, name: &str) {
     assert!(status.success());
 }
 
-/// Asks again until the answer is there; for what has no event to wait for across processes.
+/// Polls until `ask` returns a value.
 pub(crate) async fn eventually<T, Answer: Future<Output = Option<T>>>(
     what: &str,
     mut ask: impl FnMut() -> Answer,
 ) -> T {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     loop {
         if let Some(found) = ask().await {
             return found;
         }
-        assert!(Instant::now() < until, "never came: {what}");
+        assert!(Instant::now() < until, "timeout waiting for {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// A caller with a key.
+/// An HTTP client with an API key.
 pub(crate) struct Caller {
     client: reqwest::Client,
     key: String,
@@ -251,7 +251,7 @@ pub(crate) struct Caller {
 
 impl Caller {
     pub(crate) fn new(key: &str) -> Self {
-        // The first client of the process needs a provider; later ones find it installed.
+        // Fails if it is already installed.
         drop(rustls::crypto::ring::default_provider().install_default());
         Self {
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
@@ -260,11 +260,11 @@ impl Caller {
     }
 
     pub(crate) async fn get(&self, gateway: &Gateway, path: &str) -> reqwest::Result<Answer> {
-        Answer::of(self.client.get(gateway.url(path)).bearer_auth(&self.key).send().await?).await
+        Answer::read(self.client.get(gateway.url(path)).bearer_auth(&self.key).send().await?).await
     }
 
     pub(crate) async fn post(&self, gateway: &Gateway, path: &str, body: &Value) -> reqwest::Result<Answer> {
-        Answer::of(
+        Answer::read(
             self.client
                 .post(gateway.url(path))
                 .bearer_auth(&self.key)
@@ -276,7 +276,7 @@ impl Caller {
     }
 
     pub(crate) async fn delete(&self, gateway: &Gateway, path: &str) -> reqwest::Result<Answer> {
-        Answer::of(
+        Answer::read(
             self.client
                 .delete(gateway.url(path))
                 .bearer_auth(&self.key)
@@ -296,7 +296,7 @@ impl Caller {
     }
 }
 
-/// An answer, read whole.
+/// An answer with its whole body.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -305,7 +305,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    async fn of(response: reqwest::Response) -> reqwest::Result<Self> {
+    async fn read(response: reqwest::Response) -> reqwest::Result<Self> {
         Ok(Self {
             status: response.status().as_u16(),
             request_id: response.headers()["x-request-id"].to_str().unwrap().to_owned(),

@@ -1,4 +1,4 @@
-//! What holds between two requests holds between hundreds: kill -9, callers that hang up, Postgres that goes away.
+//! Under load: kill -9, callers that disconnect, an outage of Postgres.
 //!
 //! Each test prints its counts: `cargo nextest run -p gateway under_load --no-capture`.
 
@@ -9,49 +9,49 @@ use serde_json::{Value, json};
 use simulator::{Fault, acme};
 use tokio::task::JoinSet;
 
-use crate::load::{Ask, Asked, Load, Rows, causes_at_dbt};
-use crate::proxy::Proxy;
+use crate::load::{Load, LoadCaller, Reply, Rows, causes_at_dbt};
+use crate::postgres_proxy::PostgresProxy;
 use crate::support::{Gateway, Site, eventually};
 
-/// `serve` without a limit on what a key may ask.
+/// `serve` without a rate limit.
 fn unlimited(site: &Site) -> Command {
     let mut command = site.command(&["serve"]);
     command.env("DBT_GATEWAY__LIMITS__REQUESTS_PER_SECOND", "0");
     command
 }
 
-/// `serve` beside another process that runs the private Postgres.
-fn beside(site: &Site, database_url: &str) -> Command {
+/// `serve` on the private Postgres of another process.
+fn serve_on(site: &Site, database_url: &str) -> Command {
     let mut command = unlimited(site);
     command.env("DATABASE_URL", database_url);
     command
 }
 
-/// Answers of dbt Cloud to triggers of the nightly job take so long; everything else takes a moment.
-fn hold_nightly_triggers(site: &Site, millis: u64) {
+/// Delays dbt Cloud's answers to triggers of the nightly job by `millis`, all others by 20 ms.
+fn delay_nightly_triggers(site: &Site, millis: u64) {
     let path = format!("/api/v2/accounts/{}/jobs/{}/", acme::ACCOUNT_ID, acme::NIGHTLY_JOB_ID);
     site.dbt.add_fault(Fault::on("POST", &path).delay_after_ms(millis));
     site.dbt.add_fault(Fault::everywhere().delay_before_ms(20));
 }
 
-/// Triggers of the nightly job that dbt Cloud has and does not answer.
-async fn held(site: &Site, gateway: &Gateway, key: &str, name: &str, count: usize) -> JoinSet<Asked> {
-    let mut asked = JoinSet::new();
+/// Sends triggers of the nightly job and waits until dbt Cloud has received them.
+async fn start_delayed_triggers(site: &Site, gateway: &Gateway, key: &str, name: &str, count: usize) -> JoinSet<Reply> {
+    let mut replies = JoinSet::new();
     for number in 0..count {
-        let (ask, cause) = (Ask::of(gateway, key), format!("{name} {number}"));
-        asked.spawn(async move { ask.trigger(acme::NIGHTLY_JOB_ID, cause).await });
+        let (caller, cause) = (LoadCaller::of(gateway, key), format!("{name} {number}"));
+        replies.spawn(async move { caller.trigger(acme::NIGHTLY_JOB_ID, cause).await });
     }
     eventually("the triggers at dbt Cloud", async || {
-        let there = causes_at_dbt(site);
-        (there.iter().filter(|cause| cause.starts_with(name)).count() == count).then_some(())
+        let causes = causes_at_dbt(site);
+        (causes.iter().filter(|cause| cause.starts_with(name)).count() == count).then_some(())
     })
     .await;
-    asked
+    replies
 }
 
-/// Every answered request has its row, a success is one there too, and every trigger at dbt Cloud has a row.
-fn assert_nothing_is_missing(site: &Site, asked: &[Asked], rows: &Rows) {
-    for answer in asked.iter().flatten() {
+/// Every successful answer has a row that succeeded, and every trigger at dbt Cloud has one row.
+fn assert_log_is_complete(site: &Site, replies: &[Reply], rows: &Rows) {
+    for answer in replies.iter().flatten() {
         let row = rows.get(&answer.request_id);
         if matches!(answer.status, 200 | 201) {
             let row = row.unwrap_or_else(|| panic!("no row of {answer:?}"));
@@ -65,74 +65,77 @@ fn assert_nothing_is_missing(site: &Site, asked: &[Asked], rows: &Rows) {
     }
 }
 
-fn succeeded(asked: &[Asked]) -> usize {
-    let answers = asked.iter().flatten();
+fn succeeded(replies: &[Reply]) -> usize {
+    let answers = replies.iter().flatten();
     answers.filter(|answer| matches!(answer.status, 200 | 201)).count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_under_load_no_answer_and_no_trigger_is_missing_from_the_log() {
+async fn a_kill_under_load_loses_no_answer_and_no_trigger_from_the_log() {
     let site = Site::for_load().await;
     let key = site.key("operator");
-    hold_nightly_triggers(&site, 600_000);
-    let mut asked = Vec::new();
-    for life in 0..3 {
+    delay_nightly_triggers(&site, 600_000);
+    let mut replies = Vec::new();
+    for start in 0..3 {
         let mut gateway = Gateway::start(unlimited(&site));
-        let held = held(&site, &gateway, &key, &format!("held {life}"), 8).await;
-        let load = Load::start(&gateway, &key, &format!("load {life}"), 48);
+        let held = start_delayed_triggers(&site, &gateway, &key, &format!("held {start}"), 8).await;
+        let load = Load::start(&gateway, &key, &format!("load {start}"), 48);
         load.more_answers(300).await;
         gateway.signal("KILL");
         gateway.wait();
-        asked.extend(load.end().await);
-        asked.extend(held.join_all().await);
+        replies.extend(load.end().await);
+        replies.extend(held.join_all().await);
     }
     let gateway = Gateway::start(unlimited(&site));
     let rows = Rows::all_closed(&site).await;
 
-    assert_nothing_is_missing(&site, &asked, &rows);
-    let unanswered = asked.iter().filter(|asked| asked.is_none()).count();
+    assert_log_is_complete(&site, &replies, &rows);
+    let unanswered = replies.iter().filter(|reply| reply.is_none()).count();
     let abandoned = rows.with_outcome(&json!("abandoned"));
     println!(
-        "3 kills: {} asked, {} answered with success, {unanswered} unanswered; {} rows, {} succeeded, {abandoned} abandoned, 0 open; \
+        "3 kills: {} requests, {} answered with success, {unanswered} unanswered; {} rows, {} succeeded, {abandoned} abandoned, 0 open; \
          {} triggers at dbt Cloud, {} rows of triggers",
-        asked.len(),
-        succeeded(&asked),
+        replies.len(),
+        succeeded(&replies),
         rows.len(),
         rows.with_outcome(&json!("succeeded")),
         causes_at_dbt(&site).len(),
         rows.triggers().count(),
     );
-    assert!(abandoned >= 3 * 8, "{abandoned}: at least those that were held");
-    assert!(unanswered > 3 * 8, "the kill met requests under way");
+    assert!(abandoned >= 3 * 8, "{abandoned}: at least the delayed triggers");
+    assert!(unanswered > 3 * 8, "the kill interrupted requests in flight");
     for row in rows.iter().filter(|row| row["outcome"] == "abandoned") {
-        assert_eq!(row["request_type"], "trigger_job", "reads are written whole: {row:#}");
+        assert_eq!(
+            row["request_type"], "trigger_job",
+            "rows of reads are written once: {row:#}"
+        );
         assert!(row["cause"].is_string());
     }
     gateway.stop();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_open_rows_of_a_killed_process_are_closed_and_those_of_a_living_one_beside_it_are_not() {
+async fn the_open_rows_of_a_killed_process_are_closed_but_not_those_of_a_running_one() {
     let site = Site::for_load().await;
     let key = site.key("operator");
-    hold_nightly_triggers(&site, 25_000);
-    let watchful = |mut command: Command| {
+    delay_nightly_triggers(&site, 25_000);
+    let start_with_fast_heartbeat = |mut command: Command| {
         for (name, seconds) in [("HEARTBEAT", "1"), ("DEAD_AFTER", "3"), ("SWEEP", "1")] {
             command.env(format!("DBT_GATEWAY__INSTANCE__{name}_SECS"), seconds);
         }
         Gateway::start(command)
     };
-    let living = watchful(unlimited(&site));
-    let mut dying = watchful(beside(&site, &site.database_url()));
-    let of_living = held(&site, &living, &key, "living", 8).await;
-    let of_dying = held(&site, &dying, &key, "dying", 8).await;
+    let running = start_with_fast_heartbeat(unlimited(&site));
+    let mut killed = start_with_fast_heartbeat(serve_on(&site, &site.database_url()));
+    let of_running = start_delayed_triggers(&site, &running, &key, "running", 8).await;
+    let of_killed = start_delayed_triggers(&site, &killed, &key, "killed", 8).await;
     let loads = [
-        Load::start(&living, &key, "load of living", 8),
-        Load::start(&dying, &key, "load of dying", 24),
+        Load::start(&running, &key, "load of running", 8),
+        Load::start(&killed, &key, "load of killed", 24),
     ];
     loads[1].more_answers(200).await;
-    dying.signal("KILL");
-    dying.wait();
+    killed.signal("KILL");
+    killed.wait();
 
     let open_of = |name: &str| {
         let rows = Rows::of(&site);
@@ -140,39 +143,39 @@ async fn the_open_rows_of_a_killed_process_are_closed_and_those_of_a_living_one_
         open.filter(|row| row["cause"].as_str().unwrap().starts_with(name))
             .count()
     };
-    eventually("the close of the dead one's rows", async || {
-        (open_of("dying") == 0).then_some(())
+    eventually("the closed rows of the killed process", async || {
+        (open_of("killed") == 0).then_some(())
     })
     .await;
-    assert_eq!(open_of("living"), 8, "a living process's rows are its own");
-    let [living_load, dying_load] = loads;
-    living_load.more_answers(50).await;
+    assert_eq!(open_of("running"), 8, "the rows of the running process stay open");
+    let [running_load, killed_load] = loads;
+    running_load.more_answers(50).await;
 
-    let mut asked = of_living.join_all().await;
-    assert!(asked.iter().all(|asked| asked.as_ref().unwrap().status == 201));
-    asked.extend(living_load.end().await);
-    asked.extend(dying_load.end().await);
-    asked.extend(of_dying.join_all().await);
+    let mut replies = of_running.join_all().await;
+    assert!(replies.iter().all(|reply| reply.as_ref().unwrap().status == 201));
+    replies.extend(running_load.end().await);
+    replies.extend(killed_load.end().await);
+    replies.extend(of_killed.join_all().await);
     let rows = Rows::all_closed(&site).await;
-    assert_nothing_is_missing(&site, &asked, &rows);
+    assert_log_is_complete(&site, &replies, &rows);
     let abandoned: Vec<_> = rows.iter().filter(|row| row["outcome"] == "abandoned").collect();
     let owners: std::collections::BTreeSet<_> = abandoned.iter().map(|row| row["instance_id"].as_i64()).collect();
     println!(
-        "two processes, one killed: {} asked, {} answered with success; {} rows, {} abandoned, all of the dead one; \
+        "two processes, one killed: {} requests, {} answered with success; {} rows, {} abandoned, all of the killed one; \
          {} triggers at dbt Cloud, {} rows of triggers",
-        asked.len(),
-        succeeded(&asked),
+        replies.len(),
+        succeeded(&replies),
         rows.len(),
         abandoned.len(),
         causes_at_dbt(&site).len(),
         rows.triggers().count(),
     );
     assert!(abandoned.len() >= 8 && owners.len() == 1, "{owners:?}");
-    living.stop();
+    running.stop();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn callers_that_hang_up_leave_no_row_open() {
+async fn callers_that_disconnect_leave_no_row_open() {
     for open_reads in ["false", "true"] {
         let site = Site::for_load().await;
         let key = site.key("operator");
@@ -182,12 +185,12 @@ async fn callers_that_hang_up_leave_no_row_open() {
         site.dbt.add_fault(Fault::everywhere().delay_before_ms(10_000));
         let mut callers = JoinSet::new();
         for number in 0..90 {
-            let ask = Ask::of(&gateway, &key);
+            let caller = LoadCaller::of(&gateway, &key);
             callers.spawn(async move {
                 match number % 3 {
-                    0 => ask.trigger(acme::HOURLY_JOB_ID, format!("gone {number}")).await,
-                    1 => ask.read("/projects?page_size=2").await,
-                    _ => ask.read(&format!("/runs/{}", acme::SUCCEEDED_RUN_ID)).await,
+                    0 => caller.trigger(acme::HOURLY_JOB_ID, format!("gone {number}")).await,
+                    1 => caller.read("/projects?page_size=2").await,
+                    _ => caller.read(&format!("/runs/{}", acme::SUCCEEDED_RUN_ID)).await,
                 }
             });
         }
@@ -198,7 +201,7 @@ async fn callers_that_hang_up_leave_no_row_open() {
         callers.abort_all();
         while callers.join_next().await.is_some() {}
 
-        let rows = eventually("a row for each", async || {
+        let rows = eventually("a closed row per request", async || {
             let rows = Rows::of(&site);
             (rows.len() == 90 && rows.with_outcome(&Value::Null) == 0).then_some(rows)
         })
@@ -208,7 +211,7 @@ async fn callers_that_hang_up_leave_no_row_open() {
             rows.with_outcome(&json!("succeeded")),
         );
         println!(
-            "90 callers hung up, open_reads = {open_reads}: {gone} reads caller_gone, {done} triggers succeeded, 0 open"
+            "90 callers disconnected, open_reads = {open_reads}: {gone} reads caller_gone, {done} triggers succeeded, 0 open"
         );
         assert_eq!((gone, done), (60, 30));
         assert!(
@@ -221,59 +224,63 @@ async fn callers_that_hang_up_leave_no_row_open() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_away_for_ten_seconds_costs_no_row_and_the_counts_agree() {
+async fn a_postgres_outage_of_ten_seconds_loses_no_row_and_the_counts_agree() {
     let site = Site::for_load().await;
     let key = site.key("operator");
-    // It runs the Postgres, and nothing else.
+    // It only runs the Postgres.
     let keeper = site.serve();
-    let proxy = Proxy::to(site.data_dir().join("run/.s.PGSQL.5432")).await;
+    let proxy = PostgresProxy::start(site.data_dir().join("run/.s.PGSQL.5432")).await;
     let url = format!("postgres://postgres@127.0.0.1:{}/dbt_gateway", proxy.port());
-    let gateway = Gateway::start(beside(&site, &url));
-    hold_nightly_triggers(&site, 4_000);
+    let gateway = Gateway::start(serve_on(&site, &url));
+    delay_nightly_triggers(&site, 4_000);
     let load = Load::start(&gateway, &key, "load", 32);
     load.more_answers(200).await;
-    let held = held(&site, &gateway, &key, "held", 8).await;
+    let held = start_delayed_triggers(&site, &gateway, &key, "held", 8).await;
 
     proxy.cut(true);
     tokio::time::sleep(Duration::from_secs(10)).await;
     proxy.cut(false);
     load.more_answers(200).await;
 
-    let mut asked = load.end().await;
+    let mut replies = load.end().await;
     let held = held.join_all().await;
-    for asked in &held {
-        let status = asked.as_ref().map(|answer| answer.status);
-        assert_eq!(status, Some(201), "a run that has begun is told, and its row waits");
+    for reply in &held {
+        let status = reply.as_ref().map(|answer| answer.status);
+        assert_eq!(status, Some(201), "a started run is reported while its row is queued");
     }
-    asked.extend(held);
+    replies.extend(held);
     let rows = Rows::all_closed(&site).await;
-    assert_nothing_is_missing(&site, &asked, &rows);
+    assert_log_is_complete(&site, &replies, &rows);
 
-    let answers: Vec<_> = asked.iter().map(|asked| asked.as_ref().expect("an answer")).collect();
+    let answers: Vec<_> = replies.iter().map(|reply| reply.as_ref().expect("an answer")).collect();
     let slowest = answers.iter().map(|answer| answer.took).max().unwrap();
     let refused = answers.iter().filter(|answer| answer.status == 503).count();
-    // The answer of a read that could not be logged in time is held back; its row is written all the same.
-    let held_back = |answer: &&&crate::load::Answer| {
+    // A read whose row is not committed in time is answered 503; its row is written later.
+    let late = |answer: &&&crate::load::Answer| {
         answer.status == 503
             && rows
                 .get(&answer.request_id)
                 .is_some_and(|row| row["outcome"] == "succeeded")
     };
-    let held_back = answers.iter().filter(held_back).count();
+    let late = answers.iter().filter(late).count();
     let in_log = rows.with_outcome(&json!("succeeded"));
     let sent = rows.triggers().filter(|row| row["attempts"] == 1).count();
     println!(
-        "Postgres away for 10 s: {} asked, {} answered with success, {refused} refused with 503, slowest {slowest:?}; {} rows, \
-         {in_log} succeeded ({held_back} of reads whose answer was held back), 0 open; {} triggers at dbt Cloud, \
+        "Postgres outage of 10 s: {} requests, {} answered with success, {refused} refused with 503, slowest {slowest:?}; {} rows, \
+         {in_log} succeeded ({late} of reads that were answered 503), 0 open; {} triggers at dbt Cloud, \
          {sent} rows of triggers that were sent",
         answers.len(),
-        succeeded(&asked),
+        succeeded(&replies),
         rows.len(),
         causes_at_dbt(&site).len(),
     );
-    assert!(refused > 0, "the outage was felt");
-    assert_eq!(succeeded(&asked) + refused, answers.len(), "nothing else was answered");
-    assert_eq!(in_log, succeeded(&asked) + held_back);
+    assert!(refused > 0, "the outage had an effect");
+    assert_eq!(
+        succeeded(&replies) + refused,
+        answers.len(),
+        "every answer is a success or a 503"
+    );
+    assert_eq!(in_log, succeeded(&replies) + late);
     assert_eq!(sent, causes_at_dbt(&site).len());
     assert!(
         rows.triggers()
@@ -283,7 +290,7 @@ async fn postgres_away_for_ten_seconds_costs_no_row_and_the_counts_agree() {
         let name = row["request_uuid"].as_str().unwrap();
         assert!(
             answers.iter().any(|answer| answer.request_id == name),
-            "a row of nobody: {row:#}"
+            "a row without an answer: {row:#}"
         );
     }
     gateway.stop();

@@ -31,7 +31,7 @@ impl InstanceHeartbeat {
             .context("cannot register this process")?;
         if is_exclusive {
             instances
-                .end_all_but(id)
+                .end_all_except(id)
                 .await
                 .context("cannot end the instances of dead processes")?;
         }
@@ -68,7 +68,7 @@ async fn keep_beating(
     let (mut heartbeats, mut sweeps) = (every(heartbeat), every(sweep));
     loop {
         let done = tokio::select! {
-            _ = heartbeats.tick() => instances.beat(id).await,
+            _ = heartbeats.tick() => instances.heartbeat(id).await,
             _ = sweeps.tick() => instances.close_abandoned(dead_after).await.map(|closed| {
                 if closed > 0 {
                     tracing::warn!(rows = closed, "closed the open rows of a dead process as abandoned");

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use client::RequestLogs;
 #[cfg(target_os = "linux")]
-use model::metrics::Gauges;
-use model::metrics::{METRICS_PREFIX, Register as _};
+use metric_families::Gauges;
+use metric_families::{METRICS_PREFIX, Register as _};
 #[cfg(target_os = "linux")]
 use procfs::process::{LimitValue, Process};
 use prometheus_client::metrics::info::Info;

@@ -39,7 +39,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", settings.server.listen))?;
     let metrics = Metrics::new();
-    let database = postgres.connect(settings)?.counted_by(Arc::clone(&metrics.storage));
+    let database = postgres.connect(settings)?.with_metrics(Arc::clone(&metrics.storage));
     startup::migrate(&database, Duration::from_secs(settings.database.start_wait_secs)).await?;
     let heartbeat =
         InstanceHeartbeat::start(Instances::new(&database), &settings.instance, postgres.is_exclusive()).await?;

@@ -57,8 +57,8 @@ pub(crate) fn upstreams(settings: &Settings) -> Upstreams {
         source: UpstreamSource::Settings,
         name: "default".to_owned(),
         account_id: AccountId(upstream.account_id),
-        metadata_url: origin(&upstream.metadata_url, model::metadata_url),
-        semantic_layer_url: origin(&upstream.semantic_layer_url, model::semantic_layer_url),
+        metadata_url: origin(&upstream.metadata_url, address_rules::metadata_url),
+        semantic_layer_url: origin(&upstream.semantic_layer_url, address_rules::semantic_layer_url),
         token: upstream.token.clone(),
         admin_url,
     };

@@ -1,4 +1,4 @@
-//! A way to Postgres that can be cut.
+//! A TCP proxy in front of Postgres that can be cut.
 
 use std::path::PathBuf;
 
@@ -6,14 +6,14 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::watch;
 
-/// Passes connections on to a socket, until it is cut: then those there are break, and new ones end at once.
-pub(crate) struct Proxy {
+/// Forwards connections to a socket. While it is cut, open connections are closed and new ones end immediately.
+pub(crate) struct PostgresProxy {
     port: u16,
     is_cut: watch::Sender<bool>,
 }
 
-impl Proxy {
-    pub(crate) async fn to(socket: PathBuf) -> Self {
+impl PostgresProxy {
+    pub(crate) async fn start(socket: PathBuf) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (is_cut, watching) = watch::channel(false);

@@ -1,5 +1,4 @@
-//! No secret leaves the process: not in its log lines at debug level, its rows, its reports to Sentry, its spans, its
-//! answers.
+//! No secret appears in log lines at debug level, rows, reports to Sentry, spans or answers.
 
 use serde_json::json;
 use simulator::{Fault, FaultBody, acme};
@@ -9,14 +8,14 @@ use crate::spans::Collector;
 use crate::support::{Caller, Gateway, Site, eventually};
 
 const DATABASE_PASSWORD: &str = "planted-database-password";
-const OTLP_KEY: &str = "planted-collectors-key";
+const OTLP_KEY: &str = "planted-collector-key";
 const STORED_TOKEN: &str = "dbtc_planted_stored_token";
 // 43 characters and one `=` are 32 bytes.
-const SEALING_KEY: &str = "PlantedSealingKeyPlantedSealingKeyPlantedSc=";
+const ENCRYPTION_KEY: &str = "PlantedSealingKeyPlantedSealingKeyPlantedSc=";
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::too_many_lines, reason = "one search of every place")]
-async fn no_planted_secret_is_found_in_lines_rows_reports_or_answers() {
+#[expect(clippy::too_many_lines, reason = "one search of all output")]
+async fn no_planted_secret_is_found_in_lines_rows_reports_spans_or_answers() {
     let site = Site::new().await;
     let key = site.key("admin");
     let caller = Caller::new(&key);
@@ -24,7 +23,7 @@ async fn no_planted_secret_is_found_in_lines_rows_reports_or_answers() {
     let dsn = sentry.start().await;
     let collector = Collector::default();
     let endpoint = collector.start().await;
-    // The private Postgres, by an address with a password in it, which its trusting socket takes.
+    // The private Postgres trusts its socket, so any password in the address is accepted.
     let first = site.serve();
     let mut serve = site.command(&["serve"]);
     let database = format!(
@@ -36,7 +35,7 @@ async fn no_planted_secret_is_found_in_lines_rows_reports_or_answers() {
         .env("SENTRY_DSN", &dsn)
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
         .env("OTEL_EXPORTER_OTLP_HEADERS", format!("x-api-key={OTLP_KEY}"))
-        .env("DBT_GATEWAY_SECRET_KEYS", format!("planted:{SEALING_KEY}"))
+        .env("DBT_GATEWAY_SECRET_KEYS", format!("planted:{ENCRYPTION_KEY}"))
         .env("DBT_GATEWAY__UPSTREAM__ALLOW_PRIVATE_ADDRESSES", "true")
         .env("DBT_GATEWAY__UPSTREAM__ALLOW_PLAIN_HTTP", "true")
         .env(
@@ -92,7 +91,7 @@ async fn no_planted_secret_is_found_in_lines_rows_reports_or_answers() {
     }
     assert!(
         answers.iter().any(|answer| answer.status == 502),
-        "the faults were felt"
+        "the faults had an effect"
     );
     eventually("a report", async || sentry.events().pop()).await;
 
@@ -106,17 +105,20 @@ async fn no_planted_secret_is_found_in_lines_rows_reports_or_answers() {
     first.stop();
     let answers: Vec<String> = answers.iter().map(|answer| format!("{answer:?}")).collect();
     let reports = sentry.received();
-    let spans = collector.told();
+    let spans = collector.text();
     assert!(spans.contains("dbt.list_projects"), "{spans}");
     let places = rows.len() + lines.lines().count() + reports.len() + answers.len() + spans.matches("span_id").count();
     let everything = [rows.join("\n"), lines, reports.join("\n"), spans, answers.join("\n")].join("\n");
-    assert!(everything.contains("planted"), "the search would find what is there");
+    assert!(
+        everything.contains("planted"),
+        "the search finds values that are present"
+    );
     for secret in [
         key.as_str(),
         acme::TOKEN,
         STORED_TOKEN,
         DATABASE_PASSWORD,
-        SEALING_KEY,
+        ENCRYPTION_KEY,
         OTLP_KEY,
         &dsn,
         "dsn_s3cret",
