@@ -183,9 +183,11 @@ async fn callers_that_disconnect_leave_no_row_open() {
         command.env("DBT_GATEWAY__REQUEST_LOG__OPEN_READS", open_reads);
         let gateway = Gateway::start(command);
         site.dbt.add_fault(Fault::everywhere().delay_before_ms(10_000));
+        // Shared, since setting up 90 HTTP clients can take longer than the delay.
+        let caller = LoadCaller::of(&gateway, &key);
         let mut callers = JoinSet::new();
         for number in 0..90 {
-            let caller = LoadCaller::of(&gateway, &key);
+            let caller = caller.clone();
             callers.spawn(async move {
                 match number % 3 {
                     0 => caller.trigger(acme::HOURLY_JOB_ID, format!("gone {number}")).await,
