@@ -99,9 +99,9 @@ pub(crate) struct ListQuery<F = NoFilter> {
     pub(crate) filter: F,
 }
 
-/// Implements extraction and documentation of a query from its groups of parameters.
+/// Implements extraction of a query from its groups of parameters, and its documentation in the order given last.
 macro_rules! query {
-    ($name:ident [$($part:ident: $group:ty),*] $make:expr) => {
+    ($name:ident [$($part:ident: $group:ty),*] $make:expr, $($documented:ty)*) => {
         impl<F: DeserializeOwned + IntoParams> FromRequestParts<Shared> for $name<F> {
             type Rejection = Problem;
 
@@ -117,25 +117,22 @@ macro_rules! query {
 
         impl<F: IntoParams> IntoParams for $name<F> {
             fn into_params(parameter_in: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-                let mut all = Vec::new();
-                $(all.extend(<$group>::into_params(&parameter_in));)*
-                all.extend(F::into_params(&parameter_in));
-                all
+                [$(<$documented>::into_params(&parameter_in)),*].concat()
             }
         }
     };
 }
 
-query!(QueryParams [] |filter| Ok(QueryParams(filter)));
-query!(ScopedQuery [scope: Scope] |scope, filter| Ok(ScopedQuery { scope, filter }));
+query!(QueryParams [] |filter| Ok(QueryParams(filter)), F);
+query!(ScopedQuery [scope: Scope] |scope, filter| Ok(ScopedQuery { scope, filter }), Scope F);
 query!(PagedQuery [page: PageParams] |page: PageParams, filter| {
     let page = page.checked()?;
     Ok(PagedQuery { page, filter })
-});
+}, F PageParams);
 query!(ListQuery [scope: Scope, page: PageParams] |scope, page: PageParams, filter| {
     let page = page.checked()?;
     Ok(ListQuery { scope, page, filter })
-});
+}, Scope PageParams F);
 
 /// The query without parameters: a misspelt one is an error too.
 pub(crate) struct NoQuery;
