@@ -1,4 +1,4 @@
-//! Who gets in: the key's form, its record, and how long a look-up is believed.
+//! Authentication: the form of a key, its record, and how long a lookup is cached.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,49 +9,48 @@ use futures::future::{self, FutureExt as _};
 use model::Role;
 use storage::KeyRecord;
 
-use crate::support::{Bench, COMPANY, caller, key, noon, settings, valid};
+use crate::support::{COMPANY, TestClients, caller, key, noon, settings, valid};
 
-/// A key that is believed for so short that a test can see it end, and so long that the test asks many times before:
-/// being asked for must not make it younger.
-fn fleeting() -> ClientSettings {
+/// A cache TTL short enough to expire in a test and long enough for many requests before: use must not extend it.
+fn short_lived() -> ClientSettings {
     ClientSettings {
         key_max_age: Duration::from_millis(100),
         ..settings()
     }
 }
 
-/// Asks until `seen`. It ends with the key's age; a minute is for a machine that stands still, and fails the test.
-async fn until(seen: impl AsyncFn() -> bool) {
-    let asking = async {
+/// Repeats until `seen`, which the cache TTL decides. The test fails after a minute.
+async fn wait_until(seen: impl AsyncFn() -> bool) {
+    let repeat = async {
         while !seen().await {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_mins(1), asking).await.unwrap();
+    tokio::time::timeout(Duration::from_mins(1), repeat).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_valid_key_authenticates_its_caller() {
-    let bench = Bench::new();
-    bench.keys.put(&key(1), valid(caller(Role::Operator)));
+    let fixture = TestClients::new();
+    fixture.keys.insert(&key(1), valid(caller(Role::Operator)));
 
-    let client = bench.with_key(&key(1)).await.unwrap();
+    let client = fixture.with_key(&key(1)).await.unwrap();
 
     assert_eq!(client.caller(), &caller(Role::Operator));
     assert!(!format!("{client:?}").contains(&key(1)), "the key is not kept");
 }
 
 #[tokio::test]
-async fn an_unknown_key_opens_nothing() {
-    let bench = Bench::new();
-    bench.keys.put(&key(1), valid(caller(Role::Admin)));
-    let refused = bench.with_key(&key(2)).await;
+async fn an_unknown_key_is_refused() {
+    let fixture = TestClients::new();
+    fixture.keys.insert(&key(1), valid(caller(Role::Admin)));
+    let refused = fixture.with_key(&key(2)).await;
     assert!(matches!(refused, Err(ClientError::Unauthenticated)), "{refused:?}");
 }
 
 #[tokio::test]
-async fn what_has_not_the_form_of_a_key_is_not_even_looked_up() {
-    let bench = Bench::new();
+async fn a_malformed_key_is_not_looked_up() {
+    let fixture = TestClients::new();
     let key = key(1);
     for malformed in [
         "",
@@ -61,15 +60,15 @@ async fn what_has_not_the_form_of_a_key_is_not_even_looked_up() {
         &key[..key.len() - 1],
         "dbtc_sesame_4711",
     ] {
-        let refused = bench.with_key(malformed).await;
+        let refused = fixture.with_key(malformed).await;
         assert!(matches!(refused, Err(ClientError::Unauthenticated)), "{malformed:?}");
     }
-    assert_eq!(bench.keys.look_ups(), 0);
+    assert_eq!(fixture.keys.lookups(), 0);
 }
 
 #[tokio::test]
-async fn an_expired_or_revoked_key_opens_nothing() {
-    let bench = Bench::new();
+async fn an_expired_or_revoked_key_is_refused() {
+    let fixture = TestClients::new();
     let expired = KeyRecord {
         expires_at: Some(noon()),
         ..valid(caller(Role::Admin))
@@ -78,10 +77,10 @@ async fn an_expired_or_revoked_key_opens_nothing() {
         revoked_at: Some(noon()),
         ..valid(caller(Role::Admin))
     };
-    bench.keys.put(&key(1), expired);
-    bench.keys.put(&key(2), revoked);
+    fixture.keys.insert(&key(1), expired);
+    fixture.keys.insert(&key(2), revoked);
     for number in [1, 2] {
-        let refused = bench.with_key(&key(number)).await;
+        let refused = fixture.with_key(&key(number)).await;
         assert!(
             matches!(refused, Err(ClientError::Unauthenticated)),
             "{number}: {refused:?}"
@@ -90,94 +89,94 @@ async fn an_expired_or_revoked_key_opens_nothing() {
 }
 
 #[tokio::test]
-async fn a_key_expires_to_the_moment_though_it_was_looked_up_before() {
-    let bench = Bench::new();
+async fn a_cached_key_expires_on_time() {
+    let fixture = TestClients::new();
     let record = KeyRecord {
         expires_at: Some(noon() + TimeDelta::seconds(1)),
         ..valid(caller(Role::Viewer))
     };
-    bench.keys.put(&key(1), record);
+    fixture.keys.insert(&key(1), record);
 
-    assert!(bench.with_key(&key(1)).await.is_ok());
-    bench.clock.advance(TimeDelta::seconds(1));
-    assert!(bench.with_key(&key(1)).await.is_err());
-    assert_eq!(bench.keys.look_ups(), 1);
+    assert!(fixture.with_key(&key(1)).await.is_ok());
+    fixture.clock.advance(TimeDelta::seconds(1));
+    assert!(fixture.with_key(&key(1)).await.is_err());
+    assert_eq!(fixture.keys.lookups(), 1);
 }
 
 #[tokio::test]
-async fn a_key_is_looked_up_once_while_its_record_is_young() {
-    let bench = Bench::new();
-    bench.keys.put(&key(1), valid(caller(Role::Viewer)));
-    bench.keys.put(&key(2), valid(caller(Role::Admin)));
+async fn a_key_is_looked_up_once_within_the_cache_ttl() {
+    let fixture = TestClients::new();
+    fixture.keys.insert(&key(1), valid(caller(Role::Viewer)));
+    fixture.keys.insert(&key(2), valid(caller(Role::Admin)));
     for _ in 0..50 {
-        assert!(bench.with_key(&key(1)).await.is_ok());
+        assert!(fixture.with_key(&key(1)).await.is_ok());
     }
-    assert_eq!(bench.keys.look_ups(), 1);
-    assert_eq!(bench.with_key(&key(2)).await.unwrap().caller().role, Role::Admin);
-    assert_eq!(bench.keys.look_ups(), 2, "each key for itself");
+    assert_eq!(fixture.keys.lookups(), 1);
+    assert_eq!(fixture.with_key(&key(2)).await.unwrap().caller().role, Role::Admin);
+    assert_eq!(fixture.keys.lookups(), 2, "each key is looked up separately");
 }
 
 #[tokio::test]
-async fn a_record_is_believed_no_longer_than_set() {
-    let bench = Bench::holding(fleeting(), &[(COMPANY, 10, "production")]);
-    bench.keys.put(&key(1), valid(caller(Role::Viewer)));
-    assert!(bench.with_key(&key(1)).await.is_ok());
+async fn a_record_is_cached_no_longer_than_key_max_age() {
+    let fixture = TestClients::with_credentials(short_lived(), &[(COMPANY, 10, "production")]);
+    fixture.keys.insert(&key(1), valid(caller(Role::Viewer)));
+    assert!(fixture.with_key(&key(1)).await.is_ok());
 
     let revoked = KeyRecord {
         revoked_at: Some(noon()),
         ..valid(caller(Role::Viewer))
     };
-    bench.keys.put(&key(1), revoked);
+    fixture.keys.insert(&key(1), revoked);
 
-    until(async || matches!(bench.with_key(&key(1)).await, Err(ClientError::Unauthenticated))).await;
+    wait_until(async || matches!(fixture.with_key(&key(1)).await, Err(ClientError::Unauthenticated))).await;
 }
 
 #[tokio::test]
-async fn many_requests_with_one_key_share_one_look_up() {
-    let bench = Bench::new();
-    bench.keys.put(&key(1), valid(caller(Role::Viewer)));
-    bench.keys.holds.send_replace(true);
+async fn concurrent_requests_with_one_key_share_one_lookup() {
+    let fixture = TestClients::new();
+    fixture.keys.insert(&key(1), valid(caller(Role::Viewer)));
+    fixture.keys.blocked.send_replace(true);
     let key = key(1);
-    let requests = future::join_all((0..20).map(|_| bench.with_key(&key)));
+    let requests = future::join_all((0..20).map(|_| fixture.with_key(&key)));
     tokio::pin!(requests);
 
     assert!((&mut requests).now_or_never().is_none(), "all twenty wait");
-    bench.keys.holds.send_replace(false);
+    fixture.keys.blocked.send_replace(false);
 
     assert!(requests.await.iter().all(Result::is_ok));
-    assert_eq!(bench.keys.look_ups(), 1);
+    assert_eq!(fixture.keys.lookups(), 1);
 }
 
 #[tokio::test]
-async fn an_unknown_key_is_looked_up_each_time_so_that_a_new_one_opens_at_once() {
-    let bench = Bench::new();
+async fn an_unknown_key_is_not_cached_so_a_new_key_works_immediately() {
+    let fixture = TestClients::new();
     for _ in 0..3 {
-        assert!(bench.with_key(&key(1)).await.is_err());
+        assert!(fixture.with_key(&key(1)).await.is_err());
     }
-    assert_eq!(bench.keys.look_ups(), 3);
-    bench.keys.put(&key(1), valid(caller(Role::Viewer)));
-    assert!(bench.with_key(&key(1)).await.is_ok());
+    assert_eq!(fixture.keys.lookups(), 3);
+    fixture.keys.insert(&key(1), valid(caller(Role::Viewer)));
+    assert!(fixture.with_key(&key(1)).await.is_ok());
 }
 
 #[tokio::test]
-async fn without_the_table_of_keys_nobody_gets_in_and_nobody_is_told_that_the_key_is_wrong() {
-    let bench = Bench::new();
-    bench.keys.put(&key(1), valid(caller(Role::Viewer)));
-    bench.keys.is_away.store(true, Ordering::Relaxed);
+async fn an_unavailable_key_table_is_a_different_error_than_a_wrong_key() {
+    let fixture = TestClients::new();
+    fixture.keys.insert(&key(1), valid(caller(Role::Viewer)));
+    fixture.keys.unavailable.store(true, Ordering::Relaxed);
 
-    let refused = bench.with_key(&key(1)).await;
+    let refused = fixture.with_key(&key(1)).await;
     assert!(matches!(refused, Err(ClientError::KeysUnavailable)), "{refused:?}");
 
-    // The failure is not kept.
-    bench.keys.is_away.store(false, Ordering::Relaxed);
-    assert!(bench.with_key(&key(1)).await.is_ok());
+    // The failure is not cached.
+    fixture.keys.unavailable.store(false, Ordering::Relaxed);
+    assert!(fixture.with_key(&key(1)).await.is_ok());
 }
 
 #[tokio::test]
-async fn away_longer_than_a_record_is_believed_means_refused() {
-    let bench = Bench::holding(fleeting(), &[(COMPANY, 10, "production")]);
-    bench.keys.put(&key(1), valid(caller(Role::Viewer)));
-    assert!(bench.with_key(&key(1)).await.is_ok());
-    bench.keys.is_away.store(true, Ordering::Relaxed);
-    until(async || matches!(bench.with_key(&key(1)).await, Err(ClientError::KeysUnavailable))).await;
+async fn a_cached_key_is_refused_if_the_key_table_is_unavailable_beyond_the_ttl() {
+    let fixture = TestClients::with_credentials(short_lived(), &[(COMPANY, 10, "production")]);
+    fixture.keys.insert(&key(1), valid(caller(Role::Viewer)));
+    assert!(fixture.with_key(&key(1)).await.is_ok());
+    fixture.keys.unavailable.store(true, Ordering::Relaxed);
+    wait_until(async || matches!(fixture.with_key(&key(1)).await, Err(ClientError::KeysUnavailable))).await;
 }

@@ -1,4 +1,4 @@
-//! The gate: what is refused, in which order, and that each refusal is one row and no exchange.
+//! The gate: which requests it refuses, in which order, with one row and no exchange per refusal.
 
 use std::sync::atomic::Ordering;
 
@@ -11,12 +11,12 @@ use model::{
 };
 use provider::Outcome;
 
-use crate::support::{Bench, COMPANY, OTHER_COMPANY, caller, order, settings};
+use crate::support::{COMPANY, OTHER_COMPANY, TestClients, caller, settings, trigger_input};
 
 const KNOWN: Option<AccountId> = Some(AccountId(10));
 const UNKNOWN: Option<AccountId> = Some(AccountId(99));
 
-/// What [`ask`] knows how to ask: each role's reads and changes.
+/// The operations that [`request`] supports: reads and changes of each role.
 const OPERATIONS: [RequestType; 25] = [
     RequestType::Forward(Forwarded::Change),
     RequestType::GetAccount,
@@ -46,31 +46,31 @@ const OPERATIONS: [RequestType; 25] = [
 ];
 
 async fn forward(client: DbtClient, account: Option<AccountId>, method: Method, path: &str) -> Result<(), ClientError> {
-    let order = ForwardRequest {
+    let input = ForwardRequest {
         request: RelayRequest::new(method, path).unwrap().unwrap(),
         query: None,
         headers: HeaderMap::new(),
         body: None,
     };
-    client.forward(account.into(), order).await.map(drop)
+    client.forward(account.into(), input).await.map(drop)
 }
 
-fn read_only() -> Bench {
+fn read_only() -> TestClients {
     let settings = ClientSettings {
         read_only: true,
         ..settings()
     };
-    Bench::holding(settings, &[(COMPANY, 10, "production")])
+    TestClients::with_credentials(settings, &[(COMPANY, 10, "production")])
 }
 
-/// One request of that type, by the method of its name.
-async fn ask(
-    bench: &Bench,
+/// Sends one request of that type.
+async fn request(
+    fixture: &TestClients,
     role: Role,
     request_type: RequestType,
     account: Option<AccountId>,
 ) -> Result<(), ClientError> {
-    let client = bench.of(caller(role)).await;
+    let client = fixture.client_of(caller(role)).await;
     match request_type {
         RequestType::GetAccount => client.get_account(account).await.map(drop),
         RequestType::ListProjects => {
@@ -98,7 +98,7 @@ async fn ask(
             .await
             .map(drop),
         RequestType::DeleteJob => client.delete_job(account, JobId(1)).await,
-        RequestType::TriggerJob => client.trigger_job(account, JobId(1), order()).await.map(drop),
+        RequestType::TriggerJob => client.trigger_job(account, JobId(1), trigger_input()).await.map(drop),
         RequestType::ListRuns => {
             let page = PageQuery::new(1, 10).unwrap();
             client.list_runs(account, RunFilter::default(), page).await.map(drop)
@@ -120,8 +120,8 @@ async fn ask(
             let got = client.get_job_artifact(account, JobId(1), path, None, HeaderMap::new());
             got.await.map(drop)
         }
-        RequestType::QueryMetadata => client.query_metadata(account, question(), None).await.map(drop),
-        RequestType::QuerySemanticLayer => client.query_semantic_layer(account, question()).await.map(drop),
+        RequestType::QueryMetadata => client.query_metadata(account, query(), None).await.map(drop),
+        RequestType::QuerySemanticLayer => client.query_semantic_layer(account, query()).await.map(drop),
         RequestType::Forward(Forwarded::Change) => forward(client, account, Method::POST, "/api/v2/odd/").await,
         RequestType::CancelRun => client.cancel_run(account, RunId(1)).await.map(drop),
         RequestType::GetRetryPreview => client.get_retry_preview(account, RunId(1)).await.map(drop),
@@ -131,7 +131,7 @@ async fn ask(
     }
 }
 
-fn question() -> GraphqlQuery {
+fn query() -> GraphqlQuery {
     GraphqlQuery {
         query: "{ a }".to_owned(),
         variables: serde_json::Map::new(),
@@ -139,8 +139,8 @@ fn question() -> GraphqlQuery {
     }
 }
 
-fn assert_one_refused_row(bench: &Bench, request_type: RequestType, account: Option<AccountId>) {
-    let rows = bench.log.rows();
+fn assert_one_refused_row(fixture: &TestClients, request_type: RequestType, account: Option<AccountId>) {
+    let rows = fixture.log.rows();
     assert_eq!(rows.len(), 1, "one refusal is one row");
     let (fixed, closing) = (rows[0].fixed(), rows[0].closing().unwrap());
     assert_eq!(closing.outcome(), Outcome::Refused);
@@ -148,26 +148,26 @@ fn assert_one_refused_row(bench: &Bench, request_type: RequestType, account: Opt
     assert_eq!((fixed.company_id(), fixed.account_id), (COMPANY, account));
     assert_eq!(fixed.api_key_id, Some(caller(Role::Viewer).api_key_id));
     assert!(format!("{fixed:?}").contains(&format!("request_type: {request_type:?}")));
-    assert!(bench.dbt.credentials().is_empty(), "dbt Cloud was contacted");
+    assert!(fixture.dbt.credentials().is_empty(), "dbt Cloud was contacted");
 }
 
 #[tokio::test]
-async fn each_role_may_do_what_it_includes_and_no_more() {
+async fn each_role_allows_its_operations_and_no_others() {
     for request_type in OPERATIONS {
         for role in Role::ALL {
-            let bench = Bench::new();
-            let answer = ask(&bench, role, request_type, KNOWN).await;
+            let fixture = TestClients::new();
+            let answer = request(&fixture, role, request_type, KNOWN).await;
             if role >= request_type.needs() {
                 assert!(answer.is_ok(), "{role} {request_type}: {answer:?}");
-                // Some look before they change.
-                assert!((1..=2).contains(&bench.dbt.credentials().len()), "{request_type}");
+                // Some changes read first.
+                assert!((1..=2).contains(&fixture.dbt.credentials().len()), "{request_type}");
             } else {
                 assert!(
                     matches!(answer, Err(ClientError::RoleTooLow { needs, has })
                         if needs == request_type.needs() && has == role),
                     "{role} {request_type}: {answer:?}"
                 );
-                assert_one_refused_row(&bench, request_type, KNOWN);
+                assert_one_refused_row(&fixture, request_type, KNOWN);
             }
         }
     }
@@ -176,11 +176,11 @@ async fn each_role_may_do_what_it_includes_and_no_more() {
 #[tokio::test]
 async fn a_read_only_gateway_refuses_changes_and_serves_reads() {
     for request_type in OPERATIONS {
-        let bench = read_only();
-        let answer = ask(&bench, Role::Admin, request_type, KNOWN).await;
+        let fixture = read_only();
+        let answer = request(&fixture, Role::Admin, request_type, KNOWN).await;
         if request_type.effect() == Effect::Change {
             assert!(matches!(answer, Err(ClientError::ReadOnly)), "{answer:?}");
-            assert_one_refused_row(&bench, request_type, KNOWN);
+            assert_one_refused_row(&fixture, request_type, KNOWN);
         } else {
             assert!(answer.is_ok(), "{request_type}: {answer:?}");
         }
@@ -188,25 +188,22 @@ async fn a_read_only_gateway_refuses_changes_and_serves_reads() {
 }
 
 #[tokio::test]
-async fn read_only_mode_is_told_before_the_role_and_the_role_before_the_account() {
+async fn read_only_mode_is_checked_before_the_role_and_the_role_before_the_account() {
     let trigger = RequestType::TriggerJob;
 
-    let bench = read_only();
-    let everything_wrong = ask(&bench, Role::Viewer, trigger, UNKNOWN).await;
-    assert!(
-        matches!(everything_wrong, Err(ClientError::ReadOnly)),
-        "{everything_wrong:?}"
-    );
+    let fixture = read_only();
+    let all_wrong = request(&fixture, Role::Viewer, trigger, UNKNOWN).await;
+    assert!(matches!(all_wrong, Err(ClientError::ReadOnly)), "{all_wrong:?}");
 
-    let bench = Bench::new();
-    let role_and_account = ask(&bench, Role::Viewer, trigger, UNKNOWN).await;
+    let fixture = TestClients::new();
+    let role_and_account = request(&fixture, Role::Viewer, trigger, UNKNOWN).await;
     assert!(
         matches!(role_and_account, Err(ClientError::RoleTooLow { .. })),
         "{role_and_account:?}"
     );
 
-    let bench = Bench::new();
-    let account = ask(&bench, Role::Operator, trigger, UNKNOWN).await;
+    let fixture = TestClients::new();
+    let account = request(&fixture, Role::Operator, trigger, UNKNOWN).await;
     assert!(
         matches!(account, Err(ClientError::UnknownAccount(AccountId(99)))),
         "{account:?}"
@@ -214,39 +211,43 @@ async fn read_only_mode_is_told_before_the_role_and_the_role_before_the_account(
 }
 
 #[tokio::test]
-async fn each_kind_of_account_trouble_is_one_refused_row() {
+async fn each_account_error_is_one_refused_row() {
     let get = RequestType::GetProject;
 
-    let bench = Bench::new();
-    assert!(ask(&bench, Role::Viewer, get, UNKNOWN).await.is_err());
-    assert_one_refused_row(&bench, get, UNKNOWN);
-    let rows = bench.log.rows();
+    let fixture = TestClients::new();
+    assert!(request(&fixture, Role::Viewer, get, UNKNOWN).await.is_err());
+    assert_one_refused_row(&fixture, get, UNKNOWN);
+    let rows = fixture.log.rows();
     let error = rows[0].closing().unwrap().error();
-    assert_eq!(error, Some("account 99 is not known here"), "the row says why");
+    assert_eq!(error, Some("account 99 is not known here"), "the row has the reason");
 
-    let bench = Bench::holding(settings(), &[(OTHER_COMPANY, 10, "theirs")]);
-    assert!(ask(&bench, Role::Viewer, get, None).await.is_err());
-    assert_one_refused_row(&bench, get, None);
+    let fixture = TestClients::with_credentials(settings(), &[(OTHER_COMPANY, 10, "other")]);
+    assert!(request(&fixture, Role::Viewer, get, None).await.is_err());
+    assert_one_refused_row(&fixture, get, None);
 
-    let bench = Bench::holding(settings(), &[(COMPANY, 10, "a"), (COMPANY, 11, "b")]);
-    assert!(ask(&bench, Role::Viewer, get, None).await.is_err());
-    assert_one_refused_row(&bench, get, None);
+    let fixture = TestClients::with_credentials(settings(), &[(COMPANY, 10, "a"), (COMPANY, 11, "b")]);
+    assert!(request(&fixture, Role::Viewer, get, None).await.is_err());
+    assert_one_refused_row(&fixture, get, None);
 }
 
 #[tokio::test]
-async fn an_admitted_request_is_one_row_and_no_refused_one() {
-    let bench = Bench::new();
-    assert!(ask(&bench, Role::Viewer, RequestType::GetProject, None).await.is_ok());
-    let outcomes: Vec<_> = bench.log.rows().iter().map(storage::LogRow::outcome).collect();
+async fn an_admitted_request_is_one_row_that_is_not_refused() {
+    let fixture = TestClients::new();
+    assert!(
+        request(&fixture, Role::Viewer, RequestType::GetProject, None)
+            .await
+            .is_ok()
+    );
+    let outcomes: Vec<_> = fixture.log.rows().iter().map(storage::LogRow::outcome).collect();
     assert_eq!(outcomes, [Some(Outcome::Succeeded)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_that_cannot_be_logged_is_told_as_such() {
-    let bench = Bench::new();
-    bench.log.is_away.store(true, Ordering::Relaxed);
+async fn a_refusal_that_cannot_be_logged_is_a_log_error() {
+    let fixture = TestClients::new();
+    fixture.log.unavailable.store(true, Ordering::Relaxed);
 
-    let answer = ask(&bench, Role::Viewer, RequestType::TriggerJob, KNOWN).await;
+    let answer = request(&fixture, Role::Viewer, RequestType::TriggerJob, KNOWN).await;
 
     assert!(
         matches!(
@@ -255,22 +256,22 @@ async fn a_refusal_that_cannot_be_logged_is_told_as_such() {
         ),
         "{answer:?}"
     );
-    assert!(bench.dbt.credentials().is_empty());
+    assert!(fixture.dbt.credentials().is_empty());
 }
 
 #[tokio::test]
-async fn what_makes_a_token_is_refused_to_all_unless_the_settings_allow_it() {
+async fn operations_that_create_tokens_are_refused_unless_the_settings_allow_them() {
     let path = "/api/v3/accounts/10/service-tokens/";
     for allow_token_minting in [false, true] {
         let settings = ClientSettings {
             allow_token_minting,
             ..settings()
         };
-        let bench = Bench::holding(settings, &[(COMPANY, 10, "production")]);
-        let client = bench.of(caller(Role::Admin)).await;
+        let fixture = TestClients::with_credentials(settings, &[(COMPANY, 10, "production")]);
+        let client = fixture.client_of(caller(Role::Admin)).await;
         let answer = forward(client, None, Method::POST, path).await;
         assert_eq!(answer.is_ok(), allow_token_minting, "{answer:?}");
         assert_eq!(matches!(answer, Err(ClientError::MintsToken)), !allow_token_minting);
-        assert_eq!(bench.log.rows().len(), if allow_token_minting { 2 } else { 1 });
+        assert_eq!(fixture.log.rows().len(), if allow_token_minting { 2 } else { 1 });
     }
 }

@@ -1,8 +1,8 @@
-//! `client`: who gets in, who may do what with which account, and that each refusal is on record.
+//! `client`: authentication, account selection, permissions, and the row of each refusal.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod accounts;
+mod account_selection;
 mod authenticate;
 mod gate;
-mod one_gate;
+mod gate_sources;
 mod support;

@@ -1,4 +1,4 @@
-//! What the tests share: the floor between keys, a dbt Cloud and a log that are all in memory.
+//! Shared by the tests: the clients with keys, dbt Cloud and request log in memory.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -34,7 +34,7 @@ pub(crate) const COMPANY: CompanyId = CompanyId(1);
 pub(crate) const OTHER_COMPANY: CompanyId = CompanyId(2);
 pub(crate) const TOKEN: &str = "dbtc_sesame_4711";
 
-/// The text of a key; `number` makes it one of many.
+/// The text of a key; each number is another key.
 pub(crate) fn key(number: u32) -> String {
     format!("dgw_{number:08x}_{}", "0f".repeat(32))
 }
@@ -65,24 +65,24 @@ pub(crate) fn noon() -> DateTime<Utc> {
 #[derive(Default)]
 pub(crate) struct FakeKeys {
     records: Mutex<HashMap<KeyHash, KeyRecord>>,
-    look_ups: AtomicUsize,
-    pub(crate) is_away: AtomicBool,
-    /// Look-ups under way do not end while this is set.
-    pub(crate) holds: watch::Sender<bool>,
+    lookups: AtomicUsize,
+    pub(crate) unavailable: AtomicBool,
+    /// Lookups do not return while this is set.
+    pub(crate) blocked: watch::Sender<bool>,
 }
 
 impl FakeKeys {
-    pub(crate) fn put(&self, key: &str, record: KeyRecord) {
+    pub(crate) fn insert(&self, key: &str, record: KeyRecord) {
         let hash = KeyHash::of(key).unwrap();
         self.records.lock().unwrap().insert(hash, record);
     }
 
-    pub(crate) fn look_ups(&self) -> usize {
-        self.look_ups.load(Ordering::Relaxed)
+    pub(crate) fn lookups(&self) -> usize {
+        self.lookups.load(Ordering::Relaxed)
     }
 
-    fn here(&self) -> Result<(), KeySourceError> {
-        if self.is_away.load(Ordering::Relaxed) {
+    fn check_available(&self) -> Result<(), KeySourceError> {
+        if self.unavailable.load(Ordering::Relaxed) {
             return Err(KeySourceError(StorageError::Query(sqlx::Error::PoolTimedOut)));
         }
         Ok(())
@@ -92,19 +92,19 @@ impl FakeKeys {
 #[async_trait]
 impl KeySource for FakeKeys {
     async fn find(&self, hash: &KeyHash) -> Result<Option<KeyRecord>, KeySourceError> {
-        self.look_ups.fetch_add(1, Ordering::Relaxed);
-        self.holds.subscribe().wait_for(|holds| !holds).await.unwrap();
-        self.here()?;
+        self.lookups.fetch_add(1, Ordering::Relaxed);
+        self.blocked.subscribe().wait_for(|blocked| !blocked).await.unwrap();
+        self.check_available()?;
         Ok(self.records.lock().unwrap().get(hash).cloned())
     }
 }
 
-/// A dbt Cloud that does everything it is asked, and remembers with which credential.
+/// dbt Cloud that answers every request with success and records the credentials used.
 #[derive(Default)]
 pub(crate) struct FakeDbt(Mutex<Vec<(String, AccountId)>>);
 
 impl FakeDbt {
-    /// Name and account of the credential of each exchange.
+    /// Name and account of the credential used by each exchange.
     pub(crate) fn credentials(&self) -> Vec<(String, AccountId)> {
         self.0.lock().unwrap().clone()
     }
@@ -128,21 +128,21 @@ impl WrappedApi for FakeDbt {
     }
 }
 
-/// No run was started just now.
-struct NoneStarted;
+/// No run was started recently.
+struct NoStartedRuns;
 
 #[async_trait]
-impl StartedRuns for NoneStarted {
+impl StartedRuns for NoStartedRuns {
     async fn was_started(&self, _: CompanyId, _: AccountId, _: RunId, _: DateTime<Utc>) -> Result<bool, StorageError> {
         Ok(false)
     }
 }
 
-/// A log that keeps every row it is given.
+/// A log that keeps every row.
 #[derive(Default)]
 pub(crate) struct MemoryLog {
     rows: Mutex<Vec<LogRow>>,
-    pub(crate) is_away: AtomicBool,
+    pub(crate) unavailable: AtomicBool,
 }
 
 impl MemoryLog {
@@ -154,7 +154,7 @@ impl MemoryLog {
 #[async_trait]
 impl RequestLog for MemoryLog {
     async fn write(&self, rows: &[LogRow]) -> Result<(), WriteError> {
-        if self.is_away.load(Ordering::Relaxed) {
+        if self.unavailable.load(Ordering::Relaxed) {
             return Err(WriteError::TooSlow(Duration::from_secs(1)));
         }
         self.rows.lock().unwrap().extend_from_slice(rows);
@@ -162,8 +162,8 @@ impl RequestLog for MemoryLog {
     }
 }
 
-/// The floor with all its neighbours.
-pub(crate) struct Bench {
+/// The clients and everything around them.
+pub(crate) struct TestClients {
     pub(crate) clients: Clients,
     pub(crate) keys: Arc<FakeKeys>,
     pub(crate) dbt: Arc<FakeDbt>,
@@ -183,10 +183,10 @@ pub(crate) fn settings() -> ClientSettings {
     }
 }
 
-/// A database that nobody serves: these tests touch no records.
-fn nowhere() -> Database {
+/// A database that does not exist: these tests read no records.
+fn unreachable_database() -> Database {
     Database::new(&DatabaseSettings {
-        url: "postgres://nobody@127.0.0.1:1/nothing".into(),
+        url: "postgres://user@127.0.0.1:1/nothing".into(),
         max_connections: 1,
         acquire_timeout: Duration::from_millis(10),
     })
@@ -201,9 +201,9 @@ fn log_reading() -> LogReadSettings {
     }
 }
 
-impl Bench {
-    /// With these credentials: company, account, name.
-    pub(crate) fn holding(settings: ClientSettings, held: &[(CompanyId, i64, &str)]) -> Self {
+impl TestClients {
+    /// Clients with these credentials: company, account, name.
+    pub(crate) fn with_credentials(settings: ClientSettings, credentials: &[(CompanyId, i64, &str)]) -> Self {
         let (dbt, log, keys) = (
             Arc::<FakeDbt>::default(),
             Arc::<MemoryLog>::default(),
@@ -222,30 +222,30 @@ impl Bench {
         let provider = DbtProvider::new(
             api,
             queue,
-            Arc::new(NoneStarted),
+            Arc::new(NoStartedRuns),
             Arc::<FixedClock>::clone(&clock),
             provider_settings(),
             Arc::default(),
         );
-        let upstreams = held
+        let upstreams = credentials
             .iter()
             .fold(Upstreams::default(), |upstreams, (company, account, name)| {
                 upstreams.with(*company, upstream(AccountId(*account), name))
             });
         let source: Arc<FakeKeys> = Arc::clone(&keys);
         let records = Records {
-            credentials: Credentials::new(&nowhere(), None),
-            api_keys: ApiKeys::new(&nowhere()),
-            request_logs: RequestLogs::new(&nowhere(), &log_reading()),
+            credentials: Credentials::new(&unreachable_database(), None),
+            api_keys: ApiKeys::new(&unreachable_database()),
+            request_logs: RequestLogs::new(&unreachable_database(), &log_reading()),
         };
-        let clock_too: Arc<FixedClock> = Arc::clone(&clock);
+        let clients_clock: Arc<FixedClock> = Arc::clone(&clock);
         let parts = ClientParts {
             keys: source,
             upstreams,
             provider,
-            database: nowhere(),
+            database: unreachable_database(),
             records,
-            clock: clock_too,
+            clock: clients_clock,
             metrics: Arc::default(),
         };
         let clients = Clients::new(parts, settings);
@@ -258,21 +258,21 @@ impl Bench {
         }
     }
 
-    /// With one account, 10.
+    /// Clients with one account, 10.
     pub(crate) fn new() -> Self {
-        Self::holding(settings(), &[(COMPANY, 10, "production")])
+        Self::with_credentials(settings(), &[(COMPANY, 10, "production")])
     }
 
-    /// One request with that key.
+    /// Authenticates one request with that key.
     pub(crate) async fn with_key(&self, key: &str) -> Result<DbtClient, ClientError> {
         let stamp = RequestStamp::now(&*self.clock, Surface::Rest, None);
         self.clients.authenticate(stamp, key).await
     }
 
-    /// One request of that caller.
-    pub(crate) async fn of(&self, caller: Caller) -> DbtClient {
+    /// Authenticates one request of that caller.
+    pub(crate) async fn client_of(&self, caller: Caller) -> DbtClient {
         let key = key(u32::MAX);
-        self.keys.put(&key, valid(caller));
+        self.keys.insert(&key, valid(caller));
         self.with_key(&key).await.unwrap()
     }
 }
@@ -330,7 +330,7 @@ pub(crate) fn upstream(account_id: AccountId, name: &str) -> Upstream {
     }
 }
 
-pub(crate) fn order() -> TriggerJob {
+pub(crate) fn trigger_input() -> TriggerJob {
     TriggerJob {
         cause: "nightly".to_owned(),
         ..TriggerJob::default()

@@ -1,4 +1,4 @@
-//! A `WrappedApi` that answers by a script, and counts.
+//! A `WrappedApi` with scripted answers that records its requests.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -12,24 +12,24 @@ use model::Upstream;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{Journal, soon};
+use super::{Journal, within_an_hour};
 
-/// What becomes of one exchange.
+/// The result of one exchange.
 pub(crate) enum Reply {
-    /// An answer, after that long.
+    /// An answer, after a delay.
     Answer {
         status: u16,
         retry_after_secs: Option<u64>,
         body: Value,
         after: Duration,
     },
-    /// An answer whose body comes piece by piece.
+    /// An answer with a streamed body.
     Pieces { status: u16, body: ApiBody },
     /// No answer.
     Fails(ApiError),
-    /// No answer, and no end.
+    /// No answer: the exchange never ends.
     Never,
-    /// The code that sends panics.
+    /// The sending code panics.
     Panics,
 }
 
@@ -62,13 +62,13 @@ impl Reply {
         }
     }
 
-    /// One of dbt's pages; it says how long the list is where it knows.
+    /// A page of a dbt list; `total` is the length of the list, if dbt sends it.
     pub(crate) fn page(ids: impl IntoIterator<Item = i64>, total: Option<u64>) -> Self {
         let project = |id| json!({"id": id, "name": format!("p{id}")});
         Self::entries(&ids.into_iter().map(project).collect::<Vec<_>>(), total)
     }
 
-    /// As [`Self::page`], of any entries.
+    /// As [`Self::page`], with any entries.
     pub(crate) fn entries(entries: &[Value], total: Option<u64>) -> Self {
         let mut body = json!({ "data": entries });
         if let Some(total) = total {
@@ -103,8 +103,8 @@ pub(crate) struct FakeDbt {
     journal: Journal,
     script: Box<Script>,
     requests: Mutex<Vec<ApiRequest>>,
-    asked: watch::Sender<usize>,
-    /// Now, and at most at once.
+    received: watch::Sender<usize>,
+    /// Now, and the maximum so far.
     in_flight: Mutex<(usize, usize)>,
 }
 
@@ -114,34 +114,36 @@ impl FakeDbt {
             journal,
             script: Box::new(script),
             requests: Mutex::default(),
-            asked: watch::Sender::new(0),
+            received: watch::Sender::new(0),
             in_flight: Mutex::default(),
         }
     }
 
-    /// How many requests arrived.
+    /// The number of requests received.
     pub(crate) fn count(&self) -> usize {
         self.requests.lock().unwrap().len()
     }
 
-    /// Each request, in the order of their arrival.
+    /// The requests, in the order received.
     pub(crate) fn requests(&self) -> Vec<ApiRequest> {
         self.requests.lock().unwrap().clone()
     }
 
-    /// `offset` and `limit` of each request, in the order of their arrival.
+    /// `offset` and `limit` of each request, in the order received.
     pub(crate) fn slices(&self) -> Vec<(u64, u64)> {
         let requests = self.requests.lock().unwrap();
         requests.iter().map(slice).collect()
     }
 
-    /// Waits until that many requests have arrived.
-    pub(crate) async fn asked(&self, count: usize) {
-        let mut asked = self.asked.subscribe();
-        soon(asked.wait_for(|asked| *asked >= count)).await.unwrap();
+    /// Waits until `count` requests were received.
+    pub(crate) async fn received(&self, count: usize) {
+        let mut received = self.received.subscribe();
+        within_an_hour(received.wait_for(|received| *received >= count))
+            .await
+            .unwrap();
     }
 
-    /// How many requests were under way at once, at most.
+    /// The largest number of concurrent requests.
     pub(crate) fn most_in_flight(&self) -> usize {
         self.in_flight.lock().unwrap().1
     }
@@ -159,7 +161,7 @@ pub(crate) fn slice(request: &ApiRequest) -> (u64, u64) {
     (number("offset"), number("limit"))
 }
 
-/// Counts one exchange as under way, however it ends.
+/// Counts one exchange as in flight until it is dropped.
 struct InFlight<'a>(&'a Mutex<(usize, usize)>);
 
 impl<'a> InFlight<'a> {
@@ -188,7 +190,7 @@ impl WrappedApi for FakeDbt {
             requests.len()
         };
         let reply = (self.script)(number, &request);
-        self.asked.send_replace(number);
+        self.received.send_replace(number);
         match reply {
             Reply::Answer {
                 status,
@@ -213,7 +215,7 @@ impl WrappedApi for FakeDbt {
             }
             Reply::Fails(error) => Err(error),
             Reply::Never => std::future::pending().await,
-            Reply::Panics => panic!("the test wants the sending code to panic"),
+            Reply::Panics => panic!("a scripted panic"),
         }
     }
 }

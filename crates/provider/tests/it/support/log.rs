@@ -1,4 +1,4 @@
-//! A request log in memory that can be away, slow, or set against every row.
+//! A request log in memory that can be unavailable, stalled, or rejecting rows.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -8,26 +8,26 @@ use serde_json::Value;
 use storage::{LogRow, Outcome, RequestLog, WriteError};
 use tokio::sync::watch;
 
-use super::{Journal, soon};
+use super::{Journal, within_an_hour};
 
-/// How the log takes rows.
+/// How the log treats rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mood {
-    /// At once.
-    Takes,
-    /// Not now: each try fails, and the writer tries again.
-    IsAway,
-    /// It has the rows, and their commit does not come back until the mood changes.
-    Holds,
-    /// It takes other rows, but never the one that comes.
-    RefusesAll,
+pub(crate) enum LogMode {
+    /// Writes them immediately.
+    Accepts,
+    /// Each write fails, and the writer retries.
+    Unavailable,
+    /// A write does not return until the mode changes.
+    Stalls,
+    /// Each row is rejected for good.
+    RejectsAll,
 }
 
 pub(crate) struct MemoryLog {
     journal: Journal,
-    mood: watch::Sender<Mood>,
-    tries: watch::Sender<usize>,
-    /// Every row that was written, as often as it was written.
+    mode: watch::Sender<LogMode>,
+    attempts: watch::Sender<usize>,
+    /// Every row written, once per write.
     written: Mutex<Vec<LogRow>>,
     rows: watch::Sender<Vec<LogRow>>,
 }
@@ -36,24 +36,26 @@ impl MemoryLog {
     pub(super) fn new(journal: Journal) -> Self {
         Self {
             journal,
-            mood: watch::Sender::new(Mood::Takes),
-            tries: watch::Sender::new(0),
+            mode: watch::Sender::new(LogMode::Accepts),
+            attempts: watch::Sender::new(0),
             written: Mutex::default(),
             rows: watch::Sender::default(),
         }
     }
 
-    pub(crate) fn now(&self, mood: Mood) {
-        self.mood.send_replace(mood);
+    pub(crate) fn set_mode(&self, mode: LogMode) {
+        self.mode.send_replace(mode);
     }
 
-    /// Waits until the writer has come that many times, whatever became of it.
-    pub(crate) async fn tried(&self, count: usize) {
-        let mut tries = self.tries.subscribe();
-        soon(tries.wait_for(|tries| *tries >= count)).await.unwrap();
+    /// Waits until the writer has tried to write `count` times.
+    pub(crate) async fn write_attempts(&self, count: usize) {
+        let mut attempts = self.attempts.subscribe();
+        within_an_hour(attempts.wait_for(|attempts| *attempts >= count))
+            .await
+            .unwrap();
     }
 
-    /// The table: one row a request.
+    /// The table: one row per request.
     pub(crate) fn rows(&self) -> Vec<LogRow> {
         self.rows.borrow().clone()
     }
@@ -67,13 +69,13 @@ impl MemoryLog {
     /// Waits until a row is closed, and returns it.
     pub(crate) async fn closed_row(&self) -> LogRow {
         let mut rows = self.rows.subscribe();
-        let closed = soon(rows.wait_for(|rows| rows.iter().any(|row| row.outcome().is_some())))
+        let closed = within_an_hour(rows.wait_for(|rows| rows.iter().any(|row| row.outcome().is_some())))
             .await
             .unwrap();
         closed.iter().find(|row| row.outcome().is_some()).unwrap().clone()
     }
 
-    /// How often a row was written.
+    /// The number of writes.
     pub(crate) fn writes(&self) -> usize {
         self.written.lock().unwrap().len()
     }
@@ -82,17 +84,17 @@ impl MemoryLog {
 #[async_trait]
 impl RequestLog for MemoryLog {
     async fn write(&self, rows: &[LogRow]) -> Result<(), WriteError> {
-        self.tries.send_modify(|tries| *tries += 1);
-        let mood = *self
-            .mood
+        self.attempts.send_modify(|attempts| *attempts += 1);
+        let mode = *self
+            .mode
             .subscribe()
-            .wait_for(|mood| *mood != Mood::Holds)
+            .wait_for(|mode| *mode != LogMode::Stalls)
             .await
             .unwrap();
-        match mood {
-            Mood::IsAway => return Err(WriteError::TooSlow(Duration::from_secs(1))),
-            Mood::RefusesAll => return Err(WriteError::Rejected(sqlx::Error::RowNotFound)),
-            Mood::Takes | Mood::Holds => {}
+        match mode {
+            LogMode::Unavailable => return Err(WriteError::TooSlow(Duration::from_secs(1))),
+            LogMode::RejectsAll => return Err(WriteError::Rejected(sqlx::Error::RowNotFound)),
+            LogMode::Accepts | LogMode::Stalls => {}
         }
         self.written.lock().unwrap().extend_from_slice(rows);
         for row in rows {
@@ -112,14 +114,14 @@ impl RequestLog for MemoryLog {
     }
 }
 
-/// A row's exchanges, read.
+/// The exchanges of a row.
 pub(crate) fn exchanges(row: &LogRow) -> Vec<Value> {
     let exchanges: Value = serde_json::from_str(row.closing().unwrap().exchanges()).unwrap();
     exchanges.as_array().unwrap().clone()
 }
 
-/// Why each of a row's exchanges was made.
-pub(crate) fn whys(row: &LogRow) -> Vec<String> {
-    let why = |exchange: &Value| exchange["why"].as_str().unwrap().to_owned();
-    exchanges(row).iter().map(why).collect()
+/// The reason (`why`) of each exchange of a row.
+pub(crate) fn reasons(row: &LogRow) -> Vec<String> {
+    let reason = |exchange: &Value| exchange["why"].as_str().unwrap().to_owned();
+    exchanges(row).iter().map(reason).collect()
 }

@@ -1,4 +1,4 @@
-//! What the tests share: a provider between a scripted dbt Cloud and a log in memory, and one journal of both.
+//! Shared by the tests: a provider between a scripted dbt Cloud and a log in memory, with one journal of both.
 
 mod dbt;
 mod log;
@@ -19,11 +19,11 @@ use provider::{
 use storage::{QueueSettings, StorageError};
 
 pub(crate) use dbt::{FakeDbt, Reply, query, slice};
-pub(crate) use log::{MemoryLog, Mood, exchanges, whys};
+pub(crate) use log::{LogMode, MemoryLog, exchanges, reasons};
 
 pub(crate) const ACCOUNT: AccountId = AccountId(70_403_103_932_111);
 
-/// What happened, in order, on both sides of the provider.
+/// The calls to dbt Cloud and to the log, in order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Journal(Arc<Mutex<Vec<String>>>);
 
@@ -37,39 +37,39 @@ impl Journal {
     }
 }
 
-/// Waits for what must come, for an hour of the paused clock: that hour passes at once when nothing is left to happen.
-pub(super) async fn soon<T>(event: impl Future<Output = T>) -> T {
+/// Waits for an event for at most an hour of the paused clock, which passes instantly once no task can run.
+pub(super) async fn within_an_hour<T>(event: impl Future<Output = T>) -> T {
     let waited = tokio::time::timeout(Duration::from_hours(1), event).await;
-    waited.unwrap_or_else(|_| panic!("it never came"))
+    waited.unwrap_or_else(|_| panic!("the event did not happen"))
 }
 
-/// What the log knows of runs that were started, and what it was asked.
+/// The started runs in the log, and the lookups of them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Started(Arc<Mutex<StartedState>>);
+pub(crate) struct FakeStartedRuns(Arc<Mutex<StartedState>>);
 
 #[derive(Debug, Default)]
 struct StartedState {
     runs: Vec<RunId>,
-    is_away: bool,
-    asked: Vec<(CompanyId, AccountId, RunId, DateTime<Utc>)>,
+    unavailable: bool,
+    lookups: Vec<(CompanyId, AccountId, RunId, DateTime<Utc>)>,
 }
 
-impl Started {
+impl FakeStartedRuns {
     pub(crate) fn add(&self, run: RunId) {
         self.0.lock().unwrap().runs.push(run);
     }
 
-    pub(crate) fn is_away(&self) {
-        self.0.lock().unwrap().is_away = true;
+    pub(crate) fn make_unavailable(&self) {
+        self.0.lock().unwrap().unavailable = true;
     }
 
-    pub(crate) fn asked(&self) -> Vec<(CompanyId, AccountId, RunId, DateTime<Utc>)> {
-        self.0.lock().unwrap().asked.clone()
+    pub(crate) fn lookups(&self) -> Vec<(CompanyId, AccountId, RunId, DateTime<Utc>)> {
+        self.0.lock().unwrap().lookups.clone()
     }
 }
 
 #[async_trait]
-impl StartedRuns for Started {
+impl StartedRuns for FakeStartedRuns {
     async fn was_started(
         &self,
         company: CompanyId,
@@ -78,18 +78,18 @@ impl StartedRuns for Started {
         since: DateTime<Utc>,
     ) -> Result<bool, StorageError> {
         let mut state = self.0.lock().unwrap();
-        state.asked.push((company, account, run, since));
-        if state.is_away {
+        state.lookups.push((company, account, run, since));
+        if state.unavailable {
             return Err(StorageError::Query(sqlx::Error::PoolTimedOut));
         }
         Ok(state.runs.contains(&run))
     }
 }
 
-/// A provider with both its neighbours.
-pub(crate) struct Bench {
+/// A provider with a fake dbt Cloud and a log in memory.
+pub(crate) struct TestProvider {
     pub(crate) provider: DbtProvider,
-    pub(crate) started: Started,
+    pub(crate) started: FakeStartedRuns,
     pub(crate) dbt: Arc<FakeDbt>,
     pub(crate) log: Arc<MemoryLog>,
     pub(crate) journal: Journal,
@@ -136,13 +136,13 @@ pub(crate) fn settings() -> ProviderSettings {
     }
 }
 
-impl Bench {
-    /// dbt Cloud answers by `script`, which is given the request's number, from 1, and the request.
+impl TestProvider {
+    /// dbt Cloud answers by `script`, which gets the number of the request, from 1, and the request.
     pub(crate) fn with(script: impl Fn(usize, &dbt_api::ApiRequest) -> Reply + Send + Sync + 'static) -> Self {
         Self::with_settings(settings(), 64, script)
     }
 
-    #[expect(clippy::large_types_passed_by_value, reason = "once a test")]
+    #[expect(clippy::large_types_passed_by_value, reason = "called once per test")]
     pub(crate) fn with_settings(
         settings: ProviderSettings,
         capacity: usize,
@@ -161,7 +161,7 @@ impl Bench {
         let (queue, _writer) = LogQueue::start(sink, queue, Arc::default());
         let clock = Arc::new(FixedClock::at(Utc.with_ymd_and_hms(2026, 3, 4, 5, 6, 7).unwrap()));
         let api: Arc<FakeDbt> = Arc::clone(&dbt);
-        let started = Started::default();
+        let started = FakeStartedRuns::default();
         let provider = DbtProvider::new(
             api,
             queue,
@@ -184,8 +184,8 @@ impl Bench {
         RequestStamp::now(&*self.clock, Surface::Rest, None)
     }
 
-    /// A request that the gate has admitted.
-    #[expect(clippy::disallowed_methods, reason = "these tests stand in for the gate")]
+    /// The context of a request that the gate admitted.
+    #[expect(clippy::disallowed_methods, reason = "the gate is not part of these tests")]
     pub(crate) fn ctx(&self, request_type: RequestType) -> ClientContext {
         ClientContext::admitted(self.stamp(), request_type, caller(), Arc::new(upstream()))
     }
@@ -214,7 +214,7 @@ pub(crate) fn upstream() -> Upstream {
     }
 }
 
-pub(crate) fn order() -> TriggerJob {
+pub(crate) fn trigger_input() -> TriggerJob {
     TriggerJob {
         cause: "nightly".to_owned(),
         ..TriggerJob::default()

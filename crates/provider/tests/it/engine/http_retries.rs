@@ -1,4 +1,4 @@
-//! Reads are sent again after a passing failure, at most twice; nothing else is.
+//! Reads are retried after a transient failure, at most twice.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use provider::{ApiError, Outcome, ProviderError, ProviderSettings, RetrySettings
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::support::{Bench, Reply, exchanges, settings, whys};
+use crate::support::{Reply, TestProvider, exchanges, reasons, settings};
 
 type Failure = fn() -> Reply;
 
-/// Every failure after which a read may be sent again.
-const PASSING: [Failure; 6] = [
+/// Failures after which a read is retried.
+const TRANSIENT: [Failure; 6] = [
     || Reply::Fails(ApiError::Connect("no route".into())),
     || {
         Reply::Fails(ApiError::Disconnected {
@@ -27,8 +27,8 @@ const PASSING: [Failure; 6] = [
     || Reply::status(504),
 ];
 
-/// Every kind of failure that would be the same again, or that has used up the patience.
-const LASTING: [Failure; 17] = [
+/// Failures that a retry cannot mend, and those that used up the deadline.
+const PERMANENT: [Failure; 17] = [
     || Reply::status(302),
     || Reply::status(400),
     || Reply::status(401),
@@ -68,36 +68,36 @@ const LASTING: [Failure; 17] = [
     || Reply::Fails(ApiError::Unsendable("line break".into())),
 ];
 
-async fn get(bench: &Bench) -> Result<model::Project, ProviderError> {
-    let ctx = bench.ctx(RequestType::GetProject);
-    bench.provider.get_project(ctx, ProjectId(7)).await
+async fn get(fixture: &TestProvider) -> Result<model::Project, ProviderError> {
+    let ctx = fixture.ctx(RequestType::GetProject);
+    fixture.provider.get_project(ctx, ProjectId(7)).await
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_is_sent_again_twice_after_each_passing_failure_and_then_given_up() {
-    for (case, failure) in PASSING.into_iter().enumerate() {
-        let bench = Bench::with(move |_, _| failure());
+async fn a_read_is_retried_twice_after_each_transient_failure_and_then_fails() {
+    for (case, failure) in TRANSIENT.into_iter().enumerate() {
+        let fixture = TestProvider::with(move |_, _| failure());
 
-        let answer = get(&bench).await;
+        let answer = get(&fixture).await;
 
         assert!(matches!(answer, Err(ProviderError::Api(_))), "{case}: {answer:?}");
-        assert_eq!(bench.dbt.count(), 3, "{case}");
-        let row = bench.log.only_row();
+        assert_eq!(fixture.dbt.count(), 3, "{case}");
+        let row = fixture.log.only_row();
         assert_eq!(row.attempts(), 3, "{case}");
-        assert_eq!(whys(&row), ["asked", "retry", "retry"], "{case}");
+        assert_eq!(reasons(&row), ["asked", "retry", "retry"], "{case}");
         assert_eq!(
-            bench.journal.lines().len(),
+            fixture.journal.lines().len(),
             4,
             "{case}: three exchanges, one row: {:?}",
-            bench.journal.lines()
+            fixture.journal.lines()
         );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_that_succeeds_when_sent_again_is_a_success_with_its_failures_on_record() {
+async fn a_read_that_succeeds_on_a_retry_is_a_success_and_its_row_lists_the_failures() {
     for success_at in [2, 3] {
-        let bench = Bench::with(move |number, _| {
+        let fixture = TestProvider::with(move |number, _| {
             if number == success_at {
                 Reply::ok(&json!({"id": 7}))
             } else {
@@ -105,35 +105,35 @@ async fn a_read_that_succeeds_when_sent_again_is_a_success_with_its_failures_on_
             }
         });
 
-        assert!(get(&bench).await.is_ok());
+        assert!(get(&fixture).await.is_ok());
 
-        let row = bench.log.only_row();
+        let row = fixture.log.only_row();
         let closing = row.closing().unwrap();
         assert_eq!(row.outcome(), Some(Outcome::Succeeded));
         assert_eq!((closing.status_code, closing.error()), (Some(200), None));
         assert_eq!(usize::try_from(row.attempts()).unwrap(), success_at);
-        let told = exchanges(&row);
+        let logged = exchanges(&row);
         assert_eq!(
-            (&told[0]["status"], &told[0]["error"]),
+            (&logged[0]["status"], &logged[0]["error"]),
             (&json!(503), &json!("unexpected_status"))
         );
         assert_eq!(
-            (&told[success_at - 1]["status"], told[success_at - 1].get("error")),
+            (&logged[success_at - 1]["status"], logged[success_at - 1].get("error")),
             (&json!(200), None)
         );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_is_sent_once_where_the_failure_would_last() {
-    for (case, failure) in LASTING.into_iter().enumerate() {
-        let bench = Bench::with(move |_, _| failure());
+async fn a_read_is_not_retried_after_a_permanent_failure() {
+    for (case, failure) in PERMANENT.into_iter().enumerate() {
+        let fixture = TestProvider::with(move |_, _| failure());
 
-        let answer = get(&bench).await;
+        let answer = get(&fixture).await;
 
         assert!(matches!(answer, Err(ProviderError::Api(_))), "{case}: {answer:?}");
-        assert_eq!(bench.dbt.count(), 1, "{case}");
-        assert_eq!(whys(&bench.log.only_row()), ["asked"], "{case}");
+        assert_eq!(fixture.dbt.count(), 1, "{case}");
+        assert_eq!(reasons(&fixture.log.only_row()), ["asked"], "{case}");
     }
 }
 
@@ -146,28 +146,28 @@ async fn retries_can_be_turned_off() {
         },
         ..settings()
     };
-    let bench = Bench::with_settings(none, 64, |_, _| Reply::status(503));
-    assert!(get(&bench).await.is_err());
-    assert_eq!(bench.dbt.count(), 1);
+    let fixture = TestProvider::with_settings(none, 64, |_, _| Reply::status(503));
+    assert!(get(&fixture).await.is_err());
+    assert_eq!(fixture.dbt.count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retry_waits_as_long_as_dbt_asks() {
-    let bench = Bench::with(|number, _| match number {
+async fn a_retry_waits_for_retry_after() {
+    let fixture = TestProvider::with(|number, _| match number {
         1 => Reply::status(503).retry_after(10),
         _ => Reply::ok(&json!({"id": 7})),
     });
-    let begun = Instant::now();
-    assert!(get(&bench).await.is_ok());
-    assert!(begun.elapsed() >= Duration::from_secs(10), "{:?}", begun.elapsed());
+    let started = Instant::now();
+    assert!(get(&fixture).await.is_ok());
+    assert!(started.elapsed() >= Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retry_after_beyond_the_longest_pause_is_not_waited_for() {
-    let bench = Bench::with(|_, _| Reply::status(503).retry_after(11));
-    let begun = Instant::now();
+async fn a_retry_after_above_max_pause_is_not_waited_for() {
+    let fixture = TestProvider::with(|_, _| Reply::status(503).retry_after(11));
+    let started = Instant::now();
 
-    let answer = get(&bench).await;
+    let answer = get(&fixture).await;
 
     let Err(ProviderError::Api(error)) = answer else {
         panic!("{answer:?}")
@@ -175,8 +175,8 @@ async fn a_retry_after_beyond_the_longest_pause_is_not_waited_for() {
     assert_eq!(
         error.retry_after(),
         Some(Duration::from_secs(11)),
-        "the caller hears it"
+        "the caller gets the value"
     );
-    assert_eq!(bench.dbt.count(), 1);
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert_eq!(fixture.dbt.count(), 1);
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }

@@ -1,4 +1,4 @@
-//! The second guard beside clippy's: in the sources of all floors only the gate admits a request.
+//! In the sources of all crates only the gate admits a request. Clippy checks the same.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ fn only_the_gate_admits_a_request() {
 }
 
 #[test]
-fn an_alias_does_not_deceive_the_search() {
+fn the_search_finds_an_alias() {
     assert!(admits("use model::ClientContext as Ctx; Ctx::admitted(stamp)"));
     assert!(admits("let make = ClientContext::admitted;"));
     assert!(!admits("FixedColumns::admitted(&ctx)"));

@@ -1,11 +1,11 @@
-//! No second trigger: a POST is sent exactly once, whatever becomes of it.
+//! A change is sent exactly once, whatever the answer.
 
 use http::{Method, StatusCode};
 use model::{JobId, RequestType, RunId};
 use provider::ApiError;
 use serde_json::json;
 
-use crate::support::{Bench, Reply, order};
+use crate::support::{Reply, TestProvider, trigger_input};
 
 /// Every change of runs.
 #[derive(Debug, Clone, Copy)]
@@ -18,53 +18,58 @@ enum Change {
 
 const CHANGES: [Change; 4] = [Change::Trigger, Change::Cancel, Change::Retry, Change::Rerun];
 
-/// How often the POST was sent, when that is what becomes of it. What may be read before and after is answered well.
-async fn sent(change: Change, reply: impl Fn() -> Reply + Send + Sync + 'static) -> usize {
-    let bench = Bench::with(move |_, request| match *request.method() {
+/// How often the POST was sent if dbt Cloud answers it with `reply`; reads before and after it succeed.
+async fn posts(change: Change, reply: impl Fn() -> Reply + Send + Sync + 'static) -> usize {
+    let fixture = TestProvider::with(move |_, request| match *request.method() {
         Method::POST => reply(),
         _ => Reply::ok(&json!({"id": 1, "status": 3, "can_retry": true})),
     });
-    // What comes of it is not the point here: how often it was sent is.
+    // Only the number of requests counts, not the result.
     match change {
         Change::Trigger => drop(
-            bench
+            fixture
                 .provider
-                .trigger_job(bench.ctx(RequestType::TriggerJob), JobId(1), order())
+                .trigger_job(fixture.ctx(RequestType::TriggerJob), JobId(1), trigger_input())
                 .await,
         ),
         Change::Cancel => drop(
-            bench
+            fixture
                 .provider
-                .cancel_run(bench.ctx(RequestType::CancelRun), RunId(1))
+                .cancel_run(fixture.ctx(RequestType::CancelRun), RunId(1))
                 .await,
         ),
         Change::Retry => drop(
-            bench
+            fixture
                 .provider
-                .retry_run(bench.ctx(RequestType::RetryRun), RunId(1))
+                .retry_run(fixture.ctx(RequestType::RetryRun), RunId(1))
                 .await,
         ),
         Change::Rerun => drop(
-            bench
+            fixture
                 .provider
-                .rerun_job(bench.ctx(RequestType::RerunJob), JobId(1))
+                .rerun_job(fixture.ctx(RequestType::RerunJob), JobId(1))
                 .await,
         ),
     }
-    bench.provider.drain().await;
+    fixture.provider.drain().await;
     tokio::time::sleep(std::time::Duration::from_mins(10)).await;
-    let exchanges = bench
+    let exchanges = fixture
         .journal
         .lines()
         .iter()
         .filter(|line| line.starts_with("dbt "))
         .count();
     assert_eq!(
-        usize::try_from(bench.log.only_row().attempts()).unwrap(),
+        usize::try_from(fixture.log.only_row().attempts()).unwrap(),
         exchanges,
         "{change:?}"
     );
-    bench.journal.lines().iter().filter(|line| *line == "dbt POST").count()
+    fixture
+        .journal
+        .lines()
+        .iter()
+        .filter(|line| *line == "dbt POST")
+        .count()
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,13 +77,13 @@ async fn a_change_is_sent_once_for_every_status() {
     for status in (200..=599).filter(|status| StatusCode::from_u16(*status).is_ok()) {
         for change in CHANGES {
             assert_eq!(
-                sent(change, move || Reply::status(status)).await,
+                posts(change, move || Reply::status(status)).await,
                 1,
                 "{change:?} {status}"
             );
-            let again_at_once = move || Reply::status(status).retry_after(0);
+            let retry_now = move || Reply::status(status).retry_after(0);
             assert_eq!(
-                sent(change, again_at_once).await,
+                posts(change, retry_now).await,
                 1,
                 "{change:?} {status} with Retry-After"
             );
@@ -119,7 +124,7 @@ async fn a_change_is_sent_once_for_every_failure_without_an_answer() {
     ];
     for failure in failures {
         for change in CHANGES {
-            let times = sent(change, move || Reply::Fails(failure())).await;
+            let times = posts(change, move || Reply::Fails(failure())).await;
             assert_eq!(times, 1, "{change:?} {}", failure().name());
         }
     }
@@ -128,7 +133,7 @@ async fn a_change_is_sent_once_for_every_failure_without_an_answer() {
 #[tokio::test(start_paused = true)]
 async fn a_change_is_sent_once_when_the_answer_is_unreadable_or_the_code_panics() {
     for change in CHANGES {
-        assert_eq!(sent(change, || Reply::ok(&json!("no run"))).await, 1, "{change:?}");
-        assert_eq!(sent(change, || Reply::Panics).await, 1, "{change:?}");
+        assert_eq!(posts(change, || Reply::ok(&json!("no run"))).await, 1, "{change:?}");
+        assert_eq!(posts(change, || Reply::Panics).await, 1, "{change:?}");
     }
 }

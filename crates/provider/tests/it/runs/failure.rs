@@ -1,11 +1,11 @@
-//! Which step is blamed for a failure, and what is asked for it.
+//! The failure report of a run: which step failed, and which artifacts are read for it.
 
 use dbt_api::ApiRequest;
 use model::{RequestType, RunFailure, RunId, Verdict};
 use provider::{Outcome, ProviderError};
 use serde_json::{Value, json};
 
-use crate::support::{Bench, Reply, query};
+use crate::support::{Reply, TestProvider, query};
 
 const RUN: RunId = RunId(7);
 
@@ -16,10 +16,10 @@ fn step(index: u32, status: i32, command: &str) -> Value {
         "logs": format!("first line\n\u{1b}[31mthe end of {command}\u{1b}[0m\n")})
 }
 
-/// dbt Cloud with that run, and with those results of whatever step.
-fn bench(status: i32, steps: &Value, results: Value) -> Bench {
+/// dbt Cloud with a run of that status and steps, and with the same results for every step.
+fn run_with(status: i32, steps: &Value, results: Value) -> TestProvider {
     let run = json!({"id": 7, "status": status, "started_at": "2026-03-04T05:00:00Z", "run_steps": steps});
-    Bench::with(move |_, request| {
+    TestProvider::with(move |_, request| {
         if request.path().contains("/artifacts/") {
             Reply::bare(&results)
         } else {
@@ -28,18 +28,18 @@ fn bench(status: i32, steps: &Value, results: Value) -> Bench {
     })
 }
 
-async fn failure(bench: &Bench) -> Result<RunFailure, ProviderError> {
-    let ctx = bench.ctx(RequestType::GetRunFailure);
-    bench.provider.get_run_failure(ctx, RUN).await
+async fn failure(fixture: &TestProvider) -> Result<RunFailure, ProviderError> {
+    let ctx = fixture.ctx(RequestType::GetRunFailure);
+    fixture.provider.get_run_failure(ctx, RUN).await
 }
 
-fn asked(request: &ApiRequest) -> (&str, Option<&str>) {
+fn artifact_and_step(request: &ApiRequest) -> (&str, Option<&str>) {
     let file = request.path().rsplit('/').next().unwrap();
     (file, query(request, "step"))
 }
 
 #[tokio::test]
-async fn the_last_step_in_error_is_blamed_and_not_one_that_was_let_fail() {
+async fn the_failed_step_is_the_last_one_in_error() {
     let steps = json!([
         step(4, 20, "dbt source freshness"),
         step(5, 10, "dbt seed"),
@@ -49,8 +49,8 @@ async fn the_last_step_in_error_is_blamed_and_not_one_that_was_let_fail() {
     let results = json!({"metadata": {"generated_at": "2026-03-04T05:00:01Z"}, "results": [
         {"unique_id": "model.a", "status": "error", "message": "no"}, {"status": "skipped"}, {"status": "success"},
     ]});
-    let bench = bench(20, &steps, results);
-    let failure = failure(&bench).await.unwrap();
+    let fixture = run_with(20, &steps, results);
+    let failure = failure(&fixture).await.unwrap();
     assert_eq!(
         (failure.verdict, failure.step.unwrap().index),
         (Verdict::Failed, Some(6))
@@ -66,65 +66,71 @@ async fn the_last_step_in_error_is_blamed_and_not_one_that_was_let_fail() {
         "first line\nthe end of dbt --warn-error build"
     );
     assert!(failure.not_available.is_empty());
-    assert_eq!(asked(&bench.dbt.requests()[1]), ("run_results.json", Some("6")));
-    let row = bench.log.only_row();
+    assert_eq!(
+        artifact_and_step(&fixture.dbt.requests()[1]),
+        ("run_results.json", Some("6"))
+    );
+    let row = fixture.log.only_row();
     assert_eq!((row.attempts(), row.outcome()), (2, Some(Outcome::Succeeded)));
 }
 
 #[tokio::test]
-async fn freshness_is_blamed_where_nothing_failed_after_it() {
+async fn a_freshness_step_is_the_failed_one_if_no_later_step_failed() {
     let steps = json!([step(4, 20, "dbt source freshness"), step(5, 10, "dbt build")]);
-    let bench = bench(20, &steps, json!({"results": []}));
-    let failure = failure(&bench).await.unwrap();
+    let fixture = run_with(20, &steps, json!({"results": []}));
+    let failure = failure(&fixture).await.unwrap();
     assert_eq!(failure.step.unwrap().index, Some(4));
-    assert_eq!(asked(&bench.dbt.requests()[1]), ("sources.json", Some("4")));
+    assert_eq!(
+        artifact_and_step(&fixture.dbt.requests()[1]),
+        ("sources.json", Some("4"))
+    );
 }
 
 #[tokio::test]
-async fn a_tolerated_failure_does_not_make_a_success_a_failure() {
+async fn a_successful_run_with_a_failed_freshness_step_succeeded() {
     let steps = json!([step(4, 20, "dbt source freshness"), step(5, 10, "dbt build")]);
-    let bench = bench(10, &steps, json!({}));
-    let failure = failure(&bench).await.unwrap();
+    let fixture = run_with(10, &steps, json!({}));
+    let failure = failure(&fixture).await.unwrap();
     assert_eq!((failure.verdict, failure.step), (Verdict::Succeeded, None));
-    assert_eq!(bench.dbt.count(), 1);
+    assert_eq!(fixture.dbt.count(), 1);
 }
 
 #[tokio::test]
-async fn a_cancelled_run_names_the_first_step_that_the_cancellation_cut() {
+async fn a_cancelled_run_names_the_first_step_that_was_interrupted() {
     let mut waiting = step(6, 30, "dbt test");
     waiting["started_at"] = Value::Null;
     let steps = json!([step(4, 20, "dbt source freshness"), step(5, 30, "dbt build"), waiting]);
-    let bench = bench(
+    let fixture = run_with(
         30,
         &steps,
         json!({"results": [{"status": "error", "unique_id": "model.a"}]}),
     );
-    let failure = failure(&bench).await.unwrap();
+    let failure = failure(&fixture).await.unwrap();
     assert_eq!(
         (failure.verdict, failure.step.unwrap().index),
         (Verdict::Cancelled, Some(5))
     );
-    assert_eq!(failure.results.unwrap().failed_count, 1, "what was saved is told");
+    assert_eq!(failure.results.unwrap().failed_count, 1, "saved results are reported");
 }
 
 #[tokio::test]
-async fn a_failed_run_whose_steps_say_nothing_is_told_without_a_step() {
+async fn a_failed_run_without_a_failed_step_is_reported_without_one() {
     for steps in [
         json!([]),
         Value::Null,
         json!([{"index": 4, "status": 77}]),
         json!("odd"),
     ] {
-        let bench = bench(20, &steps, json!({}));
-        let failure = failure(&bench).await.unwrap();
+        let fixture = run_with(20, &steps, json!({}));
+        let failure = failure(&fixture).await.unwrap();
         assert_eq!((failure.verdict, failure.step), (Verdict::Failed, None));
         assert_eq!(failure.not_available[0].why, "dbt Cloud names no step that failed.");
-        assert_eq!(bench.dbt.count(), 1);
+        assert_eq!(fixture.dbt.count(), 1);
     }
 }
 
 #[tokio::test]
-async fn steps_that_leave_no_results_are_not_asked_for_them() {
+async fn results_are_not_requested_for_steps_that_write_none() {
     let clone = json!({"index": 1, "status": 20, "name": "Clone git repository", "logs": ""});
     let mut unnumbered = step(0, 20, "dbt build");
     unnumbered["index"] = Value::Null;
@@ -133,36 +139,36 @@ async fn steps_that_leave_no_results_are_not_asked_for_them() {
         (step(3, 20, "dbt deps"), "`dbt deps` leaves no results."),
         (unnumbered, "dbt Cloud does not say which number the step has."),
     ] {
-        let bench = bench(20, &json!([step]), json!({}));
-        let failure = failure(&bench).await.unwrap();
+        let fixture = run_with(20, &json!([step]), json!({}));
+        let failure = failure(&fixture).await.unwrap();
         assert_eq!(failure.not_available[0].why, why);
-        assert_eq!(bench.dbt.count(), 1);
+        assert_eq!(fixture.dbt.count(), 1);
     }
 }
 
 #[tokio::test]
-async fn results_written_before_their_step_began_are_an_earlier_steps() {
+async fn results_written_before_the_step_started_belong_to_an_earlier_step() {
     for (written, is_its_own) in [
         ("2026-03-04T04:59:59Z", false),
         ("2026-03-04 05:00:00+00:00", true),
-        ("who knows", true),
+        ("not a time", true),
     ] {
         let results = json!({"metadata": {"generated_at": written}, "results": []});
-        let bench = bench(20, &json!([step(4, 20, "dbt build")]), results);
-        let failure = failure(&bench).await.unwrap();
+        let fixture = run_with(20, &json!([step(4, 20, "dbt build")]), results);
+        let failure = failure(&fixture).await.unwrap();
         assert_eq!(failure.results.is_some(), is_its_own, "{written}");
         assert_eq!(failure.not_available.is_empty(), is_its_own, "{written}");
     }
 }
 
 #[tokio::test]
-async fn no_more_is_told_than_the_settings_allow() {
+async fn the_report_is_cut_to_the_limits_of_the_settings() {
     let node = |number: usize| json!({"unique_id": format!("m{number}"), "status": "fail", "message": "m".repeat(100)});
     let nodes: Vec<_> = (1..=10).map(node).collect();
     let mut long = step(4, 20, "dbt build");
     long["logs"] = json!("one line of the log\n".repeat(1000));
-    let bench = bench(20, &json!([long]), json!({ "results": nodes }));
-    let failure = failure(&bench).await.unwrap();
+    let fixture = run_with(20, &json!([long]), json!({ "results": nodes }));
+    let failure = failure(&fixture).await.unwrap();
     let nodes = failure.results.unwrap();
     assert_eq!((nodes.failed.len(), nodes.failed_count), (3, 10));
     let message = nodes.failed[0].message.clone().unwrap();

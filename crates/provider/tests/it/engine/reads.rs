@@ -1,4 +1,4 @@
-//! A collected read: one whole row, committed before the answer leaves.
+//! A collected read: one complete row, committed before the answer is returned.
 
 use std::pin::pin;
 
@@ -7,19 +7,19 @@ use model::{ProjectId, RequestType, RunId};
 use provider::{ApiError, LogError, Outcome, ProviderError, ProviderSettings};
 use serde_json::json;
 
-use crate::support::{ACCOUNT, Bench, Mood, Reply, exchanges, settings};
+use crate::support::{ACCOUNT, LogMode, Reply, TestProvider, exchanges, settings};
 
 #[tokio::test(start_paused = true)]
-async fn a_read_is_one_exchange_and_then_one_whole_row() {
-    let bench = Bench::with(|_, _| Reply::ok(&json!({"id": 7, "name": "jaffle"})));
-    let ctx = bench.ctx(RequestType::GetProject);
+async fn a_read_is_one_exchange_and_then_one_complete_row() {
+    let fixture = TestProvider::with(|_, _| Reply::ok(&json!({"id": 7, "name": "jaffle"})));
+    let ctx = fixture.ctx(RequestType::GetProject);
     let uuid = ctx.request_uuid();
 
-    let project = bench.provider.get_project(ctx, ProjectId(7)).await.unwrap();
+    let project = fixture.provider.get_project(ctx, ProjectId(7)).await.unwrap();
 
     assert_eq!(project.name.as_deref(), Some("jaffle"));
-    assert_eq!(bench.journal.lines(), ["dbt GET", "row succeeded"]);
-    let row = bench.log.only_row();
+    assert_eq!(fixture.journal.lines(), ["dbt GET", "row succeeded"]);
+    let row = fixture.log.only_row();
     let closing = row.closing().unwrap();
     assert_eq!(row.request_uuid(), uuid);
     assert_eq!(row.fixed().args(), r#"{"project_id":7}"#);
@@ -29,13 +29,13 @@ async fn a_read_is_one_exchange_and_then_one_whole_row() {
         (closing.attempts, closing.status_code, closing.error()),
         (1, Some(200), None)
     );
-    let mut told = exchanges(&row);
+    let mut logged = exchanges(&row);
     assert!(
-        told[0]["duration_ms"].take().as_f64().is_some_and(|took| took >= 0.0),
-        "each exchange tells how long it took"
+        logged[0]["duration_ms"].take().as_f64().is_some_and(|took| took >= 0.0),
+        "each exchange has its duration"
     );
     assert_eq!(
-        told,
+        logged,
         [
             json!({"operation": "get_project", "why": "asked", "status": 200, "started_at": "2026-03-04T05:06:07.000Z",
             "duration_ms": null})
@@ -44,36 +44,36 @@ async fn a_read_is_one_exchange_and_then_one_whole_row() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_result_of_a_read_leaves_only_after_its_commit() {
-    let bench = Bench::with(|_, _| Reply::ok(&json!({"id": 7})));
-    bench.log.now(Mood::Holds);
+async fn the_result_of_a_read_is_returned_only_after_its_commit() {
+    let fixture = TestProvider::with(|_, _| Reply::ok(&json!({"id": 7})));
+    fixture.log.set_mode(LogMode::Stalls);
     let mut answer = pin!(
-        bench
+        fixture
             .provider
-            .get_project(bench.ctx(RequestType::GetProject), ProjectId(7))
+            .get_project(fixture.ctx(RequestType::GetProject), ProjectId(7))
     );
 
     tokio::select! {
-        _ = &mut answer => panic!("answered before the row was even sent to the log"),
-        () = bench.log.tried(1) => {}
+        _ = &mut answer => panic!("answered before the row was sent to the log"),
+        () = fixture.log.write_attempts(1) => {}
     }
     assert!(poll!(&mut answer).is_pending(), "answered before the commit");
-    assert_eq!(bench.dbt.count(), 1, "dbt Cloud has answered long since");
+    assert_eq!(fixture.dbt.count(), 1, "dbt Cloud has already answered");
 
-    bench.log.now(Mood::Takes);
+    fixture.log.set_mode(LogMode::Accepts);
     assert!(answer.await.is_ok());
-    assert_eq!(bench.log.only_row().outcome(), Some(Outcome::Succeeded));
+    assert_eq!(fixture.log.only_row().outcome(), Some(Outcome::Succeeded));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_whose_row_cannot_be_written_is_refused_though_dbt_answered() {
-    let bench = Bench::with(|_, _| Reply::ok(&json!({"id": 7})));
-    bench.log.now(Mood::IsAway);
-    let begun = tokio::time::Instant::now();
+async fn a_read_whose_row_cannot_be_written_fails_although_dbt_answered() {
+    let fixture = TestProvider::with(|_, _| Reply::ok(&json!({"id": 7})));
+    fixture.log.set_mode(LogMode::Unavailable);
+    let started = tokio::time::Instant::now();
 
-    let refused = bench
+    let refused = fixture
         .provider
-        .get_project(bench.ctx(RequestType::GetProject), ProjectId(7))
+        .get_project(fixture.ctx(RequestType::GetProject), ProjectId(7))
         .await;
 
     assert!(
@@ -81,27 +81,27 @@ async fn a_read_whose_row_cannot_be_written_is_refused_though_dbt_answered() {
         "{refused:?}"
     );
     assert_eq!(
-        begun.elapsed().as_secs(),
+        started.elapsed().as_secs(),
         settings().log_wait.as_secs(),
-        "it waits as long as it may"
+        "waits for log_wait"
     );
-    assert_eq!(bench.dbt.count(), 1);
-    assert!(bench.log.rows().is_empty());
+    assert_eq!(fixture.dbt.count(), 1);
+    assert!(fixture.log.rows().is_empty());
 
-    // The row is not lost for that: what dbt Cloud did is written when the log is back.
-    bench.log.now(Mood::Takes);
-    assert_eq!(bench.log.closed_row().await.outcome(), Some(Outcome::Succeeded));
-    assert_eq!(bench.log.writes(), 1);
+    // The row is not lost: it is written once the log is available again.
+    fixture.log.set_mode(LogMode::Accepts);
+    assert_eq!(fixture.log.closed_row().await.outcome(), Some(Outcome::Succeeded));
+    assert_eq!(fixture.log.writes(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_whose_row_the_database_refuses_even_reduced_is_refused_too() {
-    let bench = Bench::with(|_, _| Reply::ok(&json!({"id": 7})));
-    bench.log.now(Mood::RefusesAll);
+async fn a_read_whose_row_the_database_rejects_fails() {
+    let fixture = TestProvider::with(|_, _| Reply::ok(&json!({"id": 7})));
+    fixture.log.set_mode(LogMode::RejectsAll);
 
-    let refused = bench
+    let refused = fixture
         .provider
-        .get_project(bench.ctx(RequestType::GetProject), ProjectId(7))
+        .get_project(fixture.ctx(RequestType::GetProject), ProjectId(7))
         .await;
 
     assert!(
@@ -111,7 +111,7 @@ async fn a_read_whose_row_the_database_refuses_even_reduced_is_refused_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_tells_which_error_the_answer_was() {
+async fn the_outcome_of_a_row_follows_the_status_of_the_answer() {
     let cases = [
         (400, Outcome::InvalidRequest),
         (401, Outcome::Credentials),
@@ -123,14 +123,14 @@ async fn a_row_tells_which_error_the_answer_was() {
         (500, Outcome::UnexpectedStatus),
     ];
     for (status, outcome) in cases {
-        let bench = Bench::with(move |_, _| Reply::status(status));
-        let answer = bench
+        let fixture = TestProvider::with(move |_, _| Reply::status(status));
+        let answer = fixture
             .provider
-            .get_run(bench.ctx(RequestType::GetRun), RunId(11), Vec::new())
+            .get_run(fixture.ctx(RequestType::GetRun), RunId(11), Vec::new())
             .await;
 
         assert!(matches!(answer, Err(ProviderError::Api(_))), "{status}: {answer:?}");
-        let row = bench.log.only_row();
+        let row = fixture.log.only_row();
         let closing = row.closing().unwrap();
         assert_eq!(
             (row.outcome(), closing.status_code),
@@ -147,7 +147,7 @@ async fn a_row_tells_which_error_the_answer_was() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_tells_which_error_stood_in_place_of_an_answer_and_what_caused_it() {
+async fn without_an_answer_the_row_has_the_error_and_its_cause() {
     type Failure = fn() -> ApiError;
     let cases: [(Failure, Outcome, &str); 4] = [
         (
@@ -174,14 +174,14 @@ async fn a_row_tells_which_error_stood_in_place_of_an_answer_and_what_caused_it(
         ),
     ];
     for (failure, outcome, name) in cases {
-        let bench = Bench::with(move |_, _| Reply::Fails(failure()));
-        let answer = bench
+        let fixture = TestProvider::with(move |_, _| Reply::Fails(failure()));
+        let answer = fixture
             .provider
-            .get_run(bench.ctx(RequestType::GetRun), RunId(11), Vec::new())
+            .get_run(fixture.ctx(RequestType::GetRun), RunId(11), Vec::new())
             .await;
 
         assert!(answer.is_err());
-        let row = bench.log.only_row();
+        let row = fixture.log.only_row();
         let closing = row.closing().unwrap();
         let cause = std::error::Error::source(&failure()).unwrap().to_string();
         assert_eq!((row.outcome(), closing.status_code), (Some(outcome), None), "{name}");
@@ -192,42 +192,42 @@ async fn a_row_tells_which_error_stood_in_place_of_an_answer_and_what_caused_it(
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_an_error_and_a_row() {
-    let bench = Bench::with(|_, _| Reply::Panics);
+    let fixture = TestProvider::with(|_, _| Reply::Panics);
 
-    let answer = bench
+    let answer = fixture
         .provider
-        .get_project(bench.ctx(RequestType::GetProject), ProjectId(7))
+        .get_project(fixture.ctx(RequestType::GetProject), ProjectId(7))
         .await;
 
     assert!(matches!(answer, Err(ProviderError::Panicked)), "{answer:?}");
-    let row = bench.log.only_row();
+    let row = fixture.log.only_row();
     assert_eq!((row.outcome(), row.attempts()), (Some(Outcome::InternalError), 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn reads_too_can_be_opened_before_dbt_is_asked() {
-    let careful = ProviderSettings {
+async fn with_open_reads_the_row_is_opened_before_dbt_is_contacted() {
+    let open_reads = ProviderSettings {
         open_reads: true,
         ..settings()
     };
-    let bench = Bench::with_settings(careful, 64, |_, _| Reply::ok(&json!({"id": 7})));
+    let fixture = TestProvider::with_settings(open_reads, 64, |_, _| Reply::ok(&json!({"id": 7})));
 
-    let answer = bench
+    let answer = fixture
         .provider
-        .get_project(bench.ctx(RequestType::GetProject), ProjectId(7))
+        .get_project(fixture.ctx(RequestType::GetProject), ProjectId(7))
         .await;
 
     assert!(answer.is_ok());
-    assert_eq!(bench.journal.lines(), ["row open", "dbt GET", "row succeeded"]);
+    assert_eq!(fixture.journal.lines(), ["row open", "dbt GET", "row succeeded"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_row_holds_the_token() {
-    let bench = Bench::with(|_, _| Reply::status(401));
-    let answer = bench
+    let fixture = TestProvider::with(|_, _| Reply::status(401));
+    let answer = fixture
         .provider
-        .get_project(bench.ctx(RequestType::GetProject), ProjectId(7))
+        .get_project(fixture.ctx(RequestType::GetProject), ProjectId(7))
         .await;
     assert!(answer.is_err());
-    assert!(!format!("{:?}", bench.log.only_row()).contains("sesame"));
+    assert!(!format!("{:?}", fixture.log.only_row()).contains("sesame"));
 }

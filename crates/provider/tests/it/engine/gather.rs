@@ -1,0 +1,168 @@
+//! Gateway pages built from dbt's pages: only the needed ones, limited concurrency, in order, each id once, complete or an error.
+
+use std::time::Duration;
+
+use model::{Page, PageQuery, Project, ProjectFilter, RequestType};
+use provider::{ApiError, Outcome, ProviderError, ProviderSettings};
+
+use crate::support::{Reply, TestProvider, exchanges, reasons, settings, slice};
+
+async fn list(fixture: &TestProvider, page: u32, size: u32) -> Result<Page<Project>, ProviderError> {
+    let ctx = fixture.ctx(RequestType::ListProjects);
+    let query = PageQuery::new(page, size).unwrap();
+    fixture
+        .provider
+        .list_projects(ctx, ProjectFilter::default(), query)
+        .await
+}
+
+fn ids(page: &Page<Project>) -> Vec<i64> {
+    page.results.iter().map(|project| project.id.0).collect()
+}
+
+/// dbt's page of a list of the ids 0 to `total` - 1; `with_total`: the page contains the total.
+fn numbers(request: &dbt_api::ApiRequest, total: u64, with_total: bool) -> Reply {
+    let (offset, limit) = slice(request);
+    let range = offset.min(total)..(offset + limit).min(total);
+    Reply::page(range.map(u64::cast_signed), with_total.then_some(total))
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_dbt_pages_that_the_requested_page_covers_are_read() {
+    let fixture = TestProvider::with(|_, request| numbers(request, 5000, true));
+
+    let page = list(&fixture, 3, 1000).await.unwrap();
+
+    assert_eq!(ids(&page), (2000..3000).collect::<Vec<_>>());
+    assert_eq!(page.count, 5000);
+    let expected: Vec<_> = (20..30).map(|number| (number * 100, 100)).collect();
+    assert_eq!(fixture.dbt.slices(), expected);
+    let reasons = reasons(&fixture.log.only_row());
+    assert_eq!(reasons[0], "asked");
+    assert!(reasons[1..].iter().all(|why| why == "next_page"), "{reasons:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_beyond_the_end_of_a_list_is_read() {
+    let fixture = TestProvider::with(|_, request| numbers(request, 250, true));
+    let page = list(&fixture, 1, 1000).await.unwrap();
+    assert_eq!((page.results.len(), page.count), (250, 250));
+    assert_eq!(fixture.dbt.slices(), [(0, 100), (100, 100), (200, 50)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_past_the_end_is_empty_and_costs_one_exchange() {
+    let fixture = TestProvider::with(|_, request| numbers(request, 250, true));
+    let page = list(&fixture, 9, 1000).await.unwrap();
+    assert_eq!((page.results.len(), page.count), (0, 250));
+    assert_eq!(fixture.dbt.slices(), [(8000, 100)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn concurrent_exchanges_reach_and_never_exceed_the_limit() {
+    for concurrency in [1, 3, 8] {
+        let set = ProviderSettings {
+            gather_concurrency: concurrency,
+            ..settings()
+        };
+        let fixture = TestProvider::with_settings(set, 64, |_, request| {
+            numbers(request, 3000, true).after(Duration::from_millis(10))
+        });
+        let page = list(&fixture, 1, 3000).await.unwrap();
+        assert_eq!(page.results.len(), 3000);
+        assert_eq!(fixture.dbt.most_in_flight(), concurrency, "reaches the limit");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn entries_keep_their_order_when_pages_arrive_out_of_order() {
+    // Later pages answer faster.
+    let fixture = TestProvider::with(|number, request| {
+        let pause = Duration::from_millis(10 * (20 - number as u64));
+        numbers(request, 1000, true).after(pause)
+    });
+    let page = list(&fixture, 1, 1000).await.unwrap();
+    assert_eq!(ids(&page), (0..1000).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_moves_between_two_pages_is_listed_once() {
+    // An entry was inserted in front after the first page was read: every entry moved by one.
+    let fixture = TestProvider::with(|number, request| {
+        let (offset, limit) = slice(request);
+        let moved = u64::from(number > 1);
+        Reply::page(
+            (offset - moved..offset + limit - moved).map(u64::cast_signed),
+            Some(300),
+        )
+    });
+    let page = list(&fixture, 1, 300).await.unwrap();
+    assert_eq!(ids(&page), (0..299).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_failed_page_fails_the_list() {
+    let fixture = TestProvider::with(|_, request| match slice(request).0 {
+        700 => Reply::status(500),
+        _ => numbers(request, 1000, true),
+    });
+
+    let answer = list(&fixture, 1, 1000).await;
+
+    assert!(
+        matches!(answer, Err(ProviderError::Api(ApiError::UnexpectedStatus { .. }))),
+        "{answer:?}"
+    );
+    assert_eq!(fixture.log.only_row().outcome(), Some(Outcome::UnexpectedStatus));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_transient_failure_only_the_failed_page_is_retried() {
+    let failed = std::sync::atomic::AtomicBool::new(false);
+    let fixture = TestProvider::with(move |_, request| {
+        let first_time = || !failed.swap(true, std::sync::atomic::Ordering::Relaxed);
+        match slice(request).0 {
+            200 if first_time() => Reply::status(503),
+            _ => numbers(request, 400, true),
+        }
+    });
+
+    let page = list(&fixture, 1, 1000).await.unwrap();
+
+    assert_eq!(ids(&page), (0..400).collect::<Vec<_>>());
+    let mut slices = fixture.dbt.slices();
+    slices.sort_unstable();
+    assert_eq!(slices, [(0, 100), (100, 100), (200, 100), (200, 100), (300, 100)]);
+    assert_eq!(fixture.log.only_row().attempts(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_unknown_length_is_read_until_a_page_is_short() {
+    let fixture = TestProvider::with(|_, request| numbers(request, 250, false));
+    let page = list(&fixture, 1, 1000).await.unwrap();
+    assert_eq!((page.results.len(), page.count, page.next()), (250, 250, None));
+    assert_eq!(fixture.dbt.slices(), [(0, 100), (100, 100), (200, 100)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_page_of_a_list_of_unknown_length_has_a_next_page() {
+    let fixture = TestProvider::with(|_, request| numbers(request, 250, false));
+    let page = list(&fixture, 1, 200).await.unwrap();
+    assert_eq!((page.results.len(), page.next()), (200, PageQuery::new(2, 200)));
+    assert_eq!(
+        fixture.dbt.slices(),
+        [(0, 100), (100, 100)],
+        "nothing beyond the requested page"
+    );
+
+    let last = list(&fixture, 2, 200).await.unwrap();
+    assert_eq!((last.results.len(), last.count, last.next()), (50, 250, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_row_lists_the_first_twenty_exchanges_and_counts_all() {
+    let fixture = TestProvider::with(|_, request| numbers(request, 3000, true));
+    list(&fixture, 1, 3000).await.unwrap();
+    let row = fixture.log.only_row();
+    assert_eq!((row.attempts(), exchanges(&row).len()), (30, 20));
+}

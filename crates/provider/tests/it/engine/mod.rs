@@ -1,0 +1,11 @@
+//! What every operation shares: rows, retries, gathered pages, streamed answers.
+
+mod caller_gone;
+mod changes;
+mod gather;
+mod http_retries;
+mod new_runs;
+mod queue_full;
+mod reads;
+mod sent_once;
+mod streamed;

@@ -1,0 +1,5 @@
+//! Operations on runs.
+
+mod cancel;
+mod failure;
+mod retry;
