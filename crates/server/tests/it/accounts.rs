@@ -1,4 +1,4 @@
-//! The accounts that a key may use: the list, each read with its own credential, and one of them.
+//! The accounts that a key may use: listed, each read with its own credential, and a single one.
 
 use model::{CompanyId, Role};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use simulator::{Fault, acme, globex};
 
 use crate::support::{COMPANY, Setup, TestApp};
 
-/// Company 1 holds Acme's account and Globex's, in the other order than that of their ids.
+/// Company 1 has Globex's account and Acme's, not in the order of their ids.
 fn two_accounts() -> Setup {
     let mut setup = Setup::default();
     let globex = (COMPANY, globex::ACCOUNT_ID, globex::TOKEN.to_owned());
@@ -14,9 +14,9 @@ fn two_accounts() -> Setup {
     setup
 }
 
-/// Account and token of each request that dbt Cloud has seen since the last call.
-fn asked(app: &TestApp) -> Vec<(String, String)> {
-    let mut asked: Vec<_> = app
+/// Request line and token of each request to dbt Cloud since the last call.
+fn sent(app: &TestApp) -> Vec<(String, String)> {
+    let mut sent: Vec<_> = app
         .dbt
         .requests()
         .iter()
@@ -26,8 +26,8 @@ fn asked(app: &TestApp) -> Vec<(String, String)> {
         })
         .collect();
     app.dbt.clear_requests();
-    asked.sort();
-    asked
+    sent.sort();
+    sent
 }
 
 fn read(account: i64, token: &str) -> (String, String) {
@@ -35,7 +35,7 @@ fn read(account: i64, token: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn each_account_is_read_with_its_own_credential_and_all_of_it_is_one_row() {
+async fn each_account_is_read_with_its_own_credential_in_one_row() {
     let app = two_accounts().start().await;
     let answer = app.viewer().get("/accounts").await;
     assert_eq!(answer.ids(), [acme::ACCOUNT_ID, globex::ACCOUNT_ID], "by id");
@@ -46,7 +46,7 @@ async fn each_account_is_read_with_its_own_credential_and_all_of_it_is_one_row()
     );
     assert_eq!(list["results"][1]["name"], "Globex");
     assert_eq!(
-        asked(&app),
+        sent(&app),
         [
             read(acme::ACCOUNT_ID, acme::TOKEN),
             read(globex::ACCOUNT_ID, globex::TOKEN)
@@ -59,28 +59,28 @@ async fn each_account_is_read_with_its_own_credential_and_all_of_it_is_one_row()
     );
     assert_eq!((&row["account_id"], &row["credential"]), (&Value::Null, &Value::Null));
     let exchanges = row["exchanges"].as_array().unwrap();
-    let mut told: Vec<_> = exchanges
+    let mut accounts: Vec<_> = exchanges
         .iter()
         .map(|each| each["account_id"].as_i64().unwrap())
         .collect();
-    told.sort_unstable();
+    accounts.sort_unstable();
     assert_eq!(
-        told,
+        accounts,
         [acme::ACCOUNT_ID, globex::ACCOUNT_ID],
-        "each exchange says of which account"
+        "each exchange has its account"
     );
     assert!(exchanges.iter().all(|each| each["operation"] == "get_account"));
 }
 
 #[tokio::test]
-async fn a_page_of_accounts_asks_for_those_alone() {
+async fn a_page_of_accounts_reads_only_its_accounts() {
     let app = two_accounts().start().await;
     let first = app.viewer().get("/accounts?page_size=1").await;
     assert_eq!(
         (first.ids(), &first.json()["count"]),
         (vec![acme::ACCOUNT_ID], &json!(2))
     );
-    assert_eq!(asked(&app), [read(acme::ACCOUNT_ID, acme::TOKEN)]);
+    assert_eq!(sent(&app), [read(acme::ACCOUNT_ID, acme::TOKEN)]);
     let second = app.viewer().get(first.json()["next"].as_str().unwrap()).await;
     assert_eq!(
         (second.ids(), &second.json()["next"]),
@@ -92,21 +92,21 @@ async fn a_page_of_accounts_asks_for_those_alone() {
 }
 
 #[tokio::test]
-async fn a_key_with_a_list_of_accounts_sees_those() {
+async fn a_key_with_a_list_of_accounts_sees_only_those() {
     let app = two_accounts().start().await;
     let key = app.make_key(COMPANY, Role::Viewer).await;
     app.alter_key(&key, "accounts = '{70403103900002}'").await;
     let answer = app.with_key(&key).get("/accounts").await;
     assert_eq!(answer.ids(), [globex::ACCOUNT_ID]);
     let row = app.row_of(&answer).await;
-    assert_eq!(row["account_id"], globex::ACCOUNT_ID, "the only one is the row's own");
+    assert_eq!(row["account_id"], globex::ACCOUNT_ID, "the row has the only account");
     let other = app.with_key(&key).get(&format!("/accounts/{}", acme::ACCOUNT_ID)).await;
     other.problem(404, "not-found");
-    assert_eq!(asked(&app), [read(globex::ACCOUNT_ID, globex::TOKEN)]);
+    assert_eq!(sent(&app), [read(globex::ACCOUNT_ID, globex::TOKEN)]);
 }
 
 #[tokio::test]
-async fn a_company_sees_its_own_accounts_and_one_without_any_an_empty_list() {
+async fn a_company_sees_its_own_accounts_or_an_empty_list() {
     let mut setup = Setup::default();
     setup
         .accounts
@@ -125,13 +125,13 @@ async fn a_company_sees_its_own_accounts_and_one_without_any_an_empty_list() {
 }
 
 #[tokio::test]
-async fn a_named_credential_shows_its_account_alone_and_reads_it() {
+async fn a_named_credential_lists_only_its_account() {
     let app = two_accounts().start().await;
     let admin = app.caller(Role::Admin);
-    let order = json!({
+    let credential = json!({
         "name": "personal", "account_id": acme::ACCOUNT_ID, "token": acme::USER_TOKEN, "access_url": app.dbt.base_url(),
     });
-    admin.post("/credentials", &order).await.expect(201);
+    admin.post("/credentials", &credential).await.expect(201);
     assert_eq!(
         app.viewer().get("/accounts").await.ids().len(),
         2,
@@ -144,14 +144,14 @@ async fn a_named_credential_shows_its_account_alone_and_reads_it() {
         let by_header = app.viewer().send(request.header("X-Dbt-Credential", "personal")).await;
         assert_eq!(by_query.expect(200), by_header.expect(200));
         assert_eq!(
-            asked(&app),
+            sent(&app),
             [
                 read(acme::ACCOUNT_ID, acme::USER_TOKEN),
                 read(acme::ACCOUNT_ID, acme::USER_TOKEN)
             ]
         );
     }
-    let unknown = app.viewer().get("/accounts?credential=nobodys").await;
+    let unknown = app.viewer().get("/accounts?credential=unknown").await;
     unknown.problem(404, "not-found");
     assert_eq!(app.row_of(&unknown).await["outcome"], "refused");
     let other = format!("/accounts/{}?credential=personal", globex::ACCOUNT_ID);
@@ -159,21 +159,21 @@ async fn a_named_credential_shows_its_account_alone_and_reads_it() {
 }
 
 #[tokio::test]
-async fn one_account_that_fails_fails_the_list_and_is_named() {
+async fn a_failed_account_fails_the_list_and_is_named() {
     let app = two_accounts().start().await;
-    let place = format!("/api/v2/accounts/{}/", globex::ACCOUNT_ID);
-    for (status, answered, kind, outcome) in [
+    let path = format!("/api/v2/accounts/{}/", globex::ACCOUNT_ID);
+    for (status, expected, kind, outcome) in [
         (401, 502, "dbt-credentials-refused", "credentials"),
         (404, 502, "dbt-credentials-refused", "credentials"),
         (500, 502, "dbt-unavailable", "unexpected_status"),
         (429, 429, "rate-limit", "too_many_requests"),
     ] {
         app.dbt.clear_faults();
-        app.dbt.add_fault(Fault::on("GET", &place).status(status));
+        app.dbt.add_fault(Fault::on("GET", &path).status(status));
         let answer = app.viewer().get("/accounts").await;
-        answer.problem(answered, kind);
-        let told = format!("Account {}: dbt Cloud", globex::ACCOUNT_ID);
-        assert!(answer.detail().starts_with(&told), "{}", answer.detail());
+        answer.problem(expected, kind);
+        let start = format!("Account {}: dbt Cloud", globex::ACCOUNT_ID);
+        assert!(answer.detail().starts_with(&start), "{}", answer.detail());
         let row = app.row_of(&answer).await;
         assert_eq!(row["outcome"], outcome, "{row:#}");
         let error = row["error"].as_str().unwrap();
@@ -193,9 +193,9 @@ async fn one_account_is_read_by_its_id() {
         (&account["id"], &account["state"]),
         (&json!(acme::ACCOUNT_ID), &json!(1))
     );
-    assert_eq!(asked(&app), [read(acme::ACCOUNT_ID, acme::TOKEN)]);
+    assert_eq!(sent(&app), [read(acme::ACCOUNT_ID, acme::TOKEN)]);
     let listed = app.viewer().get("/accounts").await.expect(200);
-    assert_eq!(listed["results"][0], account, "the list has the same view");
+    assert_eq!(listed["results"][0], account, "the list has the same fields");
     let row = app.row_of(&answer).await;
     assert_eq!(
         (&row["request_type"], &row["account_id"]),
@@ -206,7 +206,7 @@ async fn one_account_is_read_by_its_id() {
 }
 
 #[tokio::test]
-async fn a_parameter_that_does_not_exist_is_answered_with_those_that_do() {
+async fn an_unknown_parameter_is_refused_with_the_valid_ones() {
     let app = TestApp::start().await;
     let answer = app.viewer().get("/accounts?account_id=1").await;
     answer.problem(400, "invalid-request");

@@ -1,4 +1,4 @@
-//! Callers' keys by API: made, listed, limited and revoked; what a key may not do is not in a key that it makes.
+//! Keys: created, listed, limited and revoked; a new key has no more rights than the key that creates it.
 
 use chrono::TimeDelta;
 use model::{Clock as _, RequestType, Role};
@@ -12,16 +12,16 @@ fn admin(app: &TestApp) -> Caller<'_> {
     app.caller(Role::Admin)
 }
 
-/// Makes a key, and says what was answered.
-async fn make(caller: &Caller<'_>, order: &Value) -> Value {
-    caller.post("/api-keys", order).await.expect(201)
+/// Creates a key and returns the answer.
+async fn create(caller: &Caller<'_>, key: &Value) -> Value {
+    caller.post("/api-keys", key).await.expect(201)
 }
 
-fn text(made: &Value) -> &str {
-    made["key"].as_str().unwrap()
+fn text(key: &Value) -> &str {
+    key["key"].as_str().unwrap()
 }
 
-/// Company 1 holds both accounts.
+/// Company 1 has both accounts.
 async fn two_accounts() -> TestApp {
     let mut setup = Setup::default();
     setup
@@ -38,17 +38,17 @@ fn refused_field(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn a_key_is_told_once_and_opens_what_its_role_may() {
+async fn a_key_is_shown_once_and_has_the_rights_of_its_role() {
     let app = TestApp::start().await;
     let answer = admin(&app)
         .post("/api-keys", &json!({"name": "orders frontend", "role": "viewer"}))
         .await;
-    let mut made = answer.expect(201);
-    let location = format!("/api-keys/{}", made["id"]);
+    let mut created = answer.expect(201);
+    let location = format!("/api-keys/{}", created["id"]);
     assert_eq!(answer.header(LOCATION), Some(location.as_str()));
-    let key = made.as_object_mut().unwrap().remove("key").unwrap();
+    let key = created.as_object_mut().unwrap().remove("key").unwrap();
     let key = key.as_str().unwrap();
-    let prefix = made["prefix"].as_str().unwrap();
+    let prefix = created["prefix"].as_str().unwrap();
     assert!(
         key.starts_with(&format!("{prefix}_")) && prefix.starts_with("dgw_"),
         "{prefix}"
@@ -62,53 +62,57 @@ async fn a_key_is_told_once_and_opens_what_its_role_may() {
         ("revoked_at", Value::Null),
         ("last_used_at", Value::Null),
     ] {
-        assert_eq!(made[field], value, "{field}");
+        assert_eq!(created[field], value, "{field}");
     }
 
     let got = admin(&app).get(&location).await;
-    assert_eq!(got.expect(200), made);
+    assert_eq!(got.expect(200), created);
     let list = admin(&app).get("/api-keys").await;
     let results = list.expect(200)["results"].as_array().unwrap().clone();
     assert_eq!(results.len(), 4, "one of each role is there from the start");
-    assert_eq!(results.last(), Some(&made));
-    assert!(!got.text.contains(key) && !list.text.contains(key), "told once");
+    assert_eq!(results.last(), Some(&created));
+    assert!(!got.text.contains(key) && !list.text.contains(key), "shown once");
 
     assert_eq!(app.with_key(key).get("/projects").await.status, 200);
     app.with_key(key).get("/api-keys").await.problem(403, "forbidden");
 }
 
 #[tokio::test]
-async fn a_key_limited_to_accounts_makes_no_key_for_others() {
+async fn a_key_limited_to_accounts_creates_no_key_for_others() {
     let app = two_accounts().await;
     let limited = json!({"name": "limited", "role": "admin", "accounts": [globex::ACCOUNT_ID]});
-    let limited = make(&admin(&app), &limited).await;
+    let limited = create(&admin(&app), &limited).await;
     let limited = app.with_key(text(&limited));
 
-    for order in [
+    for body in [
         json!({"name": "x", "role": "viewer", "accounts": [acme::ACCOUNT_ID]}),
         json!({"name": "x", "role": "viewer", "accounts": [globex::ACCOUNT_ID, acme::ACCOUNT_ID]}),
         json!({"name": "x", "role": "viewer", "default_account_id": acme::ACCOUNT_ID}),
     ] {
-        let answer = limited.post("/api-keys", &order).await;
+        let answer = limited.post("/api-keys", &body).await;
         answer.problem(404, "not-found");
         let row = app.row_of(&answer).await;
-        let told = (&row["request_type"], &row["outcome"], &row["account_id"]);
+        let logged = (&row["request_type"], &row["outcome"], &row["account_id"]);
         assert_eq!(
-            told,
+            logged,
             (&json!("create_api_key"), &json!("refused"), &json!(acme::ACCOUNT_ID)),
-            "{order}"
+            "{body}"
         );
     }
-    let heir = make(&limited, &json!({"name": "heir", "role": "viewer"})).await;
-    assert_eq!(heir["accounts"], json!([globex::ACCOUNT_ID]), "not more than its maker");
+    let inherited = create(&limited, &json!({"name": "inherited", "role": "viewer"})).await;
     assert_eq!(
-        app.with_key(text(&heir)).get("/projects").await.ids(),
+        inherited["accounts"],
+        json!([globex::ACCOUNT_ID]),
+        "the limit is inherited"
+    );
+    assert_eq!(
+        app.with_key(text(&inherited)).get("/projects").await.ids(),
         [globex::PROJECT_ID]
     );
 
-    // Nor does it see or make a credential of another account.
-    let order = json!({"name": "x", "account_id": acme::ACCOUNT_ID, "token": "dbtc_1"});
-    limited.post("/credentials", &order).await.problem(404, "not-found");
+    // It neither sees nor creates credentials of other accounts.
+    let body = json!({"name": "x", "account_id": acme::ACCOUNT_ID, "token": "dbtc_1"});
+    limited.post("/credentials", &body).await.problem(404, "not-found");
     let seen = limited.get("/credentials").await.expect(200);
     assert_eq!(seen["count"], 1);
     assert_eq!(seen["results"][0]["account_id"], globex::ACCOUNT_ID);
@@ -117,14 +121,14 @@ async fn a_key_limited_to_accounts_makes_no_key_for_others() {
 #[tokio::test]
 async fn a_key_limited_to_accounts_reaches_no_other() {
     let app = two_accounts().await;
-    let order = json!({"name": "x", "role": "operator", "accounts": [acme::ACCOUNT_ID]});
-    let made = make(&admin(&app), &order).await;
-    assert_eq!(made["accounts"], json!([acme::ACCOUNT_ID]));
-    let caller = app.with_key(text(&made));
+    let body = json!({"name": "x", "role": "operator", "accounts": [acme::ACCOUNT_ID]});
+    let created = create(&admin(&app), &body).await;
+    assert_eq!(created["accounts"], json!([acme::ACCOUNT_ID]));
+    let caller = app.with_key(text(&created));
     assert_eq!(
         caller.get("/projects").await.ids().len(),
         acme::ACTIVE_PROJECTS,
-        "the only one is clear"
+        "the only account is used"
     );
     let globex_account = globex::ACCOUNT_ID;
     let run = format!("/jobs/{}/runs?account_id={globex_account}", globex::JOB_ID);
@@ -141,25 +145,25 @@ async fn a_key_limited_to_accounts_reaches_no_other() {
 }
 
 #[tokio::test]
-async fn a_keys_default_account_answers_where_none_is_named() {
+async fn the_default_account_of_a_new_key_is_used_if_none_is_named() {
     let app = two_accounts().await;
-    let order = json!({
+    let body = json!({
         "name": "x", "role": "viewer", "accounts": [acme::ACCOUNT_ID, globex::ACCOUNT_ID],
         "default_account_id": globex::ACCOUNT_ID,
     });
-    let made = make(&admin(&app), &order).await;
-    assert_eq!(made["default_account_id"], globex::ACCOUNT_ID);
+    let created = create(&admin(&app), &body).await;
+    assert_eq!(created["default_account_id"], globex::ACCOUNT_ID);
     assert_eq!(
-        app.with_key(text(&made)).get("/projects").await.ids(),
+        app.with_key(text(&created)).get("/projects").await.ids(),
         [globex::PROJECT_ID]
     );
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_is_not_made() {
+async fn invalid_keys_are_not_created() {
     let app = TestApp::start().await;
     let past = app.clock.now() - TimeDelta::seconds(1);
-    for (field, order) in [
+    for (field, body) in [
         ("name", json!({"name": "", "role": "viewer"})),
         ("name", json!({"name": "x".repeat(201), "role": "viewer"})),
         ("name", json!({"name": "a\u{0}b", "role": "viewer"})),
@@ -185,10 +189,10 @@ async fn a_key_that_cannot_be_is_not_made() {
             json!({"name": "x", "role": "viewer", "expires_at": app.clock.now()}),
         ),
     ] {
-        let refused = admin(&app).post("/api-keys", &order).await;
-        assert_eq!(refused_field(&refused), field, "{order}");
+        let refused = admin(&app).post("/api-keys", &body).await;
+        assert_eq!(refused_field(&refused), field, "{body}");
     }
-    for order in [
+    for body in [
         json!({"name": "x"}),
         json!({"name": "x", "role": "root"}),
         json!({"name": "x", "role": "viewer", "expires_at": "soon"}),
@@ -197,7 +201,7 @@ async fn a_key_that_cannot_be_is_not_made() {
         json!({"name": "x", "role": "viewer", "key": "dgw_mine"}),
     ] {
         admin(&app)
-            .post("/api-keys", &order)
+            .post("/api-keys", &body)
             .await
             .problem(400, "invalid-request");
     }
@@ -205,11 +209,11 @@ async fn a_key_that_cannot_be_is_not_made() {
 }
 
 #[tokio::test]
-async fn a_key_ends_when_it_was_told_to() {
+async fn a_key_expires_on_time() {
     let app = TestApp::start().await;
     let end = app.clock.now() + TimeDelta::minutes(5);
-    let made = make(&admin(&app), &json!({"name": "x", "role": "viewer", "expires_at": end})).await;
-    let caller = app.with_key(text(&made));
+    let created = create(&admin(&app), &json!({"name": "x", "role": "viewer", "expires_at": end})).await;
+    let caller = app.with_key(text(&created));
     assert_eq!(caller.get("/projects").await.status, 200);
     app.clock.advance(TimeDelta::seconds(299));
     assert_eq!(caller.get("/projects").await.status, 200);
@@ -218,23 +222,23 @@ async fn a_key_ends_when_it_was_told_to() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_is_refused_by_this_process_at_once() {
+async fn a_revoked_key_is_refused_immediately_by_the_same_process() {
     let app = TestApp::start().await;
-    let made = make(&admin(&app), &json!({"name": "x", "role": "operator"})).await;
-    let caller = app.with_key(text(&made));
+    let created = create(&admin(&app), &json!({"name": "x", "role": "operator"})).await;
+    let caller = app.with_key(text(&created));
     assert_eq!(
         caller.get("/projects").await.status,
         200,
-        "it is believed for a while from here on"
+        "the key is cached from here on"
     );
-    let path = format!("/api-keys/{}", made["id"]);
-    let gone = admin(&app).delete(&path).await;
-    assert_eq!((gone.status.as_u16(), gone.text.as_str()), (204, ""));
+    let path = format!("/api-keys/{}", created["id"]);
+    let revoked = admin(&app).delete(&path).await;
+    assert_eq!((revoked.status.as_u16(), revoked.text.as_str()), (204, ""));
     caller.get("/projects").await.problem(401, "unauthenticated");
 
     let shown = admin(&app).get(&path).await.expect(200);
     assert!(shown["revoked_at"].is_string(), "still listed: {shown:#}");
-    assert_eq!(admin(&app).delete(&path).await.status, 204, "again is fine");
+    assert_eq!(admin(&app).delete(&path).await.status, 204, "revoking is idempotent");
     assert_eq!(
         admin(&app).get(&path).await.expect(200)["revoked_at"],
         shown["revoked_at"]
@@ -249,16 +253,16 @@ async fn a_revoked_key_is_refused_by_this_process_at_once() {
 }
 
 #[tokio::test]
-async fn the_last_use_of_a_key_is_known_to_the_minute() {
+async fn the_last_use_of_a_key_is_recorded_to_the_minute() {
     let app = TestApp::start().await;
-    let made = make(&admin(&app), &json!({"name": "x", "role": "viewer"})).await;
-    let path = format!("/api-keys/{}", made["id"]);
+    let created = create(&admin(&app), &json!({"name": "x", "role": "viewer"})).await;
+    let path = format!("/api-keys/{}", created["id"]);
     let last_used = async || admin(&app).get(&path).await.expect(200)["last_used_at"].clone();
     app.clock.advance(TimeDelta::seconds(100));
     app.clients.record_key_use().await.unwrap();
-    assert_eq!(last_used().await, Value::Null, "made, not used");
+    assert_eq!(last_used().await, Value::Null, "created, not used");
 
-    assert_eq!(app.with_key(text(&made)).get("/projects").await.status, 200);
+    assert_eq!(app.with_key(text(&created)).get("/projects").await.status, 200);
     assert_eq!(last_used().await, Value::Null, "written in the background");
     app.clients.record_key_use().await.unwrap();
     assert_eq!(last_used().await, "2026-01-15T09:01:00Z");
@@ -269,17 +273,17 @@ async fn the_last_use_of_a_key_is_known_to_the_minute() {
 }
 
 #[tokio::test]
-async fn making_and_revoking_are_one_row_each_without_the_key() {
+async fn creating_and_revoking_a_key_have_one_row_each_without_the_key() {
     let app = TestApp::start().await;
-    let order = json!({"name": "for the books", "role": "operator", "accounts": [acme::ACCOUNT_ID]});
-    let made = admin(&app).post("/api-keys", &order).await;
-    let key = made.expect(201);
+    let body = json!({"name": "logged", "role": "operator", "accounts": [acme::ACCOUNT_ID]});
+    let created = admin(&app).post("/api-keys", &body).await;
+    let key = created.expect(201);
     let revoked = admin(&app).delete(&format!("/api-keys/{}", key["id"])).await;
     let rows = app.rows().await;
     assert_eq!(rows.len(), 2);
     let secret = text(&key).rsplit('_').next().unwrap();
     for (answer, request_type) in [
-        (&made, RequestType::CreateApiKey),
+        (&created, RequestType::CreateApiKey),
         (&revoked, RequestType::RevokeApiKey),
     ] {
         let row = app.row_of(answer).await;
@@ -288,21 +292,21 @@ async fn making_and_revoking_are_one_row_each_without_the_key() {
         assert_eq!(row["args"]["api_key_id"], key["id"]);
         assert!(
             row["api_key_id"].is_number() && row["api_key_id"] != key["id"],
-            "who did it: {row:#}"
+            "the key that did it: {row:#}"
         );
         assert!(!row.to_string().contains(secret));
     }
 }
 
 #[tokio::test]
-async fn who_is_no_admin_is_refused_with_a_row_on_every_route_for_admins() {
+async fn admin_operations_refuse_other_roles_with_a_row() {
     let app = TestApp::start().await;
     let mut refusals = 0;
     for operation in crate::support::operations() {
         let Some(request_type) = operation.request_type().filter(|each| each.needs() == Role::Admin) else {
             continue;
         };
-        // Whether or not there is such a thing: nothing is learnt about that.
+        // The refusal is the same whether these exist or not.
         let names = crate::support::Names {
             account: acme::ACCOUNT_ID,
             project: 1,
@@ -310,7 +314,7 @@ async fn who_is_no_admin_is_refused_with_a_row_on_every_route_for_admins() {
             run: 1,
             going_run: 1,
             failed_run: 1,
-            credential: "nobody".to_owned(),
+            credential: "unknown".to_owned(),
             api_key: 4711,
             request_uuid: String::new(),
             free_name: "new".to_owned(),

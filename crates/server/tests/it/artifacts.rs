@@ -1,4 +1,4 @@
-//! Artifacts: listed, downloaded whole and in parts, streamed, and what their rows say.
+//! Artifacts: listed, downloaded completely or in ranges, streamed, and logged.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn with_header(caller: &Caller<'_>, path: &str, header: (reqwest::header::
 }
 
 #[tokio::test]
-async fn a_runs_artifacts_are_listed_also_when_dbt_answers_null() {
+async fn artifacts_of_a_run_are_listed_and_null_is_an_empty_list() {
     let app = TestApp::start().await;
     let path = format!("/runs/{}/artifacts", acme::SUCCEEDED_RUN_ID);
     let listed = app.viewer().get(&path).await;
@@ -46,7 +46,7 @@ async fn a_runs_artifacts_are_listed_also_when_dbt_answers_null() {
 }
 
 #[tokio::test]
-async fn a_file_comes_as_dbt_sends_it_and_its_row_is_closed_after_the_last_byte() {
+async fn a_file_is_passed_on_unchanged_and_its_row_is_closed_after_the_last_byte() {
     let app = TestApp::start().await;
     let answer = app.viewer().get(&of_run("simulated/1MiB.bin")).await;
     assert_eq!(
@@ -74,7 +74,7 @@ async fn a_file_comes_as_dbt_sends_it_and_its_row_is_closed_after_the_last_byte(
 }
 
 #[tokio::test]
-async fn step_chooses_whose_results_come() {
+async fn step_selects_the_step_of_the_artifact() {
     let app = TestApp::start().await;
     let path = format!("/jobs/{}/runs", acme::DOCS_JOB_ID);
     let run = app.operator().post(&path, &json!({"cause": "x"})).await.expect(201);
@@ -96,15 +96,15 @@ async fn step_chooses_whose_results_come() {
 }
 
 #[tokio::test]
-async fn step_results_is_the_last_step_that_built() {
+async fn step_results_selects_the_last_build_step() {
     let app = TestApp::start().await;
     let results = format!("/runs/{}/artifacts/run_results.json?step=results", acme::DOCS_RUN_ID);
     let built = app.viewer().get(&results).await;
     assert_eq!(built.expect(200)["args"]["which"], "build");
     let row = app.closed_row(&built.request_uuid()).await;
     assert_eq!((&row["attempts"], &row["args"]["step"]), (&json!(2), &json!("results")));
-    let why = |place: usize| row["exchanges"][place]["why"].as_str().unwrap();
-    assert_eq!((why(0), why(1)), ("look_up", "asked"));
+    let reason = |index: usize| row["exchanges"][index]["why"].as_str().unwrap();
+    assert_eq!((reason(0), reason(1)), ("look_up", "asked"));
     let target = app.dbt.requests().last().unwrap().target.clone();
     assert!(target.ends_with("/artifacts/run_results.json?step=4"), "{target}");
 
@@ -120,7 +120,7 @@ async fn step_results_is_the_last_step_that_built() {
 }
 
 #[tokio::test]
-async fn a_command_is_known_by_its_subcommand_wherever_that_stands() {
+async fn a_command_is_recognised_by_its_subcommand_at_any_position() {
     let app = TestApp::start().await;
     let commands = json!([
         "dbt --warn-error --log-level debug seed",
@@ -128,9 +128,9 @@ async fn a_command_is_known_by_its_subcommand_wherever_that_stands() {
         "dbt run-operation run",
         "dbt ls -s test"
     ]);
-    let order = json!({"cause": "x", "steps_override": commands, "generate_docs_override": true});
+    let body = json!({"cause": "x", "steps_override": commands, "generate_docs_override": true});
     let path = format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID);
-    let run = app.operator().post(&path, &order).await.expect(201);
+    let run = app.operator().post(&path, &body).await.expect(201);
     app.dbt.advance(Duration::from_hours(1));
     let path = format!("/runs/{}/artifacts/run_results.json?step=results", run["id"]);
     app.viewer().get(&path).await.expect(200);
@@ -139,11 +139,11 @@ async fn a_command_is_known_by_its_subcommand_wherever_that_stands() {
 }
 
 #[tokio::test]
-async fn step_of_a_job_is_of_its_latest_run_that_ended_by_itself() {
+async fn step_of_a_job_applies_to_its_latest_run_that_succeeded_or_failed() {
     let app = TestApp::start().await;
     let path = format!("/jobs/{}/artifacts/run_results.json", acme::DOCS_JOB_ID);
     assert_eq!(app.viewer().get(&path).await.expect(200)["args"]["which"], "generate");
-    // A run that goes on is passed over.
+    // A running run is skipped.
     let trigger = format!("/jobs/{}/runs", acme::DOCS_JOB_ID);
     app.operator().post(&trigger, &json!({"cause": "x"})).await.expect(201);
     for (step, which, attempts) in [("results", "build", 3), ("5", "generate", 2)] {
@@ -162,12 +162,12 @@ async fn step_of_a_job_is_of_its_latest_run_that_ended_by_itself() {
 }
 
 #[tokio::test]
-async fn where_nothing_was_built_step_results_is_not_found() {
+async fn step_results_without_a_build_step_is_not_found() {
     let app = TestApp::start().await;
     let path = format!("/jobs/{}/runs", acme::BROKEN_JOB_ID);
     let run = app.operator().post(&path, &json!({"cause": "x"})).await.expect(201);
     app.dbt.advance(Duration::from_mins(5));
-    for (path, said) in [
+    for (path, detail) in [
         (
             format!("/runs/{}/artifacts/run_results.json", run["id"]),
             format!("No step of run {} has built anything", run["id"]),
@@ -187,7 +187,7 @@ async fn where_nothing_was_built_step_results_is_not_found() {
     ] {
         let answer = app.viewer().get(&format!("{path}?step=results")).await;
         let problem = answer.problem(404, "no-results");
-        assert!(problem["detail"].as_str().unwrap().starts_with(&said), "{problem:#}");
+        assert!(problem["detail"].as_str().unwrap().starts_with(&detail), "{problem:#}");
         let row = app.row_of(&answer).await;
         assert_eq!(
             (&row["outcome"], &row["status_code"]),
@@ -202,7 +202,7 @@ async fn where_nothing_was_built_step_results_is_not_found() {
 }
 
 #[tokio::test]
-async fn parts_and_conditions_are_dbts_to_answer() {
+async fn ranges_and_conditions_are_answered_by_dbt() {
     let app = TestApp::start().await;
     let file = of_run("simulated/1MiB.bin");
     let viewer = app.viewer();
@@ -224,7 +224,7 @@ async fn parts_and_conditions_are_dbts_to_answer() {
 }
 
 #[tokio::test]
-async fn only_what_concerns_the_file_is_sent_to_dbt() {
+async fn only_headers_about_the_file_are_sent_to_dbt() {
     let app = TestApp::start().await;
     let viewer = app.viewer();
     let request = viewer
@@ -247,7 +247,7 @@ async fn only_what_concerns_the_file_is_sent_to_dbt() {
     let sent = app.dbt.requests()[1].headers.clone();
     assert!(
         sent.iter().all(|(name, _)| name != "accept-encoding"),
-        "nothing is asked for compressed that the caller did not ask for"
+        "the gateway adds no accept-encoding"
     );
 }
 
@@ -271,9 +271,9 @@ async fn the_latest_artifact_of_a_job_is_found() {
 #[case::backslash("a%5Cb")]
 #[case::control("a%0Ab")]
 #[tokio::test]
-async fn a_path_that_could_lead_elsewhere_is_refused(#[case] path: &str) {
+async fn an_ambiguous_path_is_refused(#[case] path: &str) {
     let app = TestApp::start().await;
-    // reqwest folds dots, so they have to come by a raw socket.
+    // reqwest normalises dots, so a raw socket is needed.
     let answer = raw_get(&app, &of_run(path)).await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     assert!(app.dbt.requests().is_empty(), "dbt Cloud was contacted");
@@ -294,7 +294,7 @@ async fn raw_get(app: &TestApp, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn odd_names_reach_dbt_as_they_are_meant() {
+async fn unusual_file_names_are_encoded_correctly() {
     let app = TestApp::start().await;
     app.viewer()
         .get(&of_run("compiled/a%20b%3F%23%25ö.sql"))
@@ -308,7 +308,7 @@ async fn odd_names_reach_dbt_as_they_are_meant() {
 }
 
 #[tokio::test]
-async fn a_missing_file_and_a_failing_dbt_are_problems_with_whole_rows() {
+async fn a_missing_file_and_a_failing_dbt_are_problems_with_closed_rows() {
     let app = TestApp::start().await;
     let missing = app.viewer().get(&of_run("no_such.json")).await;
     missing.problem(404, "not-found");
@@ -325,7 +325,7 @@ async fn a_missing_file_and_a_failing_dbt_are_problems_with_whole_rows() {
 }
 
 #[tokio::test]
-async fn where_dbt_breaks_off_the_callers_connection_does_too() {
+async fn an_interrupted_download_aborts_the_connection_of_the_caller() {
     let app = TestApp::start().await;
     let keep_bytes = Some(300_000);
     app.dbt
@@ -333,7 +333,7 @@ async fn where_dbt_breaks_off_the_callers_connection_does_too() {
     let viewer = app.viewer();
     let request = viewer.request(Method::GET, &of_run("simulated/1MiB.bin"));
     let response = request.send().await.unwrap();
-    assert_eq!(response.status(), 200, "it had begun well");
+    assert_eq!(response.status(), 200, "the answer starts as a success");
     let name = response.headers()["x-request-id"].to_str().unwrap().to_owned();
     let error = response.bytes().await.unwrap_err();
     assert!(error.is_body() || error.is_decode() || error.is_request(), "{error:?}");
@@ -344,7 +344,7 @@ async fn where_dbt_breaks_off_the_callers_connection_does_too() {
 }
 
 #[tokio::test]
-async fn a_caller_that_hangs_up_stops_the_download() {
+async fn a_caller_that_disconnects_stops_the_download() {
     let app = TestApp::start().await;
     let viewer = app.viewer();
     let request = viewer.request(Method::GET, &of_run("simulated/1GiB.bin"));
@@ -360,11 +360,12 @@ async fn a_caller_that_hangs_up_stops_the_download() {
 }
 
 #[tokio::test]
-async fn several_files_come_at_once() {
+async fn several_files_are_streamed_concurrently() {
     let app = TestApp::start().await;
     let viewer = app.viewer();
-    let asked = (1..=8).map(|size| viewer.request(Method::GET, &of_run(&format!("simulated/{size}MiB.bin"))));
-    let got = join_all(asked.map(async |request| request.send().await.unwrap().bytes().await.unwrap().len())).await;
+    let requests = (1..=8).map(|size| viewer.request(Method::GET, &of_run(&format!("simulated/{size}MiB.bin"))));
+    let sizes =
+        join_all(requests.map(async |request| request.send().await.unwrap().bytes().await.unwrap().len())).await;
     let expected: Vec<usize> = (1..=8).map(|size| size << 20).collect();
-    assert_eq!(got, expected);
+    assert_eq!(sizes, expected);
 }

@@ -1,4 +1,4 @@
-//! Who may ask: the key and its forms, roles, read-only mode; and routes and methods that do not exist.
+//! Keys and their forms, roles, read-only mode; unknown routes and wrong methods.
 
 use chrono::TimeDelta;
 use model::Role;
@@ -14,7 +14,7 @@ fn trigger() -> String {
 }
 
 #[tokio::test]
-async fn a_key_is_taken_with_either_scheme_in_any_case() {
+async fn a_key_is_accepted_with_either_scheme_in_any_case() {
     let app = TestApp::start().await;
     let key = app.key(Role::Viewer);
     for scheme in ["Bearer", "bearer", "BEARER", "Token", "token", "tOKEN"] {
@@ -28,17 +28,17 @@ async fn a_key_is_taken_with_either_scheme_in_any_case() {
 }
 
 #[tokio::test]
-async fn whoever_has_no_valid_key_gets_401_and_no_row() {
+async fn a_request_without_a_valid_key_is_a_401_without_a_row() {
     let app = TestApp::start().await;
     let key = app.key(Role::Admin);
     let mangled = key.replace("dgw_", "dgw-");
     let last = if key.ends_with('0') { '1' } else { '0' };
     let almost = format!("{}{last}", &key[..key.len() - 1]);
     let stranger = app.stranger();
-    let ask = || stranger.request(Method::GET, "/projects");
-    let with = |value: &str| ask().header(AUTHORIZATION, value);
+    let list = || stranger.request(Method::GET, "/projects");
+    let with = |value: &str| list().header(AUTHORIZATION, value);
     let requests = [
-        ("no header", ask()),
+        ("no header", list()),
         ("no scheme", with(key)),
         ("no key", with("Bearer")),
         ("an empty key", with("Bearer ")),
@@ -49,7 +49,7 @@ async fn whoever_has_no_valid_key_gets_401_and_no_row() {
             "two headers",
             with(&format!("Bearer {key}")).header(AUTHORIZATION, format!("Token {key}")),
         ),
-        ("garbage", ask().header(AUTHORIZATION, &b"Bearer \xff\xfe"[..])),
+        ("garbage", list().header(AUTHORIZATION, &b"Bearer \xff\xfe"[..])),
         ("a mangled key", with(&format!("Bearer {mangled}"))),
         ("a key in upper case", with(&format!("Bearer {}", key.to_uppercase()))),
         ("almost a key", with(&format!("Bearer {almost}"))),
@@ -74,7 +74,7 @@ async fn whoever_has_no_valid_key_gets_401_and_no_row() {
 }
 
 #[tokio::test]
-async fn a_revoked_or_expired_key_opens_nothing() {
+async fn a_revoked_or_expired_key_is_refused() {
     let app = TestApp::start().await;
     let revoked = app.make_key(crate::support::COMPANY, Role::Admin).await;
     app.alter_key(&revoked, "revoked_at = now()").await;
@@ -94,7 +94,7 @@ async fn a_revoked_or_expired_key_opens_nothing() {
 }
 
 #[tokio::test]
-async fn each_role_may_do_what_it_is_for() {
+async fn viewers_read_and_operators_and_admins_trigger() {
     let app = TestApp::start().await;
     for role in Role::ALL {
         assert_eq!(app.caller(role).get("/projects").await.status, 200, "{role}");
@@ -113,7 +113,7 @@ async fn each_role_may_do_what_it_is_for() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_only_reads_refuses_changes_of_everybody() {
+async fn a_read_only_gateway_refuses_changes_of_admins_too() {
     let app = Setup {
         read_only: true,
         ..Setup::default()
@@ -149,7 +149,7 @@ async fn head_is_get_without_the_body() {
 }
 
 #[tokio::test]
-async fn a_route_that_does_not_exist_is_a_problem_whoever_asks() {
+async fn an_unknown_route_is_a_404_with_and_without_a_key() {
     let app = TestApp::start().await;
     for path in [
         "/nothing",
@@ -170,7 +170,7 @@ async fn a_route_that_does_not_exist_is_a_problem_whoever_asks() {
 }
 
 #[tokio::test]
-async fn a_method_that_a_route_does_not_have_is_answered_with_those_it_has() {
+async fn a_wrong_method_is_a_405_with_the_allowed_ones() {
     let app = TestApp::start().await;
     let one_job = trigger();
     for (method, path, allowed) in [

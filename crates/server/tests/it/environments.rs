@@ -1,4 +1,4 @@
-//! Environments: the list of a project and of an account, their filters, and one environment.
+//! Environments: lists of a project and of an account, filters, and a single one.
 
 use serde_json::{Value, json};
 use simulator::acme;
@@ -10,7 +10,7 @@ fn names(list: &Value) -> Vec<&str> {
     results.iter().map(|each| each["name"].as_str().unwrap()).collect()
 }
 
-/// Path and query of the only request that dbt Cloud has seen since the last call, below the account.
+/// Path and query below the account of the only request to dbt Cloud since the last call.
 fn only_request(app: &TestApp) -> String {
     let requests = app.dbt.requests();
     assert_eq!(requests.len(), 1, "{requests:#?}");
@@ -20,13 +20,13 @@ fn only_request(app: &TestApp) -> String {
 }
 
 #[tokio::test]
-async fn one_project_is_listed_by_version_3_and_all_else_by_version_2() {
+async fn environments_of_one_project_are_listed_by_v3_and_all_others_by_v2() {
     let app = TestApp::start().await;
     let (one, other) = (acme::PROJECT_ID, acme::FINANCE_PROJECT_ID);
     let page = "limit=100&offset=0";
-    let of = |query: String| format!("/environments?{query}");
+    let list = |query: String| format!("/environments?{query}");
 
-    let of_one = app.viewer().get(&of(format!("project_id={one}"))).await.expect(200);
+    let of_one = app.viewer().get(&list(format!("project_id={one}"))).await.expect(200);
     assert_eq!(only_request(&app), format!("v3/projects/{one}/environments/?{page}"));
     assert!(
         of_one["results"]
@@ -39,7 +39,7 @@ async fn one_project_is_listed_by_version_3_and_all_else_by_version_2() {
 
     let of_both = app
         .viewer()
-        .get(&of(format!("project_id={one},{other}")))
+        .get(&list(format!("project_id={one},{other}")))
         .await
         .expect(200);
     assert_eq!(
@@ -53,7 +53,7 @@ async fn one_project_is_listed_by_version_3_and_all_else_by_version_2() {
 }
 
 #[tokio::test]
-async fn every_filter_finds_the_same_by_either_version() {
+async fn every_filter_has_the_same_results_in_v2_and_v3() {
     let app = TestApp::start().await;
     let all = app.viewer().get("/environments").await.expect(200);
     for (query, wire) in [
@@ -87,10 +87,10 @@ async fn every_filter_finds_the_same_by_either_version() {
 }
 
 #[tokio::test]
-async fn an_exact_name_has_as_many_results_as_there_are() {
+async fn an_exact_name_finds_every_environment_of_that_name() {
     let app = TestApp::start().await;
     let production = app.viewer().get("/environments?name=Production").await;
-    assert!(production.ids().len() > 1, "several projects have one");
+    assert!(production.ids().len() > 1, "several projects have one of that name");
     assert_eq!(production.json()["count"], production.ids().len());
     let first = app.viewer().get("/environments?name=Production&page_size=1").await;
     assert_eq!(
@@ -101,13 +101,13 @@ async fn an_exact_name_has_as_many_results_as_there_are() {
 }
 
 #[tokio::test]
-async fn one_environment_is_read_by_the_version_that_can_find_it() {
+async fn one_environment_is_read_by_v3_if_its_project_is_given_else_by_v2() {
     let app = TestApp::start().await;
     let id = acme::PRODUCTION_ENVIRONMENT_ID;
     let by_account = app.viewer().get(&format!("/environments/{id}")).await.expect(200);
     assert_eq!(only_request(&app), format!("v2/environments/{id}/"));
-    let place = format!("/environments/{id}?project_id={}", acme::PROJECT_ID);
-    let by_project = app.viewer().get(&place).await.expect(200);
+    let path = format!("/environments/{id}?project_id={}", acme::PROJECT_ID);
+    let by_project = app.viewer().get(&path).await.expect(200);
     assert_eq!(
         only_request(&app),
         format!("v3/projects/{}/environments/{id}/", acme::PROJECT_ID)
@@ -125,9 +125,9 @@ async fn one_environment_is_read_by_the_version_that_can_find_it() {
 }
 
 #[tokio::test]
-async fn what_is_no_filter_or_no_value_of_one_is_refused_before_dbt_is_asked() {
+async fn unknown_filters_and_invalid_values_are_refused_before_dbt_is_contacted() {
     let app = TestApp::start().await;
-    for (query, told) in [
+    for (query, detail) in [
         (
             "kind=x",
             "expected one of `account_id`, `credential`, `page`, `page_size`, `project_id`, `name`",
@@ -140,7 +140,7 @@ async fn what_is_no_filter_or_no_value_of_one_is_refused_before_dbt_is_asked() {
     ] {
         let answer = app.viewer().get(&format!("/environments?{query}")).await;
         answer.problem(400, "invalid-request");
-        assert!(answer.detail().contains(told), "{query}: {}", answer.detail());
+        assert!(answer.detail().contains(detail), "{query}: {}", answer.detail());
     }
     assert!(app.dbt.requests().is_empty());
 }

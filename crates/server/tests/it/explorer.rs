@@ -1,4 +1,4 @@
-//! The explorer works without internet: all it loads comes from us.
+//! The explorer works without internet: the gateway serves all of its assets.
 
 use std::collections::BTreeSet;
 
@@ -9,15 +9,15 @@ use crate::support::TestApp;
 
 /// The texts that follow `before`, up to `end`.
 fn following<'a>(text: &'a str, before: &str, end: &[char]) -> Vec<&'a str> {
-    let places = text
+    let matches = text
         .match_indices(before)
-        .map(|(place, _)| &text[place + before.len()..]);
-    places
+        .map(|(start, _)| &text[start + before.len()..]);
+    matches
         .map(|rest| &rest[..rest.find(end).unwrap_or(rest.len())])
         .collect()
 }
 
-/// What a browser loads because of this text, as it is written there.
+/// The references in a text that a browser loads.
 fn loaded<'a>(content_type: &str, text: &'a str) -> Vec<&'a str> {
     let quotes = ['"', '\''];
     let mut found = Vec::new();
@@ -39,7 +39,7 @@ fn loaded<'a>(content_type: &str, text: &'a str) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn every_asset_of_the_explorer_is_served_by_us_and_none_elsewhere_is_loaded() {
+async fn every_asset_of_the_explorer_is_served_by_the_gateway() {
     let app = TestApp::start().await;
     let short = app.stranger().get("/docs").await;
     assert_eq!((short.status.as_u16(), short.header(LOCATION)), (303, Some("/docs/")));
@@ -78,13 +78,13 @@ async fn every_asset_of_the_explorer_is_served_by_us_and_none_elsewhere_is_loade
 }
 
 #[tokio::test]
-async fn the_explorer_shows_our_document_and_asks_nobody_else_about_it() {
+async fn the_explorer_shows_the_gateways_document_and_calls_no_validator() {
     let app = TestApp::start().await;
     let initializer = app.stranger().get("/docs/swagger-initializer.js").await;
     assert_eq!(initializer.status, 200);
     let text = &initializer.text;
     assert!(text.contains(r#""url": "/openapi.json""#), "{text}");
     assert!(!text.contains("http://") && !text.contains("https://"), "{text}");
-    // Unset, the explorer shows a badge that sends our address to validator.swagger.io, wherever it is not on localhost.
+    // The default is a badge that sends the address of the document to validator.swagger.io unless it is on localhost.
     assert!(text.contains(r#""validatorUrl": "none""#), "{text}");
 }

@@ -1,4 +1,4 @@
-//! The GraphQL routes: Discovery with gathered pages, the Semantic Layer with tables, and what goes wrong.
+//! The GraphQL routes: Discovery with gathered pages, the Semantic Layer with tables, and errors.
 
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -14,25 +14,25 @@ const MODELS: &str = "query ($id: BigInt!, $first: Int!, $after: String) { envir
     models(first: $first, after: $after) { edges { node { name } } pageInfo { hasNextPage endCursor } totalCount } } } }";
 const JOB_MODELS: &str = "query ($id: BigInt!, $first: Int, $after: String) { job(id: $id) { models(first: $first, after: $after) { name paginationCursor } } }";
 
-/// A simulator whose time runs, since queries of the Semantic Layer take some of it.
+/// A simulator whose clock runs, since queries of the Semantic Layer take time.
 async fn app() -> TestApp {
     let app = TestApp::start().await;
     app.dbt.set_time_scale(1000.0);
     app
 }
 
-async fn ask(app: &TestApp, path: &str, body: Value) -> Answer {
+async fn query(app: &TestApp, path: &str, body: Value) -> Answer {
     app.viewer().post(path, &body).await
 }
 
 #[tokio::test]
-async fn a_query_of_discovery_answers_its_data_and_is_one_row() {
+async fn a_discovery_query_returns_its_data_and_has_one_row() {
     let app = TestApp::start().await;
     let body = json!({
         "query": "query A { job(id: 1) { id } } query B($id: BigInt!) { job(id: $id) { id } }",
         "variables": {"id": acme::NIGHTLY_JOB_ID}, "operation_name": "B",
     });
-    let answer = ask(&app, METADATA, body).await;
+    let answer = query(&app, METADATA, body).await;
     assert_eq!(
         answer.expect(200),
         json!({"data": {"job": {"id": acme::NIGHTLY_JOB_ID}}})
@@ -57,26 +57,26 @@ async fn a_query_of_discovery_answers_its_data_and_is_one_row() {
 )]
 #[case::of_a_job(JOB_MODELS, acme::NIGHTLY_JOB_ID, "job.models", "/job/models")]
 #[tokio::test]
-async fn gathered_pages_are_the_whole_list_in_order(
+async fn gathered_pages_are_the_complete_list_in_order(
     #[case] query: &str,
     #[case] id: i64,
     #[case] gather: &str,
-    #[case] place: &str,
+    #[case] pointer: &str,
 ) {
     let app = TestApp::start().await;
     let body = |first: u32| json!({"query": query, "gather": gather, "variables": {"id": id, "first": first}});
-    let one_page = ask(&app, METADATA, body(100)).await;
-    let whole = one_page.expect(200)["data"].pointer(place).unwrap().clone();
-    assert!(whole.as_array().unwrap().len() > 2, "{whole:#}");
-    let gathered = ask(&app, METADATA, body(2)).await;
+    let one_page = query(&app, METADATA, body(100)).await;
+    let all = one_page.expect(200)["data"].pointer(pointer).unwrap().clone();
+    assert!(all.as_array().unwrap().len() > 2, "{all:#}");
+    let gathered = query(&app, METADATA, body(2)).await;
     let names = |list: &Value| -> Vec<Value> {
         let rows = list.as_array().unwrap();
         let name = |row: &Value| row.pointer("/node/name").unwrap_or(&row["name"]).clone();
         rows.iter().map(name).collect()
     };
     assert_eq!(
-        names(gathered.expect(200)["data"].pointer(place).unwrap()),
-        names(&whole)
+        names(gathered.expect(200)["data"].pointer(pointer).unwrap()),
+        names(&all)
     );
 
     let row = app.row_of(&gathered).await;
@@ -85,13 +85,13 @@ async fn gathered_pages_are_the_whole_list_in_order(
 }
 
 #[tokio::test]
-async fn a_list_longer_than_the_limit_is_refused_not_cut() {
+async fn a_list_over_the_page_limit_is_refused_and_not_cut() {
     let mut setup = Setup::default();
     setup.graphql.max_pages = 2;
     let app = setup.start().await;
     let variables = json!({"id": acme::PRODUCTION_ENVIRONMENT_ID, "first": 1});
     let body = json!({"query": MODELS, "gather": "environment.applied.models", "variables": variables});
-    let answer = ask(&app, METADATA, body).await;
+    let answer = query(&app, METADATA, body).await;
     answer.problem(422, "answer-too-long");
     let row = app.row_of(&answer).await;
     assert_eq!((&row["outcome"], &row["attempts"]), (&json!("too_large"), &json!(2)));
@@ -104,37 +104,37 @@ async fn a_list_longer_than_the_limit_is_refused_not_cut() {
 #[case::no_page_info(
     "query ($id: BigInt!, $first: Int!) { environment(id: $id) { applied { models(first: $first) { edges { node { name } } } } } }"
 )]
-#[case::elsewhere("query ($id: BigInt!) { environment(id: $id) { id } }")]
-#[case::deaf_to_after(
+#[case::another_path("query ($id: BigInt!) { environment(id: $id) { id } }")]
+#[case::ignores_after(
     "query ($id: BigInt!, $first: Int!) { environment(id: $id) { applied { models(first: $first) { edges { node { name } } pageInfo { hasNextPage endCursor } } } } }"
 )]
 #[tokio::test]
-async fn a_query_whose_pages_cannot_be_gathered_is_told_what_it_lacks(#[case] query: &str) {
+async fn a_query_whose_pages_cannot_be_gathered_is_refused(#[case] query: &str) {
     let app = TestApp::start().await;
     let variables = json!({"id": acme::PRODUCTION_ENVIRONMENT_ID, "first": 1});
     let body = json!({"query": query, "gather": "environment.applied.models", "variables": variables});
-    let answer = ask(&app, METADATA, body).await;
+    let answer = query(&app, METADATA, body).await;
     answer.problem(400, "invalid-request");
     assert_eq!(app.row_of(&answer).await["outcome"], "invalid_request");
 }
 
 #[tokio::test]
-async fn errors_in_a_200_are_a_problem_with_dbts_words_and_the_partial_data() {
+async fn errors_in_a_200_are_a_problem_with_dbts_messages_and_the_partial_data() {
     let app = TestApp::start().await;
     let body =
         json!({"query": format!("{{ good: job(id: {}) {{ id }} bad: job(id: 1) {{ id }} }}", acme::NIGHTLY_JOB_ID)});
-    let answer = ask(&app, METADATA, body).await;
+    let answer = query(&app, METADATA, body).await;
     let problem = answer.problem(422, "graphql-errors");
     assert!(problem["detail"].as_str().unwrap().contains("No job 1"), "{problem:#}");
     assert!(problem["errors"][0]["message"].is_string());
 
-    let partial = json!({"data": {"good": {"id": 7}, "bad": null}, "errors": [{"message": "half of it"}]});
+    let partial = json!({"data": {"good": {"id": 7}, "bad": null}, "errors": [{"message": "partial"}]});
     let body = FaultBody::Custom {
         content_type: "application/json".to_owned(),
         body: partial.to_string(),
     };
     app.dbt.add_fault(Fault::everywhere().answer(200, body));
-    let answer = ask(&app, METADATA, json!({"query": "{ good: x bad: y }"})).await;
+    let answer = query(&app, METADATA, json!({"query": "{ good: x bad: y }"})).await;
     let problem = answer.problem(422, "graphql-errors");
     assert_eq!(problem["data"], partial["data"]);
     let row = app.row_of(&answer).await;
@@ -145,7 +145,7 @@ async fn errors_in_a_200_are_a_problem_with_dbts_words_and_the_partial_data() {
 }
 
 #[tokio::test]
-async fn a_query_is_never_sent_again() {
+async fn a_query_is_not_retried() {
     let app = TestApp::start().await;
     for (path, fault) in [
         (METADATA, Fault::everywhere().status(503)),
@@ -153,7 +153,7 @@ async fn a_query_is_never_sent_again() {
     ] {
         app.dbt.clear_requests();
         let fault = app.dbt.add_fault(fault);
-        let answer = ask(&app, path, json!({"query": "{ a }"})).await;
+        let answer = query(&app, path, json!({"query": "{ a }"})).await;
         answer.problem(502, "dbt-unavailable");
         assert_eq!(app.row_of(&answer).await["attempts"], 1, "{path}");
         app.dbt.remove_fault(fault);
@@ -164,7 +164,7 @@ async fn a_query_is_never_sent_again() {
 #[case::no_graphql(METADATA, json!({"query": "select 1"}))]
 #[case::empty(METADATA, json!({"query": ""}))]
 #[case::too_deep(METADATA, json!({"query": format!("query {}{}", "{ a ".repeat(60), "}".repeat(60))}))]
-#[case::gathers_no_place(METADATA, json!({"query": "{ a }", "gather": "a..b"}))]
+#[case::invalid_gather_path(METADATA, json!({"query": "{ a }", "gather": "a..b"}))]
 #[case::nothing(SEMANTIC_LAYER, json!({}))]
 #[case::both(SEMANTIC_LAYER, json!({"query": "{ a }", "environment_id": 1, "metrics": ["revenue"]}))]
 #[case::document_and_limit(SEMANTIC_LAYER, json!({"query": "{ a }", "limit": 1}))]
@@ -172,32 +172,32 @@ async fn a_query_is_never_sent_again() {
 #[case::metrics_and_saved(SEMANTIC_LAYER, json!({"environment_id": 1, "metrics": ["a"], "saved_query": "b"}))]
 #[case::variables_without_document(SEMANTIC_LAYER, json!({"environment_id": 1, "metrics": ["a"], "variables": {"x": 1}}))]
 #[tokio::test]
-async fn what_makes_no_sense_is_refused_before_dbt_sees_it(#[case] path: &str, #[case] body: Value) {
+async fn invalid_queries_are_refused_before_dbt_is_contacted(#[case] path: &str, #[case] body: Value) {
     let app = TestApp::start().await;
-    ask(&app, path, body).await.problem(400, "invalid-request");
+    query(&app, path, body).await.problem(400, "invalid-request");
     assert!(app.dbt.requests().is_empty());
 }
 
 #[tokio::test]
-async fn a_document_of_the_semantic_layer_answers_its_data() {
+async fn a_document_of_the_semantic_layer_returns_its_data() {
     let app = TestApp::start().await;
     let query = format!(
         "{{ metrics(environmentId: {}) {{ name }} }}",
         acme::PRODUCTION_ENVIRONMENT_ID
     );
-    let answer = ask(&app, SEMANTIC_LAYER, json!({"query": query})).await;
+    let answer = query(&app, SEMANTIC_LAYER, json!({"query": query})).await;
     assert_eq!(answer.expect(200)["data"]["metrics"][0]["name"], "revenue");
     let sent = &app.dbt.requests()[0];
     assert_eq!(sent.target, "/api/graphql");
     let authorization = sent.headers.iter().find(|(name, _)| name == "authorization").unwrap();
     assert!(
         authorization.1.starts_with("Bearer "),
-        "the Semantic Layer documents Bearer alone"
+        "the Semantic Layer documents only Bearer"
     );
 }
 
 #[tokio::test]
-async fn a_question_for_metrics_is_waited_for_and_answered_by_a_whole_table() {
+async fn a_metrics_query_is_polled_and_answered_with_the_complete_table() {
     let app = app().await;
     let body = json!({
         "environment_id": acme::PRODUCTION_ENVIRONMENT_ID, "metrics": ["revenue", "orders"],
@@ -205,7 +205,7 @@ async fn a_question_for_metrics_is_waited_for_and_answered_by_a_whole_table() {
         "where": ["{{ Dimension('order__status') }} = 'completed'"],
         "order_by": [{"name": "metric_time"}, {"name": "revenue", "descending": true}],
     });
-    let answer = ask(&app, SEMANTIC_LAYER, body.clone()).await;
+    let answer = query(&app, SEMANTIC_LAYER, body.clone()).await;
     let table = answer.expect(200);
     let names: Vec<_> = table["columns"]
         .as_array()
@@ -222,14 +222,14 @@ async fn a_question_for_metrics_is_waited_for_and_answered_by_a_whole_table() {
         (&row["request_type"], &row["outcome"]),
         (&json!("query_semantic_layer"), &json!("succeeded"))
     );
-    let whys: Vec<_> = row["exchanges"]
+    let reasons: Vec<_> = row["exchanges"]
         .as_array()
         .unwrap()
         .iter()
         .map(|each| each["why"].as_str().unwrap())
         .collect();
     assert_eq!(
-        (whys.first(), whys.get(1), whys.last()),
+        (reasons.first(), reasons.get(1), reasons.last()),
         (Some(&"asked"), Some(&"poll"), Some(&"next_page"))
     );
 
@@ -254,22 +254,22 @@ async fn a_question_for_metrics_is_waited_for_and_answered_by_a_whole_table() {
 async fn a_saved_query_and_a_limit_are_passed_on() {
     let app = app().await;
     let body = json!({"environment_id": acme::PRODUCTION_ENVIRONMENT_ID, "saved_query": "daily_revenue", "limit": 3});
-    let table = ask(&app, SEMANTIC_LAYER, body).await.expect(200);
+    let table = query(&app, SEMANTIC_LAYER, body).await.expect(200);
     assert_eq!(table["rows"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test]
-async fn a_failing_query_tells_why_and_a_slow_one_times_out() {
+async fn a_failed_query_has_its_reason_and_a_slow_one_times_out() {
     let app = app().await;
     let body = json!({"environment_id": acme::PRODUCTION_ENVIRONMENT_ID, "metrics": ["happiness"]});
-    let failed = ask(&app, SEMANTIC_LAYER, body).await.problem(422, "graphql-errors");
+    let failed = query(&app, SEMANTIC_LAYER, body).await.problem(422, "graphql-errors");
     assert!(failed["detail"].as_str().unwrap().contains("happiness"), "{failed:#}");
 
     let mut setup = Setup::default();
     setup.graphql.deadline = std::time::Duration::from_millis(50);
     let app = setup.start().await;
     let body = json!({"environment_id": acme::PRODUCTION_ENVIRONMENT_ID, "metrics": ["revenue"]});
-    let answer = ask(&app, SEMANTIC_LAYER, body).await;
+    let answer = query(&app, SEMANTIC_LAYER, body).await;
     answer.problem(504, "dbt-timeout");
     assert_eq!(app.row_of(&answer).await["outcome"], "timeout");
 }

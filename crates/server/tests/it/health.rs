@@ -1,4 +1,4 @@
-//! What can be asked without a key: is anybody there, and can they serve.
+//! Routes without a key: welcome, liveness and readiness.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use storage::KeyRing;
 use crate::support::{Setup, TestApp};
 
 #[tokio::test]
-async fn without_a_key_one_learns_where_the_manual_is_and_that_all_is_well() {
+async fn without_a_key_the_welcome_page_and_health_checks_are_served() {
     let app = TestApp::start().await;
     let welcome = app.stranger().get("/").await.expect(200);
     assert_eq!(welcome["name"], "dbt-gateway");
@@ -29,11 +29,11 @@ async fn without_a_key_one_learns_where_the_manual_is_and_that_all_is_well() {
         assert!(!answer.request_uuid().is_empty());
     }
     assert_eq!(app.rows().await.len(), 0, "none of these has a row");
-    assert!(app.dbt.requests().is_empty(), "dbt Cloud's health is not ours");
+    assert!(app.dbt.requests().is_empty(), "health checks do not contact dbt Cloud");
 }
 
 #[tokio::test]
-async fn a_probe_by_head_is_answered_as_by_get_without_the_body() {
+async fn head_probes_are_answered_like_get_without_the_body() {
     let app = TestApp::start().await;
     for path in ["/", "/healthz", "/readyz"] {
         let answer = app.stranger().send(app.stranger().request(Method::HEAD, path)).await;
@@ -42,9 +42,9 @@ async fn a_probe_by_head_is_answered_as_by_get_without_the_body() {
 }
 
 #[tokio::test]
-async fn a_gateway_without_its_database_lives_but_is_not_ready() {
+async fn without_its_database_a_gateway_is_alive_but_not_ready() {
     let app = Setup {
-        database_url: Some("postgres://nobody@%2Fno%2Fsuch%2Fsocket/nothing".to_owned()),
+        database_url: Some("postgres://user@%2Fno%2Fsuch%2Fsocket/nothing".to_owned()),
         ..Setup::default()
     }
     .start()
@@ -63,7 +63,7 @@ async fn a_gateway_without_its_database_lives_but_is_not_ready() {
     assert!(app.dbt.requests().is_empty());
 }
 
-/// What an admin is told is wrong, by check.
+/// The failed checks that an admin sees, with their messages.
 async fn problems(app: &TestApp, status: u16) -> Vec<(String, String)> {
     let health = app.caller(Role::Admin).get("/readyz").await.expect(status);
     let checks = health["checks"].as_array().unwrap();
@@ -72,13 +72,15 @@ async fn problems(app: &TestApp, status: u16) -> Vec<(String, String)> {
         names,
         ["database", "migrations", "encryption_keys", "request_log", "serving"]
     );
-    let bad = checks.iter().filter(|check| check["ok"] == false);
+    let failed = checks.iter().filter(|check| check["ok"] == false);
     let text = |check: &Value, key: &str| check[key].as_str().unwrap().to_owned();
-    bad.map(|check| (text(check, "name"), text(check, "message"))).collect()
+    failed
+        .map(|check| (text(check, "name"), text(check, "message")))
+        .collect()
 }
 
 #[tokio::test]
-async fn an_admin_is_told_what_was_looked_at_and_nobody_else() {
+async fn only_admins_see_the_single_checks_of_readyz() {
     let app = TestApp::start().await;
     assert_eq!(problems(&app, 200).await, []);
     for caller in [app.stranger(), app.viewer(), app.operator(), app.with_key("dgw_no_key")] {
@@ -88,15 +90,15 @@ async fn an_admin_is_told_what_was_looked_at_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn tables_behind_this_version_are_not_ready_and_newer_ones_are() {
+async fn an_outdated_database_is_not_ready_and_a_newer_one_is() {
     let behind = TestApp::start().await;
     sqlx::query("DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)")
         .execute(behind.database.pool())
         .await
         .unwrap();
-    let told = problems(&behind, 503).await;
-    assert_eq!((told.len(), told[0].0.as_str()), (1, "migrations"), "{told:?}");
-    assert!(told[0].1.contains("this version needs 2026"), "{told:?}");
+    let failed = problems(&behind, 503).await;
+    assert_eq!((failed.len(), failed[0].0.as_str()), (1, "migrations"), "{failed:?}");
+    assert!(failed[0].1.contains("this version needs 2026"), "{failed:?}");
 
     let ahead = TestApp::start().await;
     sqlx::query(
@@ -110,7 +112,7 @@ async fn tables_behind_this_version_are_not_ready_and_newer_ones_are() {
 }
 
 #[tokio::test]
-async fn a_token_that_no_key_opens_is_told_by_the_keys_id() {
+async fn a_missing_encryption_key_is_reported_by_its_id() {
     let ring = KeyRing::parse(&format!("2026:{}=", "A".repeat(43))).unwrap();
     let app = Setup {
         key_ring: Some(Arc::new(ring)),
@@ -118,10 +120,13 @@ async fn a_token_that_no_key_opens_is_told_by_the_keys_id() {
     }
     .start()
     .await;
-    let order = json!({
+    let credential = json!({
         "name": "stored", "account_id": acme::ACCOUNT_ID, "token": acme::TOKEN, "access_url": app.dbt.base_url(),
     });
-    app.caller(Role::Admin).post("/credentials", &order).await.expect(201);
+    app.caller(Role::Admin)
+        .post("/credentials", &credential)
+        .await
+        .expect(201);
     sqlx::query("UPDATE credential SET token_sealed = replace(token_sealed, '.2026.', '.2025.')")
         .execute(app.database.pool())
         .await
@@ -134,7 +139,7 @@ async fn a_token_that_no_key_opens_is_told_by_the_keys_id() {
 }
 
 #[tokio::test]
-async fn a_process_that_is_told_to_stop_is_not_ready_answers_on_and_closes_each_connection() {
+async fn a_stopping_process_is_not_ready_but_answers_and_closes_each_connection() {
     let shutdown = Shutdown::default();
     let app = Setup {
         shutdown: shutdown.clone(),

@@ -1,4 +1,4 @@
-//! How much may be asked: requests a second of a key, requests at once, bodies, URLs, headers; and read-only mode.
+//! Limits: request rate of a key, concurrent requests, bodies, URLs, headers; and read-only mode.
 
 use model::{Effect, Role};
 use reqwest::Method;
@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::support::{Answer, Caller, Names, Setup, TestApp, operations};
 
-/// More requests than a key's rate allows in the time that they take, by far.
+/// Far more requests than the rate allows in their time.
 const MANY: usize = 200;
 
 async fn with_limits(change: impl FnOnce(&mut LimitSettings)) -> TestApp {
@@ -19,7 +19,7 @@ async fn with_limits(change: impl FnOnce(&mut LimitSettings)) -> TestApp {
     setup.start().await
 }
 
-/// Asks until a request is refused: how many were not, and the refusal.
+/// Sends requests until one is refused: the number of allowed ones, and the refusal.
 async fn until_refused(caller: &Caller<'_>) -> (usize, Answer) {
     for allowed in 0..MANY {
         let answer = caller.get("/projects/1").await;
@@ -31,25 +31,28 @@ async fn until_refused(caller: &Caller<'_>) -> (usize, Answer) {
 }
 
 #[tokio::test]
-async fn a_key_over_its_rate_is_told_when_to_come_back_and_others_are_not_affected() {
+async fn a_key_over_its_rate_gets_retry_after_and_other_keys_are_not_affected() {
     let app = with_limits(|limits| limits.requests_per_second = 1).await;
     let (allowed, refused) = until_refused(&app.viewer()).await;
     let problem = refused.problem(429, "key-rate-limit");
     assert_eq!(problem["detail"], "This key may send 1 requests a second.");
     assert_eq!(refused.header(RETRY_AFTER), Some("1"));
-    assert!(!app.has_row(&refused).await, "refusals by the rate are not on record");
+    assert!(
+        !app.has_row(&refused).await,
+        "refusals by the rate limit are not logged"
+    );
     assert_eq!(app.rows().await.len(), allowed);
     assert_eq!(app.dbt.requests().len(), allowed);
     assert_eq!(
         app.operator().get("/projects/1").await.status,
         404,
-        "a rate is a key's own"
+        "each key has its own rate"
     );
     assert_eq!(app.stranger().get("/healthz").await.status, 200);
 }
 
 #[tokio::test]
-async fn a_burst_may_come_at_once() {
+async fn a_burst_is_allowed_at_once() {
     let app = with_limits(|limits| {
         limits.requests_per_second = 1;
         limits.burst = 7;
@@ -60,17 +63,17 @@ async fn a_burst_may_come_at_once() {
 }
 
 #[tokio::test]
-async fn each_replica_grants_its_share_of_a_rate() {
-    let whole = |limits: &mut LimitSettings| {
+async fn each_replica_allows_its_share_of_a_rate() {
+    let rate = |limits: &mut LimitSettings| {
         limits.requests_per_second = 10_000;
         limits.burst = 10_000;
     };
-    let alone = with_limits(whole).await;
+    let single = with_limits(rate).await;
     for _ in 0..20 {
-        assert_eq!(alone.viewer().get("/projects/1").await.status, 404);
+        assert_eq!(single.viewer().get("/projects/1").await.status, 404);
     }
     let one_of_many = with_limits(|limits| {
-        whole(limits);
+        rate(limits);
         limits.replicas = 10_000;
     })
     .await;
@@ -79,8 +82,8 @@ async fn each_replica_grants_its_share_of_a_rate() {
 }
 
 #[tokio::test]
-async fn requests_at_once_are_bounded_and_the_next_one_is_told_so() {
-    // dbt Cloud accepts the connection and says nothing, until the test lets go of it.
+async fn concurrent_requests_are_limited_and_the_next_one_is_refused() {
+    // dbt Cloud accepts the connection and does not answer until the test drops it.
     let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let mut setup = Setup {
         dbt_url: Some(format!("http://{}", silent.local_addr().unwrap()).parse().unwrap()),
@@ -89,7 +92,7 @@ async fn requests_at_once_are_bounded_and_the_next_one_is_told_so() {
     setup.limits.max_concurrent_requests = 1;
     let app = setup.start().await;
     let viewer = app.viewer();
-    let held = viewer.get("/projects");
+    let blocked = viewer.get("/projects");
     let meanwhile = async {
         let (at_dbt, _) = silent.accept().await.unwrap();
         let refused = app.operator().get("/projects").await;
@@ -97,7 +100,7 @@ async fn requests_at_once_are_bounded_and_the_next_one_is_told_so() {
         drop((at_dbt, silent));
         (refused, without_key)
     };
-    let (held, (refused, without_key)) = tokio::join!(held, meanwhile);
+    let (blocked, (refused, without_key)) = tokio::join!(blocked, meanwhile);
     for answer in [&refused, &without_key] {
         let problem = answer.problem(503, "busy");
         assert!(
@@ -109,16 +112,16 @@ async fn requests_at_once_are_bounded_and_the_next_one_is_told_so() {
         assert_eq!(answer.header(RETRY_AFTER), Some("1"));
         assert!(!app.has_row(answer).await);
     }
-    held.problem(502, "dbt-unavailable");
+    blocked.problem(502, "dbt-unavailable");
     assert_eq!(
         app.stranger().get("/healthz").await.status,
         200,
-        "the place is free again"
+        "the slot is free again"
     );
 }
 
 #[tokio::test]
-async fn what_is_too_long_is_refused_before_anything_is_done_with_it() {
+async fn too_long_bodies_urls_and_headers_are_refused_early() {
     let mut setup = Setup::default();
     setup.server.max_body_bytes = 1000;
     setup.limits.max_url_bytes = 200;
@@ -146,7 +149,7 @@ async fn what_is_too_long_is_refused_before_anything_is_done_with_it() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_only_reads_refuses_every_change_and_reads_on() {
+async fn a_read_only_gateway_refuses_every_change_and_serves_every_read() {
     let app = Setup {
         read_only: true,
         ..Setup::default()
@@ -191,7 +194,7 @@ async fn a_gateway_that_only_reads_refuses_every_change_and_reads_on() {
     }
     println!("{changes} changes, {reads} reads");
     assert!(changes > 0 && reads > 0);
-    // Queries of GraphQL are reads, and POSTs.
+    // GraphQL queries are reads sent as POST.
     assert!(app.dbt.requests_to("POST", "/api/v").is_empty());
     assert_eq!(
         admin.get("/api-keys").await.expect(200)["results"]
@@ -203,7 +206,7 @@ async fn a_gateway_that_only_reads_refuses_every_change_and_reads_on() {
 }
 
 #[tokio::test]
-async fn dbt_clouds_limit_and_a_keys_are_told_apart() {
+async fn the_rate_limit_of_dbt_is_a_different_problem_than_that_of_a_key() {
     let app = TestApp::start().await;
     app.dbt.add_fault(Fault::everywhere().status(429));
     let answer = app.viewer().get("/projects").await;

@@ -1,4 +1,4 @@
-//! `/metrics`: who may read it, what it counts, and that nobody can make it grow.
+//! `/metrics`: access, counts, and a bounded number of series.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ fn sum(app: &TestApp, name: &str, labels: &[&str]) -> u64 {
 }
 
 #[tokio::test]
-async fn only_an_admin_of_company_1_reads_them_and_it_leaves_no_row() {
+async fn only_an_admin_of_company_1_can_read_metrics_and_that_has_no_row() {
     let app = TestApp::start().await;
     app.stranger().get("/metrics").await.problem(401, "unauthenticated");
     let refused = app.operator().get("/metrics").await;
@@ -44,8 +44,8 @@ async fn only_an_admin_of_company_1_reads_them_and_it_leaves_no_row() {
 
     let second = app.make_company("Globex").await;
     assert_ne!(second, CompanyId(1));
-    let foreign = app.make_key(second, Role::Admin).await;
-    let refused = app.with_key(&foreign).get("/metrics").await;
+    let other_key = app.make_key(second, Role::Admin).await;
+    let refused = app.with_key(&other_key).get("/metrics").await;
     let problem = refused.problem(403, "forbidden");
     assert_eq!(
         problem["detail"],
@@ -65,7 +65,7 @@ async fn only_an_admin_of_company_1_reads_them_and_it_leaves_no_row() {
 }
 
 #[tokio::test]
-async fn a_request_is_counted_by_its_route_its_type_and_its_exchanges() {
+async fn requests_are_counted_by_route_type_and_exchange() {
     let app = TestApp::start().await;
     app.viewer().get("/projects").await.expect(200);
     app.dbt.add_fault(Fault::everywhere().status(503));
@@ -105,7 +105,7 @@ async fn a_request_is_counted_by_its_route_its_type_and_its_exchanges() {
         &of_operation,
     );
     assert_eq!(timed, 4);
-    // The two of the first rows, and what was asked before each.
+    // One commit for each of the two rows.
     assert!(sum(&app, "dbt_gateway_request_log_rows_written_total", &[]) >= 2);
     assert!(sum(&app, "dbt_gateway_request_log_commit_duration_seconds_count", &[]) >= 2);
     assert_eq!(
@@ -115,14 +115,14 @@ async fn a_request_is_counted_by_its_route_its_type_and_its_exchanges() {
     let answer = app.caller(Role::Admin).get("/metrics").await;
     assert!(
         answer.text.contains("dbt_gateway_http_requests_under_way 1\n"),
-        "this very one"
+        "this request"
     );
     assert_eq!(sum(&app, "dbt_gateway_request_log_queue_capacity", &[]), 4096);
     assert_eq!(sum(&app, "dbt_gateway_request_log_queue_depth", &[]), 0);
 }
 
 #[tokio::test]
-async fn what_leaves_no_row_and_changes_of_our_own_records_are_counted_too() {
+async fn requests_without_a_row_and_changes_of_keys_are_counted() {
     let mut setup = Setup::default();
     setup.limits.requests_per_second = 1;
     setup.limits.burst = 1;
@@ -145,18 +145,18 @@ async fn what_leaves_no_row_and_changes_of_our_own_records_are_counted_too() {
         let label = format!("kind=\"{kind}\"");
         assert_eq!(sum(&app, "dbt_gateway_problems_total", &[&label]), problems, "{kind}");
     }
-    for wanted in [
+    for line in [
         "dbt_gateway_requests_total{request_type=\"create_api_key\",outcome=\"succeeded\"} 1",
         "dbt_gateway_requests_total{request_type=\"create_api_key\",outcome=\"refused\"} 1",
         "dbt_gateway_requests_total{request_type=\"list_api_keys\",outcome=\"refused\"} 1",
         "dbt_gateway_http_requests_total{route=\"none\",method=\"GET\",status=\"404\"} 1",
     ] {
-        assert!(app.metrics().contains(wanted), "{wanted} is not in\n{}", app.metrics());
+        assert!(app.metrics().contains(line), "{line} is not in\n{}", app.metrics());
     }
 }
 
 #[tokio::test]
-async fn callers_make_no_series() {
+async fn callers_cannot_create_series() {
     let app = TestApp::start().await;
     let hostile = async |round: usize| {
         for method in ["GET", "POST", "BREW", &format!("M{round}")] {

@@ -1,4 +1,4 @@
-//! Lists page by page: what is asked of dbt Cloud for a page of ours, and the links from page to page.
+//! Pages of lists: the dbt pages that are read for them, and the links between them.
 
 use std::collections::BTreeSet;
 
@@ -25,8 +25,8 @@ fn account_of(projects: usize) -> Setup {
     }
 }
 
-/// The query of every request that dbt Cloud has seen since the last call, in the order of their offsets.
-fn pages_asked_of_dbt(app: &TestApp) -> Vec<(u64, u64)> {
+/// Offset and limit of every request to dbt Cloud since the last call, sorted.
+fn dbt_pages_read(app: &TestApp) -> Vec<(u64, u64)> {
     let requests = app.dbt.requests();
     let pages = requests.iter().map(|request| {
         assert_eq!(request.path(), "/api/v3/accounts/70403200000000/projects/");
@@ -50,7 +50,7 @@ fn count_and_links(answer: &Answer) -> (u64, Option<String>, Option<String>) {
 }
 
 #[tokio::test]
-async fn exactly_the_dbt_pages_that_the_asked_page_covers_are_fetched() {
+async fn only_the_dbt_pages_that_the_requested_page_covers_are_read() {
     let app = account_of(250).start().await;
     let id = |number: usize| plan(250).project_id(number);
     for (query, entries, dbt_pages) in [
@@ -69,8 +69,8 @@ async fn exactly_the_dbt_pages_that_the_asked_page_covers_are_fetched() {
         let answer = app.viewer().get(&format!("/projects{query}")).await;
         assert_eq!(answer.ids(), entries.map(id).collect::<Vec<_>>(), "{query}");
         assert_eq!(count_and_links(&answer).0, 250, "{query}");
-        let asked = pages_asked_of_dbt(&app);
-        assert_eq!(asked, dbt_pages, "{query}");
+        let read = dbt_pages_read(&app);
+        assert_eq!(read, dbt_pages, "{query}");
         let row = app.row_of(&answer).await;
         assert_eq!(row["attempts"], dbt_pages.len(), "{query}: {row:#}");
     }
@@ -86,42 +86,42 @@ async fn a_long_list_is_gathered_in_order() {
         (0..1234).map(|number| plan.project_id(number)).collect::<Vec<_>>()
     );
     assert_eq!(count_and_links(&answer), (1234, None, None));
-    let asked = pages_asked_of_dbt(&app);
-    assert_eq!(asked.len(), 13);
-    assert_eq!((asked[0], asked[11], asked[12]), ((0, 100), (1100, 100), (1200, 34)));
+    let read = dbt_pages_read(&app);
+    assert_eq!(read.len(), 13);
+    assert_eq!((read[0], read[11], read[12]), ((0, 100), (1100, 100), (1200, 34)));
 
     let second = app.viewer().get("/projects?page=2&page_size=1000").await;
     assert_eq!(
         second.ids(),
         (1000..1234).map(|number| plan.project_id(number)).collect::<Vec<_>>()
     );
-    assert_eq!(pages_asked_of_dbt(&app), [(1000, 100), (1100, 100), (1200, 34)]);
+    assert_eq!(dbt_pages_read(&app), [(1000, 100), (1100, 100), (1200, 34)]);
 }
 
 #[tokio::test]
-async fn a_row_counts_every_exchange_and_tells_twenty() {
+async fn a_row_counts_every_exchange_and_lists_twenty() {
     let app = account_of(2150).start().await;
     let answer = app.viewer().get("/projects?page_size=10000").await;
     assert_eq!(answer.ids().len(), 2150);
     let row = app.row_of(&answer).await;
-    let told = row["exchanges"].as_array().unwrap();
-    assert_eq!((&row["attempts"], told.len()), (&22.into(), 20));
-    assert_eq!(told[0]["why"], "asked");
+    let exchanges = row["exchanges"].as_array().unwrap();
+    assert_eq!((&row["attempts"], exchanges.len()), (&22.into(), 20));
+    assert_eq!(exchanges[0]["why"], "asked");
     assert!(
-        told[1..].iter().all(|exchange| exchange["why"] == "next_page"),
+        exchanges[1..].iter().all(|exchange| exchange["why"] == "next_page"),
         "{row:#}"
     );
 }
 
 #[tokio::test]
-async fn following_next_to_the_end_and_previous_back_meets_every_project_exactly_once() {
+async fn following_next_and_previous_visits_every_project_exactly_once() {
     let app = account_of(1234).start().await;
     let expected: BTreeSet<i64> = (0..1234).map(|number| plan(1234).project_id(number)).collect();
     let mut addresses = vec![format!("{}/projects?page_size=99&order_by=-id", app.url)];
-    let mut met = Vec::new();
+    let mut visited = Vec::new();
     loop {
         let answer = app.viewer().get(addresses.last().unwrap()).await;
-        met.extend(answer.ids());
+        visited.extend(answer.ids());
         let (count, next, previous) = count_and_links(&answer);
         assert_eq!(count, 1234);
         assert_eq!(previous.is_some(), addresses.len() > 1);
@@ -131,9 +131,9 @@ async fn following_next_to_the_end_and_previous_back_meets_every_project_exactly
         }
     }
     assert_eq!(addresses.len(), 13);
-    assert_eq!(met.len(), 1234);
-    assert!(met.is_sorted_by(|a, b| a > b), "the order was asked for on every page");
-    assert_eq!(met.into_iter().collect::<BTreeSet<_>>(), expected);
+    assert_eq!(visited.len(), 1234);
+    assert!(visited.is_sorted_by(|a, b| a > b), "every link keeps the order");
+    assert_eq!(visited.into_iter().collect::<BTreeSet<_>>(), expected);
 
     let mut back = 0;
     let mut address = addresses.pop();
@@ -145,7 +145,7 @@ async fn following_next_to_the_end_and_previous_back_meets_every_project_exactly
 }
 
 #[tokio::test]
-async fn links_carry_the_public_address_and_every_other_parameter() {
+async fn links_have_the_public_url_and_every_other_parameter() {
     let app = account_of(250).public_url("https://dbt.acme.example").start().await;
     let query = "account_id=70403200000000&name_contains=Pro%26ject+0&state=all&order_by=-id&page=2&page_size=20";
     let unmatched = app.viewer().get(&format!("/projects?{query}")).await;
@@ -161,32 +161,29 @@ async fn links_carry_the_public_address_and_every_other_parameter() {
 }
 
 #[tokio::test]
-async fn without_a_public_address_links_carry_the_host_that_the_caller_asked() {
+async fn without_a_public_url_links_have_the_host_of_the_request() {
     let app = account_of(250).start().await;
-    let ask = async |host: &str| {
+    let list = async |host: &str| {
         let request = app.viewer().request(Method::GET, "/projects?page_size=100");
         app.viewer().send(request.header("host", host)).await
     };
     for host in ["gateway.acme.example", "gateway.acme.example:8443", "[::1]:8080"] {
-        let (_, next, _) = count_and_links(&ask(host).await);
+        let (_, next, _) = count_and_links(&list(host).await);
         assert_eq!(next.unwrap(), format!("http://{host}/projects?page_size=100&page=2"));
     }
     app.dbt.clear_requests();
     for host in ["", "no host", "gateway/projects"] {
-        let problem = ask(host).await.problem(400, "invalid-request");
+        let problem = list(host).await.problem(400, "invalid-request");
         assert_eq!(
             problem["detail"], "The header Host is missing or not a host name.",
             "{host:?}"
         );
     }
-    assert!(
-        app.dbt.requests().is_empty(),
-        "nothing is asked for a list that cannot be linked"
-    );
+    assert!(app.dbt.requests().is_empty(), "no page is read without a usable host");
 }
 
 #[tokio::test]
-async fn pages_out_of_range_and_parameters_that_do_not_exist_are_refused_by_name() {
+async fn pages_out_of_range_and_unknown_parameters_are_refused_by_name() {
     let app = account_of(1).start().await;
     let refusal = async |query: &str| {
         let answer = app.viewer().get(&format!("/projects?{query}")).await;

@@ -1,4 +1,4 @@
-//! Whatever dbt Cloud answers, a caller of ours gets one kind of problem for one kind of cause, with words that help.
+//! Problem documents: one type per cause, with a helpful detail, whatever dbt Cloud answers.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::support::{Answer, Setup, TestApp};
 
 const STATUSES: [u16; 13] = [302, 400, 401, 403, 404, 408, 409, 422, 429, 500, 502, 503, 504];
 
-/// What dbt Cloud, or something before it, may write below a status that is no success.
+/// Bodies that dbt Cloud or a proxy may send with an error status.
 fn bodies(status: u16) -> [(&'static str, FaultBody); 5] {
     let fields = json!({
         "status": {"code": status, "is_success": false, "user_message": "The request was invalid.", "developer_message": ""},
@@ -32,7 +32,7 @@ fn bodies(status: u16) -> [(&'static str, FaultBody); 5] {
     ]
 }
 
-/// Our status and problem type for a status of dbt's, the row's outcome, and how often a read is sent.
+/// Status and problem type for a status of dbt, the outcome of the row, and how often a read is sent.
 fn expected(status: u16) -> (u16, &'static str, &'static str, usize) {
     match status {
         400 => (400, "invalid-request", "invalid_request", 1),
@@ -60,9 +60,9 @@ async fn change(app: &TestApp) -> Answer {
 #[tokio::test]
 async fn every_status_of_dbt_with_every_body_is_one_problem_and_one_row() {
     let app = TestApp::start().await;
-    let mut told = String::new();
+    let mut details = String::new();
     for status in STATUSES {
-        let (ours, kind, outcome, reads) = expected(status);
+        let (expected_status, kind, outcome, reads) = expected(status);
         for (body_kind, body) in bodies(status) {
             app.dbt.add_fault(Fault::everywhere().answer(status, body));
             let (read, change) = (read(&app).await, change(&app).await);
@@ -71,7 +71,7 @@ async fn every_status_of_dbt_with_every_body_is_one_problem_and_one_row() {
             assert_eq!(app.dbt.requests_to("POST", "/").len(), 1, "{status} {body_kind}");
             app.dbt.clear_requests();
             for (answer, attempts) in [(&read, reads), (&change, 1)] {
-                let problem = answer.problem(ours, kind);
+                let problem = answer.problem(expected_status, kind);
                 let row = app.row_of(answer).await;
                 let recorded = (&row["outcome"], &row["status_code"], &row["attempts"]);
                 assert_eq!(
@@ -83,19 +83,19 @@ async fn every_status_of_dbt_with_every_body_is_one_problem_and_one_row() {
                 let wait = (status == 429).then_some("300");
                 assert_eq!(answer.header(RETRY_AFTER), wait, "{status} {body_kind}");
             }
-            // Of a change it may say more: what became of it.
+            // The detail of a change may add what happened to it.
             let (read, change) = (read.detail(), change.detail());
             assert!(
                 change.starts_with(&read) && !read.contains("change"),
                 "{status} {body_kind}: {read}"
             );
-            let _ = writeln!(told, "{status} {body_kind:9} {change}");
+            let _ = writeln!(details, "{status} {body_kind:9} {change}");
         }
     }
-    insta::assert_snapshot!("details", told);
+    insta::assert_snapshot!("details", details);
 }
 
-/// dbt's words about single fields are kept where the request was at fault.
+/// dbt's field errors are passed on if the request was invalid.
 fn assert_fields(status: u16, body_kind: &str, problem: &Value) {
     let expected = match (status, body_kind) {
         (400 | 422, "fields") => json!({"steps_override": "Expected a list of strings."}),
@@ -105,7 +105,7 @@ fn assert_fields(status: u16, body_kind: &str, problem: &Value) {
 }
 
 #[tokio::test]
-async fn refused_credentials_and_missing_things_say_what_to_look_at() {
+async fn errors_401_403_and_404_have_a_hint() {
     let app = TestApp::start().await;
     for (status, hint) in [
         (401, "token unknown at this host, check the access URL"),
@@ -124,7 +124,7 @@ async fn refused_credentials_and_missing_things_say_what_to_look_at() {
 }
 
 #[tokio::test]
-async fn a_rate_limit_says_when_to_come_back_in_dbts_words_or_after_its_documented_cooldown() {
+async fn a_rate_limit_has_dbts_retry_after_or_its_documented_cooldown() {
     let app = TestApp::start().await;
     for (header, value, seconds) in [
         ("retry-after", "17", "17"),
@@ -144,7 +144,7 @@ async fn a_rate_limit_says_when_to_come_back_in_dbts_words_or_after_its_document
 }
 
 #[tokio::test]
-async fn a_wait_that_dbt_asks_for_and_we_do_not_grant_is_handed_on() {
+async fn a_retry_after_that_the_gateway_does_not_wait_for_is_passed_on() {
     let app = TestApp::start().await;
     app.dbt
         .add_fault(Fault::everywhere().status(503).header("retry-after", "40"));
@@ -156,7 +156,7 @@ async fn a_wait_that_dbt_asks_for_and_we_do_not_grant_is_handed_on() {
 }
 
 #[tokio::test]
-async fn field_errors_that_come_as_a_list_are_kept_too() {
+async fn field_errors_in_a_list_are_passed_on() {
     let app = TestApp::start().await;
     let errors = json!([{"status": "error", "status_code": 400, "key_name": "DBT_X", "reason": "too long"}]);
     let body = FaultBody::Custom {
@@ -172,7 +172,7 @@ async fn field_errors_that_come_as_a_list_are_kept_too() {
 }
 
 #[tokio::test]
-async fn nobody_at_dbts_address_is_a_bad_gateway() {
+async fn a_refused_connection_to_dbt_is_a_bad_gateway() {
     let free = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
@@ -187,7 +187,7 @@ async fn nobody_at_dbts_address_is_a_bad_gateway() {
         assert_eq!(problem["detail"], "could not reach dbt Cloud.");
         assert!(
             !answer.text.contains(&address.to_string()),
-            "where dbt Cloud is, is not the caller's business"
+            "the address of dbt Cloud is not shown"
         );
         let row = app.row_of(&answer).await;
         let recorded = (&row["outcome"], &row["status_code"], &row["attempts"]);
@@ -196,7 +196,7 @@ async fn nobody_at_dbts_address_is_a_bad_gateway() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_is_a_bad_gateway_wherever_it_breaks() {
+async fn an_interrupted_answer_of_dbt_is_a_bad_gateway() {
     let app = TestApp::start().await;
     let everywhere = Fault::everywhere;
     for (fault, outcome, reads) in [
@@ -227,7 +227,7 @@ async fn a_connection_that_breaks_is_a_bad_gateway_wherever_it_breaks() {
 }
 
 #[tokio::test]
-async fn a_passing_failure_of_a_read_is_not_seen_by_its_caller() {
+async fn a_transient_failure_of_a_read_is_hidden_from_the_caller() {
     let app = TestApp::start().await;
     app.dbt.add_fault(Fault::everywhere().once().reset_before());
     app.dbt
@@ -236,13 +236,13 @@ async fn a_passing_failure_of_a_read_is_not_seen_by_its_caller() {
     answer.expect(200);
     let row = app.row_of(&answer).await;
     assert_eq!((&row["outcome"], &row["attempts"]), (&json!("succeeded"), &json!(3)));
-    let told = row["exchanges"]
+    let exchanges = row["exchanges"]
         .as_array()
         .unwrap()
         .iter()
         .map(|each| (&each["why"], &each["status"], &each["error"]));
     assert_eq!(
-        told.collect::<Vec<_>>(),
+        exchanges.collect::<Vec<_>>(),
         [
             (&json!("asked"), &Value::Null, &json!("disconnected")),
             (&json!("retry"), &json!(502), &json!("unexpected_status")),
@@ -252,16 +252,16 @@ async fn a_passing_failure_of_a_read_is_not_seen_by_its_caller() {
 }
 
 #[tokio::test]
-async fn a_dbt_that_is_too_slow_is_a_gateway_timeout() {
+async fn a_timeout_of_dbt_is_a_gateway_timeout() {
     let second = Duration::from_secs(1);
-    let patience = Setup::default().http;
+    let http = Setup::default().http;
     let deadline = HttpSettings {
         deadline: second,
-        ..patience.clone()
+        ..http.clone()
     };
     let read_timeout = HttpSettings {
         read_timeout: second,
-        ..patience
+        ..http
     };
     for http in [deadline, read_timeout] {
         let setup = Setup {
@@ -281,14 +281,14 @@ async fn a_dbt_that_is_too_slow_is_a_gateway_timeout() {
             assert_eq!(
                 recorded,
                 (&json!("timeout"), &Value::Null, &json!(1)),
-                "patience is used up at once"
+                "a timeout is not retried"
             );
         }
     }
 }
 
 #[tokio::test]
-async fn a_list_is_whole_or_an_error() {
+async fn a_list_is_complete_or_an_error() {
     let plan = simulator::AccountPlan::new(70_403_200_000_000, "Many")
         .token("dbtc_FAKE_many")
         .projects(500);

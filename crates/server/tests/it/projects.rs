@@ -1,4 +1,4 @@
-//! Projects: the filters of the list, one project, and what of a project arrives.
+//! Projects: the filters of the list, a single project, and its fields.
 
 use serde_json::{Value, json};
 use simulator::{Effect, Fault, acme};
@@ -13,7 +13,7 @@ fn names(list: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// The query of the only request that dbt Cloud has seen since the last call.
+/// The query of the only request to dbt Cloud since the last call.
 fn only_query(app: &TestApp) -> String {
     let requests = app.dbt.requests();
     assert_eq!(requests.len(), 1, "{requests:#?}");
@@ -27,7 +27,7 @@ fn only_query(app: &TestApp) -> String {
 }
 
 #[tokio::test]
-async fn only_active_projects_are_listed_unless_others_are_asked_for() {
+async fn only_active_projects_are_listed_by_default() {
     let app = TestApp::start().await;
     for (query, count, sent) in [
         ("", acme::ACTIVE_PROJECTS, "limit=100&offset=0"),
@@ -47,7 +47,7 @@ async fn only_active_projects_are_listed_unless_others_are_asked_for() {
 }
 
 #[tokio::test]
-async fn an_exact_name_has_as_many_results_as_there_are_projects_of_that_name() {
+async fn an_exact_name_finds_every_project_of_that_name() {
     let app = TestApp::start().await;
     for (name, ids) in [
         ("Customer 360", vec![acme::PROJECT_ID]),
@@ -64,7 +64,7 @@ async fn an_exact_name_has_as_many_results_as_there_are_projects_of_that_name() 
 }
 
 #[tokio::test]
-async fn several_projects_of_one_name_are_all_found_and_paged() {
+async fn several_projects_of_one_name_are_found_and_paged() {
     let app = TestApp::start().await;
     let twin = |id: i64| json!({"id": id, "name": "Twin", "account_id": acme::ACCOUNT_ID});
     let near = json!({"id": 3, "name": "Twins", "account_id": acme::ACCOUNT_ID});
@@ -85,7 +85,7 @@ async fn several_projects_of_one_name_are_all_found_and_paged() {
 }
 
 #[tokio::test]
-async fn part_of_a_name_and_an_order_are_dbts_own_filters() {
+async fn name_contains_and_order_by_are_sent_to_dbt() {
     let app = TestApp::start().await;
     let list = app.viewer().get("/projects?name_contains=FINANCE").await.expect(200);
     assert_eq!(names(&list), ["Finance Marts"]);
@@ -104,7 +104,7 @@ async fn part_of_a_name_and_an_order_are_dbts_own_filters() {
 }
 
 #[tokio::test]
-async fn text_of_a_caller_stays_one_parameter_of_dbts_query() {
+async fn a_value_with_special_characters_stays_one_query_parameter() {
     let app = TestApp::start().await;
     let query = "name_contains=a%26limit%3D1%23%2F..%2F%3Fx%3D%C3%BC+%2B";
     assert_eq!(app.viewer().get(&format!("/projects?{query}")).await.ids(), [0_i64; 0]);
@@ -116,7 +116,7 @@ async fn text_of_a_caller_stays_one_parameter_of_dbts_query() {
 }
 
 #[tokio::test]
-async fn one_project_is_read_by_its_id_from_version_3() {
+async fn one_project_is_read_by_its_id_from_v3() {
     let app = TestApp::start().await;
     let project = app
         .viewer()
@@ -138,11 +138,11 @@ async fn one_project_is_read_by_its_id_from_version_3() {
     assert_eq!(requests[0].body.len(), 0, "no body on a GET");
 
     let listed = app.viewer().get("/projects?name=Customer+360").await.expect(200);
-    assert_eq!(listed["results"][0], project, "the list has the same view");
+    assert_eq!(listed["results"][0], project, "the list has the same fields");
 }
 
 #[tokio::test]
-async fn an_id_that_is_none_is_refused_before_dbt_is_asked() {
+async fn an_invalid_id_is_refused_before_dbt_is_contacted() {
     let app = TestApp::start().await;
     for id in [
         "0",
@@ -169,7 +169,7 @@ async fn an_id_that_is_none_is_refused_before_dbt_is_asked() {
 }
 
 #[tokio::test]
-async fn fields_that_dbt_adds_change_nothing() {
+async fn unknown_fields_of_dbt_are_ignored() {
     let app = TestApp::start().await;
     let before = app.viewer().get("/projects").await.expect(200);
     app.dbt.add_fault(Fault::everywhere().effect(Effect::UnknownFields));

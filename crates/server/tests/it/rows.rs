@@ -1,4 +1,4 @@
-//! One row for every answered request, under the name that the answer carries.
+//! The request log: one row for every request, with the request id of its answer.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ fn trigger() -> String {
 }
 
 #[tokio::test]
-async fn every_answer_of_an_authenticated_request_has_its_one_finished_row() {
+async fn every_authenticated_request_has_exactly_one_closed_row() {
     let app = TestApp::start().await;
     let run = format!("/runs/{}", acme::SUCCEEDED_RUN_ID);
     let body = json!({"cause": "x"});
@@ -24,7 +24,7 @@ async fn every_answer_of_an_authenticated_request_has_its_one_finished_row() {
         (
             "list_projects",
             "succeeded",
-            app.viewer().get("/projects?name=nobody's").await,
+            app.viewer().get("/projects?name=unknown").await,
         ),
         (
             "get_project",
@@ -50,8 +50,8 @@ async fn every_answer_of_an_authenticated_request_has_its_one_finished_row() {
     ];
     let rows = app.rows().await;
     assert_eq!(rows.len(), answers.len());
-    let names: BTreeSet<_> = rows.iter().map(|row| row["request_uuid"].to_string()).collect();
-    assert_eq!(names.len(), answers.len());
+    let ids: BTreeSet<_> = rows.iter().map(|row| row["request_uuid"].to_string()).collect();
+    assert_eq!(ids.len(), answers.len());
     for (request_type, outcome, answer) in &answers {
         let row = app.row_of(answer).await;
         assert_eq!(
@@ -67,12 +67,12 @@ async fn every_answer_of_an_authenticated_request_has_its_one_finished_row() {
         } else {
             json!(if *outcome == "not_found" { 404 } else { 200 })
         };
-        assert_eq!(row["status_code"], status, "dbt Cloud's, where it answered: {row:#}");
+        assert_eq!(row["status_code"], status, "the status of dbt Cloud: {row:#}");
     }
 }
 
 #[tokio::test]
-async fn a_row_tells_who_asked_what_with_which_credential_and_what_came_of_it() {
+async fn a_row_has_caller_arguments_credential_and_outcome() {
     let app = TestApp::start().await;
     let body = json!({"cause": "for the record", "threads_override": 4});
     let request = app.operator().request(Method::POST, &trigger()).json(&body);
@@ -81,13 +81,13 @@ async fn a_row_tells_who_asked_what_with_which_credential_and_what_came_of_it() 
     let mut row = app.row_of(&answer).await;
     assert_eq!(row["run_id"], run["id"]);
     assert_eq!(row["exchanges"].as_array().unwrap().len(), 1);
-    for (place, stand_in) in [
+    for (pointer, placeholder) in [
         ("/request_uuid", "[uuid]"),
         ("/run_id", "[run]"),
         ("/duration_ms", "[ms]"),
         ("/exchanges/0/duration_ms", "[ms]"),
     ] {
-        *row.pointer_mut(place).unwrap() = json!(stand_in);
+        *row.pointer_mut(pointer).unwrap() = json!(placeholder);
     }
     let mut settings = insta::Settings::clone_current();
     settings.set_sort_maps(true);
@@ -95,7 +95,7 @@ async fn a_row_tells_who_asked_what_with_which_credential_and_what_came_of_it() 
 }
 
 #[tokio::test]
-async fn requests_that_reach_no_client_have_a_name_but_no_row() {
+async fn requests_refused_before_the_client_have_a_request_id_but_no_row() {
     let app = TestApp::start().await;
     let operator = app.operator();
     let answers = [
@@ -114,13 +114,13 @@ async fn requests_that_reach_no_client_have_a_name_but_no_row() {
         app.viewer().get("/docs/").await,
         app.viewer().get("/docs").await,
     ];
-    let names: BTreeSet<_> = answers.iter().map(crate::support::Answer::request_uuid).collect();
-    assert_eq!(names.len(), answers.len());
+    let ids: BTreeSet<_> = answers.iter().map(crate::support::Answer::request_uuid).collect();
+    assert_eq!(ids.len(), answers.len());
     assert_eq!(app.rows().await, Vec::<Value>::new());
 }
 
 #[tokio::test]
-async fn a_callers_own_request_id_is_kept_beside_ours_and_never_comes_back_as_ours() {
+async fn the_request_id_of_the_caller_is_stored_but_not_used_as_the_request_id() {
     let app = TestApp::start().await;
     let with_id = async |id: &str| {
         let request = app.viewer().request(Method::GET, "/projects");
@@ -144,18 +144,18 @@ async fn a_callers_own_request_id_is_kept_beside_ours_and_never_comes_back_as_ou
 
     let request = app.stranger().request(Method::GET, "/projects");
     let refused = app.stranger().send(request.header("x-request-id", "order 4711")).await;
-    assert_ne!(refused.request_uuid(), "order 4711", "nor where there is no row");
+    assert_ne!(refused.request_uuid(), "order 4711", "also without a row");
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_logged_is_held_back_and_a_change_is_not_even_sent() {
+async fn without_the_log_reads_fail_and_changes_are_not_sent() {
     let app = Setup {
         log_wait: Duration::from_millis(100),
         ..Setup::default()
     }
     .start()
     .await;
-    // Keys can be looked up; rows cannot be written.
+    // Keys can be read; rows cannot be written.
     let mut lock = app.database.pool().begin().await.unwrap();
     sqlx::query("LOCK TABLE request_log IN ACCESS EXCLUSIVE MODE")
         .execute(&mut *lock)
@@ -180,11 +180,11 @@ async fn an_answer_that_cannot_be_logged_is_held_back_and_a_change_is_not_even_s
 
     lock.rollback().await.unwrap();
     let outcome_of = async |answer: &crate::support::Answer| {
-        // Each of these rows was queued before its answer left, and the writer takes them in order.
+        // Each row was queued before its answer was sent, and the writer keeps their order.
         loop {
             let rows = app.rows().await;
-            let name = answer.request_uuid();
-            let row = rows.into_iter().find(|row| row["request_uuid"] == name.as_str());
+            let id = answer.request_uuid();
+            let row = rows.into_iter().find(|row| row["request_uuid"] == id.as_str());
             match row.filter(|row| !row["outcome"].is_null()) {
                 Some(row) => break (row["outcome"].clone(), row["attempts"].clone()),
                 None => tokio::task::yield_now().await,
@@ -197,22 +197,22 @@ async fn an_answer_that_cannot_be_logged_is_held_back_and_a_change_is_not_even_s
 }
 
 #[tokio::test]
-async fn a_gateway_that_can_promise_no_more_rows_refuses_requests_and_says_that_it_is_not_ready() {
+async fn with_a_full_log_queue_changes_are_refused_and_the_gateway_is_not_ready() {
     let app = Setup {
         queue_capacity: 2,
         ..Setup::default()
     }
     .start()
     .await;
-    let held_up = app.dbt.add_fault(Fault::on("POST", "/").delay_before_ms(600_000));
+    let delay = app.dbt.add_fault(Fault::on("POST", "/").delay_before_ms(600_000));
     let request = app.operator().request(Method::POST, &trigger());
-    let _under_way = tokio::spawn(request.json(&json!({"cause": "x"})).send());
+    let _in_flight = tokio::spawn(request.json(&json!({"cause": "x"})).send());
     while app.dbt.requests_to("POST", "/").is_empty() {
         tokio::task::yield_now().await;
     }
-    assert!(app.dbt.remove_fault(held_up), "only the first is held up");
+    assert!(app.dbt.remove_fault(delay), "only the first request is delayed");
 
-    // It keeps the place of its close: no change fits beside it, a read does.
+    // Its close is reserved: the queue has room for a read, but not for a change.
     let refused = app.operator().post(&trigger(), &json!({"cause": "y"})).await;
     let problem = refused.problem(503, "busy");
     assert!(
@@ -229,12 +229,12 @@ async fn a_gateway_that_can_promise_no_more_rows_refuses_requests_and_says_that_
 }
 
 #[tokio::test]
-async fn a_read_whose_caller_has_gone_stops_and_a_trigger_does_not() {
+async fn a_read_stops_when_its_caller_disconnects_and_a_trigger_does_not() {
     let app = TestApp::start().await;
     let base = format!("/api/v3/accounts/{}/projects/", acme::ACCOUNT_ID);
     let job = format!("/api/v2/accounts/{}/jobs/", acme::ACCOUNT_ID);
     let read = app.dbt.add_fault(Fault::on("GET", &base).delay_before_ms(600_000));
-    let gone = async |request: reqwest::RequestBuilder, method: &str| {
+    let send_and_disconnect = async |request: reqwest::RequestBuilder, method: &str| {
         let sent = tokio::spawn(request.send());
         while app.dbt.requests_to(method, "/").is_empty() {
             tokio::task::yield_now().await;
@@ -242,7 +242,7 @@ async fn a_read_whose_caller_has_gone_stops_and_a_trigger_does_not() {
         sent.abort();
         assert!(sent.await.unwrap_err().is_cancelled());
     };
-    gone(app.viewer().request(Method::GET, "/projects"), "GET").await;
+    send_and_disconnect(app.viewer().request(Method::GET, "/projects"), "GET").await;
     let outcome = async |request_type: &str| loop {
         let rows = app.rows().await;
         let row = rows
@@ -256,10 +256,10 @@ async fn a_read_whose_caller_has_gone_stops_and_a_trigger_does_not() {
     assert_eq!(outcome("list_projects").await, "caller_gone");
     assert!(app.dbt.remove_fault(read));
 
-    // The trigger's answer is held up long enough for its caller to have gone.
+    // The answer is delayed until its caller has disconnected.
     app.dbt.add_fault(Fault::on("POST", &job).delay_before_ms(300));
     let operator = app.caller(Role::Operator);
-    gone(
+    send_and_disconnect(
         operator.request(Method::POST, &trigger()).json(&json!({"cause": "x"})),
         "POST",
     )

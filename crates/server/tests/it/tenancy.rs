@@ -1,5 +1,5 @@
-//! No company sees or touches what is another's: every operation asked by the admin of a second company for the things
-//! of the first.
+//! No company can read or change records of another: the admin of a second company sends every operation with the ids
+//! and names of the first.
 
 use model::{CompanyId, RequestType, Role};
 use serde_json::{Value, json};
@@ -7,23 +7,23 @@ use simulator::{acme, globex};
 
 use crate::support::{Answer, COMPANY, Names, Setup, TestApp, operations};
 
-/// Nothing that holds this may reach the other company.
+/// No text with this mark may reach the other company.
 const MARK: &str = "acme-only";
 
-/// What a foreigner asks with.
-enum Way {
-    /// The ids alone: the account is the foreigner's own.
+/// How a request names the records of the first company.
+enum Selector {
+    /// By ids alone; the account is that of the second company.
     Ids,
-    /// The first company's account, by name.
+    /// By the account of the first company.
     Account,
-    /// The first company's credential, in the query.
+    /// By a credential of the first company, in the query.
     Credential,
-    /// The first company's credential, in the header.
+    /// By a credential of the first company, in the header.
     Header,
 }
 
-/// The first company's things, and the key of the second one's admin.
-async fn neighbours() -> (TestApp, Names, String) {
+/// The records of the first company, and an admin key of the second.
+async fn two_companies() -> (TestApp, Names, String) {
     let second = CompanyId(2);
     let mut setup = Setup::default();
     setup
@@ -32,17 +32,17 @@ async fn neighbours() -> (TestApp, Names, String) {
     let app = setup.start().await;
     assert_eq!(app.make_company("Globex").await, second);
     let admin = app.caller(Role::Admin);
-    let order = json!({
+    let credential = json!({
         "name": MARK, "account_id": acme::ACCOUNT_ID, "token": acme::USER_TOKEN, "access_url": app.dbt.base_url(),
         "metadata_url": format!("{MARK}.example"),
     });
-    admin.post("/credentials", &order).await.expect(201);
+    admin.post("/credentials", &credential).await.expect(201);
     let key = admin
         .post("/api-keys", &json!({"name": MARK, "role": "viewer"}))
         .await
         .expect(201);
-    // dbt Cloud is not asked.
-    let on_record = admin.get("/projects?account_id=4711").await;
+    // Refused without contacting dbt Cloud.
+    let logged = admin.get("/projects?account_id=4711").await;
     let names = Names {
         account: acme::ACCOUNT_ID,
         project: acme::PROJECT_ID,
@@ -52,14 +52,14 @@ async fn neighbours() -> (TestApp, Names, String) {
         failed_run: acme::FAILED_RUN_ID,
         credential: MARK.to_owned(),
         api_key: key["id"].as_i64().unwrap(),
-        request_uuid: on_record.request_uuid(),
+        request_uuid: logged.request_uuid(),
         free_name: String::new(),
     };
-    let foreigner = app.make_key(second, Role::Admin).await;
-    (app, names, foreigner)
+    let other_admin = app.make_key(second, Role::Admin).await;
+    (app, names, other_admin)
 }
 
-/// All that is stored of the first company.
+/// Every credential and key of the first company.
 async fn stored(app: &TestApp) -> Vec<Value> {
     sqlx::query_scalar(
         "SELECT to_jsonb(credential) FROM credential WHERE company_id = $1
@@ -73,9 +73,9 @@ async fn stored(app: &TestApp) -> Vec<Value> {
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "one walk over all operations")]
-async fn whatever_a_foreigner_names_of_ours_is_not_found() {
-    let (app, names, foreigner) = neighbours().await;
-    let foreigner = app.with_key(&foreigner);
+async fn nothing_of_another_company_is_found_by_any_operation() {
+    let (app, names, other_admin) = two_companies().await;
+    let other_admin = app.with_key(&other_admin);
     app.clock.advance(chrono::TimeDelta::seconds(1));
     let before = stored(&app).await;
     let marks = [
@@ -83,59 +83,59 @@ async fn whatever_a_foreigner_names_of_ours_is_not_found() {
         format!("\"id\":{}", names.api_key),
         acme::ACCOUNT_ID.to_string(),
     ];
-    let mut asked = 0;
+    let mut sent = 0;
     for operation in operations() {
         let Some(request_type) = operation.request_type() else {
             continue;
         };
         let address = operation.address(&names);
-        for way in [Way::Ids, Way::Account, Way::Credential, Way::Header] {
+        for selector in [Selector::Ids, Selector::Account, Selector::Credential, Selector::Header] {
             let at_dbt = request_type.client_type().is_some();
-            let (address, header) = match way {
-                Way::Ids => (address.clone(), None),
-                Way::Account if operation.takes("account_id") => {
+            let (address, header) = match selector {
+                Selector::Ids => (address.clone(), None),
+                Selector::Account if operation.takes("account_id") => {
                     (format!("{address}?account_id={}", names.account), None)
                 }
-                Way::Credential if operation.takes("credential") => (format!("{address}?credential={MARK}"), None),
-                Way::Header => (address.clone(), Some(MARK)),
-                Way::Account | Way::Credential => {
-                    // These name it in the path, or ask for every one.
-                    let otherwise = [
+                Selector::Credential if operation.takes("credential") => (format!("{address}?credential={MARK}"), None),
+                Selector::Header => (address.clone(), Some(MARK)),
+                Selector::Account | Selector::Credential => {
+                    // These name the account or credential in the path, or read all accounts.
+                    let exceptions = [
                         RequestType::VerifyCredential,
                         RequestType::GetAccount,
                         RequestType::ListAccounts,
                     ];
                     assert!(
-                        !at_dbt || otherwise.contains(&request_type),
+                        !at_dbt || exceptions.contains(&request_type),
                         "{} names no account",
                         operation.id
                     );
                     continue;
                 }
             };
-            asked += 1;
+            sent += 1;
             let names = Names {
-                free_name: format!("free-{asked}"),
+                free_name: format!("free-{sent}"),
                 ..names.clone()
             };
-            let mut request = foreigner.request(operation.method.clone(), &address);
+            let mut request = other_admin.request(operation.method.clone(), &address);
             if let Some(name) = header {
                 request = request.header("X-Dbt-Credential", name);
             }
             if let Some(body) = operation.body(&names) {
                 request = request.json(&body);
             }
-            let answer = foreigner.send(request).await;
-            if only_the_foreigners_log(&app, request_type, &answer).await {
+            let answer = other_admin.send(request).await;
+            if is_own_log(&app, request_type, &answer).await {
                 continue;
             }
             if request_type == RequestType::GetMetrics {
-                // They are of the whole process, and told to company 1 alone.
+                // Metrics cover the whole process, so only company 1 may read them.
                 answer.problem(403, "forbidden");
                 continue;
             }
             if request_type == RequestType::CreateJob && header.is_none() && address == operation.path {
-                // In the foreigner's own account, where the project is none.
+                // In the account of the other company, which has no such project.
                 answer.problem(400, "invalid-request");
                 continue;
             }
@@ -144,11 +144,11 @@ async fn whatever_a_foreigner_names_of_ours_is_not_found() {
                 RequestType::QueryMetadata | RequestType::QuerySemanticLayer
             );
             if is_graphql && header.is_none() && address == operation.path {
-                // In the foreigner's own account dbt Cloud finds nothing of ours.
+                // In the account of the other company, which has no such id.
                 answer.problem(422, "graphql-errors");
                 continue;
             }
-            // A list of one's own, and something new for oneself: without anything of ours.
+            // Lists and creations of the other company succeed, without records of the first.
             let own = match request_type {
                 RequestType::ListProjects
                 | RequestType::ListEnvironments
@@ -168,15 +168,15 @@ async fn whatever_a_foreigner_names_of_ours_is_not_found() {
                     operation.id,
                     answer.text
                 );
-                // A new credential may be for any account, with a token of the foreigner's own.
-                let told = answer.text.replace(&format!("\"account_id\":{}", names.account), "");
+                // A new credential may be for any account, with its own token.
+                let text = answer.text.replace(&format!("\"account_id\":{}", names.account), "");
                 for mark in &marks {
-                    assert!(!told.contains(mark.as_str()), "{} tells {mark}: {told}", operation.id);
+                    assert!(!text.contains(mark.as_str()), "{} shows {mark}: {text}", operation.id);
                 }
                 if request_type == RequestType::CreateCredential {
-                    // Else the account would be the foreigner's as well.
+                    // Otherwise the other company would have the account too.
                     let path = format!("/credentials/{}", names.free_name);
-                    assert_eq!(foreigner.delete(&path).await.status, 204);
+                    assert_eq!(other_admin.delete(&path).await.status, 204);
                 }
             } else {
                 let problem = answer.problem(404, "not-found");
@@ -187,7 +187,7 @@ async fn whatever_a_foreigner_names_of_ours_is_not_found() {
             }
         }
     }
-    println!("{asked} requests of a foreigner");
+    println!("{sent} requests of the other company");
     assert_eq!(stored(&app).await, before, "nothing of the first company is changed");
     let tokens = [acme::TOKEN, acme::USER_TOKEN];
     for request in app.dbt.requests() {
@@ -200,14 +200,14 @@ async fn whatever_a_foreigner_names_of_ours_is_not_found() {
     }
 }
 
-/// Whether that is an answer from the request log; it holds only the foreigner's own, which may well name what was asked
-/// for in vain.
-async fn only_the_foreigners_log(app: &TestApp, request_type: RequestType, answer: &Answer) -> bool {
+/// Whether this is an answer from the request log, which must have only rows of the other company. These may contain the
+/// requested ids.
+async fn is_own_log(app: &TestApp, request_type: RequestType, answer: &Answer) -> bool {
     let requests = match request_type {
         RequestType::ListRequestLogs => answer.expect(200)["results"].as_array().unwrap().clone(),
         RequestType::ExportRequestLogs => answer.bodies(),
         RequestType::SummarizeRequestLogs => {
-            // Until now: of the foreigner's, that is the making of its key.
+            // At most the creation of the key of the other company.
             assert!(answer.expect(200)["count"].as_i64().unwrap() <= 1, "{}", answer.text);
             return true;
         }
@@ -218,27 +218,31 @@ async fn only_the_foreigners_log(app: &TestApp, request_type: RequestType, answe
         .fetch_all(app.database.pool())
         .await
         .unwrap();
-    for told in requests {
-        let name = told["request_uuid"].as_str().unwrap();
-        assert!(own.iter().any(|each| each == name), "{told:#}");
+    for request in requests {
+        let id = request["request_uuid"].as_str().unwrap();
+        assert!(own.iter().any(|each| each == id), "{request:#}");
     }
     true
 }
 
 #[tokio::test]
-async fn the_foreigners_rows_are_of_the_foreigners_company() {
-    let (app, names, foreigner) = neighbours().await;
-    let foreigner = app.with_key(&foreigner);
+async fn rows_belong_to_the_company_of_the_caller() {
+    let (app, names, other_admin) = two_companies().await;
+    let other_admin = app.with_key(&other_admin);
     let path = format!("/projects?account_id={}", names.account);
-    foreigner.get(&path).await.problem(404, "not-found");
-    foreigner
+    other_admin.get(&path).await.problem(404, "not-found");
+    other_admin
         .post(&format!("/credentials/{MARK}/verify"), &json!(null))
         .await
         .problem(404, "not-found");
     let rows = app.rows().await;
-    let (ours, theirs): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row["company_id"] == COMPANY.0);
-    assert_eq!((ours.len(), theirs.len()), (3, 2), "ours are of what was made before");
-    for row in theirs {
+    let (first, second): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row["company_id"] == COMPANY.0);
+    assert_eq!(
+        (first.len(), second.len()),
+        (3, 2),
+        "the first company has the rows of the setup"
+    );
+    for row in second {
         assert_eq!(
             (&row["company_id"], &row["outcome"]),
             (&json!(2), &json!("refused")),
@@ -248,16 +252,16 @@ async fn the_foreigners_rows_are_of_the_foreigners_company() {
 }
 
 #[tokio::test]
-async fn two_companies_hold_one_account_with_tokens_and_names_of_their_own() {
-    let (app, _, foreigner) = neighbours().await;
-    let foreigner = app.with_key(&foreigner);
-    // The same name, the same account; the first company's token is not in it.
-    let order = json!({
+async fn two_companies_can_have_the_same_account_with_separate_credentials() {
+    let (app, _, other_admin) = two_companies().await;
+    let other_admin = app.with_key(&other_admin);
+    // The same name and account, with another token.
+    let credential = json!({
         "name": MARK, "account_id": acme::ACCOUNT_ID, "token": "dbtc_of_globex", "access_url": app.dbt.base_url(),
     });
-    foreigner.post("/credentials", &order).await.expect(201);
+    other_admin.post("/credentials", &credential).await.expect(201);
     let path = format!("/projects?account_id={}", acme::ACCOUNT_ID);
-    foreigner.get(&path).await.problem(502, "dbt-credentials-refused");
+    other_admin.get(&path).await.problem(502, "dbt-credentials-refused");
     let sent = app.dbt.requests();
     assert_eq!(
         sent.last().unwrap().header("authorization"),
@@ -265,12 +269,12 @@ async fn two_companies_hold_one_account_with_tokens_and_names_of_their_own() {
     );
     assert_eq!(app.viewer().get(&path).await.status, 200);
 
-    let gone = foreigner.delete(&format!("/credentials/{MARK}")).await;
-    assert_eq!(gone.status, 204);
-    let ours = app
+    let deleted = other_admin.delete(&format!("/credentials/{MARK}")).await;
+    assert_eq!(deleted.status, 204);
+    let first = app
         .caller(Role::Admin)
         .get(&format!("/credentials/{MARK}"))
         .await
         .expect(200);
-    assert_eq!(ours["metadata_url"], format!("https://{MARK}.example/"));
+    assert_eq!(first["metadata_url"], format!("https://{MARK}.example/"));
 }

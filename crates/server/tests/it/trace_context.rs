@@ -1,4 +1,4 @@
-//! A caller's trace context goes on to dbt Cloud as it came, by both surfaces, or not at all.
+//! The trace context of a caller is sent to dbt Cloud unchanged or not at all, by both APIs.
 
 use reqwest::Method;
 use simulator::acme;
@@ -7,8 +7,8 @@ use crate::support::TestApp;
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// Asks with these headers; what dbt Cloud was told in `traceparent` and `tracestate` by each exchange.
-async fn told(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> Vec<(Option<String>, Option<String>)> {
+/// Sends a request with these headers; returns `traceparent` and `tracestate` of each exchange with dbt Cloud.
+async fn sent_context(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> Vec<(Option<String>, Option<String>)> {
     let before = app.dbt.requests().len();
     let caller = app.viewer();
     let mut request = caller.request(Method::GET, path);
@@ -32,18 +32,18 @@ fn paths() -> [String; 2] {
 }
 
 #[tokio::test]
-async fn a_trace_context_goes_on_unchanged_with_every_exchange() {
+async fn a_trace_context_is_sent_unchanged_with_every_exchange() {
     let app = TestApp::start().await;
     for path in paths() {
         app.dbt.add_fault(simulator::Fault::everywhere().status(503).once());
-        let told = told(&app, &path, &[("traceparent", PARENT), ("tracestate", "vendor=opaque")]).await;
+        let sent = sent_context(&app, &path, &[("traceparent", PARENT), ("tracestate", "vendor=opaque")]).await;
         let expected = (Some(PARENT.to_owned()), Some("vendor=opaque".to_owned()));
-        assert_eq!(told, [expected.clone(), expected], "{path}");
+        assert_eq!(sent, [expected.clone(), expected], "{path}");
     }
 }
 
 #[tokio::test]
-async fn what_is_no_trace_context_or_was_meant_for_us_goes_nowhere() {
+async fn an_invalid_or_hop_by_hop_trace_context_is_not_sent() {
     let app = TestApp::start().await;
     for path in paths() {
         for headers in [
@@ -53,7 +53,11 @@ async fn what_is_no_trace_context_or_was_meant_for_us_goes_nowhere() {
             vec![("traceparent", PARENT), ("traceparent", PARENT)],
             vec![("traceparent", PARENT), ("connection", "traceparent")],
         ] {
-            assert_eq!(told(&app, &path, &headers).await, [(None, None)], "{path} {headers:?}");
+            assert_eq!(
+                sent_context(&app, &path, &headers).await,
+                [(None, None)],
+                "{path} {headers:?}"
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Credentials by API.
+//! Credentials.
 
-mod serving;
-mod storing;
+mod manage;
+mod selection;
 
 use model::Role;
 use serde_json::{Value, json};
@@ -9,16 +9,16 @@ use simulator::acme;
 
 use crate::support::{Answer, Caller, Setup, TestApp};
 
-/// Opens Acme's account as well as [`acme::TOKEN`] does, and can be told from it in the simulator's record.
+/// A second token for Acme's account.
 const SECOND_TOKEN: &str = acme::USER_TOKEN;
 
-fn order(app: &TestApp, name: &str) -> Value {
+fn credential(app: &TestApp, name: &str) -> Value {
     json!({
         "name": name, "account_id": acme::ACCOUNT_ID, "token": SECOND_TOKEN, "access_url": app.dbt.base_url(),
     })
 }
 
-/// A gateway where nothing comes from the settings.
+/// A gateway without credentials in its settings.
 async fn without_settings() -> TestApp {
     Setup {
         accounts: Vec::new(),
@@ -53,7 +53,7 @@ fn last_token(app: &TestApp) -> String {
     authorization.split_once(' ').unwrap().1.to_owned()
 }
 
-/// The fields that a refusal of input names.
+/// The fields in the errors of an invalid request.
 fn fields(answer: &Answer) -> Vec<String> {
     let problem = answer.problem(400, "invalid-request");
     let errors = problem["errors"]

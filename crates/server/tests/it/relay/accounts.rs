@@ -1,4 +1,4 @@
-//! 4. The list of accounts is composed of those that the company holds and the key may use.
+//! Difference 4: the list of accounts has those of the company that the key may use.
 
 use model::Role;
 use serde_json::{Value, json};
@@ -38,15 +38,15 @@ async fn the_accounts_of_the_company_are_listed_each_read_with_its_own_token() {
             json!({"code": 200, "is_success": true, "user_message": "Success!", "developer_message": ""})
         );
         assert_eq!(list["extra"]["pagination"], json!({"count": 2, "total_count": 2}));
-        let asked = app.dbt.requests();
-        assert_eq!(asked.len(), 2);
+        let sent = app.dbt.requests();
+        assert_eq!(sent.len(), 2);
         for (account, token) in [(acme::ACCOUNT_ID, acme::TOKEN), (globex::ACCOUNT_ID, globex::TOKEN)] {
-            let one = asked
+            let request = sent
                 .iter()
                 .find(|each| each.path() == format!("/api/v2/accounts/{account}/"))
                 .unwrap();
-            assert_eq!(one.header("authorization"), Some(&*format!("Token {token}")));
-            assert_eq!(one.header("accept-encoding"), Some("identity"));
+            assert_eq!(request.header("authorization"), Some(&*format!("Token {token}")));
+            assert_eq!(request.header("accept-encoding"), Some("identity"));
         }
         let row = app.row_of(&answer).await;
         assert_eq!(
@@ -58,7 +58,7 @@ async fn the_accounts_of_the_company_are_listed_each_read_with_its_own_token() {
 }
 
 #[tokio::test]
-async fn each_account_is_as_dbt_cloud_has_it_but_for_its_subdomain() {
+async fn each_account_is_passed_on_unchanged_except_its_static_subdomain() {
     for keep in [false, true] {
         let mut setup = two_accounts();
         setup.relay.keep_static_subdomain = keep;
@@ -89,8 +89,8 @@ async fn a_key_sees_only_the_accounts_on_its_list_and_a_company_only_its_own() {
         [globex::ACCOUNT_ID]
     );
     let other = app.make_company("Other").await;
-    let stranger = app.make_key(other, Role::Admin).await;
-    assert_eq!(ids(&app.with_key(&stranger).get("/api/v3/accounts/").await), [0; 0]);
+    let other_key = app.make_key(other, Role::Admin).await;
+    assert_eq!(ids(&app.with_key(&other_key).get("/api/v3/accounts/").await), [0; 0]);
 }
 
 #[tokio::test]

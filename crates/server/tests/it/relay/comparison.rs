@@ -1,5 +1,5 @@
-//! Two hundred requests, each sent to dbt Cloud and through the gateway to another dbt Cloud that is the same: what
-//! arrives there and what comes back is compared.
+//! Two hundred random requests, each sent directly to a simulator and through the gateway to an equal one: the received
+//! requests and the answers are compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,14 +10,14 @@ use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use simulator::{Config, RecordedRequest, Simulator, acme};
 
-use super::raw;
+use super::raw_http;
 use crate::support::TestApp;
 
 const SEED: u64 = 20_261_120;
 const REQUESTS: usize = 200;
 
-/// What of a caller's headers reaches dbt Cloud.
-const SENT_ON: [&str; 10] = [
+/// Headers of callers that are sent to dbt Cloud.
+const REQUEST_HEADERS: [&str; 10] = [
     "accept",
     "accept-encoding",
     "content-type",
@@ -30,8 +30,8 @@ const SENT_ON: [&str; 10] = [
     "user-agent",
 ];
 
-/// What of dbt Cloud's headers reaches the caller; lengths are compared as bodies.
-const PASSED_BACK: [&str; 8] = [
+/// Headers of dbt Cloud that are sent to the caller; lengths are compared with the bodies.
+const ANSWER_HEADERS: [&str; 8] = [
     "content-type",
     "content-encoding",
     "content-disposition",
@@ -56,12 +56,12 @@ impl Generated {
         let mut headers = vec![("Authorization", authorization.as_str())];
         headers.extend(&self.headers);
         let target = format!("{}{}", self.path, self.query);
-        raw::request(&self.method, &target, &headers, self.body.as_deref())
+        raw_http::request(&self.method, &target, &headers, self.body.as_deref())
     }
 }
 
-/// The id that stands in a template's braces, mostly of something that there is.
-fn id(dice: &mut StdRng, template: &str, name: &str) -> String {
+/// A value for a parameter of a path template, mostly an existing id.
+fn id(rng: &mut StdRng, template: &str, name: &str) -> String {
     let known = match name {
         "account_id" => acme::ACCOUNT_ID,
         "project_id" => acme::PROJECT_ID,
@@ -79,16 +79,16 @@ fn id(dice: &mut StdRng, template: &str, name: &str) -> String {
                 "no/such/file",
                 "gr%C3%B6%C3%9Fe.sql",
             ];
-            return (*files.choose(dice).unwrap()).to_owned();
+            return (*files.choose(rng).unwrap()).to_owned();
         }
-        _ => dice.random_range(1..5),
+        _ => rng.random_range(1..5),
     };
     known.to_string()
 }
 
-fn path(dice: &mut StdRng) -> (String, String) {
+fn path(rng: &mut StdRng) -> (String, String) {
     let all: Vec<_> = dbt_routes::operations()
-        // Composed here, and so not the same; tokens are not made.
+        // The gateway composes account lists itself and refuses to create tokens.
         .filter(|each| !each.as_str().starts_with("list_accounts") && !each.mints_token())
         .collect();
     let unknown = [
@@ -100,25 +100,25 @@ fn path(dice: &mut StdRng) -> (String, String) {
         ("PUT", "/api/v2/accounts/70403103900001/jobs/1/"),
         ("GET", "/api/v2/a!$&'()*+,;=:@-._~/%7Bx%7D"),
     ];
-    if dice.random_ratio(1, 10) {
-        let (method, path) = unknown.choose(dice).unwrap();
+    if rng.random_ratio(1, 10) {
+        let (method, path) = unknown.choose(rng).unwrap();
         return ((*method).to_owned(), (*path).to_owned());
     }
-    let operation = all.choose(dice).unwrap();
+    let operation = all.choose(rng).unwrap();
     let template = operation.template();
     let segments: Vec<_> = template
         .split('/')
         .map(|segment| match segment.strip_prefix('{') {
-            Some(name) => id(dice, template, name.trim_end_matches('}')),
+            Some(name) => id(rng, template, name.trim_end_matches('}')),
             None => segment.to_owned(),
         })
         .collect();
     let method = match operation.method().as_str() {
-        "GET" if dice.random_ratio(1, 8) => "HEAD",
+        "GET" if rng.random_ratio(1, 8) => "HEAD",
         method => method,
     };
     let path = segments.join("/");
-    let path = match dice.random_range(0..3) {
+    let path = match rng.random_range(0..3) {
         0 => path.trim_end_matches('/').to_owned(),
         1 if !path.ends_with('/') => format!("{path}/"),
         _ => path,
@@ -126,8 +126,8 @@ fn path(dice: &mut StdRng) -> (String, String) {
     (method.to_owned(), path)
 }
 
-fn generate(dice: &mut StdRng) -> Generated {
-    let (method, path) = path(dice);
+fn generate(rng: &mut StdRng) -> Generated {
+    let (method, path) = path(rng);
     let queries = [
         "",
         "?",
@@ -143,12 +143,12 @@ fn generate(dice: &mut StdRng) -> Generated {
     let mut headers: Vec<(&str, &str)> = vec![
         (
             "User-Agent",
-            *["dbtc/0.11", "python-requests/2.32", "a b (c)"].choose(dice).unwrap(),
+            *["dbtc/0.11", "python-requests/2.32", "a b (c)"].choose(rng).unwrap(),
         ),
         (
             "Accept",
             *["*/*", "application/json", "text/html;q=0.5, */*;q=0.1"]
-                .choose(dice)
+                .choose(rng)
                 .unwrap(),
         ),
     ];
@@ -165,8 +165,8 @@ fn generate(dice: &mut StdRng) -> Generated {
         ("X-Odd", "1"),
         ("X-Request-Id", "mine"),
     ];
-    for _ in 0..dice.random_range(0..4) {
-        headers.push(*more.choose(dice).unwrap());
+    for _ in 0..rng.random_range(0..4) {
+        headers.push(*more.choose(rng).unwrap());
     }
     headers.sort_unstable();
     headers.dedup_by_key(|(name, _)| *name);
@@ -178,16 +178,16 @@ fn generate(dice: &mut StdRng) -> Generated {
         b"[1, 2",
         b"\x00\xff raw",
     ];
-    let body = (!["GET", "HEAD"].contains(&method.as_str())).then(|| bodies.choose(dice).unwrap().to_vec());
+    let body = (!["GET", "HEAD"].contains(&method.as_str())).then(|| bodies.choose(rng).unwrap().to_vec());
     if body.is_some() {
         headers.push((
             "Content-Type",
             *["application/json", "application/json; charset=utf-8"]
-                .choose(dice)
+                .choose(rng)
                 .unwrap(),
         ));
     }
-    let query = (*queries.choose(dice).unwrap()).to_owned();
+    let query = (*queries.choose(rng).unwrap()).to_owned();
     Generated {
         method,
         path,
@@ -206,12 +206,12 @@ fn headers(request: &RecordedRequest) -> BTreeMap<&str, &str> {
     request
         .headers
         .iter()
-        .filter(|(name, _)| SENT_ON.contains(&name.as_str()))
+        .filter(|(name, _)| REQUEST_HEADERS.contains(&name.as_str()))
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect()
 }
 
-/// The path that dbt Cloud is asked for: that of the specification where it is one of its operations.
+/// The path sent to dbt Cloud: as in the specification if it has the operation.
 fn as_specified(generated: &Generated) -> String {
     let request = RelayRequest::new(generated.method.parse().unwrap(), &generated.path)
         .unwrap()
@@ -225,76 +225,76 @@ fn as_specified(generated: &Generated) -> String {
 }
 
 #[tokio::test]
-async fn two_hundred_requests_are_the_same_directly_and_through_the_gateway() {
+async fn two_hundred_requests_have_the_same_answers_directly_and_through_the_gateway() {
     let app = TestApp::start().await;
     let direct = Simulator::start(Config::frozen()).await.unwrap();
     let gateway = app.address();
     let key = app.key(Role::Admin);
-    let mut dice = StdRng::seed_from_u64(SEED);
+    let mut rng = StdRng::seed_from_u64(SEED);
     let (mut successes, mut names) = (0, BTreeSet::new());
     for number in 0..REQUESTS {
-        let generated = generate(&mut dice);
-        let told = format!(
+        let generated = generate(&mut rng);
+        let context = format!(
             "{number}: {} {}{} {:?}",
             generated.method, generated.path, generated.query, generated.headers
         );
-        // One spells the path as dbt Cloud wants it; the other as the client does.
+        // Directly with the path of the specification, through the gateway with the path of the client.
         let mut specified = generated.bytes(acme::TOKEN);
-        let wanted = as_specified(&generated);
+        let specified_path = as_specified(&generated);
         specified.splice(
             generated.method.len() + 1..generated.method.len() + 1 + generated.path.len(),
-            wanted.bytes(),
+            specified_path.bytes(),
         );
-        let expected = raw::only(direct.address(), &specified).await;
-        let came = raw::only(gateway, &generated.bytes(key)).await;
+        let expected = raw_http::only(direct.address(), &specified).await;
+        let answer = raw_http::only(gateway, &generated.bytes(key)).await;
 
         let at_direct = direct.requests().pop().unwrap();
         let at_dbt = app.dbt.requests().pop().unwrap();
-        assert_eq!(at_dbt.method, at_direct.method, "{told}");
-        assert_eq!(at_dbt.path(), wanted, "{told}");
-        assert_eq!(pairs(&at_dbt), pairs(&at_direct), "{told}");
-        assert_eq!(at_dbt.body, at_direct.body, "{told}");
-        let account = wanted == format!("/api/v2/accounts/{}/", acme::ACCOUNT_ID);
-        let (mut sent, mut meant) = (headers(&at_dbt), headers(&at_direct));
-        if account {
-            // Its answer is read, so it is asked for whole and uncompressed.
-            assert_eq!(sent.remove("accept-encoding"), Some("identity"), "{told}");
-            meant.retain(|name, _| !["accept-encoding", "range", "if-range"].contains(name));
+        assert_eq!(at_dbt.method, at_direct.method, "{context}");
+        assert_eq!(at_dbt.path(), specified_path, "{context}");
+        assert_eq!(pairs(&at_dbt), pairs(&at_direct), "{context}");
+        assert_eq!(at_dbt.body, at_direct.body, "{context}");
+        let is_account = specified_path == format!("/api/v2/accounts/{}/", acme::ACCOUNT_ID);
+        let (mut sent, mut direct_headers) = (headers(&at_dbt), headers(&at_direct));
+        if is_account {
+            // The gateway changes this answer, so it requests all of it, uncompressed.
+            assert_eq!(sent.remove("accept-encoding"), Some("identity"), "{context}");
+            direct_headers.retain(|name, _| !["accept-encoding", "range", "if-range"].contains(name));
         }
-        assert_eq!(sent, meant, "{told}");
+        assert_eq!(sent, direct_headers, "{context}");
         let others = ["authorization", "host", "content-length"];
         for (name, _) in &at_dbt.headers {
             assert!(
-                SENT_ON.contains(&name.as_str()) || others.contains(&name.as_str()),
-                "{told}: {name}"
+                REQUEST_HEADERS.contains(&name.as_str()) || others.contains(&name.as_str()),
+                "{context}: {name}"
             );
         }
         assert_eq!(
             at_dbt.header("authorization"),
             Some(&*format!("Token {}", acme::TOKEN)),
-            "{told}"
+            "{context}"
         );
 
-        assert_eq!(came.status, expected.status, "{told}");
-        let in_place = |body: &[u8]| {
-            // dbt Cloud builds links of the host that it was asked by.
+        assert_eq!(answer.status, expected.status, "{context}");
+        let without_host = |body: &[u8]| {
+            // dbt Cloud builds links with the host of the request.
             String::from_utf8_lossy(body)
                 .replace("http://gateway.test", "HOST")
                 .replace(&app.dbt.base_url(), "HOST")
         };
-        let mut expected_body = in_place(&expected.body);
-        if account {
+        let mut expected_body = without_host(&expected.body);
+        if is_account {
             expected_body = expected_body.replace("\"static_subdomain\":\"ac123\"", "\"static_subdomain\":null");
         }
-        assert_eq!(in_place(&came.body), expected_body, "{told}");
-        for name in PASSED_BACK {
-            assert_eq!(came.header(name), expected.header(name), "{told}: {name}");
+        assert_eq!(without_host(&answer.body), expected_body, "{context}");
+        for name in ANSWER_HEADERS {
+            assert_eq!(answer.header(name), expected.header(name), "{context}: {name}");
         }
-        successes += usize::from(came.status < 300);
+        successes += usize::from(answer.status < 300);
         names.insert(at_dbt.operation);
     }
     println!(
-        "{successes} of {REQUESTS} succeeded, {} operations of the double",
+        "{successes} of {REQUESTS} succeeded, {} operations of the simulator",
         names.len()
     );
     assert!(successes > 40 && names.len() > 40, "{successes} {}", names.len());

@@ -1,4 +1,4 @@
-//! The numbered list of what may differ from a direct call, a test a line.
+//! The numbered list of differences to a direct call, with one test each.
 
 use model::Role;
 use reqwest::Method;
@@ -6,13 +6,13 @@ use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH};
 use serde_json::json;
 use simulator::{Effect, Fault, FaultBody, WrongSlash, acme};
 
-use super::raw;
+use super::raw_http;
 use super::{refusal, v2, v3};
 use crate::support::{Setup, TestApp};
 
-/// 1.
+/// Difference 1.
 #[tokio::test]
-async fn the_callers_key_is_swapped_for_the_token_of_the_account() {
+async fn the_key_is_replaced_by_the_token_of_the_account() {
     let app = TestApp::start().await;
     for scheme in ["Token", "Bearer", "token", "BEARER"] {
         let caller = app.stranger();
@@ -33,9 +33,9 @@ async fn the_callers_key_is_swapped_for_the_token_of_the_account() {
     assert_eq!(app.dbt.requests().len(), 4);
 }
 
-/// 2.
+/// Difference 2.
 #[tokio::test]
-async fn only_listed_headers_go_either_way() {
+async fn only_listed_headers_are_passed_in_both_directions() {
     let app = TestApp::start().await;
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let listed = [
@@ -86,7 +86,7 @@ async fn only_listed_headers_go_either_way() {
         ("DNT", "1"),
         ("If-None-Match", "\"x\""),
     ];
-    let answer = raw::only(app.address(), &raw::request("GET", &v2("/jobs/"), &sent, None)).await;
+    let answer = raw_http::only(app.address(), &raw_http::request("GET", &v2("/jobs/"), &sent, None)).await;
     assert_eq!(answer.status, 200);
     for (name, value) in listed {
         assert_eq!(answer.header(name), Some(value), "{name}");
@@ -104,14 +104,14 @@ async fn only_listed_headers_go_either_way() {
     assert_eq!(sent.header("host"), Some(app.dbt.address().to_string().as_str()));
 }
 
-/// 3, what we send.
+/// Difference 3, the path that is sent.
 #[tokio::test]
-async fn a_known_operation_is_sent_with_the_slash_of_the_specification_and_an_unknown_one_as_it_came() {
+async fn known_operations_are_sent_with_the_slash_of_the_specification_and_unknown_ones_unchanged() {
     let app = TestApp::start().await;
     let admin = app.caller(Role::Admin);
     let webhooks = v3("/webhooks/subscriptions");
     let artifact = v2(&format!("/runs/{}/artifacts/manifest.json", acme::SUCCEEDED_RUN_ID));
-    for (path, wanted) in [
+    for (path, expected) in [
         (v2("/jobs"), v2("/jobs/")),
         (v2("/jobs/"), v2("/jobs/")),
         (webhooks.clone(), webhooks.clone()),
@@ -123,13 +123,13 @@ async fn a_known_operation_is_sent_with_the_slash_of_the_specification_and_an_un
     ] {
         let answer = admin.get(&path).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text);
-        assert_eq!(app.dbt.requests().pop().unwrap().target, wanted);
+        assert_eq!(app.dbt.requests().pop().unwrap().target, expected);
     }
 }
 
-/// 3, what we follow.
+/// Difference 3, redirects that are followed.
 #[tokio::test]
-async fn a_redirect_to_the_other_slash_is_followed_once_in_place() {
+async fn a_redirect_to_the_other_slash_is_followed_once() {
     let app = TestApp::start().await;
     app.dbt
         .change_switches(|switches| switches.wrong_slash = WrongSlash::Redirect);
@@ -158,7 +158,7 @@ async fn a_redirect_to_the_other_slash_is_followed_once_in_place() {
             effect,
             ..Fault::default()
         });
-        let body = json!({"name": "sent twice to one address, with two spellings"});
+        let body = json!({"name": "sent to both forms of the path"});
         let answer = admin.post(&v2("/jobs/"), &body).await;
         let sent = app.dbt.requests();
         assert_eq!(sent.len(), 2, "{status}: {}", answer.text);
@@ -170,9 +170,9 @@ async fn a_redirect_to_the_other_slash_is_followed_once_in_place() {
     }
 }
 
-/// 3, what we do not follow.
+/// Difference 3, redirects that are not followed.
 #[tokio::test]
-async fn any_other_redirect_is_a_502_and_nothing_is_sent_after_it() {
+async fn any_other_redirect_is_a_502_and_not_followed() {
     let app = TestApp::start().await;
     let jobs = v2("/jobs");
     for (status, location) in [
@@ -200,10 +200,10 @@ async fn any_other_redirect_is_a_502_and_nothing_is_sent_after_it() {
             ..Fault::default()
         });
         let answer = app.viewer().get(&format!("{jobs}/")).await;
-        let told = refusal(&answer, 502);
+        let message = refusal(&answer, 502);
         assert!(
-            told.contains("a redirect to another address"),
-            "{status} {location}: {told}"
+            message.contains("a redirect to another address"),
+            "{status} {location}: {message}"
         );
         assert!(answer.headers.get("location").is_none());
         assert_eq!(app.dbt.requests().len(), 1, "{status} {location}");
@@ -213,7 +213,7 @@ async fn any_other_redirect_is_a_502_and_nothing_is_sent_after_it() {
             (&json!(status), &json!("unexpected_status"))
         );
     }
-    // A redirect there and back again.
+    // Redirects back and forth.
     app.dbt.clear_requests();
     for (skip, location) in [(0, jobs.clone()), (1, format!("{jobs}/"))] {
         let headers = vec![("location".to_owned(), location)];
@@ -254,7 +254,7 @@ async fn not_modified_is_an_answer_and_no_redirect() {
     assert_eq!(app.row_of(&answer).await["outcome"], "succeeded");
 }
 
-/// 5.
+/// Difference 5.
 #[tokio::test]
 async fn an_account_has_no_static_subdomain_unless_the_settings_keep_it() {
     for keep in [false, true] {
@@ -268,22 +268,22 @@ async fn an_account_has_no_static_subdomain_unless_the_settings_keep_it() {
             .header(ACCEPT_ENCODING, "gzip")
             .header("range", "bytes=0-9");
         let read = admin.send(request).await;
-        let asked = app.dbt.requests().pop().unwrap();
+        let sent = app.dbt.requests().pop().unwrap();
         let changed = admin.patch(&v2("/"), &body).await;
         for answer in [&read, &changed] {
             let account = answer.expect(200);
-            let wanted = if keep { json!("ac123") } else { json!(null) };
-            assert_eq!(account["data"]["static_subdomain"], wanted);
+            let expected = if keep { json!("ac123") } else { json!(null) };
+            assert_eq!(account["data"]["static_subdomain"], expected);
             assert_eq!(account["data"]["id"], acme::ACCOUNT_ID);
             assert_eq!(answer.header(CONTENT_LENGTH).unwrap(), answer.text.len().to_string());
         }
-        let encoding = asked.header("accept-encoding");
+        let encoding = sent.header("accept-encoding");
         assert_eq!(encoding, Some(if keep { "gzip" } else { "identity" }));
-        assert_eq!(asked.header("range").is_some(), keep);
+        assert_eq!(sent.header("range").is_some(), keep);
     }
 }
 
-/// 6.
+/// Difference 6.
 #[tokio::test]
 async fn a_query_keeps_its_order_its_repetitions_and_its_values() {
     let app = TestApp::start().await;
@@ -296,24 +296,24 @@ async fn a_query_keeps_its_order_its_repetitions_and_its_values() {
         "",
     ] {
         let target = format!("{}?{query}", v2("/jobs/"));
-        let sent = raw::request("GET", &target, &[("Authorization", &key)], None);
-        raw::exchange(app.address(), &sent).await;
-        let came = app.dbt.requests().pop().unwrap();
-        let came = came.query().unwrap_or_default();
-        assert_eq!(came.replace("%27", "'"), query.replace("%27", "'"));
+        let sent = raw_http::request("GET", &target, &[("Authorization", &key)], None);
+        raw_http::exchange(app.address(), &sent).await;
+        let received = app.dbt.requests().pop().unwrap();
+        let received = received.query().unwrap_or_default();
+        assert_eq!(received.replace("%27", "'"), query.replace("%27", "'"));
         let pairs = |text: &str| {
             url::form_urlencoded::parse(text.as_bytes())
                 .into_owned()
                 .collect::<Vec<_>>()
         };
-        assert_eq!(pairs(came), pairs(query));
+        assert_eq!(pairs(received), pairs(query));
     }
 }
 
 #[tokio::test]
-async fn nothing_is_compressed_or_decompressed_on_the_way() {
+async fn bodies_are_neither_compressed_nor_decompressed() {
     let app = TestApp::start().await;
-    // What a gzipping dbt Cloud sends is no text; here any bytes will do.
+    // The body need not be valid gzip.
     let effect = Effect::Answer {
         status: 200,
         body: FaultBody::Custom {
@@ -330,8 +330,9 @@ async fn nothing_is_compressed_or_decompressed_on_the_way() {
     });
     let key = format!("Token {}", app.key(Role::Viewer));
     let headers = [("Authorization", key.as_str()), ("Accept-Encoding", "gzip, br")];
-    let asked = async |headers| raw::only(app.address(), &raw::request("GET", &v2("/jobs/"), headers, None)).await;
-    let answer = asked(&headers[..]).await;
+    let get =
+        async |headers| raw_http::only(app.address(), &raw_http::request("GET", &v2("/jobs/"), headers, None)).await;
+    let answer = get(&headers[..]).await;
     assert_eq!(answer.header("content-encoding"), Some("gzip"));
     assert_eq!(answer.body, "\u{1f}not really gzip".as_bytes());
     assert_eq!(
@@ -339,8 +340,12 @@ async fn nothing_is_compressed_or_decompressed_on_the_way() {
         Some("gzip, br")
     );
 
-    let plain = asked(&headers[..1]).await;
+    let plain = get(&headers[..1]).await;
     assert_eq!((plain.status, plain.header("content-encoding")), (200, None));
-    let asked_for = app.dbt.requests().pop().unwrap();
-    assert_eq!(asked_for.header("accept-encoding"), None, "nothing is asked for by us");
+    let sent = app.dbt.requests().pop().unwrap();
+    assert_eq!(
+        sent.header("accept-encoding"),
+        None,
+        "the gateway adds no accept-encoding"
+    );
 }

@@ -1,4 +1,4 @@
-//! Failures: dbt Cloud's come as they are, and nothing but a read is sent again.
+//! Failures: errors of dbt Cloud are passed on unchanged, and only reads are retried.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{refusal, v2, v3};
 use crate::support::{Setup, TestApp};
 
 #[tokio::test]
-async fn dbt_clouds_errors_come_as_they_are_whatever_they_are() {
+async fn errors_of_dbt_are_passed_on_unchanged() {
     let app = TestApp::start().await;
     let bodies = [
         FaultBody::Envelope,
@@ -68,7 +68,7 @@ async fn dbt_clouds_errors_come_as_they_are_whatever_they_are() {
 }
 
 #[tokio::test]
-async fn reads_are_sent_again_after_a_passing_failure_and_posts_never() {
+async fn reads_are_retried_after_a_transient_failure_and_posts_are_not() {
     let app = TestApp::start().await;
     let answer_with = |status, times| Fault {
         times,
@@ -86,7 +86,7 @@ async fn reads_are_sent_again_after_a_passing_failure_and_posts_never() {
         let answer = app.viewer().get(&v2("/jobs/")).await;
         assert_eq!((answer.status.as_u16(), app.dbt.requests().len()), (200, 3), "{status}");
 
-        // The last answer comes as it is.
+        // The last answer is passed on unchanged.
         let fault = app.dbt.add_fault(answer_with(status, None));
         app.dbt.clear_requests();
         let answer = app.viewer().get(&v2("/jobs/")).await;
@@ -113,7 +113,7 @@ async fn reads_are_sent_again_after_a_passing_failure_and_posts_never() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_is_a_502_and_a_post_is_not_sent_again() {
+async fn an_interrupted_connection_is_a_502_and_a_post_is_not_retried() {
     let app = TestApp::start().await;
     for effect in [Effect::ResetBefore, Effect::ResetAfter] {
         app.dbt.clear_requests();
@@ -140,7 +140,7 @@ async fn a_connection_that_breaks_is_a_502_and_a_post_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_slow_dbt_cloud_is_a_504_in_its_own_envelope() {
+async fn a_timeout_of_dbt_is_a_504_in_dbts_envelope() {
     let mut setup = Setup::default();
     setup.http.read_timeout = Duration::from_millis(300);
     let app = setup.start().await;

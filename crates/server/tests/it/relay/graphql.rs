@@ -1,4 +1,4 @@
-//! GraphQL: which API a path means, which account a query is for, and refusals as GraphQL has them.
+//! GraphQL: the API of a path, the account of a query, and refusals as GraphQL errors.
 
 use model::Role;
 use reqwest::Method;
@@ -11,7 +11,7 @@ use crate::support::{COMPANY, Setup, TestApp};
 const QUERY: &str = "{ __typename }";
 
 #[tokio::test]
-async fn each_path_is_one_of_dbt_clouds_apis_whatever_the_host() {
+async fn each_graphql_path_selects_one_dbt_api_for_every_host() {
     let app = TestApp::start().await;
     for (path, sent, request_type, client_type, scheme) in [
         ("/graphql", "/graphql", "query_metadata", "dbt_cloud_metadata", "Token"),
@@ -71,7 +71,7 @@ async fn each_path_is_one_of_dbt_clouds_apis_whatever_the_host() {
 }
 
 #[tokio::test]
-async fn errors_within_a_200_come_as_they_are() {
+async fn errors_within_a_200_are_passed_on_unchanged() {
     let app = TestApp::start().await;
     let answer = app
         .viewer()
@@ -81,7 +81,7 @@ async fn errors_within_a_200_come_as_they_are() {
 }
 
 #[tokio::test]
-async fn the_account_is_the_one_named_else_the_keys_default_else_the_only_one() {
+async fn the_account_is_the_named_one_else_the_default_of_the_key_else_the_only_one() {
     let app = Setup {
         accounts: vec![
             (COMPANY, acme::ACCOUNT_ID, acme::TOKEN.to_owned()),
@@ -120,10 +120,10 @@ async fn the_account_is_the_one_named_else_the_keys_default_else_the_only_one() 
     let before = app.dbt.requests().len();
     let viewer = app.viewer();
     let ambiguous = viewer.post("/graphql", &body).await;
-    let told = graphql_refusal(&ambiguous, 400);
+    let message = graphql_refusal(&ambiguous, 400);
     assert!(
-        told.contains(&acme_id) && told.contains(&globex_id) && told.contains("X-Dbt-Account-Id"),
-        "{told}"
+        message.contains(&acme_id) && message.contains(&globex_id) && message.contains("X-Dbt-Account-Id"),
+        "{message}"
     );
     assert_eq!(app.row_of(&ambiguous).await["outcome"], "refused");
     let unknown = viewer.post("/graphql?account_id=4711", &body).await;
@@ -139,10 +139,10 @@ async fn the_account_is_the_one_named_else_the_keys_default_else_the_only_one() 
         if let Some(id) = header {
             request = request.header("X-Dbt-Account-Id", id);
         }
-        let told = graphql_refusal(&viewer.send(request).await, 400);
-        assert!(told.contains("name one account"), "{path}: {told}");
+        let message = graphql_refusal(&viewer.send(request).await, 400);
+        assert!(message.contains("name one account"), "{path}: {message}");
     }
-    // A path of the Administrative API that names no account is told by the same rules.
+    // The same rules apply to a path of the Administrative API without an account.
     let admin = app.caller(Role::Admin);
     refusal(&admin.get("/api/v2/whoami").await, 400);
     assert_eq!(app.dbt.requests().len(), before);

@@ -1,16 +1,16 @@
-//! The dbt-compatible surface: what reaches dbt Cloud and what comes back, and that nothing else does.
+//! The dbt-compatible API: what is sent to dbt Cloud, what is answered, and that nothing else is.
 
 mod accounts;
 mod comparison;
 mod differences;
-mod edges;
 mod failures;
+mod framing;
 mod graphql;
-mod raw;
+mod paths_and_methods;
+mod raw_http;
 mod refusals;
 mod roles;
 mod secrets;
-mod smuggling;
 mod streams;
 mod tenancy;
 
@@ -20,7 +20,7 @@ use simulator::acme;
 
 use crate::support::Answer;
 
-/// A path of the Administrative API in Acme's account.
+/// A path of the Administrative API v2 in Acme's account.
 fn v2(rest: &str) -> String {
     format!("/api/v2/accounts/{}{rest}", acme::ACCOUNT_ID)
 }
@@ -30,7 +30,7 @@ fn v3(rest: &str) -> String {
     format!("/api/v3/accounts/{}{rest}", acme::ACCOUNT_ID)
 }
 
-/// The refusal of ours that the answer has to be, in dbt's envelope; returns what it tells its reader.
+/// Asserts a refusal by the gateway in dbt's envelope and returns its message.
 fn refusal(answer: &Answer, status: u16) -> String {
     assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
     assert_eq!(answer.header(CONTENT_TYPE), Some("application/json"));
@@ -38,15 +38,15 @@ fn refusal(answer: &Answer, status: u16) -> String {
     assert_eq!(body["status"]["code"], status);
     assert_eq!(body["status"]["is_success"], false);
     assert!(body.as_object().unwrap().contains_key("data"), "{body:#}");
-    let told = body["status"]["developer_message"].as_str().unwrap();
+    let message = body["status"]["developer_message"].as_str().unwrap();
     assert!(
-        told.starts_with("dbt-gateway, not dbt Cloud: ") && told.ends_with(&answer.request_uuid()),
-        "{told}"
+        message.starts_with("dbt-gateway, not dbt Cloud: ") && message.ends_with(&answer.request_uuid()),
+        "{message}"
     );
     body["status"]["user_message"].as_str().unwrap().to_owned()
 }
 
-/// The refusal of ours that the answer has to be, as GraphQL has it.
+/// Asserts a refusal by the gateway as a GraphQL error and returns its message.
 fn graphql_refusal(answer: &Answer, status: u16) -> String {
     assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
     assert_eq!(answer.header(CONTENT_TYPE), Some("application/json"));

@@ -1,4 +1,4 @@
-//! Refusals of ours: in dbt's envelope, on every kind of path, whatever refuses.
+//! Refusals by the gateway are in dbt's envelope, on every path and for every cause.
 
 use model::Role;
 use reqwest::Method;
@@ -27,8 +27,8 @@ async fn every_other_path_below_api_is_a_404() {
         "/api/x",
     ] {
         for caller in [app.viewer(), app.stranger()] {
-            let told = refusal(&caller.get(path).await, 404);
-            assert!(told.contains("Nothing is relayed at this path"), "{path}: {told}");
+            let message = refusal(&caller.get(path).await, 404);
+            assert!(message.contains("Nothing is relayed at this path"), "{path}: {message}");
         }
     }
     for path in ["/graphql/x", "/beta", "/beta/graphqlx", "/apiv2", "/metadata"] {
@@ -38,7 +38,7 @@ async fn every_other_path_below_api_is_a_404() {
 }
 
 #[tokio::test]
-async fn who_has_no_valid_key_is_told_so() {
+async fn a_request_without_a_valid_key_is_a_401() {
     let app = TestApp::start().await;
     for caller in [app.stranger(), app.with_key("dgw_1_2")] {
         let answer = caller.get(&v2("/jobs/")).await;
@@ -51,7 +51,7 @@ async fn who_has_no_valid_key_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_the_gate_is_on_record_with_what_was_asked() {
+async fn a_refusal_of_the_gate_has_a_row_with_operation_and_account() {
     let app = TestApp::start().await;
     let answer = app.viewer().post(&trigger(), &json!({"cause": "x"})).await;
     assert_eq!(
@@ -72,7 +72,7 @@ async fn a_refusal_of_the_gate_is_on_record_with_what_was_asked() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_only_reads_relays_no_change() {
+async fn a_read_only_gateway_relays_no_change() {
     let app = Setup {
         read_only: true,
         ..Setup::default()
@@ -98,7 +98,7 @@ async fn a_gateway_that_only_reads_relays_no_change() {
 }
 
 #[tokio::test]
-async fn limits_refuse_in_dbts_envelope_too() {
+async fn limits_are_answered_in_dbts_envelope() {
     let mut setup = Setup::default();
     setup.limits = LimitSettings {
         requests_per_second: 1,
@@ -129,9 +129,9 @@ async fn limits_refuse_in_dbts_envelope_too() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_a_503_in_dbts_envelope() {
+async fn an_unavailable_database_is_a_503_in_dbts_envelope() {
     let app = Setup {
-        database_url: Some("postgres://nobody@127.0.0.1:1/nothing".to_owned()),
+        database_url: Some("postgres://user@127.0.0.1:1/nothing".to_owned()),
         ..Setup::default()
     }
     .start()
@@ -141,33 +141,33 @@ async fn a_database_that_is_away_is_a_503_in_dbts_envelope() {
 }
 
 #[tokio::test]
-async fn our_own_routes_keep_their_problems() {
+async fn the_rest_api_keeps_its_problem_documents() {
     let app = TestApp::start().await;
     let answer = app.viewer().get("/projects/4711").await;
     assert_eq!(answer.header(CONTENT_TYPE), Some("application/problem+json"));
 }
 
 #[tokio::test]
-async fn a_token_is_made_by_nobody_unless_the_settings_allow_it() {
+async fn creating_tokens_is_refused_unless_the_settings_allow_it() {
     let user = acme::USER_ID;
-    let minting = [
+    let paths = [
         v3("/service-tokens/"),
         v3("/service-tokens"),
         v3(&format!("/users/{user}/account-apikeys/")),
         v3(&format!("/users/{user}/account-apikeys/1/")),
         v3("/scim-config/tokens/"),
-        // Not in the specifications, but of the same kind.
+        // Not in the specifications, but of the same form.
         v2("/service-tokens/"),
         v3("/service-tokens/1/rotate/"),
         format!("/api/v2/users/{user}/apiKey/"),
     ];
     let app = TestApp::start().await;
-    for path in &minting {
+    for path in &paths {
         let answer = app.caller(Role::Admin).post(path, &json!({"name": "x"})).await;
-        let told = refusal(&answer, 403);
-        assert!(told.contains("compat.allow_token_minting"), "{path}: {told}");
+        let message = refusal(&answer, 403);
+        assert!(message.contains("compat.allow_token_minting"), "{path}: {message}");
         assert_eq!(app.row_of(&answer).await["outcome"], "refused");
-        // Whose role is too low learns that first.
+        // The role is checked first.
         let operator = app.operator().post(path, &json!({"name": "x"})).await;
         assert!(refusal(&operator, 403).contains("needs a key with the role admin"));
     }
@@ -179,9 +179,9 @@ async fn a_token_is_made_by_nobody_unless_the_settings_allow_it() {
     }
     .start()
     .await;
-    for path in &minting {
+    for path in &paths {
         refusal(&app.operator().post(path, &json!({"name": "x"})).await, 403);
         app.caller(Role::Admin).post(path, &json!({"name": "x"})).await;
     }
-    assert_eq!(app.dbt.requests().len(), minting.len());
+    assert_eq!(app.dbt.requests().len(), paths.len());
 }

@@ -1,4 +1,4 @@
-//! Every operation of dbt Cloud's specifications, relayed for a key of each role.
+//! Every operation of dbt Cloud's specifications, relayed with a key of each role.
 
 use model::{Effect, RelayedOperation, Role};
 use reqwest::Method;
@@ -23,7 +23,7 @@ fn path(operation: RelayedOperation) -> String {
 }
 
 #[tokio::test]
-async fn each_operation_is_relayed_from_the_role_it_needs_on_and_refused_below() {
+async fn each_operation_is_relayed_for_the_roles_that_may_use_it_and_refused_to_the_others() {
     let app = Setup {
         allow_token_minting: true,
         ..Setup::default()
@@ -52,8 +52,8 @@ async fn each_operation_is_relayed_from_the_role_it_needs_on_and_refused_below()
             } else {
                 refused += 1;
                 let needs = operation.needs();
-                let told = format!("This needs a key with the role {needs}; yours is {role}.");
-                assert_eq!(refusal(&answer, 403), told, "{operation:?} as {role}");
+                let message = format!("This needs a key with the role {needs}; yours is {role}.");
+                assert_eq!(refusal(&answer, 403), message, "{operation:?} as {role}");
                 assert!(sent.is_empty(), "{operation:?} as {role}");
             }
             let row = app.row_of(&answer).await;

@@ -1,4 +1,4 @@
-//! No secret leaves: not by a row, not by an answer.
+//! No secret is in a row or in an answer.
 
 use model::Role;
 use serde_json::json;
@@ -8,7 +8,7 @@ use super::v2;
 use crate::support::TestApp;
 
 #[tokio::test]
-async fn a_row_tells_no_secret_of_a_query_and_no_body() {
+async fn a_row_has_no_secrets_of_the_query_and_no_body() {
     let app = TestApp::start().await;
     let path = v2("/odd/dbtc_in_the_path/?access_token=planted-1&limit=5&q=dbtu_planted_2");
     let answer = app
@@ -30,15 +30,15 @@ async fn a_row_tells_no_secret_of_a_query_and_no_body() {
 }
 
 #[tokio::test]
-async fn a_token_that_dbt_cloud_shows_is_overwritten() {
+async fn a_token_echoed_by_dbt_is_masked() {
     let app = TestApp::start().await;
-    let shown = |token: &str| format!("<html>Blocked: GET … Authorization: Token {token} — and again {token}</html>");
+    let body = |token: &str| format!("<html>Blocked: GET … Authorization: Token {token} — and again {token}</html>");
     for status in [200, 403, 502] {
         let effect = Effect::Answer {
             status,
             body: FaultBody::Custom {
                 content_type: "text/html".to_owned(),
-                body: shown(acme::TOKEN),
+                body: body(acme::TOKEN),
             },
             headers: Vec::new(),
             work_done: false,
@@ -52,7 +52,7 @@ async fn a_token_that_dbt_cloud_shows_is_overwritten() {
             .post(&v2(&format!("/jobs/{}/run/", acme::NIGHTLY_JOB_ID)), &json!({}))
             .await;
         assert_eq!(answer.status, status);
-        assert_eq!(answer.text, shown(&"*".repeat(acme::TOKEN.len())));
+        assert_eq!(answer.text, body(&"*".repeat(acme::TOKEN.len())));
         assert!(!app.row_of(&answer).await.to_string().contains(acme::TOKEN));
         app.dbt.remove_fault(fault);
     }

@@ -1,4 +1,4 @@
-//! Long answers: handed on as they come, on record before the first byte, never ended as if they were whole.
+//! Long answers: streamed, logged before the first byte, and never ended cleanly when incomplete.
 
 use model::Role;
 use serde_json::json;
@@ -6,7 +6,7 @@ use simulator::{Effect, Fault, acme};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::raw;
+use super::raw_http;
 use super::v2;
 use crate::support::TestApp;
 
@@ -19,7 +19,7 @@ async fn closed_row(app: &TestApp) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn a_long_answer_comes_whole_and_its_row_counts_its_bytes() {
+async fn a_long_answer_is_streamed_completely_and_its_row_has_the_byte_count() {
     let app = TestApp::start().await;
     let direct = app
         .http
@@ -46,7 +46,7 @@ async fn a_long_answer_comes_whole_and_its_row_counts_its_bytes() {
 }
 
 #[tokio::test]
-async fn an_answer_just_short_enough_is_on_record_whole_before_it_leaves() {
+async fn the_row_of_a_collected_answer_is_closed_before_the_answer_is_sent() {
     let app = TestApp::start().await;
     let answer = app.viewer().get(&artifact("250KiB.bin")).await;
     let row = app.row_of(&answer).await;
@@ -57,7 +57,7 @@ async fn an_answer_just_short_enough_is_on_record_whole_before_it_leaves() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_breaks_the_callers_connection() {
+async fn an_interrupted_long_answer_aborts_the_connection_of_the_caller() {
     let app = TestApp::start().await;
     let effect = Effect::Truncate {
         keep_bytes: Some(3 << 20),
@@ -67,13 +67,13 @@ async fn an_answer_that_breaks_off_breaks_the_callers_connection() {
         ..Fault::default()
     });
     let authorization = format!("Token {}", app.key(Role::Viewer));
-    let sent = raw::request(
+    let sent = raw_http::request(
         "GET",
         &artifact("20MiB.bin"),
         &[("Authorization", &authorization)],
         None,
     );
-    let answers = raw::exchange(app.address(), &sent).await;
+    let answers = raw_http::exchange(app.address(), &sent).await;
     assert_eq!(answers[0].status, 200);
     assert!(!answers[0].is_whole, "{} bytes", answers[0].body.len());
     let row = closed_row(&app).await;
@@ -82,7 +82,7 @@ async fn an_answer_that_breaks_off_breaks_the_callers_connection() {
 }
 
 #[tokio::test]
-async fn a_short_answer_that_breaks_off_is_a_502() {
+async fn an_interrupted_short_answer_is_a_502() {
     let app = TestApp::start().await;
     app.dbt.add_fault(Fault {
         effect: Effect::Truncate { keep_bytes: Some(10) },
@@ -94,14 +94,14 @@ async fn a_short_answer_that_breaks_off_is_a_502() {
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_is_on_record() {
+async fn a_caller_that_disconnects_is_logged_as_caller_gone() {
     let app = TestApp::start().await;
     let authorization = format!("Token {}", app.key(Role::Viewer));
-    let sent = raw::request("GET", &artifact("1GiB.bin"), &[("Authorization", &authorization)], None);
+    let sent = raw_http::request("GET", &artifact("1GiB.bin"), &[("Authorization", &authorization)], None);
     let mut stream = TcpStream::connect(app.address()).await.unwrap();
     stream.write_all(&sent).await.unwrap();
-    let mut some = vec![0; 1 << 20];
-    stream.read_exact(&mut some).await.unwrap();
+    let mut start = vec![0; 1 << 20];
+    stream.read_exact(&mut start).await.unwrap();
     drop(stream);
     let row = closed_row(&app).await;
     assert_eq!(row["outcome"], "caller_gone");
@@ -109,7 +109,7 @@ async fn a_caller_that_goes_is_on_record() {
 }
 
 #[tokio::test]
-async fn a_relayed_trigger_runs_to_its_end_without_its_caller_and_names_its_run() {
+async fn a_relayed_trigger_completes_after_its_caller_disconnects_and_its_row_names_the_run() {
     let app = TestApp::start().await;
     let trigger = v2(&format!("/jobs/{}/run/", acme::NIGHTLY_JOB_ID));
     app.dbt.add_fault(Fault {
@@ -118,14 +118,14 @@ async fn a_relayed_trigger_runs_to_its_end_without_its_caller_and_names_its_run(
         ..Fault::default()
     });
     let authorization = format!("Token {}", app.key(Role::Operator));
-    let body = br#"{"cause": "nobody waits"}"#;
+    let body = br#"{"cause": "a test"}"#;
     let headers = [
         ("Authorization", authorization.as_str()),
         ("Content-Type", "application/json"),
     ];
     let mut stream = TcpStream::connect(app.address()).await.unwrap();
     stream
-        .write_all(&raw::request("POST", &trigger, &headers, Some(body)))
+        .write_all(&raw_http::request("POST", &trigger, &headers, Some(body)))
         .await
         .unwrap();
     while app.dbt.requests().is_empty() {

@@ -1,4 +1,4 @@
-//! A company's accounts are relayed with its own tokens, and nobody else's are.
+//! Accounts are relayed only for their company, with its own tokens.
 
 use model::Role;
 use serde_json::json;
@@ -8,11 +8,11 @@ use super::{refusal, v2};
 use crate::support::{COMPANY, Setup};
 
 #[tokio::test]
-async fn another_companys_account_is_not_found_by_whatever_path() {
+async fn the_account_of_another_company_is_not_found_at_any_path() {
     let app = Setup::default().start().await;
     let globex_company = app.make_company("Globex").await;
-    let foreign = app.make_key(globex_company, Role::Admin).await;
-    let foreigner = app.with_key(&foreign);
+    let key = app.make_key(globex_company, Role::Admin).await;
+    let other_admin = app.with_key(&key);
     let paths = [
         v2("/jobs/"),
         v2("/"),
@@ -21,9 +21,9 @@ async fn another_companys_account_is_not_found_by_whatever_path() {
         v2(&format!("/runs/{}/artifacts/manifest.json", acme::SUCCEEDED_RUN_ID)),
     ];
     for path in &paths {
-        let answer = foreigner.get(path).await;
-        let told = refusal(&answer, 404);
-        assert!(told.contains("is not known here"), "{told}");
+        let answer = other_admin.get(path).await;
+        let message = refusal(&answer, 404);
+        assert!(message.contains("is not known here"), "{message}");
         let row = app.row_of(&answer).await;
         assert_eq!(
             (&row["company_id"], &row["outcome"]),
@@ -31,17 +31,17 @@ async fn another_companys_account_is_not_found_by_whatever_path() {
         );
     }
     let trigger = v2(&format!("/jobs/{}/run/", acme::NIGHTLY_JOB_ID));
-    refusal(&foreigner.post(&trigger, &json!({"cause": "theirs"})).await, 404);
-    let graphql = foreigner
+    refusal(&other_admin.post(&trigger, &json!({"cause": "a test"})).await, 404);
+    let graphql = other_admin
         .post(&format!("/graphql?account_id={}", acme::ACCOUNT_ID), &json!({}))
         .await;
     super::graphql_refusal(&graphql, 404);
-    refusal(&foreigner.get("/api/v2/whoami").await, 404);
+    refusal(&other_admin.get("/api/v2/whoami").await, 404);
     assert!(app.dbt.requests().is_empty());
 }
 
 #[tokio::test]
-async fn each_account_is_asked_with_its_own_token() {
+async fn each_account_is_read_with_its_own_token() {
     let app = Setup {
         accounts: vec![
             (COMPANY, acme::ACCOUNT_ID, acme::TOKEN.to_owned()),

@@ -1,4 +1,4 @@
-//! What the gateway answered, collected.
+//! A collected answer of the gateway.
 
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName};
@@ -13,11 +13,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The whole answer, or what came of one that broke off.
+    /// Reads the answer to its end, or until it is interrupted.
     pub(crate) async fn collect(mut response: reqwest::Response) -> Self {
         let mut body = Vec::new();
-        while let Ok(Some(piece)) = response.chunk().await {
-            body.extend_from_slice(&piece);
+        while let Ok(Some(chunk)) = response.chunk().await {
+            body.extend_from_slice(&chunk);
         }
         Self {
             status: response.status(),
@@ -26,12 +26,12 @@ impl Answer {
         }
     }
 
-    /// The body, which has to be JSON.
+    /// The body, which must be JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 
-    /// The body, or each line of it where it is JSON by lines; one at least.
+    /// The body, or each line of an NDJSON body, which must not be empty.
     pub(crate) fn bodies(&self) -> Vec<Value> {
         if self.header(reqwest::header::CONTENT_TYPE) != Some("application/x-ndjson") {
             return vec![self.json()];
@@ -41,13 +41,13 @@ impl Answer {
         lines.map(Result::unwrap).collect()
     }
 
-    /// The body of an answer that has to be a success with that status.
+    /// The JSON body; the status must be this one.
     pub(crate) fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
         self.json()
     }
 
-    /// A header that has to be there once; `None` where it is absent.
+    /// The value of a header, which must not be repeated.
     pub(crate) fn header(&self, name: impl Into<HeaderName>) -> Option<&str> {
         let name = name.into();
         let values: Vec<_> = self.headers.get_all(&name).iter().collect();
@@ -55,16 +55,16 @@ impl Answer {
         Some(values.first()?.to_str().unwrap())
     }
 
-    /// The request's name.
+    /// The id of the request, `x-request-id`.
     pub(crate) fn request_uuid(&self) -> String {
         let name = HeaderName::from_static("x-request-id");
-        let name = self.header(name).unwrap_or_else(|| panic!("no name: {self:#?}"));
-        let uuid = uuid::Uuid::parse_str(name).unwrap();
+        let id = self.header(name).unwrap_or_else(|| panic!("no id: {self:#?}"));
+        let uuid = uuid::Uuid::parse_str(id).unwrap();
         assert_eq!(uuid.get_version_num(), 7);
-        name.to_owned()
+        id.to_owned()
     }
 
-    /// The problem that the body has to be, with all that every problem has; returns the body.
+    /// The body, which must be a complete problem document of that status and type.
     pub(crate) fn problem(&self, status: u16, kind: &str) -> Value {
         use reqwest::header::CONTENT_TYPE;
 
@@ -82,12 +82,12 @@ impl Answer {
         problem
     }
 
-    /// `detail` of a problem.
+    /// The `detail` of a problem.
     pub(crate) fn detail(&self) -> String {
         self.json()["detail"].as_str().unwrap().to_owned()
     }
 
-    /// The ids of a list's results.
+    /// The ids of the results of a list.
     pub(crate) fn ids(&self) -> Vec<i64> {
         let list = self.expect(200);
         let results = list["results"].as_array().unwrap();

@@ -1,4 +1,4 @@
-//! One who calls the gateway, with or without a key.
+//! A caller of the gateway, with or without a key.
 
 use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, RequestBuilder};
@@ -18,7 +18,7 @@ impl<'a> Caller<'a> {
         Self { app, authorization }
     }
 
-    /// A request for a path of the gateway, or for an absolute address that it gave.
+    /// A request to a path of the gateway, or to an absolute address.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let address = if path.starts_with('/') {
             format!("{}{path}", self.app.url)
@@ -32,7 +32,7 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// Sends it. Whatever any test asks for, the OpenAPI document has to list the answer's status.
+    /// Sends a request, and asserts that the OpenAPI document lists the status of the answer.
     pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
         let (http, request) = request.build_split();
         let request = request.unwrap();
@@ -50,7 +50,7 @@ impl<'a> Caller<'a> {
         self.send(self.request(Method::POST, path).json(body)).await
     }
 
-    /// A body that need not be JSON.
+    /// Posts a body of any content type.
     pub(crate) async fn post_text(&self, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
         let request = self.request(Method::POST, path).header("content-type", content_type);
         self.send(request.body(body)).await

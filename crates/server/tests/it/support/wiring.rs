@@ -1,4 +1,4 @@
-//! How the floors are put together: as in `gateway/src/serve.rs`, with a clock that stands still.
+//! Wires the layers as in `gateway/src/serve.rs`, with a fixed clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +19,9 @@ use testkit::TestDatabase;
 
 use super::{FOREVER, Setup};
 
-/// A client that follows no redirect and decodes nothing. Installs the crypto provider of this process.
+/// A client that follows no redirects and decodes nothing. Installs the crypto provider of the process.
 pub(crate) fn http_client() -> reqwest::Client {
-    // Another test of this process may have been first.
+    // Fails if another test of this process has installed it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()
@@ -39,7 +39,7 @@ pub(crate) async fn migrated_database() -> TestDatabase {
     .await
 }
 
-/// The wiring of `gateway/src/serve.rs`, with a clock that stands still.
+/// The state of the server, and its metrics.
 pub(crate) fn state(
     setup: &Setup,
     dbt: &Running,
@@ -56,11 +56,11 @@ pub(crate) fn state(
         .unwrap(),
     };
     let mut registry = Registry::default();
-    let ours = registry.sub_registry_with_prefix(METRICS_PREFIX);
-    let storage_metrics = Arc::new(StorageMetrics::register(ours));
-    let provider_metrics = Arc::new(ProviderMetrics::register(ours));
+    let gateway_metrics = registry.sub_registry_with_prefix(METRICS_PREFIX);
+    let storage_metrics = Arc::new(StorageMetrics::register(gateway_metrics));
+    let provider_metrics = Arc::new(ProviderMetrics::register(gateway_metrics));
     let limits = Arc::new(Limits::new(setup.limits));
-    let server_metrics = Arc::new(ServerMetrics::register(ours, &limits));
+    let server_metrics = Arc::new(ServerMetrics::register(gateway_metrics, &limits));
     let database = database.with_metrics(Arc::clone(&storage_metrics));
     let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
     let sink = PgRequestLog::new(&database, FOREVER);
@@ -102,7 +102,7 @@ pub(crate) fn state(
     let api_keys = ApiKeys::new(&database);
     let credentials = Credentials::new(&database, setup.key_ring.clone());
     let request_logs = RequestLogs::new(&database, &setup.log_reading);
-    StorageMetrics::observe(ours, &database, &request_logs, &log);
+    StorageMetrics::observe(gateway_metrics, &database, &request_logs, &log);
     let registry = Arc::new(registry);
     let clients = Clients::new(
         ClientParts {

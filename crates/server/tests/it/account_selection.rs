@@ -1,4 +1,4 @@
-//! Which account a request is about, and that no company reaches another's.
+//! The account that a request uses, and that it belongs to the caller's company.
 
 use model::{CompanyId, Role};
 use serde_json::json;
@@ -6,7 +6,7 @@ use simulator::{acme, globex};
 
 use crate::support::{COMPANY, Setup, TestApp};
 
-/// Company 1 holds Acme's account, and `second` holds Globex's.
+/// Company 1 has Acme's account, and `second` has Globex's.
 async fn two_accounts(second: CompanyId) -> TestApp {
     let mut setup = Setup::default();
     setup
@@ -16,7 +16,7 @@ async fn two_accounts(second: CompanyId) -> TestApp {
 }
 
 #[tokio::test]
-async fn the_only_account_needs_no_name_and_may_be_named() {
+async fn the_only_account_may_be_named_or_omitted() {
     let app = TestApp::start().await;
     let unnamed = app.viewer().get("/projects").await;
     let named = app
@@ -27,7 +27,7 @@ async fn the_only_account_needs_no_name_and_may_be_named() {
 }
 
 #[tokio::test]
-async fn several_accounts_and_none_named_is_answered_with_the_choice() {
+async fn without_a_named_account_several_accounts_are_a_400_that_lists_them() {
     let app = two_accounts(COMPANY).await;
     let answer = app.viewer().get("/projects").await;
     let problem = answer.problem(400, "ambiguous-account");
@@ -54,7 +54,7 @@ async fn several_accounts_and_none_named_is_answered_with_the_choice() {
 }
 
 #[tokio::test]
-async fn a_keys_default_account_answers_for_requests_that_name_none() {
+async fn the_default_account_of_a_key_is_used_if_none_is_named() {
     let app = two_accounts(COMPANY).await;
     let key = app.make_key(COMPANY, Role::Viewer).await;
     app.alter_key(&key, "default_account_id = 70403103900002").await;
@@ -63,18 +63,21 @@ async fn a_keys_default_account_answers_for_requests_that_name_none() {
         .with_key(&key)
         .get(&format!("/projects?account_id={}", acme::ACCOUNT_ID))
         .await;
-    assert!(other.ids().contains(&acme::PROJECT_ID), "a default is no limit");
+    assert!(
+        other.ids().contains(&acme::PROJECT_ID),
+        "a default does not limit the key"
+    );
 }
 
 #[tokio::test]
-async fn a_keys_list_of_accounts_is_all_it_can_use() {
+async fn a_key_can_use_only_the_accounts_on_its_list() {
     let app = two_accounts(COMPANY).await;
     let key = app.make_key(COMPANY, Role::Viewer).await;
     app.alter_key(&key, "accounts = '{70403103900002}'").await;
     assert_eq!(
         app.with_key(&key).get("/projects").await.ids(),
         [globex::PROJECT_ID],
-        "nothing to choose from"
+        "only one account is possible"
     );
     let answer = app
         .with_key(&key)
@@ -85,24 +88,24 @@ async fn a_keys_list_of_accounts_is_all_it_can_use() {
 }
 
 #[tokio::test]
-async fn an_account_of_another_company_is_not_found_and_not_told_from_one_that_is_nobodys() {
+async fn an_account_of_another_company_is_not_found_like_one_that_does_not_exist() {
     let app = two_accounts(CompanyId(2)).await;
     let other = app.make_company("Globex").await;
     assert_eq!(other, CompanyId(2));
     let globex_key = app.make_key(other, Role::Admin).await;
     let body = json!({"cause": "x"});
-    for (caller, foreign, job) in [
+    for (caller, other_account, job) in [
         (app.caller(Role::Admin), globex::ACCOUNT_ID, globex::JOB_ID),
         (app.with_key(&globex_key), acme::ACCOUNT_ID, acme::NIGHTLY_JOB_ID),
         (app.caller(Role::Admin), 4711, globex::JOB_ID),
     ] {
-        let list = caller.get(&format!("/projects?account_id={foreign}")).await;
+        let list = caller.get(&format!("/projects?account_id={other_account}")).await;
         let trigger = caller
-            .post(&format!("/jobs/{job}/runs?account_id={foreign}"), &body)
+            .post(&format!("/jobs/{job}/runs?account_id={other_account}"), &body)
             .await;
         for answer in [list, trigger] {
             let problem = answer.problem(404, "not-found");
-            let detail = format!("Account {foreign} is not known here, or this key may not use it.");
+            let detail = format!("Account {other_account} is not known here, or this key may not use it.");
             assert_eq!(problem["detail"], detail);
             let row = app.row_of(&answer).await;
             assert_eq!((&row["outcome"], &row["attempts"]), (&json!("refused"), &json!(0)));
@@ -113,15 +116,15 @@ async fn an_account_of_another_company_is_not_found_and_not_told_from_one_that_i
         app.with_key(&globex_key).get("/projects").await.ids(),
         [globex::PROJECT_ID]
     );
-    let foreign = app
+    let answer = app
         .with_key(&globex_key)
         .get(&format!("/projects/{}", acme::PROJECT_ID))
         .await;
-    foreign.problem(404, "not-found");
+    answer.problem(404, "not-found");
 }
 
 #[tokio::test]
-async fn a_company_without_any_account_is_told_so() {
+async fn a_company_without_accounts_gets_a_404() {
     let app = TestApp::start().await;
     let empty = app.make_company("Empty").await;
     let key = app.make_key(empty, Role::Admin).await;

@@ -1,18 +1,18 @@
-//! Listed, read, defined, deleted.
+//! Jobs listed, read, created and deleted.
 
 use model::Role;
 use reqwest::header::LOCATION;
 use serde_json::{Value, json};
 use simulator::{Fault, FaultBody, acme};
 
-use super::{asked, nightly, only_query};
+use super::{nightly, only_query, sent};
 use crate::support::{Setup, TestApp};
 
 #[tokio::test]
-async fn jobs_are_listed_with_the_filters_of_dbt_under_readable_names() {
+async fn every_filter_of_jobs_is_sent_as_dbts_filter() {
     let app = TestApp::start().await;
     let (one, other, environment) = (acme::PROJECT_ID, acme::FINANCE_PROJECT_ID, acme::FINANCE_ENVIRONMENT_ID);
-    for (query, sent) in [
+    for (query, expected) in [
         (String::new(), String::new()),
         (format!("project_id={one}"), format!("&project_id={one}")),
         (
@@ -43,7 +43,7 @@ async fn jobs_are_listed_with_the_filters_of_dbt_under_readable_names() {
     ] {
         let answer = app.viewer().get(&format!("/jobs?page_size=100&{query}")).await;
         answer.expect(200);
-        assert_eq!(only_query(&app), sent, "{query}");
+        assert_eq!(only_query(&app), expected, "{query}");
     }
     let scheduled = app.viewer().get("/jobs?scheduled=true").await.expect(200);
     let results = scheduled["results"].as_array().unwrap();
@@ -59,7 +59,7 @@ async fn jobs_are_listed_with_the_filters_of_dbt_under_readable_names() {
 }
 
 #[tokio::test]
-async fn a_filter_that_is_none_is_answered_with_those_there_are() {
+async fn an_unknown_filter_of_jobs_is_refused_with_the_valid_ones() {
     let app = TestApp::start().await;
     let answer = app.viewer().get("/jobs?job_name=x").await;
     answer.problem(400, "invalid-request");
@@ -84,36 +84,36 @@ async fn an_exact_name_finds_none_one_or_several_jobs() {
     let query: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
     let found = app.viewer().get(&format!("/jobs?name={query}")).await;
     assert_eq!(found.ids(), [acme::NIGHTLY_JOB_ID]);
-    assert_eq!(found.json()["results"][0], job, "the list has the same view");
+    assert_eq!(found.json()["results"][0], job, "the list has the same fields");
     assert_eq!(app.viewer().get("/jobs?name=night").await.ids(), [0_i64; 0]);
-    let order = json!({"name": name, "project_id": job["project_id"], "environment_id": job["environment_id"]});
-    let twin = app.caller(Role::Admin).post("/jobs", &order).await.expect(201);
+    let body = json!({"name": name, "project_id": job["project_id"], "environment_id": job["environment_id"]});
+    let twin = app.caller(Role::Admin).post("/jobs", &body).await.expect(201);
     let found = app.viewer().get(&format!("/jobs?name={query}")).await;
     assert_eq!(found.ids(), [acme::NIGHTLY_JOB_ID, twin["id"].as_i64().unwrap()]);
 }
 
 #[tokio::test]
-async fn a_job_of_three_fields_is_sent_whole_and_can_be_read_where_location_says() {
+async fn a_job_with_three_fields_is_created_with_defaults_and_readable_at_its_location() {
     let app = TestApp::start().await;
-    let order = json!({
-        "name": "Made here", "project_id": acme::PROJECT_ID, "environment_id": acme::PRODUCTION_ENVIRONMENT_ID,
+    let body = json!({
+        "name": "Created here", "project_id": acme::PROJECT_ID, "environment_id": acme::PRODUCTION_ENVIRONMENT_ID,
         "settings": {"threads": 8},
     });
     let query = format!("account_id={0}&credential=account+{0}", acme::ACCOUNT_ID);
     let path = format!("/jobs?{query}");
-    let answer = app.caller(Role::Admin).post(&path, &order).await;
+    let answer = app.caller(Role::Admin).post(&path, &body).await;
     let job = answer.expect(201);
-    let (what, body) = asked(&app).remove(0);
-    assert_eq!(what, "POST /jobs/");
+    let (line, sent) = sent(&app).remove(0);
+    assert_eq!(line, "POST /jobs/");
     let expected = json!({
-        "id": null, "account_id": acme::ACCOUNT_ID, "name": "Made here", "project_id": acme::PROJECT_ID,
+        "id": null, "account_id": acme::ACCOUNT_ID, "name": "Created here", "project_id": acme::PROJECT_ID,
         "environment_id": acme::PRODUCTION_ENVIRONMENT_ID, "errors_on_lint_failure": true,
         "execution": {"timeout_seconds": 0}, "generate_docs": false, "lifecycle_webhooks": false,
         "run_compare_changes": false, "run_generate_sources": false, "run_lint": false,
         "settings": {"threads": 8, "target_name": "default"}, "state": 1,
         "triggers": {"github_webhook": false, "schedule": false},
     });
-    assert_eq!(body, expected);
+    assert_eq!(sent, expected);
     let location = answer.header(LOCATION).unwrap();
     assert_eq!(location, format!("/jobs/{}?{query}", job["id"]));
     assert_eq!(app.viewer().get(location).await.expect(200), job);
@@ -129,22 +129,22 @@ async fn a_job_of_three_fields_is_sent_whole_and_can_be_read_where_location_says
             &json!("create_job"),
             &json!("succeeded"),
             &job["id"],
-            &json!("Made here")
+            &json!("Created here")
         )
     );
 }
 
 #[tokio::test]
-async fn what_a_definition_cannot_hold_is_refused_and_named_before_dbt_is_asked() {
+async fn invalid_fields_of_a_job_are_refused_by_name_before_dbt_is_contacted() {
     let app = TestApp::start().await;
     let admin = app.caller(Role::Admin);
-    let whole = json!({"name": "n", "project_id": 1, "environment_id": 2});
+    let valid = json!({"name": "n", "project_id": 1, "environment_id": 2});
     let with = |field: &str, value: Value| {
-        let mut body = whole.clone();
+        let mut body = valid.clone();
         body[field] = value;
         body
     };
-    for (body, told) in [
+    for (body, detail) in [
         (json!({"project_id": 1, "environment_id": 2}), "missing field `name`"),
         (with("name", json!("")), "`name`: "),
         (with("project_id", json!(0)), "`project_id`: "),
@@ -165,9 +165,9 @@ async fn what_a_definition_cannot_hold_is_refused_and_named_before_dbt_is_asked(
     ] {
         let answer = admin.post("/jobs", &body).await;
         answer.problem(400, "invalid-request");
-        assert!(answer.detail().contains(told), "{body}: {}", answer.detail());
+        assert!(answer.detail().contains(detail), "{body}: {}", answer.detail());
     }
-    for (body, told) in [
+    for (body, detail) in [
         (json!({}), "name at least one field"),
         (json!({"name": null}), "null"),
         (json!({"id": 5}), "unknown field `id`"),
@@ -175,16 +175,16 @@ async fn what_a_definition_cannot_hold_is_refused_and_named_before_dbt_is_asked(
     ] {
         let answer = admin.patch(&nightly(), &body).await;
         answer.problem(400, "invalid-request");
-        assert!(answer.detail().contains(told), "{body}: {}", answer.detail());
+        assert!(answer.detail().contains(detail), "{body}: {}", answer.detail());
     }
     assert!(app.dbt.requests().is_empty());
 }
 
 #[tokio::test]
-async fn what_dbt_finds_wrong_with_a_definition_is_told_by_field() {
+async fn dbts_errors_about_a_job_are_listed_by_field() {
     let app = TestApp::start().await;
-    let order = json!({"name": "n", "project_id": acme::PROJECT_ID, "environment_id": 4711});
-    let answer = app.caller(Role::Admin).post("/jobs", &order).await;
+    let body = json!({"name": "n", "project_id": acme::PROJECT_ID, "environment_id": 4711});
+    let answer = app.caller(Role::Admin).post("/jobs", &body).await;
     let problem = answer.problem(400, "invalid-request");
     assert!(
         problem["errors"]["environment_id"].is_array() || problem["errors"]["environment_id"].is_string(),
@@ -193,23 +193,23 @@ async fn what_dbt_finds_wrong_with_a_definition_is_told_by_field() {
 }
 
 #[tokio::test]
-async fn a_deleted_job_is_gone_however_dbt_spells_it() {
+async fn a_job_is_deleted_whatever_body_dbt_answers_with() {
     for body in [None, Some(FaultBody::Empty), Some(FaultBody::Html)] {
         let app = TestApp::start().await;
-        let place = format!("/api/v2/accounts/{}/jobs/", acme::ACCOUNT_ID);
-        let really = body.is_none();
+        let path = format!("/api/v2/accounts/{}/jobs/", acme::ACCOUNT_ID);
+        let is_simulated = body.is_none();
         if let Some(body) = body {
-            app.dbt.add_fault(Fault::on("DELETE", &place).answer(200, body));
+            app.dbt.add_fault(Fault::on("DELETE", &path).answer(200, body));
         }
         let answer = app.caller(Role::Admin).delete(&nightly()).await;
         assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
-        assert_eq!(asked(&app)[0].0, format!("DELETE /jobs/{}/", acme::NIGHTLY_JOB_ID));
+        assert_eq!(sent(&app)[0].0, format!("DELETE /jobs/{}/", acme::NIGHTLY_JOB_ID));
         let row = app.row_of(&answer).await;
         assert_eq!(
             (&row["outcome"], &row["job_id"]),
             (&json!("succeeded"), &json!(acme::NIGHTLY_JOB_ID))
         );
-        if really {
+        if is_simulated {
             app.viewer().get(&nightly()).await.problem(404, "not-found");
             let again = app.caller(Role::Admin).delete(&nightly()).await;
             again.problem(404, "not-found");
@@ -218,7 +218,7 @@ async fn a_deleted_job_is_gone_however_dbt_spells_it() {
 }
 
 #[tokio::test]
-async fn only_an_admin_defines_jobs_and_not_while_the_gateway_only_reads() {
+async fn only_admins_change_jobs_and_nobody_on_a_read_only_gateway() {
     let app = TestApp::start().await;
     app.operator().delete(&nightly()).await.problem(403, "forbidden");
     let setup = Setup {
@@ -232,16 +232,16 @@ async fn only_an_admin_defines_jobs_and_not_while_the_gateway_only_reads() {
 }
 
 #[tokio::test]
-async fn odd_fields_read_as_null_and_never_fail_the_answer() {
+async fn fields_of_unexpected_types_become_null() {
     let app = TestApp::start().await;
-    let odd = json!({"data": {
+    let job = json!({"data": {
         "id": "70403103940001", "name": 5, "execute_steps": "dbt build", "settings": "many", "schedule": {"date": "daily", "cron": "x"},
         "triggers": {"schedule": "yes", "on_merge": true}, "created_at": "2025-03-27 20:37:19.996618+00:00", "next_run": "soon",
-        "execution": null, "job_type": "of_tomorrow", "tomorrow": {},
+        "execution": null, "job_type": "of_the_future", "new_field": {},
     }});
     let body = FaultBody::Custom {
         content_type: "application/json".to_owned(),
-        body: odd.to_string(),
+        body: job.to_string(),
     };
     app.dbt.add_fault(Fault::everywhere().answer(200, body));
     let job = app.viewer().get(&nightly()).await.expect(200);
@@ -262,5 +262,8 @@ async fn odd_fields_read_as_null_and_never_fail_the_answer() {
         (&job["created_at"], &job["next_run"]),
         (&json!("2025-03-27T20:37:19.996618Z"), &Value::Null)
     );
-    assert_eq!((&job["job_type"], job.get("tomorrow")), (&json!("of_tomorrow"), None));
+    assert_eq!(
+        (&job["job_type"], job.get("new_field")),
+        (&json!("of_the_future"), None)
+    );
 }

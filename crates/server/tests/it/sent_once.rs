@@ -1,4 +1,4 @@
-//! A trigger is sent to dbt Cloud once, whatever comes back; a read at most three times.
+//! A change is sent to dbt Cloud once, whatever the answer; a read at most three times.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn path() -> String {
     format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID)
 }
 
-/// Faults after which a careless client would send again.
+/// Faults after which an HTTP client may retry.
 fn ambiguous() -> Vec<Fault> {
     let everywhere = Fault::everywhere;
     let mut faults = vec![
@@ -40,10 +40,10 @@ fn ambiguous() -> Vec<Fault> {
 }
 
 #[tokio::test]
-async fn a_trigger_is_sent_once_whatever_comes_back() {
+async fn a_trigger_is_sent_once_whatever_the_answer() {
     let app = TestApp::start().await;
     for fault in ambiguous() {
-        // The first of the two goes over a connection that has been used before.
+        // The first of the two uses a connection that was used before.
         for _ in 0..2 {
             app.viewer().get("/projects").await.expect(200);
             app.dbt.clear_requests();
@@ -63,12 +63,12 @@ async fn a_trigger_is_sent_once_whatever_comes_back() {
 }
 
 #[tokio::test]
-async fn a_cancellation_a_retry_and_a_rerun_are_sent_once_whatever_comes_back() {
+async fn cancellations_retries_and_reruns_are_sent_once_whatever_the_answer() {
     let app = TestApp::start().await;
-    // As dbt Cloud shows them, so that they are not looked at in vain.
-    let (going, failed) = going_and_failed_run(&app).await;
+    // Both can be changed, so the read before the change does not refuse it.
+    let (running, failed) = going_and_failed_run(&app).await;
     for path in [
-        format!("/runs/{going}/cancel"),
+        format!("/runs/{running}/cancel"),
         format!("/runs/{failed}/retry"),
         format!("/jobs/{}/rerun", acme::NIGHTLY_JOB_ID),
     ] {
@@ -78,7 +78,7 @@ async fn a_cancellation_a_retry_and_a_rerun_are_sent_once_whatever_comes_back() 
                 Effect::ResetAfter | Effect::Truncate { .. } | Effect::MalformedJson
             ) || matches!(&fault.effect, Effect::Answer { work_done: true, .. })
             {
-                // Carried out, it could not be asked for again.
+                // The change would be carried out and could not be repeated.
                 continue;
             }
             fault.method = Some("POST".to_owned());
@@ -96,17 +96,17 @@ async fn a_cancellation_a_retry_and_a_rerun_are_sent_once_whatever_comes_back() 
 }
 
 #[tokio::test]
-async fn a_trigger_that_dbt_is_too_slow_to_answer_is_sent_once() {
+async fn a_trigger_that_times_out_is_sent_once() {
     let limit = Duration::from_secs(2);
-    let patience = Setup::default().http;
+    let http = Setup::default().http;
     for http in [
         HttpSettings {
             deadline: limit,
-            ..patience.clone()
+            ..http.clone()
         },
         HttpSettings {
             read_timeout: limit,
-            ..patience
+            ..http
         },
     ] {
         let setup = Setup {
@@ -122,7 +122,7 @@ async fn a_trigger_that_dbt_is_too_slow_to_answer_is_sent_once() {
 }
 
 #[tokio::test]
-async fn a_caller_that_sends_twice_triggers_twice() {
+async fn two_triggers_start_two_runs() {
     let app = TestApp::start().await;
     let body = json!({"cause": "not idempotent"});
     let first = app.operator().post(&path(), &body).await.expect(201);
@@ -132,7 +132,7 @@ async fn a_caller_that_sends_twice_triggers_twice() {
 }
 
 #[tokio::test]
-async fn a_head_of_the_trigger_does_not_trigger() {
+async fn other_methods_on_the_trigger_route_do_not_trigger() {
     let app = TestApp::start().await;
     for method in [Method::HEAD, Method::OPTIONS, Method::GET] {
         let answer = app.operator().send(app.operator().request(method, &path())).await;

@@ -1,4 +1,4 @@
-//! The list of runs: its order, its filters, its pages, and what is refused.
+//! The list of runs: order, filters, pages and refusals.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use simulator::{Fault, acme};
 
 use crate::support::{Answer, TestApp};
 
-/// What was asked of dbt Cloud since the last call besides the page: the same in every exchange.
+/// The query sent to dbt Cloud since the last call without the page, the same in every exchange.
 fn filters(app: &TestApp) -> Vec<(String, String)> {
     let path = format!("/api/v2/accounts/{}/runs/", acme::ACCOUNT_ID);
-    let asked = app.dbt.requests().into_iter().map(|request| {
+    let queries = app.dbt.requests().into_iter().map(|request| {
         assert_eq!((request.method.as_str(), request.path()), ("GET", path.as_str()));
         let mut query: Vec<_> = url::form_urlencoded::parse(request.query().unwrap().as_bytes())
             .into_owned()
@@ -18,11 +18,11 @@ fn filters(app: &TestApp) -> Vec<(String, String)> {
         query.retain(|(name, _)| name != "limit" && name != "offset");
         query
     });
-    let mut asked: Vec<_> = asked.collect();
+    let mut queries: Vec<_> = queries.collect();
     app.dbt.clear_requests();
-    asked.dedup();
-    assert_eq!(asked.len(), 1, "{asked:?}");
-    asked.remove(0)
+    queries.dedup();
+    assert_eq!(queries.len(), 1, "{queries:?}");
+    queries.remove(0)
 }
 
 fn pair(name: &str, value: &str) -> (String, String) {
@@ -34,7 +34,7 @@ fn results(answer: &Answer) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn the_newest_runs_come_first_unless_another_order_is_asked_for() {
+async fn the_newest_runs_are_listed_first_by_default() {
     let app = TestApp::start().await;
     let answer = app.viewer().get("/runs?page_size=100").await;
     assert_eq!(answer.json()["count"], acme::HISTORIC_RUNS);
@@ -79,7 +79,7 @@ async fn a_page_of_runs_is_gathered_from_dbts_pages() {
 }
 
 #[tokio::test]
-async fn runs_are_filtered_by_what_they_are_of() {
+async fn runs_are_filtered_by_project_environment_and_job() {
     let app = TestApp::start().await;
     for (query, field, value, sent) in [
         (
@@ -129,7 +129,7 @@ async fn runs_are_filtered_by_what_they_are_of() {
 }
 
 #[tokio::test]
-async fn a_status_is_asked_for_by_name_or_number_one_or_several() {
+async fn runs_are_filtered_by_one_or_several_statuses_by_name_or_number() {
     let app = TestApp::start().await;
     for (query, sent, numbers) in [
         ("error", "[20]", vec![20]),
@@ -156,7 +156,7 @@ async fn a_status_is_asked_for_by_name_or_number_one_or_several() {
 }
 
 #[tokio::test]
-async fn runs_are_filtered_by_when_they_were_made_and_ended() {
+async fn runs_are_filtered_by_creation_and_end() {
     let app = TestApp::start().await;
     let of_job = format!("/runs?job_id={}", acme::HOURLY_JOB_ID);
     let all = results(&app.viewer().get(&of_job).await);
@@ -171,14 +171,14 @@ async fn runs_are_filtered_by_when_they_were_made_and_ended() {
         .get(&format!("{of_job}&created_before={middle}"))
         .await
         .ids();
-    let there = all[all.len() / 2]["id"].as_i64().unwrap();
+    let middle_id = all[all.len() / 2]["id"].as_i64().unwrap();
     assert!(
-        after.contains(&there) && before.contains(&there),
-        "both ends belong to the span"
+        after.contains(&middle_id) && before.contains(&middle_id),
+        "both bounds are inclusive"
     );
     assert_eq!(after.len() + before.len(), all.len() + 1);
     let span = format!("{of_job}&created_after={middle}&created_before={middle}");
-    assert_eq!(app.viewer().get(&span).await.ids(), [there]);
+    assert_eq!(app.viewer().get(&span).await.ids(), [middle_id]);
 
     let path = format!("/jobs/{}/runs", acme::HOURLY_JOB_ID);
     let run = app
@@ -191,11 +191,7 @@ async fn runs_are_filtered_by_when_they_were_made_and_ended() {
         .get(&format!("{of_job}&finished_after=2020-01-01T00:00:00%2B02:00"))
         .await
         .ids();
-    assert_eq!(
-        ended.len(),
-        all.len(),
-        "a run that has not ended has no time of its end"
-    );
+    assert_eq!(ended.len(), all.len(), "an unfinished run has no end");
     app.dbt.advance(Duration::from_mins(1));
     let now = app.dbt.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let ended = app.viewer().get(&format!("{of_job}&finished_before={now}")).await.ids();
@@ -214,7 +210,7 @@ async fn runs_are_filtered_by_when_they_were_made_and_ended() {
 }
 
 #[tokio::test]
-async fn related_objects_come_when_they_are_asked_for() {
+async fn related_objects_are_included_on_request() {
     let app = TestApp::start().await;
     let plain = results(&app.viewer().get("/runs?page_size=1").await);
     assert_eq!((&plain[0]["trigger"], &plain[0]["job"]), (&Value::Null, &Value::Null));
@@ -244,7 +240,7 @@ async fn related_objects_come_when_they_are_asked_for() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_for_is_refused_with_what_can() {
+async fn invalid_filters_of_runs_are_refused_with_the_valid_ones() {
     let app = TestApp::start().await;
     let refusal = async |query: &str| {
         let answer = app.viewer().get(&format!("/runs?{query}")).await;
@@ -290,7 +286,7 @@ async fn what_cannot_be_asked_for_is_refused_with_what_can() {
         "finished_before=",
     ] {
         let (name, text) = query.split_once('=').unwrap();
-        // In a query a plus sign stands for a space.
+        // In a query, a plus sign is a space.
         let hint = if text.contains('+') { "; write `+` as `%2B`" } else { "" };
         let text = text.replace('+', " ");
         let expected = format!("In the query: {name}: `{text}` is not a time such as 2026-03-19T11:57:15Z{hint}.");
@@ -319,16 +315,16 @@ async fn what_cannot_be_asked_for_is_refused_with_what_can() {
 }
 
 #[tokio::test]
-async fn a_failure_on_any_page_is_the_answer() {
+async fn a_failed_page_fails_the_list() {
     let app = TestApp::start().await;
-    for (status, kind, ours) in [
+    for (status, kind, expected) in [
         (429, "rate-limit", 429),
         (500, "dbt-unavailable", 502),
         (403, "dbt-credentials-refused", 502),
         (404, "not-found", 404),
     ] {
         app.dbt.add_fault(Fault::on("GET", "/api/v2/").after(1).status(status));
-        app.viewer().get("/runs").await.problem(ours, kind);
+        app.viewer().get("/runs").await.problem(expected, kind);
         app.dbt.clear_faults();
     }
 }

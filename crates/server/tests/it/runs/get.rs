@@ -1,4 +1,4 @@
-//! Runs: read as they move, and whatever dbt Cloud writes into them.
+//! Reading a run: its statuses over time, and unusual fields.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use simulator::{Effect, Fault, FaultBody, acme};
 use crate::support::TestApp;
 
 #[tokio::test]
-async fn a_triggered_run_is_seen_to_move_from_queued_to_success() {
+async fn a_triggered_run_moves_from_queued_to_success() {
     let app = TestApp::start().await;
     let path = format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID);
     let run = app
         .operator()
-        .post(&path, &json!({"cause": "watch me"}))
+        .post(&path, &json!({"cause": "a test"}))
         .await
         .expect(201);
     let path = format!("/runs/{}", run["id"]);
@@ -33,7 +33,7 @@ async fn a_triggered_run_is_seen_to_move_from_queued_to_success() {
     assert_eq!((&run["status"], &run["is_success"]), (&json!(10), &json!(true)));
     assert!(
         run["finished_at"].as_str().unwrap().ends_with('Z'),
-        "one form for every time: {run:#}"
+        "times have one format: {run:#}"
     );
 }
 
@@ -59,7 +59,7 @@ async fn ids_of_fourteen_digits_survive_in_both_directions() {
 }
 
 #[tokio::test]
-async fn a_status_that_nobody_knows_is_passed_on_as_not_finished() {
+async fn an_unknown_status_is_passed_on_as_not_finished() {
     let app = TestApp::start().await;
     let (status, humanized) = (42, "Hibernating".to_owned());
     app.dbt
@@ -81,7 +81,7 @@ async fn a_status_that_nobody_knows_is_passed_on_as_not_finished() {
 }
 
 #[tokio::test]
-async fn unknown_fields_change_nothing_and_unusable_ones_read_as_null() {
+async fn unknown_fields_are_ignored_and_malformed_ones_become_null() {
     let app = TestApp::start().await;
     let path = format!("/runs/{}", acme::SUCCEEDED_RUN_ID);
     let before = app.viewer().get(&path).await.expect(200);
@@ -89,13 +89,13 @@ async fn unknown_fields_change_nothing_and_unusable_ones_read_as_null() {
         .add_fault(Fault::everywhere().once().effect(Effect::UnknownFields));
     assert_eq!(app.viewer().get(&path).await.expect(200), before);
 
-    let strange = json!({"data": {
+    let malformed = json!({"data": {
         "id": acme::SUCCEEDED_RUN_ID.to_string(), "status": "done", "job_id": {"id": 1}, "created_at": 1_768_467_600,
         "finished_at": "2025-03-27 20:37:19.996618+00:00", "run_steps": {"0": {}}, "git_sha": 7, "is_complete": "yes",
     }});
     let body = FaultBody::Custom {
         content_type: "text/plain".to_owned(),
-        body: strange.to_string(),
+        body: malformed.to_string(),
     };
     app.dbt.add_fault(Fault::everywhere().once().answer(200, body));
     let run = app.viewer().get(&path).await.expect(200);
@@ -103,7 +103,7 @@ async fn unknown_fields_change_nothing_and_unusable_ones_read_as_null() {
     assert_eq!(
         kept.len(),
         before.as_object().unwrap().len(),
-        "every field is there, if only as null"
+        "every field is present, if only as null"
     );
     kept.retain(|_, value| !value.is_null());
     let expected = json!({"id": acme::SUCCEEDED_RUN_ID, "finished_at": "2025-03-27T20:37:19.996618Z"});

@@ -1,19 +1,19 @@
-//! Made, listed, changed, deleted.
+//! Credentials created, listed, changed and deleted.
 
 use reqwest::header::LOCATION;
 use serde_json::{Value, json};
 use simulator::{acme, globex};
 
-use super::{admin, fields, get, names, order, without_settings};
+use super::{admin, credential, fields, get, names, without_settings};
 use crate::support::{Setup, TestApp};
 
 #[tokio::test]
-async fn a_credential_is_stored_and_its_token_is_never_told() {
+async fn a_credential_is_stored_and_its_token_is_never_shown() {
     let app = without_settings().await;
-    let order = json!({
+    let credential = json!({
         "name": "production", "account_id": acme::ACCOUNT_ID, "token": "dbtc_0123456789", "access_url": "ab123.us1.dbt.com",
     });
-    let answer = admin(&app).post("/credentials", &order).await;
+    let answer = admin(&app).post("/credentials", &credential).await;
     let created = answer.expect(201);
     assert_eq!(answer.header(LOCATION), Some("/credentials/production"));
     for (field, value) in [
@@ -38,28 +38,28 @@ async fn a_credential_is_stored_and_its_token_is_never_told() {
 }
 
 #[tokio::test]
-async fn the_access_url_is_the_multi_tenant_host_unless_it_is_given() {
+async fn the_default_access_url_is_the_multi_tenant_host() {
     let app = without_settings().await;
-    let order = json!({"name": "plain", "account_id": 1, "token": "dbtc_1"});
-    let created = admin(&app).post("/credentials", &order).await.expect(201);
+    let credential = json!({"name": "plain", "account_id": 1, "token": "dbtc_1"});
+    let created = admin(&app).post("/credentials", &credential).await.expect(201);
     assert_eq!(created["access_url"], "https://cloud.getdbt.com");
-    let order = json!({
+    let credential = json!({
         "name": "given", "account_id": 1, "token": "dbtc_1", "access_url": "https://dbt.acme.example:8443/",
         "metadata_url": "meta.acme.example", "semantic_layer_url": "https://sl.acme.example",
     });
-    let created = admin(&app).post("/credentials", &order).await.expect(201);
+    let created = admin(&app).post("/credentials", &credential).await.expect(201);
     assert_eq!(created["access_url"], "https://dbt.acme.example:8443");
     assert_eq!(created["metadata_url"], "https://meta.acme.example/");
     assert_eq!(created["semantic_layer_url"], "https://sl.acme.example/");
 }
 
 #[tokio::test]
-async fn an_accounts_first_credential_is_its_default_and_another_may_become_it() {
+async fn the_first_credential_of_an_account_is_the_default_until_another_is_set() {
     let app = without_settings().await;
-    let mut second = order(&app, "second");
+    let mut second = credential(&app, "second");
     assert_eq!(
         admin(&app)
-            .post("/credentials", &order(&app, "first"))
+            .post("/credentials", &credential(&app, "first"))
             .await
             .expect(201)["is_default"],
         true
@@ -74,21 +74,24 @@ async fn an_accounts_first_credential_is_its_default_and_another_may_become_it()
         admin(&app).post("/credentials", &second).await.expect(201)["is_default"],
         true
     );
-    assert_eq!(get(&app, "first").await["is_default"], false, "one default an account");
+    assert_eq!(get(&app, "first").await["is_default"], false, "one default per account");
 
-    // Deleted, it leaves the part to the oldest.
-    let gone = admin(&app).delete("/credentials/third").await;
-    assert_eq!((gone.status.as_u16(), gone.text.as_str()), (204, ""));
+    // After its deletion the oldest credential is the default.
+    let deleted = admin(&app).delete("/credentials/third").await;
+    assert_eq!((deleted.status.as_u16(), deleted.text.as_str()), (204, ""));
     assert_eq!(get(&app, "first").await["is_default"], true);
     assert_eq!(get(&app, "second").await["is_default"], false);
     admin(&app).get("/credentials/third").await.problem(404, "not-found");
 }
 
 #[tokio::test]
-async fn what_comes_from_the_settings_is_listed_first_and_not_changed() {
+async fn credentials_of_the_settings_are_listed_first_and_cannot_be_changed() {
     let app = TestApp::start().await;
     for name in ["zebra", "antelope"] {
-        admin(&app).post("/credentials", &order(&app, name)).await.expect(201);
+        admin(&app)
+            .post("/credentials", &credential(&app, name))
+            .await
+            .expect(201);
     }
     let of_settings = format!("account {}", acme::ACCOUNT_ID);
     assert_eq!(names(&app).await, [of_settings.as_str(), "zebra", "antelope"]);
@@ -120,8 +123,14 @@ async fn what_comes_from_the_settings_is_listed_first_and_not_changed() {
 #[tokio::test]
 async fn each_field_of_a_credential_can_be_changed_alone() {
     let app = without_settings().await;
-    let mut before = admin(&app).post("/credentials", &order(&app, "one")).await.expect(201);
-    admin(&app).post("/credentials", &order(&app, "two")).await.expect(201);
+    let mut before = admin(&app)
+        .post("/credentials", &credential(&app, "one"))
+        .await
+        .expect(201);
+    admin(&app)
+        .post("/credentials", &credential(&app, "two"))
+        .await
+        .expect(201);
     let origin = app.dbt.base_url();
     let patches = [
         (
@@ -166,7 +175,7 @@ async fn each_field_of_a_credential_can_be_changed_alone() {
         }
         before["version"] = json!(before["version"].as_i64().unwrap() + 1);
         for field in ["is_default", "updated_at"] {
-            // Judged by the other tests: the only credential of an account is its default.
+            // Checked by the other tests.
             before[field] = after[field].clone();
         }
         assert_eq!(after, before, "{patch}");
@@ -178,9 +187,12 @@ async fn each_field_of_a_credential_can_be_changed_alone() {
 }
 
 #[tokio::test]
-async fn a_token_goes_only_where_it_was_stored_for() {
+async fn changing_a_url_needs_the_token_again() {
     let app = without_settings().await;
-    let before = admin(&app).post("/credentials", &order(&app, "one")).await.expect(201);
+    let before = admin(&app)
+        .post("/credentials", &credential(&app, "one"))
+        .await
+        .expect(201);
     for field in ["access_url", "metadata_url", "semantic_layer_url"] {
         let answer = admin(&app)
             .patch("/credentials/one", &json!({field: "evil.example"}))
@@ -192,13 +204,16 @@ async fn a_token_goes_only_where_it_was_stored_for() {
 }
 
 #[tokio::test]
-async fn a_name_is_given_once_in_a_company() {
+async fn a_name_is_unique_in_a_company() {
     let app = TestApp::start().await;
     for name in ["one", "two"] {
-        admin(&app).post("/credentials", &order(&app, name)).await.expect(201);
+        admin(&app)
+            .post("/credentials", &credential(&app, name))
+            .await
+            .expect(201);
     }
     admin(&app)
-        .post("/credentials", &order(&app, "one"))
+        .post("/credentials", &credential(&app, "one"))
         .await
         .problem(409, "conflict");
     admin(&app)
@@ -207,7 +222,7 @@ async fn a_name_is_given_once_in_a_company() {
         .problem(409, "conflict");
     assert_eq!(names(&app).await.len(), 3);
 
-    // A name of the settings is taken as well, whatever the form of a name.
+    // Names of credentials of the settings are taken too.
     let taken = json!({"name": format!("account {}", acme::ACCOUNT_ID)});
     admin(&app)
         .patch("/credentials/two", &taken)
@@ -216,15 +231,15 @@ async fn a_name_is_given_once_in_a_company() {
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_not_found() {
+async fn an_unknown_credential_is_not_found() {
     let app = TestApp::start().await;
     let answers = [
-        admin(&app).get("/credentials/nobody").await,
+        admin(&app).get("/credentials/unknown").await,
         admin(&app)
-            .patch("/credentials/nobody", &json!({"is_default": true}))
+            .patch("/credentials/unknown", &json!({"is_default": true}))
             .await,
-        admin(&app).delete("/credentials/nobody").await,
-        admin(&app).post("/credentials/nobody/verify", &json!(null)).await,
+        admin(&app).delete("/credentials/unknown").await,
+        admin(&app).post("/credentials/unknown/verify", &json!(null)).await,
     ];
     for answer in answers {
         let problem = answer.problem(404, "not-found");
@@ -232,13 +247,13 @@ async fn what_does_not_exist_is_not_found() {
             problem["detail"]
                 .as_str()
                 .unwrap()
-                .starts_with("Credential `nobody` is not known here")
+                .starts_with("Credential `unknown` is not known here")
         );
     }
 }
 
 #[tokio::test]
-async fn input_that_cannot_be_is_refused_with_the_fields_at_fault() {
+async fn invalid_input_is_refused_with_the_names_of_the_fields() {
     let app = Setup {
         access_rules: client::AccessRules::default(),
         ..Setup::default()
@@ -313,13 +328,13 @@ async fn without_an_encryption_key_no_token_is_stored() {
     }
     .start()
     .await;
-    let refused = admin(&app).post("/credentials", &order(&app, "one")).await;
+    let refused = admin(&app).post("/credentials", &credential(&app, "one")).await;
     let problem = refused.problem(503, "no-encryption-key");
     assert!(problem["detail"].as_str().unwrap().contains("DBT_GATEWAY_SECRET_KEYS"));
     assert_eq!(names(&app).await.len(), 1);
     assert_eq!(
         app.viewer().get("/projects").await.status,
         200,
-        "the settings' one needs no key"
+        "credentials of the settings need no key"
     );
 }

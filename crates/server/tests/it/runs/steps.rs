@@ -19,18 +19,18 @@ async fn results(app: &TestApp, path: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn the_steps_of_a_failed_run_come_in_order_with_logs_and_the_rest_is_skipped() {
-    // The number of a skipped step is documented nowhere.
+async fn the_steps_of_a_failed_run_are_listed_in_order_with_logs_and_skipped_ones() {
+    // The status number of a skipped step is not documented.
     for number in [20, 30, 77] {
         let app = TestApp::start().await;
         app.dbt
             .change_switches(|switches| switches.skipped_step_status = number);
         let steps = results(&app, &steps_of(acme::FAILED_RUN_ID)).await;
-        let words: Vec<_> = steps
+        let statuses: Vec<_> = steps
             .iter()
             .map(|step| step["status_humanized"].as_str().unwrap())
             .collect();
-        assert_eq!(words, ["Success", "Success", "Success", "Error", "Skipped"]);
+        assert_eq!(statuses, ["Success", "Success", "Success", "Error", "Skipped"]);
         let (failed, skipped) = (&steps[3], &steps[4]);
         assert_eq!((&failed["index"], &failed["status"]), (&json!(4), &json!(20)));
         assert_eq!(failed["run_step_command"]["dbt_command"], "dbt build --select marts");
@@ -42,7 +42,7 @@ async fn the_steps_of_a_failed_run_come_in_order_with_logs_and_the_rest_is_skipp
         );
         assert!(
             failed["started_at"].as_str().unwrap().ends_with('Z'),
-            "one form for every time"
+            "times have one format"
         );
         assert_eq!(
             (&skipped["status"], &skipped["started_at"]),
@@ -53,7 +53,7 @@ async fn the_steps_of_a_failed_run_come_in_order_with_logs_and_the_rest_is_skipp
 }
 
 #[tokio::test]
-async fn whole_debug_logs_are_asked_for_only_when_they_are_wanted() {
+async fn debug_logs_are_requested_only_with_debug_logs_true() {
     let app = TestApp::start().await;
     let path = steps_of(acme::SUCCEEDED_RUN_ID);
     for (query, related) in [("", "run_steps"), ("?debug_logs=true", "run_steps%2Cdebug_logs")] {
@@ -81,7 +81,7 @@ async fn whole_debug_logs_are_asked_for_only_when_they_are_wanted() {
 }
 
 #[tokio::test]
-async fn logs_come_when_dbt_has_them() {
+async fn logs_are_empty_until_dbt_has_them() {
     let app = TestApp::start().await;
     app.dbt.change_switches(|switches| switches.step_log_lag_secs = 100_000);
     let steps = results(&app, &steps_of(acme::SUCCEEDED_RUN_ID)).await;
@@ -92,7 +92,7 @@ async fn logs_come_when_dbt_has_them() {
 }
 
 #[tokio::test]
-async fn a_run_that_goes_on_shows_what_is_still_to_come() {
+async fn a_running_run_lists_its_unfinished_step() {
     let app = TestApp::start().await;
     let path = format!("/jobs/{}/runs", acme::SLOW_JOB_ID);
     let run = app.operator().post(&path, &json!({"cause": "x"})).await.expect(201);
@@ -103,25 +103,25 @@ async fn a_run_that_goes_on_shows_what_is_still_to_come() {
 }
 
 #[tokio::test]
-async fn pages_of_steps_are_parts_of_the_whole() {
+async fn pages_of_steps_join_to_the_complete_list() {
     let app = TestApp::start().await;
-    let whole = results(&app, &steps_of(acme::SUCCEEDED_RUN_ID)).await;
+    let all = results(&app, &steps_of(acme::SUCCEEDED_RUN_ID)).await;
     let mut next = format!("{}?page_size=2", steps_of(acme::SUCCEEDED_RUN_ID));
     let mut joined = Vec::new();
     loop {
         let page = app.viewer().get(&next).await.expect(200);
-        assert_eq!(page["count"], whole.len());
+        assert_eq!(page["count"], all.len());
         joined.extend(page["results"].as_array().unwrap().clone());
         match page["next"].as_str() {
             Some(address) => address.clone_into(&mut next),
             None => break,
         }
     }
-    assert_eq!(joined, whole);
+    assert_eq!(joined, all);
 }
 
 #[tokio::test]
-async fn odd_steps_and_none_at_all_are_no_error() {
+async fn malformed_or_missing_steps_are_no_error() {
     let app = TestApp::start().await;
     let path = steps_of(acme::SUCCEEDED_RUN_ID);
     for (sent, count) in [

@@ -1,5 +1,5 @@
-//! Texts that Postgres does not take, or takes only in part, from callers and from dbt Cloud: each request has its row, and
-//! costs no other one its row.
+//! Texts that Postgres cannot store, from callers and from dbt Cloud: each request has its row, and so have those in the
+//! same commit.
 
 use futures::future;
 use serde_json::{Value, json};
@@ -11,32 +11,33 @@ fn trigger() -> String {
     format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID)
 }
 
-/// Sends them all at once, with plain ones between them, so that they share commits; returns the answers to the odd ones.
-async fn among_others(app: &TestApp, odd: Vec<Value>) -> Vec<Answer> {
+/// Triggers with these bodies and sends plain reads concurrently, so that they share commits; returns the answers to the
+/// triggers.
+async fn trigger_among_reads(app: &TestApp, bodies: Vec<Value>) -> Vec<Answer> {
     let (operator, viewer) = (app.operator(), app.viewer());
     let path = trigger();
-    let odd = future::join_all(odd.iter().map(|body| operator.post(&path, body)));
-    let plain = future::join_all((0..40).map(|_| viewer.get("/projects/4711")));
-    let (odd, plain) = future::join(odd, plain).await;
-    for answer in &plain {
+    let triggers = future::join_all(bodies.iter().map(|body| operator.post(&path, body)));
+    let reads = future::join_all((0..40).map(|_| viewer.get("/projects/4711")));
+    let (triggers, reads) = future::join(triggers, reads).await;
+    for answer in &reads {
         assert_eq!(answer.status, 404);
         assert_eq!(app.row_of(answer).await["outcome"], "not_found");
     }
-    odd
+    triggers
 }
 
 #[tokio::test]
-async fn odd_arguments_are_on_record_in_a_clean_form() {
+async fn unstorable_arguments_are_logged_in_a_cleaned_form() {
     let app = TestApp::start().await;
     let long = "ü".repeat(100_000);
-    let odd = vec![
+    let bodies = vec![
         json!({"cause": "NUL \u{0}, \u{0}"}),
         json!({"cause": "backslashes \\u0000 \\ud800"}),
         json!({"cause": "not a character \u{ffff} \u{10ffff}"}),
         json!({"cause": "long", "steps_override": [long]}),
         json!({"cause": "many", "steps_override": vec!["\u{0}\""; 5_000]}),
     ];
-    let answers = among_others(&app, odd).await;
+    let answers = trigger_among_reads(&app, bodies).await;
     let mut args = Vec::new();
     for answer in &answers {
         assert_eq!(answer.status, 201, "{}", answer.text);
@@ -55,12 +56,12 @@ async fn odd_arguments_are_on_record_in_a_clean_form() {
     let sent = app.dbt.requests_to("POST", "/");
     assert!(
         sent.iter().any(|request| request.json()["cause"] == "NUL \u{0}, \u{0}"),
-        "dbt Cloud has it as it came"
+        "dbt Cloud gets the text unchanged"
     );
 }
 
 #[tokio::test]
-async fn a_lone_surrogate_is_no_json_and_is_refused_before_anything_is_done() {
+async fn a_lone_surrogate_is_invalid_json_and_is_refused() {
     let app = TestApp::start().await;
     for half in ["\\ud800", "\\udfff and more", "\\ud800\\ud800"] {
         let body = format!("{{\"cause\": \"{half}\"}}");
@@ -71,7 +72,7 @@ async fn a_lone_surrogate_is_no_json_and_is_refused_before_anything_is_done() {
 }
 
 #[tokio::test]
-async fn odd_words_of_dbt_cloud_are_on_record_in_a_clean_form() {
+async fn unstorable_error_messages_of_dbt_are_logged_in_a_cleaned_form() {
     let message = |text: &str| format!("{{\"status\": {{\"user_message\": \"{text}\"}}}}");
     let long = "é".repeat(50_000);
     let cases = [
@@ -91,7 +92,7 @@ async fn odd_words_of_dbt_cloud_are_on_record_in_a_clean_form() {
         .to_owned();
         app.dbt
             .add_fault(Fault::on("POST", "/").answer(500, FaultBody::Custom { content_type, body }));
-        let answers = among_others(&app, vec![json!({"cause": "x"}); 3]).await;
+        let answers = trigger_among_reads(&app, vec![json!({"cause": "x"}); 3]).await;
         for answer in &answers {
             answer.problem(502, "dbt-unavailable");
             let row = app.row_of(answer).await;

@@ -1,12 +1,12 @@
-//! Hard edges: what could be read in two ways is refused before anything else, and what is sent is what was checked.
+//! Ambiguous paths are refused first, the path that was checked is the one that is sent, and methods.
 
 use model::Role;
 use simulator::{acme, globex};
 
-use super::raw;
+use super::raw_http;
 use crate::support::{COMPANY, Setup, TestApp};
 
-/// Both accounts, each with its token; the key may use only Acme's.
+/// Two accounts, each with its token, and a key for Acme's only.
 async fn two_accounts() -> (TestApp, String) {
     let app = Setup {
         accounts: vec![
@@ -27,7 +27,7 @@ async fn two_accounts() -> (TestApp, String) {
 }
 
 #[tokio::test]
-async fn a_path_that_could_be_read_in_two_ways_is_refused_before_anything_else() {
+async fn an_ambiguous_path_is_refused_before_authentication() {
     let (app, key) = two_accounts().await;
     let own = format!("/api/v2/accounts/{}", acme::ACCOUNT_ID);
     let other = globex::ACCOUNT_ID;
@@ -71,29 +71,29 @@ async fn a_path_that_could_be_read_in_two_ways_is_refused_before_anything_else()
             } else {
                 &[]
             };
-            let answers = raw::exchange(app.address(), &raw::request(method, path, headers, None)).await;
+            let answers = raw_http::exchange(app.address(), &raw_http::request(method, path, headers, None)).await;
             assert_eq!(answers.len(), 1, "{path}");
             let answer = &answers[0];
-            // Beyond `/api/` there are only routes of ours, where such a path is none.
+            // Outside `/api/` it is an unknown route of the REST API.
             let expected = if path.starts_with("//api") { 404 } else { 400 };
             assert_eq!(answer.status, expected, "{method} {path}");
             let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
             if expected == 400 {
-                let told = body["status"]["user_message"].as_str().unwrap();
+                let message = body["status"]["user_message"].as_str().unwrap();
                 assert!(
-                    told.starts_with("In the path: ") && told.ends_with("dbt Cloud was not contacted."),
-                    "{told}"
+                    message.starts_with("In the path: ") && message.ends_with("dbt Cloud was not contacted."),
+                    "{message}"
                 );
                 assert_eq!(body["status"]["is_success"], false);
             }
         }
     }
     assert!(app.dbt.requests().is_empty());
-    assert!(app.rows().await.is_empty(), "nobody was asked who it is");
+    assert!(app.rows().await.is_empty(), "the caller was not authenticated");
 }
 
 #[tokio::test]
-async fn what_dbt_cloud_receives_is_what_was_checked() {
+async fn dbt_receives_the_path_that_was_checked() {
     let (app, key) = two_accounts().await;
     let own = acme::ACCOUNT_ID;
     let cases = [
@@ -134,21 +134,21 @@ async fn what_dbt_cloud_receives_is_what_was_checked() {
             "list_jobs",
         ),
     ];
-    for (method, path, wanted, name) in cases {
+    for (method, path, expected, name) in cases {
         let authorization = format!("Token {key}");
-        let sent = raw::request(method, &path, &[("Authorization", &authorization)], None);
-        let answer = raw::only(app.address(), &sent).await;
+        let sent = raw_http::request(method, &path, &[("Authorization", &authorization)], None);
+        let answer = raw_http::only(app.address(), &sent).await;
         let received = app.dbt.requests().pop().unwrap();
-        assert_eq!(received.target, wanted, "{path}");
+        assert_eq!(received.target, expected, "{path}");
         assert_eq!(
             received.header("authorization"),
             Some(&*format!("Token {}", acme::TOKEN))
         );
-        let row = app.row_named(answer.header("x-request-id").unwrap()).await;
+        let row = app.row(answer.header("x-request-id").unwrap()).await;
         assert_eq!(row["request_type"], name);
         assert_eq!(row["account_id"], own);
     }
-    // The other account is the key's not to use, however it is written.
+    // The key may not use the other account, in any spelling.
     let before = app.dbt.requests().len();
     for path in [
         format!("/api/v2/accounts/{}/jobs/", globex::ACCOUNT_ID),
@@ -169,18 +169,22 @@ async fn only_methods_that_dbt_cloud_serves_are_relayed() {
     let app = TestApp::start().await;
     let authorization = format!("Token {}", app.key(Role::Admin));
     for method in ["TRACE", "TRACK", "DEBUG", "PROPFIND", "get"] {
-        let sent = raw::request(method, &super::v2("/jobs/"), &[("Authorization", &authorization)], None);
-        let answers = raw::exchange(app.address(), &sent).await;
+        let sent = raw_http::request(method, &super::v2("/jobs/"), &[("Authorization", &authorization)], None);
+        let answers = raw_http::exchange(app.address(), &sent).await;
         assert_eq!(answers[0].status, 405, "{method}");
     }
     for method in ["PUT", "PATCH", "DELETE"] {
-        let sent = raw::request(method, "/graphql", &[("Authorization", &authorization)], None);
-        assert_eq!(raw::exchange(app.address(), &sent).await[0].status, 405, "{method}");
+        let sent = raw_http::request(method, "/graphql", &[("Authorization", &authorization)], None);
+        assert_eq!(
+            raw_http::exchange(app.address(), &sent).await[0].status,
+            405,
+            "{method}"
+        );
     }
     assert!(app.dbt.requests().is_empty());
     for method in ["OPTIONS", "PUT", "PATCH", "DELETE", "HEAD"] {
-        let sent = raw::request(method, "/api/v2/odd/", &[("Authorization", &authorization)], None);
-        raw::exchange(app.address(), &sent).await;
+        let sent = raw_http::request(method, "/api/v2/odd/", &[("Authorization", &authorization)], None);
+        raw_http::exchange(app.address(), &sent).await;
         assert_eq!(app.dbt.requests().pop().unwrap().method, method);
     }
 }
@@ -204,8 +208,8 @@ async fn head_has_the_headers_of_get_and_no_body() {
     });
     let authorization = format!("Token {}", app.key(Role::Viewer));
     let path = super::v2(&format!("/runs/{}/artifacts/manifest.json", acme::SUCCEEDED_RUN_ID));
-    let sent = raw::request("HEAD", &path, &[("Authorization", &authorization)], None);
-    let answers = raw::exchange(app.address(), &sent).await;
+    let sent = raw_http::request("HEAD", &path, &[("Authorization", &authorization)], None);
+    let answers = raw_http::exchange(app.address(), &sent).await;
     assert_eq!(answers.len(), 1);
     assert_eq!((answers[0].status, answers[0].body.len()), (200, 0));
     assert_eq!(

@@ -1,5 +1,4 @@
-//! Framing: however a body comes, it is collected and framed anew; one connection never carries a request that nobody
-//! checked.
+//! Request framing: a body is collected and framed anew, and no request on a connection bypasses the checks.
 
 use std::fmt::Write as _;
 
@@ -8,7 +7,7 @@ use simulator::acme;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::raw;
+use super::raw_http;
 use crate::support::{Setup, TestApp};
 
 fn head(app: &TestApp, path: &str, framing: &str) -> String {
@@ -32,11 +31,11 @@ async fn a_chunked_body_is_collected_and_sent_with_its_length() {
         &trigger(),
         "Connection: close\r\nTransfer-Encoding: chunked\r\nTrailer: X-Late",
     );
-    for piece in [&CAUSE[..1], &CAUSE[1..7], &CAUSE[7..]] {
-        write!(request, "{:x};ext=1\r\n{piece}\r\n", piece.len()).unwrap();
+    for chunk in [&CAUSE[..1], &CAUSE[1..7], &CAUSE[7..]] {
+        write!(request, "{:x};ext=1\r\n{chunk}\r\n", chunk.len()).unwrap();
     }
     request.push_str("0\r\nX-Late: 1\r\n\r\n");
-    let answers = raw::exchange(app.address(), request.as_bytes()).await;
+    let answers = raw_http::exchange(app.address(), request.as_bytes()).await;
     assert_eq!(answers[0].status, 200, "{}", String::from_utf8_lossy(&answers[0].body));
     let received = app.dbt.requests().pop().unwrap();
     assert_eq!(received.body, CAUSE);
@@ -48,7 +47,7 @@ async fn a_chunked_body_is_collected_and_sent_with_its_length() {
 }
 
 #[tokio::test]
-async fn a_client_that_waits_for_100_continue_is_told_to_go_on_and_dbt_cloud_is_not_asked_for_it() {
+async fn expect_100_continue_is_answered_by_the_gateway_and_not_sent_to_dbt() {
     let app = TestApp::start().await;
     let mut stream = TcpStream::connect(app.address()).await.unwrap();
     let framing = format!(
@@ -66,7 +65,7 @@ async fn a_client_that_waits_for_100_continue_is_told_to_go_on_and_dbt_cloud_is_
     stream.write_all(CAUSE.as_bytes()).await.unwrap();
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await.unwrap();
-    assert_eq!(raw::answers(&rest)[0].status, 200);
+    assert_eq!(raw_http::answers(&rest)[0].status, 200);
     let received = app.dbt.requests().pop().unwrap();
     assert_eq!(
         (received.body.as_ref(), received.header("expect")),
@@ -75,17 +74,17 @@ async fn a_client_that_waits_for_100_continue_is_told_to_go_on_and_dbt_cloud_is_
 }
 
 #[tokio::test]
-async fn who_is_refused_is_not_told_to_send_the_body() {
+async fn a_refused_request_gets_no_100_continue() {
     let app = TestApp::start().await;
     let framing = "Connection: close\r\nExpect: 100-continue\r\nContent-Length: 5";
     let request = head(&app, &trigger(), framing).replace("Token dgw", "Token xdgw");
-    let answers = raw::exchange(app.address(), request.as_bytes()).await;
+    let answers = raw_http::exchange(app.address(), request.as_bytes()).await;
     let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
     assert_eq!(statuses, [401]);
 }
 
 #[tokio::test]
-async fn a_body_over_the_limit_is_a_413_however_it_is_framed() {
+async fn a_body_over_the_limit_is_a_413_with_either_framing() {
     let mut setup = Setup::default();
     setup.server.max_body_bytes = 1000;
     let app = setup.start().await;
@@ -94,7 +93,7 @@ async fn a_body_over_the_limit_is_a_413_however_it_is_framed() {
     let chunked = head(&app, &trigger(), "Connection: close\r\nTransfer-Encoding: chunked")
         + &format!("200\r\n{}\r\n1e9\r\n{}\r\n0\r\n\r\n", &large[..512], &large[512..]);
     for request in [plain, chunked] {
-        let answers = raw::exchange(app.address(), request.as_bytes()).await;
+        let answers = raw_http::exchange(app.address(), request.as_bytes()).await;
         assert_eq!(answers[0].status, 413);
         let body: serde_json::Value = serde_json::from_slice(&answers[0].body).unwrap();
         assert_eq!(
@@ -106,7 +105,7 @@ async fn a_body_over_the_limit_is_a_413_however_it_is_framed() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_not_sent() {
+async fn an_incomplete_body_is_not_sent() {
     let app = TestApp::start().await;
     for (framing, body) in [
         ("Content-Length: 100", "{\"cause\":"),
@@ -117,18 +116,18 @@ async fn a_body_that_breaks_off_is_not_sent() {
         let request = head(&app, &trigger(), framing) + body;
         stream.write_all(request.as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();
-        let mut came = Vec::new();
-        let _ = stream.read_to_end(&mut came).await;
-        for answer in raw::answers(&came) {
+        let mut received = Vec::new();
+        let _ = stream.read_to_end(&mut received).await;
+        for answer in raw_http::answers(&received) {
             assert_eq!(answer.status, 400, "{framing}");
         }
     }
     assert!(app.dbt.requests().is_empty());
 }
 
-/// Whatever one reader takes for a second request is at most a request of its own: checked, logged, answered.
+/// With conflicting framing headers, a second request in the body is either part of the body or checked like any other.
 #[tokio::test]
-async fn no_request_is_smuggled_past_the_check() {
+async fn no_smuggled_request_bypasses_the_checks() {
     let app = TestApp::start().await;
     let smuggled = format!(
         "GET /api/v3/accounts/{}/service-tokens/ HTTP/1.1\r\nHost: gateway.test\r\nX-Rest: ",
@@ -157,11 +156,11 @@ async fn no_request_is_smuggled_past_the_check() {
         let mut stream = TcpStream::connect(app.address()).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();
-        let mut came = Vec::new();
-        let _ = stream.read_to_end(&mut came).await;
-        let received: Vec<_> = app.dbt.requests().split_off(before);
-        assert!(received.len() <= 1, "{framing:?}: {received:#?}");
-        for each in &received {
+        let mut received = Vec::new();
+        let _ = stream.read_to_end(&mut received).await;
+        let at_dbt: Vec<_> = app.dbt.requests().split_off(before);
+        assert!(at_dbt.len() <= 1, "{framing:?}: {at_dbt:#?}");
+        for each in &at_dbt {
             assert_eq!(each.target, trigger(), "{framing:?}");
             assert!(
                 !String::from_utf8_lossy(&each.body).contains("service-tokens"),

@@ -1,6 +1,6 @@
-//! `TestApp`: a whole gateway in this process, with a simulator of dbt Cloud below it and a database of its own.
+//! `TestApp`: a complete gateway in this process with a simulated dbt Cloud and its own database.
 //!
-//! Every floor is the real one, wired as `gateway` wires it; callers speak to it by real HTTP.
+//! Every layer is the real one, wired as in `gateway`; callers use real HTTP.
 
 mod answer;
 mod caller;
@@ -32,29 +32,29 @@ pub(crate) use answer::Answer;
 pub(crate) use caller::Caller;
 pub(crate) use operations::{Names, Operation, SERVICE, going_and_failed_run, operations};
 
-/// The company that the migrations make.
+/// The company that the migrations create.
 pub(crate) const COMPANY: CompanyId = CompanyId(1);
-/// Longer than any test takes: what is bounded by it never decides how a test ends.
+/// Longer than any test: a timeout of this length never expires.
 pub(crate) const FOREVER: Duration = Duration::from_mins(10);
 
-/// What is different from a plain gateway.
+/// The settings of a test gateway.
 pub(crate) struct Setup {
     pub(crate) simulator: Config,
     pub(crate) http: HttpSettings,
     pub(crate) server: ServerSettings,
     pub(crate) limits: LimitSettings,
-    /// What seals stored tokens.
+    /// Encrypts stored tokens.
     pub(crate) key_ring: Option<Arc<KeyRing>>,
     pub(crate) access_rules: AccessRules,
-    /// The accounts that companies hold, each with its dbt token.
+    /// The accounts of companies, with their dbt tokens.
     pub(crate) accounts: Vec<(CompanyId, i64, String)>,
-    /// Where dbt Cloud is instead of the simulator.
+    /// Replaces the address of the simulator.
     pub(crate) dbt_url: Option<Url>,
-    /// Where the keys and the log are instead of the test's database.
+    /// Replaces the database of the test for keys and log.
     pub(crate) database_url: Option<String>,
     pub(crate) read_only: bool,
     pub(crate) log_wait: Duration,
-    /// How a 404 for a run that was started just now is met.
+    /// How long a 404 for a new run is retried.
     pub(crate) new_runs: NewRunSettings,
     pub(crate) log_reading: LogReadSettings,
     pub(crate) max_exports: usize,
@@ -69,7 +69,7 @@ pub(crate) struct Setup {
 }
 
 impl Default for Setup {
-    /// Company 1 holds Acme's account; nothing runs out of time.
+    /// Company 1 has Acme's account; no timeout expires.
     fn default() -> Self {
         Self {
             simulator: Config::frozen(),
@@ -148,7 +148,7 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// The gateway sees itself at that address.
+    /// Sets the public URL of the gateway.
     pub(crate) fn public_url(mut self, url: &'static str) -> Self {
         self.server.public_url = Some(Uri::from_static(url));
         self
@@ -159,22 +159,22 @@ impl Setup {
     }
 }
 
-/// A running gateway and everything around it. Ends with the test.
+/// A running gateway and everything around it. Stops with the test.
 pub(crate) struct TestApp {
-    /// dbt Cloud.
+    /// The simulated dbt Cloud.
     pub(crate) dbt: Running,
-    /// Shows the simulator's time of start, and stands still.
+    /// Shows the start time of the simulator and does not advance by itself.
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) database: TestDatabase,
-    /// Where it listens: `http://127.0.0.1:PORT`.
+    /// The address of the gateway: `http://127.0.0.1:PORT`.
     pub(crate) url: String,
     pub(crate) http: reqwest::Client,
-    /// What authenticates callers.
+    /// Authenticates callers.
     pub(crate) clients: Clients,
     registry: Arc<Registry>,
     keys: ApiKeys,
-    /// One for each role, weakest first.
-    roles: [String; 3],
+    /// One key for each role, weakest first.
+    role_keys: [String; 3],
 }
 
 impl TestApp {
@@ -203,18 +203,17 @@ impl TestApp {
             clients,
             registry,
             keys,
-            roles: Default::default(),
+            role_keys: Default::default(),
         };
-        for (place, role) in Role::ALL.into_iter().enumerate() {
-            app.roles[place] = app.make_key(COMPANY, role).await;
+        for (index, role) in Role::ALL.into_iter().enumerate() {
+            app.role_keys[index] = app.make_key(COMPANY, role).await;
         }
         app
     }
 
     /// A caller with a key of that role in company 1.
     pub(crate) fn caller(&self, role: Role) -> Caller<'_> {
-        let place = Role::ALL.into_iter().position(|each| each == role).unwrap();
-        self.with_key(&self.roles[place])
+        self.with_key(self.key(role))
     }
 
     pub(crate) fn viewer(&self) -> Caller<'_> {
@@ -225,7 +224,7 @@ impl TestApp {
         self.caller(Role::Operator)
     }
 
-    /// A caller who presents that key.
+    /// A caller with that key.
     pub(crate) fn with_key(&self, key: &str) -> Caller<'_> {
         Caller::new(self, Some(format!("Bearer {key}")))
     }
@@ -237,28 +236,28 @@ impl TestApp {
 
     /// The key of that role in company 1.
     pub(crate) fn key(&self, role: Role) -> &str {
-        &self.roles[Role::ALL.into_iter().position(|each| each == role).unwrap()]
+        &self.role_keys[Role::ALL.into_iter().position(|each| each == role).unwrap()]
     }
 
-    /// Where it listens.
+    /// The socket address of the gateway.
     pub(crate) fn address(&self) -> SocketAddr {
         self.url.strip_prefix("http://").unwrap().parse().unwrap()
     }
 
-    /// What `/metrics` would answer, without a request that is counted itself.
+    /// The text of `/metrics`, without a request that would be counted.
     pub(crate) fn metrics(&self) -> String {
         exposition(&self.registry)
     }
 
-    /// Makes another key.
+    /// Creates a key.
     pub(crate) async fn make_key(&self, company_id: CompanyId, role: Role) -> String {
         let stamp = RequestStamp::now(&*self.clock, Surface::Internal, None);
-        let order = CreateKey::new(company_id, format!("a test's {role}"), role);
-        let made = self.keys.create(&stamp, &order).await.unwrap();
-        made.key.expose_secret().to_owned()
+        let input = CreateKey::new(company_id, format!("a test's {role}"), role);
+        let created = self.keys.create(&stamp, &input).await.unwrap();
+        created.key.expose_secret().to_owned()
     }
 
-    /// Makes another company.
+    /// Creates a company.
     pub(crate) async fn make_company(&self, name: &str) -> CompanyId {
         let id = sqlx::query_scalar("INSERT INTO company (name) VALUES ($1) RETURNING id")
             .bind(name)
@@ -268,20 +267,20 @@ impl TestApp {
         CompanyId(id)
     }
 
-    /// Changes the stored form of a key: `set` is the list of columns of an `UPDATE`.
+    /// Updates the row of a key; `set` is the SET clause.
     pub(crate) async fn alter_key(&self, key: &str, set: &str) {
         let prefix = key.split('_').nth(1).unwrap();
-        let done = sqlx::query(sqlx::AssertSqlSafe(format!(
+        let updated = sqlx::query(sqlx::AssertSqlSafe(format!(
             "UPDATE api_key SET {set} WHERE prefix = $1"
         )))
         .bind(prefix)
         .execute(self.database.pool())
         .await
         .unwrap();
-        assert_eq!(done.rows_affected(), 1);
+        assert_eq!(updated.rows_affected(), 1);
     }
 
-    /// The request log's rows of requests that came through a route, each as a JSON object by column.
+    /// The rows of the request log, except of internal requests, as JSON objects by column.
     pub(crate) async fn rows(&self) -> Vec<Value> {
         sqlx::query_scalar(
             "SELECT to_jsonb(request_log) FROM request_log WHERE surface <> 'internal' ORDER BY started_at, request_uuid",
@@ -291,49 +290,55 @@ impl TestApp {
         .unwrap()
     }
 
-    /// The only row, as soon as it is as wanted.
-    pub(crate) async fn row_when(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+    /// Waits until the newest row matches.
+    pub(crate) async fn row_when(&self, matches: impl Fn(&Value) -> bool) -> Value {
         loop {
-            if let Some(row) = self.rows().await.pop().filter(&wanted) {
+            if let Some(row) = self.rows().await.pop().filter(&matches) {
                 return row;
             }
             tokio::task::yield_now().await;
         }
     }
 
+    async fn find_rows(&self, request_uuid: &str) -> Vec<Value> {
+        sqlx::query_scalar(
+            "SELECT to_jsonb(request_log) FROM request_log WHERE surface <> 'internal' AND request_uuid = $1::uuid",
+        )
+        .bind(request_uuid)
+        .fetch_all(self.database.pool())
+        .await
+        .unwrap()
+    }
+
     /// Whether that answer has a row.
     pub(crate) async fn has_row(&self, answer: &Answer) -> bool {
-        let name = answer.request_uuid();
-        self.rows().await.iter().any(|row| row["request_uuid"] == name.as_str())
+        !self.find_rows(&answer.request_uuid()).await.is_empty()
     }
 
-    /// The one row of that answer.
+    /// The only row of that answer.
     pub(crate) async fn row_of(&self, answer: &Answer) -> Value {
-        self.row_named(&answer.request_uuid()).await
+        self.row(&answer.request_uuid()).await
     }
 
-    /// The one row of that name.
-    pub(crate) async fn row_named(&self, name: &str) -> Value {
-        let mut rows = self.rows().await;
-        rows.retain(|row| row["request_uuid"] == name);
-        assert_eq!(rows.len(), 1, "rows of {name}: {rows:#?}");
+    /// The only row of the request with that id.
+    pub(crate) async fn row(&self, request_uuid: &str) -> Value {
+        let mut rows = self.find_rows(request_uuid).await;
+        assert_eq!(rows.len(), 1, "rows of {request_uuid}: {rows:#?}");
         rows.remove(0)
     }
 
-    /// The row of the request of that name, once it is closed: that of a streamed answer is after its last byte.
+    /// The closed row of the request with that id: the row of a streamed answer is closed after its last byte.
     pub(crate) async fn closed_row(&self, request_uuid: &str) -> Value {
         let closed = async {
             loop {
-                let rows = self.rows().await;
-                let row = rows.into_iter().find(|row| row["request_uuid"] == request_uuid);
-                if let Some(row) = row.filter(|row| !row["outcome"].is_null()) {
+                let rows = self.find_rows(request_uuid).await;
+                if let Some(row) = rows.into_iter().find(|row| !row["outcome"].is_null()) {
                     return row;
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        let patience = Duration::from_mins(1);
-        let closed = tokio::time::timeout(patience, closed).await;
+        let closed = tokio::time::timeout(Duration::from_mins(1), closed).await;
         closed.unwrap_or_else(|_| panic!("the row of {request_uuid} stays open"))
     }
 }

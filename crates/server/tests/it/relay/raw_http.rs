@@ -1,4 +1,4 @@
-//! HTTP by hand: what is written is what is sent, and what is read is what came.
+//! A minimal HTTP client that sends and reads exact bytes.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// An answer as it came, its body put together.
+/// An answer with its unframed body.
 #[derive(Debug)]
 pub(super) struct RawAnswer {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
-    /// Whether the body came to the end that its framing promised.
+    /// Whether the body reached the end of its framing.
     pub(super) is_whole: bool,
 }
 
@@ -25,24 +25,24 @@ impl RawAnswer {
     }
 }
 
-/// Sends these bytes and reads until the other side closes: all answers that came.
+/// Sends these bytes and reads until the server closes the connection; returns all answers.
 pub(super) async fn exchange(address: SocketAddr, request: &[u8]) -> Vec<RawAnswer> {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    // The other side may close before it has read everything.
+    // The server may close the connection before it has read everything.
     let _ = stream.write_all(request).await;
-    let mut came = Vec::new();
-    let _ = stream.read_to_end(&mut came).await;
-    answers(&came)
+    let mut received = Vec::new();
+    let _ = stream.read_to_end(&mut received).await;
+    answers(&received)
 }
 
-/// As above, for a request that has one answer.
+/// As above, for a request with one answer.
 pub(super) async fn only(address: SocketAddr, request: &[u8]) -> RawAnswer {
     let mut answers = exchange(address, request).await;
     assert_eq!(answers.len(), 1, "{answers:?}");
     answers.remove(0)
 }
 
-/// A request as clients write it, with `Connection: close`.
+/// An HTTP request with `Connection: close`.
 pub(super) fn request(method: &str, target: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Vec<u8> {
     let mut text = format!("{method} {target} HTTP/1.1\r\nHost: gateway.test\r\nConnection: close\r\n");
     for (name, value) in headers {
@@ -56,12 +56,12 @@ pub(super) fn request(method: &str, target: &str, headers: &[(&str, &str)], body
     bytes
 }
 
-/// The answers in what came over a connection.
-pub(super) fn answers(mut came: &[u8]) -> Vec<RawAnswer> {
+/// Parses the answers received over a connection.
+pub(super) fn answers(mut received: &[u8]) -> Vec<RawAnswer> {
     let mut answers = Vec::new();
-    while let Some(end) = find(came, b"\r\n\r\n") {
-        let head = std::str::from_utf8(&came[..end]).unwrap();
-        came = &came[end + 4..];
+    while let Some(end) = find(received, b"\r\n\r\n") {
+        let head = std::str::from_utf8(&received[..end]).unwrap();
+        received = &received[end + 4..];
         let mut lines = head.split("\r\n");
         let status: u16 = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
         let headers: Vec<_> = lines
@@ -77,12 +77,12 @@ pub(super) fn answers(mut came: &[u8]) -> Vec<RawAnswer> {
         let (body, is_whole) = if status < 200 || status == 204 || status == 304 {
             (Vec::new(), true)
         } else if header("transfer-encoding").is_some() {
-            chunked(&mut came)
+            chunked(&mut received)
         } else {
-            let length = header("content-length").map_or(came.len(), |length| length.parse().unwrap());
-            let taken = length.min(came.len());
-            let (body, rest) = came.split_at(taken);
-            came = rest;
+            let length = header("content-length").map_or(received.len(), |length| length.parse().unwrap());
+            let taken = length.min(received.len());
+            let (body, rest) = received.split_at(taken);
+            received = rest;
             (body.to_vec(), taken == length)
         };
         answers.push(RawAnswer {
@@ -95,16 +95,16 @@ pub(super) fn answers(mut came: &[u8]) -> Vec<RawAnswer> {
     answers
 }
 
-fn chunked(came: &mut &[u8]) -> (Vec<u8>, bool) {
+fn chunked(received: &mut &[u8]) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
-    while let Some(end) = find(came, b"\r\n") {
-        let size = usize::from_str_radix(std::str::from_utf8(&came[..end]).unwrap(), 16).unwrap();
-        let rest = &came[end + 2..];
+    while let Some(end) = find(received, b"\r\n") {
+        let size = usize::from_str_radix(std::str::from_utf8(&received[..end]).unwrap(), 16).unwrap();
+        let rest = &received[end + 2..];
         if rest.len() < size + 2 {
             break;
         }
         body.extend_from_slice(&rest[..size]);
-        *came = &rest[size + 2..];
+        *received = &rest[size + 2..];
         if size == 0 {
             return (body, true);
         }

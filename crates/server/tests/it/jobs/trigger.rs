@@ -1,4 +1,4 @@
-//! The trigger: its body, field by field, and its answer.
+//! Triggering a job: the fields of the body, and the answer.
 
 use reqwest::Method;
 use reqwest::header::LOCATION;
@@ -11,7 +11,7 @@ fn path() -> String {
     format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID)
 }
 
-/// The bodies of the triggers that dbt Cloud has seen.
+/// The bodies of the triggers sent to dbt Cloud.
 fn bodies_at_dbt(app: &TestApp) -> Vec<Value> {
     let trigger = format!(
         "/api/v2/accounts/{}/jobs/{}/run/",
@@ -24,7 +24,7 @@ fn bodies_at_dbt(app: &TestApp) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_trigger_answers_the_new_run_and_where_it_can_be_read() {
+async fn a_trigger_answers_the_new_run_and_its_location() {
     let app = TestApp::start().await;
     let answer = app
         .operator()
@@ -41,7 +41,7 @@ async fn a_trigger_answers_the_new_run_and_where_it_can_be_read() {
 }
 
 #[tokio::test]
-async fn the_location_names_the_account_where_the_trigger_did() {
+async fn the_location_has_the_account_if_the_trigger_had_one() {
     let mut setup = Setup::default();
     setup
         .accounts
@@ -56,7 +56,7 @@ async fn the_location_names_the_account_where_the_trigger_did() {
 }
 
 #[tokio::test]
-async fn every_field_of_the_body_arrives_at_dbt() {
+async fn every_field_of_the_body_is_sent_to_dbt() {
     let app = TestApp::start().await;
     let full = json!({
         "cause": "all of them", "git_sha": "ccb1e5e", "git_branch": "feature/π", "azure_pull_request_id": 1,
@@ -68,18 +68,18 @@ async fn every_field_of_the_body_arrives_at_dbt() {
     assert_eq!(full.as_object().unwrap().len(), 14);
     app.operator().post(&path(), &full).await.expect(201);
     let largest =
-        json!({"cause": "the ends of the ranges", "threads_override": 1024, "timeout_seconds_override": 2_592_000});
+        json!({"cause": "the largest values", "threads_override": 1024, "timeout_seconds_override": 2_592_000});
     app.operator().post(&path(), &largest).await.expect(201);
     let nulls = full.as_object().unwrap().keys().map(|name| (name.clone(), Value::Null));
     let mut nulls: serde_json::Map<_, _> = nulls.collect();
-    nulls.insert("cause".to_owned(), json!("null is as good as absent"));
+    nulls.insert("cause".to_owned(), json!("null is the same as absent"));
     app.operator().post(&path(), &Value::Object(nulls)).await.expect(201);
-    let only_the_cause = json!({"cause": "null is as good as absent"});
+    let only_the_cause = json!({"cause": "null is the same as absent"});
     assert_eq!(bodies_at_dbt(&app), [full, largest, only_the_cause]);
 }
 
 #[tokio::test]
-async fn a_cause_is_at_most_255_characters_whatever_their_bytes() {
+async fn a_cause_is_limited_to_255_characters_and_not_bytes() {
     let app = TestApp::start().await;
     let causes = ["x", "é", "🦀"].map(|character| character.repeat(255));
     for cause in &causes {
@@ -95,7 +95,7 @@ async fn a_cause_is_at_most_255_characters_whatever_their_bytes() {
 }
 
 #[tokio::test]
-async fn every_rule_of_the_body_is_answered_with_its_field_and_dbt_hears_nothing() {
+async fn invalid_fields_of_the_body_are_refused_by_name_before_dbt_is_contacted() {
     let app = TestApp::start().await;
     let broken = [
         ("cause", json!("")),
@@ -143,15 +143,15 @@ async fn every_rule_of_the_body_is_answered_with_its_field_and_dbt_hears_nothing
     assert_eq!(
         problem["errors"].as_array().unwrap().len(),
         fields,
-        "all at once: {problem:#}"
+        "all in one answer: {problem:#}"
     );
     assert!(app.dbt.requests().is_empty());
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_fit_is_answered_with_the_place_where_it_does_not() {
+async fn a_malformed_body_is_refused_with_the_position_of_the_error() {
     let app = TestApp::start().await;
-    for (body, said) in [
+    for (body, message) in [
         (r#"{"cause": 7}"#, "cause: invalid type: integer `7`, expected a string"),
         (
             r#"{"cause": "x", "threads_override": "4"}"#,
@@ -181,7 +181,7 @@ async fn a_body_that_does_not_fit_is_answered_with_the_place_where_it_does_not()
         let problem = answer.problem(400, "invalid-request");
         let detail = problem["detail"].as_str().unwrap();
         assert!(
-            detail.starts_with("In the body: ") && detail.contains(said),
+            detail.starts_with("In the body: ") && detail.contains(message),
             "{body}: {detail}"
         );
     }
@@ -225,22 +225,22 @@ async fn a_body_over_the_limit_is_refused_with_and_without_a_declared_length() {
         .await;
     let problem = declared.problem(413, "body-too-large");
     assert_eq!(problem["detail"], "The body is larger than server.max_body_bytes.");
-    let pieces = futures::stream::iter(
+    let chunks = futures::stream::iter(
         too_long
             .into_bytes()
             .chunks(100)
             .map(<[u8]>::to_vec)
             .collect::<Vec<_>>(),
     );
-    let pieces = futures::StreamExt::map(pieces, Ok::<_, std::io::Error>);
-    let streamed = reqwest::Body::wrap_stream(pieces);
+    let chunks = futures::StreamExt::map(chunks, Ok::<_, std::io::Error>);
+    let streamed = reqwest::Body::wrap_stream(chunks);
     let answer = app.operator().post_text(&path(), "application/json", streamed).await;
     answer.problem(413, "body-too-large");
     assert!(app.dbt.requests().is_empty());
 }
 
 #[tokio::test]
-async fn a_stranger_learns_nothing_about_bodies() {
+async fn without_a_key_bodies_are_not_validated() {
     let app = TestApp::start().await;
     let answer = app.stranger().post_text("/jobs/x/runs?y=z", "text/plain", "junk").await;
     answer.problem(401, "unauthenticated");

@@ -1,4 +1,4 @@
-//! Why a run failed: every way to fail, end to end, and whatever of it dbt Cloud does not have.
+//! The failure report of a run: each kind of failure, and parts that dbt Cloud does not have.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ fn failure_of(run: i64) -> String {
     format!("/runs/{run}/failure")
 }
 
-/// A run of that job, so much later.
-async fn run_of(app: &TestApp, job: i64, order: Value, later: Duration) -> i64 {
+/// Triggers a run of the job, then advances the simulator by `elapsed`.
+async fn run_of(app: &TestApp, job: i64, body: Value, elapsed: Duration) -> i64 {
     let path = format!("/jobs/{job}/runs");
-    let run = app.operator().post(&path, &order).await.expect(201);
-    app.dbt.advance(later);
+    let run = app.operator().post(&path, &body).await.expect(201);
+    app.dbt.advance(elapsed);
     run["id"].as_i64().unwrap()
 }
 
@@ -27,13 +27,13 @@ fn file(body: &impl ToString) -> FaultBody {
     }
 }
 
-/// dbt Cloud answers so when it is asked for an artifact.
+/// Makes dbt Cloud answer so for every artifact.
 fn artifacts_answer(app: &TestApp, status: u16, body: FaultBody) {
     let fault = Fault::on("GET", "/api/v2/").containing("/artifacts/");
     app.dbt.add_fault(fault.answer(status, body));
 }
 
-/// The last path and query that dbt Cloud was asked for, below the account.
+/// Path and query below the account of the last request to dbt Cloud.
 fn last_target(app: &TestApp) -> String {
     let target = app.dbt.requests().last().unwrap().target.clone();
     let account = format!("/api/v2/accounts/{}", acme::ACCOUNT_ID);
@@ -41,7 +41,7 @@ fn last_target(app: &TestApp) -> String {
 }
 
 #[tokio::test]
-async fn a_failed_build_is_told_by_its_step_its_nodes_and_the_end_of_its_log() {
+async fn a_failed_build_is_reported_with_its_step_nodes_and_log_tail() {
     let app = TestApp::start().await;
     let answer = app.viewer().get(&failure_of(acme::FAILED_RUN_ID)).await;
     let failure = answer.expect(200);
@@ -103,7 +103,7 @@ async fn a_failed_build_is_told_by_its_step_its_nodes_and_the_end_of_its_log() {
 }
 
 #[tokio::test]
-async fn a_run_that_fails_before_it_builds_has_a_log_and_no_results() {
+async fn a_run_that_fails_before_its_build_has_a_log_and_no_results() {
     let app = TestApp::start().await;
     let run = run_of(&app, acme::BROKEN_JOB_ID, json!({"cause": "x"}), Duration::from_mins(5)).await;
     let answer = app.viewer().get(&failure_of(run)).await;
@@ -127,10 +127,10 @@ async fn a_run_that_fails_before_it_builds_has_a_log_and_no_results() {
 }
 
 #[tokio::test]
-async fn a_failed_check_of_freshness_is_told_from_sources_json() {
+async fn a_failed_freshness_check_is_reported_from_sources_json() {
     let app = TestApp::start().await;
-    let order = json!({"cause": "x", "steps_override": ["dbt --no-use-colors source freshness", "dbt build"]});
-    let run = run_of(&app, acme::FAILING_JOB_ID, order, Duration::from_mins(5)).await;
+    let body = json!({"cause": "x", "steps_override": ["dbt --no-use-colors source freshness", "dbt build"]});
+    let run = run_of(&app, acme::FAILING_JOB_ID, body, Duration::from_mins(5)).await;
     artifacts_answer(
         &app,
         200,
@@ -157,13 +157,13 @@ async fn a_failed_check_of_freshness_is_told_from_sources_json() {
 }
 
 #[tokio::test]
-async fn a_run_that_did_not_fail_says_so_and_costs_one_call() {
+async fn a_run_that_did_not_fail_is_reported_with_one_call() {
     let app = TestApp::start().await;
-    let going = run_of(&app, acme::SLOW_JOB_ID, json!({"cause": "x"}), Duration::from_mins(1)).await;
+    let running = run_of(&app, acme::SLOW_JOB_ID, json!({"cause": "x"}), Duration::from_mins(1)).await;
     for (run, verdict, missing) in [
         (acme::SUCCEEDED_RUN_ID, "succeeded", json!([])),
         (
-            going,
+            running,
             "unfinished",
             json!([{"what": "step", "why": "The run has not ended."}]),
         ),
@@ -195,7 +195,7 @@ async fn a_run_that_did_not_fail_says_so_and_costs_one_call() {
 }
 
 #[tokio::test]
-async fn a_run_that_was_cancelled_on_its_way_names_the_step_it_was_in() {
+async fn a_run_cancelled_while_running_names_the_interrupted_step() {
     let app = TestApp::start().await;
     let run = run_of(&app, acme::SLOW_JOB_ID, json!({"cause": "x"}), Duration::from_mins(5)).await;
     let cancelled = app.operator().post(&format!("/runs/{run}/cancel"), &json!(null)).await;
@@ -215,7 +215,7 @@ async fn a_run_that_was_cancelled_on_its_way_names_the_step_it_was_in() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_not_there_yet_is_missing_and_no_error() {
+async fn a_log_that_is_not_available_yet_is_no_error() {
     let app = TestApp::start().await;
     app.dbt.change_switches(|switches| switches.step_log_lag_secs = 100_000);
     let failure = app.viewer().get(&failure_of(acme::FAILED_RUN_ID)).await.expect(200);
@@ -246,11 +246,7 @@ async fn a_log_that_is_not_there_yet_is_missing_and_no_error() {
     "The step's `run_results.json` is too large: over 65536 bytes (upstream.max_body_bytes)."
 )]
 #[tokio::test]
-async fn results_that_cannot_be_had_are_missing_and_no_error(
-    #[case] status: u16,
-    #[case] body: FaultBody,
-    #[case] why: &str,
-) {
+async fn unavailable_results_are_no_error(#[case] status: u16, #[case] body: FaultBody, #[case] why: &str) {
     let mut setup = Setup::default();
     setup.http.max_body_bytes = 65_536;
     let app = setup.start().await;
@@ -271,7 +267,7 @@ async fn results_that_cannot_be_had_are_missing_and_no_error(
 #[case(429, 429, "rate-limit", 2)]
 #[case(503, 502, "dbt-unavailable", 4)]
 #[tokio::test]
-async fn any_other_failure_to_get_the_results_is_an_error(
+async fn any_other_failure_to_read_the_results_is_an_error(
     #[case] dbt: u16,
     #[case] status: u16,
     #[case] kind: &str,
@@ -285,7 +281,7 @@ async fn any_other_failure_to_get_the_results_is_an_error(
 }
 
 #[tokio::test]
-async fn an_unknown_run_is_not_found_and_one_that_is_hidden_yet_is_told_as_such() {
+async fn an_unknown_run_is_not_found_and_a_hidden_run_is_not_visible_yet() {
     let app = TestApp::start().await;
     app.viewer().get(&failure_of(4711)).await.problem(404, "not-found");
     app.dbt.change_switches(|switches| switches.run_hidden_secs = 1000);
@@ -300,14 +296,14 @@ async fn an_unknown_run_is_not_found_and_one_that_is_hidden_yet_is_told_as_such(
 }
 
 #[tokio::test]
-async fn many_nodes_are_counted_and_the_first_are_told_with_the_beginning_of_their_message() {
+async fn all_failed_nodes_are_counted_and_the_first_are_listed_with_cut_messages() {
     let mut setup = Setup::default();
     setup.run_failure.max_nodes = 2;
     setup.run_failure.message_max_bytes = 12;
     setup.run_failure.log_tail_bytes = 256;
     let app = setup.start().await;
     let node = |number: usize| {
-        let message = format!("\u{1b}[31mError {number}\u{1b}[0m äöü and so on");
+        let message = format!("\u{1b}[31mError {number}\u{1b}[0m äöü and more");
         json!({"unique_id": format!("model.shop.m{number}"), "status": "error", "message": message})
     };
     let nodes: Vec<_> = (1..=1000).map(node).collect();
@@ -318,14 +314,14 @@ async fn many_nodes_are_counted_and_the_first_are_told_with_the_beginning_of_the
         (&results["count"], &results["failed_count"]),
         (&json!(1000), &json!(1000))
     );
-    let told: Vec<_> = results["failed"].as_array().unwrap().iter().collect();
-    assert_eq!(told.len(), 2);
-    assert_eq!(told[1]["message"], json!({"text": "Error 2 äö", "is_cut": true}));
+    let failed: Vec<_> = results["failed"].as_array().unwrap().iter().collect();
+    assert_eq!(failed.len(), 2);
+    assert_eq!(failed[1]["message"], json!({"text": "Error 2 äö", "is_cut": true}));
     let log = &failure["log_tail"];
     let text = log["text"].as_str().unwrap();
     assert!(text.len() <= 256 && log["is_cut"] == true, "{log}");
     assert!(
         text.starts_with(|first: char| first.is_ascii_digit()),
-        "a whole line: {text}"
+        "starts at a line: {text}"
     );
 }

@@ -1,4 +1,4 @@
-//! The request log as callers read it: pages, single requests, what each key may see.
+//! Reading the request log: pages, single rows, summaries, and the rows that each key may see.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use simulator::{Fault, acme, globex};
 
 use crate::support::{Answer, COMPANY, Caller, Setup, TestApp};
 
-/// The names of the requests on a page.
-fn names(page: &Value) -> Vec<String> {
+/// The request ids on a page.
+fn ids(page: &Value) -> Vec<String> {
     let results = page["results"].as_array().unwrap().iter();
     results
         .map(|row| row["request_uuid"].as_str().unwrap().to_owned())
@@ -24,7 +24,7 @@ async fn all_pages(caller: &Caller<'_>, first: &str) -> Vec<String> {
     let (mut found, mut address) = (Vec::new(), first.to_owned());
     loop {
         let page = caller.get(&address).await.expect(200);
-        found.extend(names(&page));
+        found.extend(ids(&page));
         match page["next"].as_str() {
             Some(next) => next.clone_into(&mut address),
             None => return found,
@@ -33,7 +33,7 @@ async fn all_pages(caller: &Caller<'_>, first: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_was_asked_is_on_record_for_whoever_asked_it() {
+async fn a_caller_can_read_the_row_of_its_own_request() {
     let app = TestApp::start().await;
     let request = app
         .operator()
@@ -44,7 +44,7 @@ async fn what_was_asked_is_on_record_for_whoever_asked_it() {
     let answer = app.operator().send(request).await;
     let run = answer.expect(201);
 
-    let told = app
+    let row_read = app
         .operator()
         .get(&format!("/request-logs/{}", answer.request_uuid()))
         .await
@@ -53,17 +53,17 @@ async fn what_was_asked_is_on_record_for_whoever_asked_it() {
     let row = app.row_of(&answer).await;
     for (column, value) in row.as_object().unwrap() {
         match column.as_str() {
-            "company_id" => assert!(told.get(column).is_none(), "it is the caller's own"),
-            "started_at" | "finished_at" => assert!(told[column].is_string()),
-            _ => assert_eq!(&told[column], value, "{column}"),
+            "company_id" => assert!(row_read.get(column).is_none(), "always the company of the caller"),
+            "started_at" | "finished_at" => assert!(row_read[column].is_string()),
+            _ => assert_eq!(&row_read[column], value, "{column}"),
         }
     }
     assert_eq!(
-        (&told["run_id"], &told["caller_request_id"]),
+        (&row_read["run_id"], &row_read["caller_request_id"]),
         (&run["id"], &json!("order 4711"))
     );
     assert_eq!(
-        (&told["outcome"], &told["exchanges"][0]["status"]),
+        (&row_read["outcome"], &row_read["exchanges"][0]["status"]),
         (&json!("succeeded"), &json!(200))
     );
     let by_run = app
@@ -73,7 +73,7 @@ async fn what_was_asked_is_on_record_for_whoever_asked_it() {
         .expect(200);
     assert_eq!(
         by_run["results"],
-        json!([told]),
+        json!([row_read]),
         "the trigger is found by the run it started"
     );
 }
@@ -82,17 +82,17 @@ async fn what_was_asked_is_on_record_for_whoever_asked_it() {
 async fn pages_follow_next_to_the_end_while_requests_arrive() {
     let app = Setup::default().public_url("https://dbt.acme.example").start().await;
     let admin = app.caller(Role::Admin);
-    let mut asked = Vec::new();
+    let mut expected = Vec::new();
     for _ in 0..25 {
-        asked.push(app.viewer().get("/projects/1").await.request_uuid());
+        expected.push(app.viewer().get("/projects/1").await.request_uuid());
         app.clock.advance(TimeDelta::seconds(1));
     }
     let path = "/request-logs?request_type=get_project&page_size=10";
     let (mut found, mut address) = (Vec::new(), path.to_owned());
     loop {
         let page = admin.get(&address).await.expect(200);
-        found.extend(names(&page));
-        // Newer than every page to come.
+        found.extend(ids(&page));
+        // Newer than every following page.
         app.viewer().get("/projects/1").await;
         let Some(next) = page["next"].as_str() else { break };
         let next = next
@@ -104,84 +104,84 @@ async fn pages_follow_next_to_the_end_while_requests_arrive() {
         );
         next.clone_into(&mut address);
     }
-    asked.reverse();
-    assert_eq!(found, asked, "the newest first, each once");
+    expected.reverse();
+    assert_eq!(found, expected, "newest first, each once");
 }
 
 #[tokio::test]
-async fn a_request_under_way_is_open_until_it_ends() {
+async fn a_request_in_flight_has_an_open_row() {
     let app = TestApp::start().await;
-    let held_up = app.dbt.add_fault(Fault::on("POST", "/").delay_before_ms(600_000));
+    let delay = app.dbt.add_fault(Fault::on("POST", "/").delay_before_ms(600_000));
     let trigger = format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID);
     let request = app
         .operator()
         .request(Method::POST, &trigger)
         .json(&json!({"cause": "x"}));
-    let under_way = tokio::spawn(request.send());
+    let in_flight = tokio::spawn(request.send());
     while app.dbt.requests_to("POST", "/").is_empty() {
         tokio::task::yield_now().await;
     }
     let open = app.operator().get("/request-logs?outcome=open").await.expect(200);
-    assert_eq!(names(&open).len(), 1);
-    let told = &open["results"][0];
+    assert_eq!(ids(&open).len(), 1);
+    let row = &open["results"][0];
     assert_eq!(
-        (&told["outcome"], &told["finished_at"], &told["duration_ms"]),
+        (&row["outcome"], &row["finished_at"], &row["duration_ms"]),
         (&json!("open"), &Value::Null, &Value::Null)
     );
-    assert_eq!(told["args"]["order"]["cause"], "x");
-    assert!(app.dbt.remove_fault(held_up));
-    under_way.abort();
+    assert_eq!(row["args"]["order"]["cause"], "x");
+    assert!(app.dbt.remove_fault(delay));
+    in_flight.abort();
 }
 
-/// The names of company 1's requests by key of each role, about Acme's account and about Globex's, weakest role first.
+/// The ids of a request to Acme's account and one to Globex's by each role of company 1, weakest role first.
 async fn requests_of_all(app: &TestApp) -> Vec<[String; 2]> {
-    let mut asked = Vec::new();
+    let mut sent = Vec::new();
     for role in Role::ALL {
-        let of = async |account: i64| {
+        let list = async |account: i64| {
             let answer = app.caller(role).get(&format!("/projects?account_id={account}")).await;
             assert_eq!(answer.status, 200);
             answer.request_uuid()
         };
-        asked.push([of(acme::ACCOUNT_ID).await, of(globex::ACCOUNT_ID).await]);
+        sent.push([list(acme::ACCOUNT_ID).await, list(globex::ACCOUNT_ID).await]);
     }
-    asked
+    sent
 }
 
 #[tokio::test]
-async fn an_admin_sees_its_company_others_their_own_requests_and_an_account_list_narrows() {
+async fn admins_see_their_company_others_their_own_requests_and_account_lists_limit_both() {
     let mut setup = Setup::default();
     setup
         .accounts
         .push((COMPANY, globex::ACCOUNT_ID, globex::TOKEN.to_owned()));
     let app = setup.start().await;
-    let asked = requests_of_all(&app).await;
+    let sent = requests_of_all(&app).await;
     let limited = app.make_key(COMPANY, Role::Admin).await;
     let list = format!("accounts = ARRAY[{}]", acme::ACCOUNT_ID);
     app.alter_key(&limited, &list).await;
-    let limited_asked = app
+    let refused = app
         .with_key(&limited)
         .get(&format!("/projects?account_id={}", globex::ACCOUNT_ID))
         .await;
-    limited_asked.problem(404, "not-found");
-    let own = limited_asked.request_uuid();
+    refused.problem(404, "not-found");
+    let own = refused.request_uuid();
 
-    let [viewers, operators, admins] = [0, 1, 2].map(|place| asked[place].to_vec());
-    let everything = [viewers.clone(), operators.clone(), admins.clone(), vec![own.clone()]].concat();
-    let about_acme: Vec<_> = asked.iter().map(|pair| pair[0].clone()).chain([own]).collect();
+    let [viewers, operators, admins] = [0, 1, 2].map(|index| sent[index].to_vec());
+    let all = [viewers.clone(), operators.clone(), admins.clone(), vec![own.clone()]].concat();
+    let about_acme: Vec<_> = sent.iter().map(|pair| pair[0].clone()).chain([own]).collect();
     let cases = [
         (app.viewer(), viewers),
         (app.operator(), operators),
-        (app.caller(Role::Admin), everything.clone()),
+        (app.caller(Role::Admin), all.clone()),
         (app.with_key(&limited), about_acme),
     ];
     for (caller, expected) in cases {
         let expected: BTreeSet<_> = expected.into_iter().collect();
         let listed = all_pages(&caller, "/request-logs?surface=rest&page_size=3").await;
         assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), expected);
-        for name in &everything {
-            let answer = caller.get(&format!("/request-logs/{name}")).await;
-            if expected.contains(name) {
-                assert_eq!(answer.expect(200)["request_uuid"], name.as_str());
+        for id in &all {
+            let answer = caller.get(&format!("/request-logs/{id}")).await;
+            if expected.contains(id) {
+                assert_eq!(answer.expect(200)["request_uuid"], id.as_str());
             } else {
                 answer.problem(404, "not-found");
             }
@@ -204,14 +204,11 @@ async fn an_account_that_a_key_may_not_use_is_refused_with_a_row() {
     );
     let allowed = limited.get("/request-logs?account_id=7").await;
     assert_eq!(allowed.expect(200), json!({"next": null, "results": []}));
-    assert!(
-        !app.has_row(&allowed).await,
-        "reads of our own records are not on record"
-    );
+    assert!(!app.has_row(&allowed).await, "reads of the request log are not logged");
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_is_told_with_what_can() {
+async fn invalid_parameters_are_refused_with_the_valid_ones() {
     let app = TestApp::start().await;
     let cases = [
         ("color=red", "`color`, expected one of `from`, `to`, `request_type`"),
@@ -231,10 +228,10 @@ async fn what_cannot_be_asked_is_told_with_what_can() {
         ("cursor=abc", "not a cursor that `next` gave"),
         ("page=2", "`page`"),
     ];
-    for (query, told) in cases {
+    for (query, detail) in cases {
         let answer = app.viewer().get(&format!("/request-logs?{query}")).await;
         let problem = answer.problem(400, "invalid-request");
-        assert!(answer.detail().contains(told), "{query}: {problem:#}");
+        assert!(answer.detail().contains(detail), "{query}: {problem:#}");
     }
     let not_a_uuid = app.viewer().get("/request-logs/4711").await;
     assert_eq!(
@@ -300,7 +297,7 @@ async fn a_summary_counts_what_the_caller_may_see_of_the_last_hour() {
 }
 
 #[tokio::test]
-async fn a_search_that_takes_too_long_is_given_up_and_says_how_to_narrow_it() {
+async fn a_slow_search_is_cancelled_with_advice_to_narrow_it() {
     let mut setup = Setup::default();
     setup.log_reading.statement_timeout = Duration::from_millis(50);
     let app = setup.start().await;
@@ -310,13 +307,13 @@ async fn a_search_that_takes_too_long_is_given_up_and_says_how_to_narrow_it() {
         .execute(&mut *lock)
         .await
         .unwrap();
-    let given_up: [Answer; 2] = [
+    let cancelled: [Answer; 2] = [
         app.viewer().get("/request-logs").await,
         app.viewer()
             .get(&format!("/request-logs/{}", answer.request_uuid()))
             .await,
     ];
-    for answer in given_up {
+    for answer in cancelled {
         let problem = answer.problem(422, "search-too-broad");
         assert!(
             problem["detail"]
@@ -328,7 +325,7 @@ async fn a_search_that_takes_too_long_is_given_up_and_says_how_to_narrow_it() {
 }
 
 #[tokio::test]
-async fn searches_take_no_connection_from_requests() {
+async fn searches_use_no_connections_of_requests() {
     let mut setup = Setup::default();
     setup.log_reading.connections = 1;
     let app = setup.start().await;
@@ -337,11 +334,11 @@ async fn searches_take_no_connection_from_requests() {
         .execute(&mut *lock)
         .await
         .unwrap();
-    // More searches than there are connections of any kind wait for the lock, or for each other.
+    // More searches than connections wait for the lock or for each other.
     let searches: Vec<_> = (0..20)
         .map(|_| tokio::spawn(app.viewer().request(Method::GET, "/request-logs").send()))
         .collect();
-    // Keys that were never looked up before are known or unknown at once.
+    // Keys that are not cached can still be looked up.
     for number in 0..20 {
         let unknown = format!("dgw_{number:08x}_{}", "0f".repeat(32));
         let answer = app.with_key(&unknown).get("/request-logs").await;

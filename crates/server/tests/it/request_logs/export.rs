@@ -1,4 +1,4 @@
-//! Exports of the request log: whole, in little memory and on no connection of their own, or visibly cut off.
+//! Exports of the request log: complete or visibly aborted, in little memory, without occupying a connection.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use crate::support::{Answer, Setup, TestApp};
 
-/// Many times what sockets and the gateway hold between the table and a reader that does not read.
+/// Many times the rows that sockets and the gateway buffer for a stalled reader.
 const ROWS: i64 = 6000;
 
-/// `ROWS` rows of company 1, of 10 kB each, one a second.
+/// Inserts `ROWS` rows of company 1, of 10 kB each, one per second.
 async fn fill(app: &TestApp) {
     sqlx::query(
         "INSERT INTO request_log (request_uuid, surface, request_type, company_id, args, outcome, started_at, finished_at, duration_ms)
@@ -32,16 +32,16 @@ async fn filled(setup: Setup) -> TestApp {
     app
 }
 
-/// The answer's head; its body is not read.
-async fn begun(app: &TestApp) -> Response {
+/// Starts an export without reading its body.
+async fn start_export(app: &TestApp) -> Response {
     let path = "/request-logs/export?request_type=list_projects";
     let answer = app.caller(Role::Admin).request(Method::GET, path).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     answer
 }
 
-/// How many lines come, and whether the body ends as it should.
-async fn read_on(answer: Response) -> (i64, bool) {
+/// The number of lines, and whether the body ends cleanly.
+async fn read_to_end(answer: Response) -> (i64, bool) {
     let (mut lines, mut body) = (0, answer.bytes_stream());
     while let Some(chunk) = body.next().await {
         let Ok(chunk) = chunk else {
@@ -52,16 +52,16 @@ async fn read_on(answer: Response) -> (i64, bool) {
     (lines, true)
 }
 
-async fn another(app: &TestApp) -> Answer {
+async fn small_export(app: &TestApp) -> Answer {
     app.caller(Role::Admin)
         .get("/request-logs/export?request_type=get_run")
         .await
 }
 
 #[tokio::test]
-async fn an_export_holds_every_row_once_the_newest_first() {
+async fn an_export_has_every_row_once_newest_first() {
     let app = filled(Setup::default()).await;
-    let answer = Answer::collect(begun(&app).await).await;
+    let answer = Answer::collect(start_export(&app).await).await;
     assert_eq!(
         answer.header(reqwest::header::CONTENT_TYPE),
         Some("application/x-ndjson")
@@ -74,57 +74,60 @@ async fn an_export_holds_every_row_once_the_newest_first() {
         .get("/request-logs?page_size=1")
         .await
         .expect(200);
-    assert_eq!(listed["results"][0], rows[0], "a row looks the same everywhere");
+    assert_eq!(
+        listed["results"][0], rows[0],
+        "a row has the same fields in lists and exports"
+    );
     assert!(!app.has_row(&answer).await);
 }
 
 #[tokio::test]
-async fn an_export_of_nothing_is_empty() {
+async fn an_export_without_rows_is_empty() {
     let app = TestApp::start().await;
-    let nothing = another(&app).await;
-    assert_eq!((nothing.status.as_u16(), nothing.text.as_str()), (200, ""));
+    let export = small_export(&app).await;
+    assert_eq!((export.status.as_u16(), export.text.as_str()), (200, ""));
 }
 
 #[tokio::test]
-async fn a_reader_that_does_not_read_holds_no_connection() {
+async fn a_stalled_reader_occupies_no_database_connection() {
     let mut setup = Setup::default();
     setup.log_reading.connections = 1;
     let app = filled(setup).await;
-    let unread = begun(&app).await;
-    assert_eq!(another(&app).await.status, 200, "the one connection is free");
-    assert_eq!(read_on(unread).await, (ROWS, true));
+    let unread = start_export(&app).await;
+    assert_eq!(small_export(&app).await.status, 200, "the one connection is free");
+    assert_eq!(read_to_end(unread).await, (ROWS, true));
 }
 
 #[tokio::test]
-async fn an_export_that_loses_its_database_breaks_off_and_does_not_end_as_if_whole() {
+async fn an_export_that_loses_the_database_is_aborted_and_does_not_end_cleanly() {
     let app = filled(Setup::default()).await;
-    let unread = begun(&app).await;
+    let unread = start_export(&app).await;
     sqlx::query("ALTER TABLE request_log RENAME TO out_of_reach")
         .execute(app.database.pool())
         .await
         .unwrap();
-    let (lines, whole) = read_on(unread).await;
-    assert!(!whole && lines < ROWS, "{lines} lines, whole: {whole}");
+    let (lines, complete) = read_to_end(unread).await;
+    assert!(!complete && lines < ROWS, "{lines} lines, complete: {complete}");
 }
 
 #[tokio::test]
-async fn exports_at_once_are_bounded_and_a_reader_that_went_away_leaves_its_place() {
+async fn concurrent_exports_are_limited_and_a_disconnected_reader_frees_its_slot() {
     let app = filled(Setup {
         max_exports: 1,
         ..Setup::default()
     })
     .await;
-    let unread = begun(&app).await;
-    let problem: Value = another(&app).await.problem(503, "busy");
+    let unread = start_export(&app).await;
+    let problem: Value = small_export(&app).await.problem(503, "busy");
     assert!(problem["detail"].as_str().unwrap().contains("exports"), "{problem:#}");
     drop(unread);
-    while another(&app).await.status != 200 {
+    while small_export(&app).await.status != 200 {
         tokio::task::yield_now().await;
     }
 }
 
 #[tokio::test]
-async fn a_reader_that_takes_nothing_for_too_long_is_cut_off_and_loses_its_place() {
+async fn a_reader_that_stalls_too_long_is_aborted_and_frees_its_slot() {
     let stall = Duration::from_millis(100);
     let app = filled(Setup {
         max_exports: 1,
@@ -132,10 +135,10 @@ async fn a_reader_that_takes_nothing_for_too_long_is_cut_off_and_loses_its_place
         ..Setup::default()
     })
     .await;
-    let unread = begun(&app).await;
-    while another(&app).await.status != 200 {
+    let unread = start_export(&app).await;
+    while small_export(&app).await.status != 200 {
         tokio::task::yield_now().await;
     }
-    let (lines, whole) = read_on(unread).await;
-    assert!(!whole && lines < ROWS, "{lines} lines, whole: {whole}");
+    let (lines, complete) = read_to_end(unread).await;
+    assert!(!complete && lines < ROWS, "{lines} lines, complete: {complete}");
 }

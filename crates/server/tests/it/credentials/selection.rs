@@ -1,36 +1,39 @@
-//! Checked with dbt Cloud, and which one serves a request.
+//! Credentials verified with dbt Cloud, and the credential that a request uses.
 
 use model::{Effect, RequestType};
 use serde_json::{Value, json};
 use simulator::{Fault, acme, globex};
 
-use super::{SECOND_TOKEN, admin, last_token, order, without_settings};
+use super::{SECOND_TOKEN, admin, credential, last_token, without_settings};
 use crate::support::TestApp;
 
 #[tokio::test]
-async fn dbt_cloud_is_asked_whether_it_takes_a_credential_and_its_answer_explained() {
+async fn verify_sends_the_credential_to_dbt_and_explains_the_answer() {
     let app = without_settings().await;
-    admin(&app).post("/credentials", &order(&app, "one")).await.expect(201);
+    admin(&app)
+        .post("/credentials", &credential(&app, "one"))
+        .await
+        .expect(201);
     let verify = async || admin(&app).post("/credentials/one/verify", &json!(null)).await;
-    let verdict = async |verified: bool, hint: &str, outcome: &str| {
+    let verify_as = async |verified: bool, hint: &str, outcome: &str| {
         let answer = verify().await;
-        let said = answer.expect(200);
-        assert_eq!(said["verified"], verified, "{said:#}");
-        assert!(said["detail"].as_str().unwrap().contains(hint), "{said:#}");
+        let result = answer.expect(200);
+        assert_eq!(result["verified"], verified, "{result:#}");
+        assert!(result["detail"].as_str().unwrap().contains(hint), "{result:#}");
         let row = app.row_of(&answer).await;
         assert_eq!(
             (&row["request_type"], &row["outcome"]),
             (&json!("verify_credential"), &json!(outcome))
         );
         assert_eq!(row["credential"], "one");
-        said
+        result
     };
-    let said = verdict(true, "takes the token for account", "succeeded").await;
-    assert_eq!(said["account_name"], "Acme Retail Group");
+    let result = verify_as(true, "takes the token for account", "succeeded").await;
+    assert_eq!(result["account_name"], "Acme Retail Group");
     assert_eq!(last_token(&app), SECOND_TOKEN);
 
     app.dbt.add_fault(Fault::everywhere().once().status(403));
-    verdict(false, "IP allow-list", "credentials").await;
+    verify_as(false, "IP allow-list", "credentials").await;
     app.dbt.add_fault(Fault::everywhere().status(500));
     verify().await.problem(502, "dbt-unavailable");
     app.dbt.clear_faults();
@@ -42,19 +45,22 @@ async fn dbt_cloud_is_asked_whether_it_takes_a_credential_and_its_answer_explain
 
     let patch = json!({"account_id": globex::ACCOUNT_ID});
     admin(&app).patch("/credentials/one", &patch).await.expect(200);
-    verdict(false, "is not the token's account", "not_found").await;
+    verify_as(false, "is not the token's account", "not_found").await;
     admin(&app)
         .patch("/credentials/one", &json!({"token": "dbtc_wrong"}))
         .await
         .expect(200);
-    verdict(false, "token unknown at this host", "credentials").await;
+    verify_as(false, "token unknown at this host", "credentials").await;
 }
 
 #[tokio::test]
-async fn a_stored_credential_serves_its_accounts_requests_by_default() {
+async fn a_stored_credential_is_used_for_requests_to_its_account() {
     let app = without_settings().await;
     app.viewer().get("/projects").await.problem(404, "not-found");
-    admin(&app).post("/credentials", &order(&app, "one")).await.expect(201);
+    admin(&app)
+        .post("/credentials", &credential(&app, "one"))
+        .await
+        .expect(201);
     let answer = app.viewer().get("/projects").await;
     assert_eq!(answer.ids().len(), acme::ACTIVE_PROJECTS);
     assert_eq!(last_token(&app), SECOND_TOKEN);
@@ -66,14 +72,14 @@ async fn a_stored_credential_serves_its_accounts_requests_by_default() {
 }
 
 #[tokio::test]
-async fn a_credential_is_named_in_the_query_or_else_in_a_header() {
+async fn a_credential_can_be_named_in_the_query_or_in_a_header() {
     let app = TestApp::start().await;
     admin(&app)
-        .post("/credentials", &order(&app, "personal"))
+        .post("/credentials", &credential(&app, "personal"))
         .await
         .expect(201);
     let of_settings = format!("account {}", acme::ACCOUNT_ID);
-    let ask = async |query: &str, header: Option<&str>| {
+    let list = async |query: &str, header: Option<&str>| {
         let mut request = app.viewer().request(reqwest::Method::GET, &format!("/projects{query}"));
         if let Some(name) = header {
             request = request.header("X-Dbt-Credential", name);
@@ -87,9 +93,9 @@ async fn a_credential_is_named_in_the_query_or_else_in_a_header() {
         ("", Some("personal"), SECOND_TOKEN),
         (named.as_str(), Some("personal"), acme::TOKEN),
         ("?credential=personal", Some(of_settings.as_str()), SECOND_TOKEN),
-        ("?credential=personal", Some("nobody"), SECOND_TOKEN),
+        ("?credential=personal", Some("unknown"), SECOND_TOKEN),
     ] {
-        let answer = ask(query, header).await;
+        let answer = list(query, header).await;
         assert_eq!(answer.status, 200, "{query} {header:?}: {}", answer.text);
         assert_eq!(last_token(&app), token, "{query} {header:?}");
         let name = if token == SECOND_TOKEN {
@@ -99,48 +105,51 @@ async fn a_credential_is_named_in_the_query_or_else_in_a_header() {
         };
         assert_eq!(app.row_of(&answer).await["credential"], name);
     }
-    let asked = app.dbt.requests().len();
+    let sent = app.dbt.requests().len();
     for (query, header) in [
-        ("?credential=nobody", None),
-        ("", Some("nobody")),
-        ("?credential=nobody", Some("personal")),
+        ("?credential=unknown", None),
+        ("", Some("unknown")),
+        ("?credential=unknown", Some("personal")),
         ("?credential=personal&account_id=4711", None),
     ] {
-        let refused = ask(query, header).await;
+        let refused = list(query, header).await;
         refused.problem(404, "not-found");
         assert_eq!(app.row_of(&refused).await["outcome"], "refused");
     }
-    assert_eq!(app.dbt.requests().len(), asked);
+    assert_eq!(app.dbt.requests().len(), sent);
 }
 
 #[tokio::test]
-async fn a_change_holds_for_the_next_request_of_the_same_process() {
+async fn a_change_of_a_credential_applies_to_the_next_request() {
     let app = without_settings().await;
-    admin(&app).post("/credentials", &order(&app, "one")).await.expect(201);
-    let ask = async |token: &str| {
+    admin(&app)
+        .post("/credentials", &credential(&app, "one"))
+        .await
+        .expect(201);
+    let list = async |token: &str| {
         assert_eq!(app.viewer().get("/projects").await.status, 200);
         assert_eq!(last_token(&app), token);
     };
-    ask(SECOND_TOKEN).await;
+    list(SECOND_TOKEN).await;
     admin(&app)
         .patch("/credentials/one", &json!({"token": acme::TOKEN}))
         .await
         .expect(200);
-    ask(acme::TOKEN).await;
-    let mut second = order(&app, "two");
+    list(acme::TOKEN).await;
+    let mut second = credential(&app, "two");
     second["is_default"] = json!(true);
     admin(&app).post("/credentials", &second).await.expect(201);
-    ask(SECOND_TOKEN).await;
+    list(SECOND_TOKEN).await;
     admin(&app).delete("/credentials/two").await;
-    ask(acme::TOKEN).await;
+    list(acme::TOKEN).await;
     admin(&app).delete("/credentials/one").await;
     app.viewer().get("/projects").await.problem(404, "not-found");
 }
 
 #[tokio::test]
-async fn every_change_is_one_row_and_reads_of_our_own_records_are_none() {
+async fn changes_of_credentials_have_one_row_and_reads_have_none() {
     let app = without_settings().await;
-    let mut answers = vec![admin(&app).post("/credentials", &order(&app, "one")).await];
+    let mut answers = vec![admin(&app).post("/credentials", &credential(&app, "one")).await];
     answers.push(
         admin(&app)
             .patch("/credentials/one", &json!({"token": acme::TOKEN, "name": "two"}))
@@ -149,7 +158,7 @@ async fn every_change_is_one_row_and_reads_of_our_own_records_are_none() {
     answers.push(admin(&app).delete("/credentials/two").await);
     admin(&app).get("/credentials").await.expect(200);
     admin(&app).get("/credentials/one").await.problem(404, "not-found");
-    // Refused by what it asks for, not by who asks: no change, no row.
+    // Invalid input is refused without a row.
     admin(&app)
         .post("/credentials", &json!({"name": "x"}))
         .await
@@ -166,17 +175,17 @@ async fn every_change_is_one_row_and_reads_of_our_own_records_are_none() {
         assert_eq!(request_type.effect(), Effect::Change);
         let row = app.row_of(answer).await;
         assert_eq!(row["request_type"], request_type.as_str());
-        let told = (
+        let logged = (
             &row["outcome"],
             &row["attempts"],
             &row["client_type"],
             &row["account_id"],
         );
         assert_eq!(
-            told,
+            logged,
             (&json!("succeeded"), &json!(0), &Value::Null, &json!(acme::ACCOUNT_ID))
         );
-        assert!(row["api_key_id"].is_number(), "who did it");
+        assert!(row["api_key_id"].is_number(), "the key that did it");
         let text = row.to_string();
         assert!(!text.contains(acme::TOKEN) && !text.contains(SECOND_TOKEN), "{text}");
     }

@@ -1,16 +1,15 @@
-//! Changed: read, merged, written whole.
+//! Updating a job: it is read, merged, and sent completely.
 
 use model::Role;
 use serde_json::{Value, json};
 use simulator::{Effect, Fault, PartialJobUpdate, acme};
 
-use super::{asked, nightly};
+use super::{nightly, sent};
 use crate::support::TestApp;
 
-/// The simulator can be strict about the whole definition, or forget what is left out: a change of one field is the same
-/// in all cases.
+/// dbt Cloud may keep, refuse, or reset omitted fields.
 #[tokio::test]
-async fn a_change_reads_merges_and_writes_the_whole_whatever_dbt_does_with_what_is_left_out() {
+async fn an_update_reads_merges_and_sends_the_whole_job_in_every_mode_of_dbt() {
     for mode in [
         PartialJobUpdate::Keep,
         PartialJobUpdate::Refuse,
@@ -24,13 +23,13 @@ async fn a_change_reads_merges_and_writes_the_whole_whatever_dbt_does_with_what_
         let answer = app.caller(Role::Admin).patch(&nightly(), &change).await;
         let after = answer.expect(200);
 
-        let asked = asked(&app);
-        let place = format!("/jobs/{}/", acme::NIGHTLY_JOB_ID);
+        let sent = sent(&app);
+        let path = format!("/jobs/{}/", acme::NIGHTLY_JOB_ID);
         assert_eq!(
-            asked.iter().map(|(what, _)| what.clone()).collect::<Vec<_>>(),
-            [format!("GET {place}"), format!("POST {place}")]
+            sent.iter().map(|(line, _)| line.clone()).collect::<Vec<_>>(),
+            [format!("GET {path}"), format!("POST {path}")]
         );
-        let body = asked[1].1.as_object().unwrap();
+        let body = sent[1].1.as_object().unwrap();
         for read_only in [
             "id",
             "created_at",
@@ -58,14 +57,14 @@ async fn a_change_reads_merges_and_writes_the_whole_whatever_dbt_does_with_what_
                 &json!(acme::NIGHTLY_JOB_ID)
             )
         );
-        let told: Vec<_> = row["exchanges"]
+        let exchanges: Vec<_> = row["exchanges"]
             .as_array()
             .unwrap()
             .iter()
             .map(|each| (&each["operation"], &each["why"]))
             .collect();
         assert_eq!(
-            told,
+            exchanges,
             [
                 (&json!("get_job"), &json!("before_change")),
                 (&json!("update_job"), &json!("asked"))
@@ -75,15 +74,15 @@ async fn a_change_reads_merges_and_writes_the_whole_whatever_dbt_does_with_what_
 }
 
 #[tokio::test]
-async fn null_clears_a_field_and_turning_the_schedule_on_changes_the_type() {
+async fn null_clears_a_field_and_enabling_the_schedule_changes_the_job_type() {
     let app = TestApp::start().await;
     let admin = app.caller(Role::Admin);
     let job = admin.get(&nightly()).await.expect(200);
-    let order = json!({
+    let body = json!({
         "name": "Pinned", "project_id": job["project_id"], "environment_id": job["environment_id"],
         "dbt_version": "1.9.0-latest",
     });
-    let pinned = admin.post("/jobs", &order).await.expect(201);
+    let pinned = admin.post("/jobs", &body).await.expect(201);
     assert_eq!(
         (&pinned["dbt_version"], &pinned["job_type"]),
         (&json!("1.9.0-latest"), &json!("other"))
@@ -99,7 +98,7 @@ async fn null_clears_a_field_and_turning_the_schedule_on_changes_the_type() {
 }
 
 #[tokio::test]
-async fn fields_of_tomorrow_survive_a_change() {
+async fn unknown_fields_survive_an_update() {
     let app = TestApp::start().await;
     app.dbt
         .add_fault(Fault::on("GET", "/api/v2/").effect(Effect::UnknownFields));
@@ -108,13 +107,13 @@ async fn fields_of_tomorrow_survive_a_change() {
         .patch(&nightly(), &json!({"name": "Renamed"}))
         .await;
     read.expect(200);
-    let asked = asked(&app);
-    let written = &asked[1].1["a_field_of_next_year"];
-    assert_eq!(written["nested"], json!([1, "two", null]), "{:#}", asked[1].1);
+    let sent = sent(&app);
+    let written = &sent[1].1["a_field_of_next_year"];
+    assert_eq!(written["nested"], json!([1, "two", null]), "{:#}", sent[1].1);
 }
 
 #[tokio::test]
-async fn a_change_whose_reading_failed_changed_nothing_and_says_so() {
+async fn an_update_whose_read_failed_changes_nothing_and_says_so() {
     let app = TestApp::start().await;
     app.dbt.add_fault(Fault::on("GET", "/api/v2/").status(503));
     let answer = app
@@ -131,11 +130,11 @@ async fn a_change_whose_reading_failed_changed_nothing_and_says_so() {
 }
 
 #[tokio::test]
-async fn the_write_of_a_change_is_never_sent_again_and_its_reading_is() {
+async fn the_read_of_an_update_is_retried_and_its_write_is_not() {
     let app = TestApp::start().await;
-    let place = format!("/api/v2/accounts/{}/jobs/", acme::ACCOUNT_ID);
-    app.dbt.add_fault(Fault::on("GET", &place).status(503).once());
-    app.dbt.add_fault(Fault::on("POST", &place).status(503));
+    let path = format!("/api/v2/accounts/{}/jobs/", acme::ACCOUNT_ID);
+    app.dbt.add_fault(Fault::on("GET", &path).status(503).once());
+    app.dbt.add_fault(Fault::on("POST", &path).status(503));
     let answer = app
         .caller(Role::Admin)
         .patch(&nightly(), &json!({"name": "Renamed"}))
@@ -146,15 +145,15 @@ async fn the_write_of_a_change_is_never_sent_again_and_its_reading_is() {
             .detail()
             .ends_with("What the change did is unknown: look before you repeat it.")
     );
-    let asked: Vec<_> = asked(&app)
+    let methods: Vec<_> = sent(&app)
         .into_iter()
-        .map(|(what, _)| what.split(' ').next().unwrap().to_owned())
+        .map(|(line, _)| line.split(' ').next().unwrap().to_owned())
         .collect();
-    assert_eq!(asked, ["GET", "GET", "POST"]);
+    assert_eq!(methods, ["GET", "GET", "POST"]);
     app.dbt.clear_requests();
-    let order = json!({"name": "n", "project_id": acme::PROJECT_ID, "environment_id": acme::PRODUCTION_ENVIRONMENT_ID});
+    let body = json!({"name": "n", "project_id": acme::PROJECT_ID, "environment_id": acme::PRODUCTION_ENVIRONMENT_ID});
     app.caller(Role::Admin)
-        .post("/jobs", &order)
+        .post("/jobs", &body)
         .await
         .problem(502, "dbt-unavailable");
     assert_eq!(app.dbt.requests().len(), 1);

@@ -1,0 +1,4 @@
+//! The request log as callers read it.
+
+mod export;
+mod read;
