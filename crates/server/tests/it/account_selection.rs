@@ -56,8 +56,8 @@ async fn without_a_named_account_several_accounts_are_a_400_that_lists_them() {
 #[tokio::test]
 async fn the_default_account_of_a_key_is_used_if_none_is_named() {
     let app = two_accounts(COMPANY).await;
-    let key = app.make_key(COMPANY, Role::Viewer).await;
-    app.alter_key(&key, "default_account_id = 70403103900002").await;
+    let key = app.create_key(COMPANY, Role::Viewer).await;
+    app.update_key(&key, "default_account_id = 70403103900002").await;
     assert_eq!(app.with_key(&key).get("/projects").await.ids(), [globex::PROJECT_ID]);
     let other = app
         .with_key(&key)
@@ -72,8 +72,8 @@ async fn the_default_account_of_a_key_is_used_if_none_is_named() {
 #[tokio::test]
 async fn a_key_can_use_only_the_accounts_on_its_list() {
     let app = two_accounts(COMPANY).await;
-    let key = app.make_key(COMPANY, Role::Viewer).await;
-    app.alter_key(&key, "accounts = '{70403103900002}'").await;
+    let key = app.create_key(COMPANY, Role::Viewer).await;
+    app.update_key(&key, "accounts = '{70403103900002}'").await;
     assert_eq!(
         app.with_key(&key).get("/projects").await.ids(),
         [globex::PROJECT_ID],
@@ -90,9 +90,9 @@ async fn a_key_can_use_only_the_accounts_on_its_list() {
 #[tokio::test]
 async fn an_account_of_another_company_is_not_found_like_one_that_does_not_exist() {
     let app = two_accounts(CompanyId(2)).await;
-    let other = app.make_company("Globex").await;
+    let other = app.create_company("Globex").await;
     assert_eq!(other, CompanyId(2));
-    let globex_key = app.make_key(other, Role::Admin).await;
+    let globex_key = app.create_key(other, Role::Admin).await;
     let body = json!({"cause": "x"});
     for (caller, other_account, job) in [
         (app.caller(Role::Admin), globex::ACCOUNT_ID, globex::JOB_ID),
@@ -126,8 +126,8 @@ async fn an_account_of_another_company_is_not_found_like_one_that_does_not_exist
 #[tokio::test]
 async fn a_company_without_accounts_gets_a_404() {
     let app = TestApp::start().await;
-    let empty = app.make_company("Empty").await;
-    let key = app.make_key(empty, Role::Admin).await;
+    let empty = app.create_company("Empty").await;
+    let key = app.create_key(empty, Role::Admin).await;
     let answer = app.with_key(&key).get("/projects").await;
     answer.problem(404, "not-found");
     let row = app.row_of(&answer).await;

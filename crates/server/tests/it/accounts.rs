@@ -94,8 +94,8 @@ async fn a_page_of_accounts_reads_only_its_accounts() {
 #[tokio::test]
 async fn a_key_with_a_list_of_accounts_sees_only_those() {
     let app = two_accounts().start().await;
-    let key = app.make_key(COMPANY, Role::Viewer).await;
-    app.alter_key(&key, "accounts = '{70403103900002}'").await;
+    let key = app.create_key(COMPANY, Role::Viewer).await;
+    app.update_key(&key, "accounts = '{70403103900002}'").await;
     let answer = app.with_key(&key).get("/accounts").await;
     assert_eq!(answer.ids(), [globex::ACCOUNT_ID]);
     let row = app.row_of(&answer).await;
@@ -114,8 +114,8 @@ async fn a_company_sees_its_own_accounts_or_an_empty_list() {
     let app = setup.start().await;
     let mut lists = Vec::new();
     for name in ["Globex", "Nothing yet"] {
-        let company = app.make_company(name).await;
-        let key = app.make_key(company, Role::Viewer).await;
+        let company = app.create_company(name).await;
+        let key = app.create_key(company, Role::Viewer).await;
         let answer = app.with_key(&key).get("/accounts").await;
         assert_eq!(app.row_of(&answer).await["outcome"], "succeeded");
         lists.push(answer.ids());

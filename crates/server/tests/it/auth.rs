@@ -76,15 +76,15 @@ async fn a_request_without_a_valid_key_is_a_401_without_a_row() {
 #[tokio::test]
 async fn a_revoked_or_expired_key_is_refused() {
     let app = TestApp::start().await;
-    let revoked = app.make_key(crate::support::COMPANY, Role::Admin).await;
-    app.alter_key(&revoked, "revoked_at = now()").await;
+    let revoked = app.create_key(crate::support::COMPANY, Role::Admin).await;
+    app.update_key(&revoked, "revoked_at = now()").await;
     app.with_key(&revoked)
         .get("/projects")
         .await
         .problem(401, "unauthenticated");
 
-    let expiring = app.make_key(crate::support::COMPANY, Role::Admin).await;
-    app.alter_key(&expiring, "expires_at = to_timestamp(1768467610)").await;
+    let expiring = app.create_key(crate::support::COMPANY, Role::Admin).await;
+    app.update_key(&expiring, "expires_at = to_timestamp(1768467610)").await;
     assert_eq!(app.with_key(&expiring).get("/projects").await.status, 200);
     app.clock.advance(TimeDelta::seconds(10));
     app.with_key(&expiring)

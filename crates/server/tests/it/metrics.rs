@@ -42,9 +42,9 @@ async fn only_an_admin_of_company_1_can_read_metrics_and_that_has_no_row() {
     refused.problem(403, "forbidden");
     assert_eq!(app.row_of(&refused).await["outcome"], "refused");
 
-    let second = app.make_company("Globex").await;
+    let second = app.create_company("Globex").await;
     assert_ne!(second, CompanyId(1));
-    let other_key = app.make_key(second, Role::Admin).await;
+    let other_key = app.create_key(second, Role::Admin).await;
     let refused = app.with_key(&other_key).get("/metrics").await;
     let problem = refused.problem(403, "forbidden");
     assert_eq!(
@@ -133,7 +133,7 @@ async fn requests_without_a_row_and_changes_of_keys_are_counted() {
     while app.viewer().get("/projects").await.status != 429 {}
     let key = json!({"name": "new", "role": "viewer"});
     app.operator().post("/api-keys", &key).await.problem(403, "forbidden");
-    let admin = app.make_key(CompanyId(1), Role::Admin).await;
+    let admin = app.create_key(CompanyId(1), Role::Admin).await;
     app.with_key(&admin).post("/api-keys", &key).await.expect(201);
 
     for (kind, problems) in [

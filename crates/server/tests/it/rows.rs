@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use simulator::{Fault, acme, globex};
 
-use crate::support::{Setup, TestApp};
+use crate::support::{Setup, TestApp, eventually};
 
 fn trigger() -> String {
     format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID)
@@ -180,16 +180,8 @@ async fn without_the_log_reads_fail_and_changes_are_not_sent() {
 
     lock.rollback().await.unwrap();
     let outcome_of = async |answer: &crate::support::Answer| {
-        // Each row was queued before its answer was sent, and the writer keeps their order.
-        loop {
-            let rows = app.rows().await;
-            let id = answer.request_uuid();
-            let row = rows.into_iter().find(|row| row["request_uuid"] == id.as_str());
-            match row.filter(|row| !row["outcome"].is_null()) {
-                Some(row) => break (row["outcome"].clone(), row["attempts"].clone()),
-                None => tokio::task::yield_now().await,
-            }
-        }
+        let row = app.closed_row(&answer.request_uuid()).await;
+        (row["outcome"].clone(), row["attempts"].clone())
     };
     assert_eq!(outcome_of(&change).await, (json!("refused"), json!(0)));
     assert_eq!(outcome_of(&refusal).await, (json!("refused"), json!(0)));
@@ -207,9 +199,7 @@ async fn with_a_full_log_queue_changes_are_refused_and_the_gateway_is_not_ready(
     let delay = app.dbt.add_fault(Fault::on("POST", "/").delay_before_ms(600_000));
     let request = app.operator().request(Method::POST, &trigger());
     let _in_flight = tokio::spawn(request.json(&json!({"cause": "x"})).send());
-    while app.dbt.requests_to("POST", "/").is_empty() {
-        tokio::task::yield_now().await;
-    }
+    app.dbt_received(1, "POST").await;
     assert!(app.dbt.remove_fault(delay), "only the first request is delayed");
 
     // Its close is reserved: the queue has room for a read, but not for a change.
@@ -236,22 +226,18 @@ async fn a_read_stops_when_its_caller_disconnects_and_a_trigger_does_not() {
     let read = app.dbt.add_fault(Fault::on("GET", &base).delay_before_ms(600_000));
     let send_and_disconnect = async |request: reqwest::RequestBuilder, method: &str| {
         let sent = tokio::spawn(request.send());
-        while app.dbt.requests_to(method, "/").is_empty() {
-            tokio::task::yield_now().await;
-        }
+        app.dbt_received(1, method).await;
         sent.abort();
         assert!(sent.await.unwrap_err().is_cancelled());
     };
     send_and_disconnect(app.viewer().request(Method::GET, "/projects"), "GET").await;
-    let outcome = async |request_type: &str| loop {
-        let rows = app.rows().await;
-        let row = rows
-            .into_iter()
-            .find(|row| row["request_type"] == request_type && !row["outcome"].is_null());
-        match row {
-            Some(row) => break row["outcome"].clone(),
-            None => tokio::task::yield_now().await,
-        }
+    let outcome = async |request_type: &str| {
+        let row = eventually(async || {
+            let rows = app.rows().await;
+            rows.into_iter()
+                .find(|row| row["request_type"] == request_type && !row["outcome"].is_null())
+        });
+        row.await["outcome"].clone()
     };
     assert_eq!(outcome("list_projects").await, "caller_gone");
     assert!(app.dbt.remove_fault(read));

@@ -30,7 +30,7 @@ async fn two_companies() -> (TestApp, Names, String) {
         .accounts
         .push((second, globex::ACCOUNT_ID, globex::TOKEN.to_owned()));
     let app = setup.start().await;
-    assert_eq!(app.make_company("Globex").await, second);
+    assert_eq!(app.create_company("Globex").await, second);
     let admin = app.caller(Role::Admin);
     let credential = json!({
         "name": MARK, "account_id": acme::ACCOUNT_ID, "token": acme::USER_TOKEN, "access_url": app.dbt.base_url(),
@@ -55,7 +55,7 @@ async fn two_companies() -> (TestApp, Names, String) {
         request_uuid: logged.request_uuid(),
         free_name: String::new(),
     };
-    let other_admin = app.make_key(second, Role::Admin).await;
+    let other_admin = app.create_key(second, Role::Admin).await;
     (app, names, other_admin)
 }
 

@@ -82,14 +82,14 @@ async fn each_account_is_passed_on_unchanged_except_its_static_subdomain() {
 #[tokio::test]
 async fn a_key_sees_only_the_accounts_on_its_list_and_a_company_only_its_own() {
     let app = two_accounts().start().await;
-    let limited = app.make_key(COMPANY, Role::Admin).await;
-    app.alter_key(&limited, "accounts = '{70403103900002}'").await;
+    let limited = app.create_key(COMPANY, Role::Admin).await;
+    app.update_key(&limited, "accounts = '{70403103900002}'").await;
     assert_eq!(
         ids(&app.with_key(&limited).get("/api/v3/accounts/").await),
         [globex::ACCOUNT_ID]
     );
-    let other = app.make_company("Other").await;
-    let other_key = app.make_key(other, Role::Admin).await;
+    let other = app.create_company("Other").await;
+    let other_key = app.create_key(other, Role::Admin).await;
     assert_eq!(ids(&app.with_key(&other_key).get("/api/v3/accounts/").await), [0; 0]);
 }
 

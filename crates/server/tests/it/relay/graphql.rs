@@ -92,11 +92,11 @@ async fn the_account_is_the_named_one_else_the_default_of_the_key_else_the_only_
     .start()
     .await;
     let body = json!({"query": QUERY});
-    let with_default = app.make_key(COMPANY, Role::Viewer).await;
-    app.alter_key(&with_default, "default_account_id = 70403103900002")
+    let with_default = app.create_key(COMPANY, Role::Viewer).await;
+    app.update_key(&with_default, "default_account_id = 70403103900002")
         .await;
-    let only_one = app.make_key(COMPANY, Role::Viewer).await;
-    app.alter_key(&only_one, "accounts = '{70403103900001}'").await;
+    let only_one = app.create_key(COMPANY, Role::Viewer).await;
+    app.update_key(&only_one, "accounts = '{70403103900001}'").await;
     let (acme_id, globex_id) = (acme::ACCOUNT_ID.to_string(), globex::ACCOUNT_ID.to_string());
     for (key, query, header, token) in [
         (app.key(Role::Viewer), Some(&acme_id), None, acme::TOKEN),

@@ -17,8 +17,8 @@ async fn two_accounts() -> (TestApp, String) {
     }
     .start()
     .await;
-    let key = app.make_key(COMPANY, Role::Admin).await;
-    app.alter_key(
+    let key = app.create_key(COMPANY, Role::Admin).await;
+    app.update_key(
         &key,
         "accounts = '{70403103900001}', default_account_id = 70403103900001",
     )

@@ -128,9 +128,7 @@ async fn a_relayed_trigger_completes_after_its_caller_disconnects_and_its_row_na
         .write_all(&raw_http::request("POST", &trigger, &headers, Some(body)))
         .await
         .unwrap();
-    while app.dbt.requests().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    app.dbt_received(1, "POST").await;
     drop(stream);
     let row = closed_row(&app).await;
     assert_eq!(

@@ -10,8 +10,8 @@ use crate::support::{COMPANY, Setup};
 #[tokio::test]
 async fn the_account_of_another_company_is_not_found_at_any_path() {
     let app = Setup::default().start().await;
-    let globex_company = app.make_company("Globex").await;
-    let key = app.make_key(globex_company, Role::Admin).await;
+    let globex_company = app.create_company("Globex").await;
+    let key = app.create_key(globex_company, Role::Admin).await;
     let other_admin = app.with_key(&key);
     let paths = [
         v2("/jobs/"),

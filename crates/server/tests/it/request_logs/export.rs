@@ -7,7 +7,7 @@ use model::Role;
 use reqwest::{Method, Response};
 use serde_json::Value;
 
-use crate::support::{Answer, Setup, TestApp};
+use crate::support::{Answer, Setup, TestApp, eventually};
 
 /// Many times the rows that sockets and the gateway buffer for a stalled reader.
 const ROWS: i64 = 6000;
@@ -121,9 +121,7 @@ async fn concurrent_exports_are_limited_and_a_disconnected_reader_frees_its_slot
     let problem: Value = small_export(&app).await.problem(503, "busy");
     assert!(problem["detail"].as_str().unwrap().contains("exports"), "{problem:#}");
     drop(unread);
-    while small_export(&app).await.status != 200 {
-        tokio::task::yield_now().await;
-    }
+    eventually(async || (small_export(&app).await.status == 200).then_some(())).await;
 }
 
 #[tokio::test]
@@ -136,9 +134,7 @@ async fn a_reader_that_stalls_too_long_is_aborted_and_frees_its_slot() {
     })
     .await;
     let unread = start_export(&app).await;
-    while small_export(&app).await.status != 200 {
-        tokio::task::yield_now().await;
-    }
+    eventually(async || (small_export(&app).await.status == 200).then_some(())).await;
     let (lines, complete) = read_to_end(unread).await;
     assert!(!complete && lines < ROWS, "{lines} lines, complete: {complete}");
 }

@@ -118,9 +118,7 @@ async fn a_request_in_flight_has_an_open_row() {
         .request(Method::POST, &trigger)
         .json(&json!({"cause": "x"}));
     let in_flight = tokio::spawn(request.send());
-    while app.dbt.requests_to("POST", "/").is_empty() {
-        tokio::task::yield_now().await;
-    }
+    app.dbt_received(1, "POST").await;
     let open = app.operator().get("/request-logs?outcome=open").await.expect(200);
     assert_eq!(ids(&open).len(), 1);
     let row = &open["results"][0];
@@ -155,9 +153,9 @@ async fn admins_see_their_company_others_their_own_requests_and_account_lists_li
         .push((COMPANY, globex::ACCOUNT_ID, globex::TOKEN.to_owned()));
     let app = setup.start().await;
     let sent = requests_of_all(&app).await;
-    let limited = app.make_key(COMPANY, Role::Admin).await;
+    let limited = app.create_key(COMPANY, Role::Admin).await;
     let list = format!("accounts = ARRAY[{}]", acme::ACCOUNT_ID);
-    app.alter_key(&limited, &list).await;
+    app.update_key(&limited, &list).await;
     let refused = app
         .with_key(&limited)
         .get(&format!("/projects?account_id={}", globex::ACCOUNT_ID))
@@ -192,8 +190,8 @@ async fn admins_see_their_company_others_their_own_requests_and_account_lists_li
 #[tokio::test]
 async fn an_account_that_a_key_may_not_use_is_refused_with_a_row() {
     let app = TestApp::start().await;
-    let limited = app.make_key(COMPANY, Role::Admin).await;
-    app.alter_key(&limited, "accounts = ARRAY[7]").await;
+    let limited = app.create_key(COMPANY, Role::Admin).await;
+    app.update_key(&limited, "accounts = ARRAY[7]").await;
     let limited = app.with_key(&limited);
     let refused = limited.get("/request-logs?account_id=8").await;
     refused.problem(404, "not-found");

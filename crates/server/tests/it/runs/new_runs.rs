@@ -26,9 +26,7 @@ async fn a_run_that_dbt_does_not_show_yet_is_polled() {
     let run = start(&app, acme::NIGHTLY_JOB_ID).await;
     let (viewer, path) = (app.viewer(), format!("/runs/{run}"));
     let show = async {
-        while app.dbt.requests_to("GET", "/").len() < 3 {
-            tokio::task::yield_now().await;
-        }
+        app.dbt_received(3, "GET").await;
         app.dbt.advance(Duration::from_secs(10));
     };
     let (answer, ()) = tokio::join!(viewer.get(&path), show);

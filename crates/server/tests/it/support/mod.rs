@@ -206,7 +206,7 @@ impl TestApp {
             role_keys: Default::default(),
         };
         for (index, role) in Role::ALL.into_iter().enumerate() {
-            app.role_keys[index] = app.make_key(COMPANY, role).await;
+            app.role_keys[index] = app.create_key(COMPANY, role).await;
         }
         app
     }
@@ -250,7 +250,7 @@ impl TestApp {
     }
 
     /// Creates a key.
-    pub(crate) async fn make_key(&self, company_id: CompanyId, role: Role) -> String {
+    pub(crate) async fn create_key(&self, company_id: CompanyId, role: Role) -> String {
         let stamp = RequestStamp::now(&*self.clock, Surface::Internal, None);
         let input = CreateKey::new(company_id, format!("a test's {role}"), role);
         let created = self.keys.create(&stamp, &input).await.unwrap();
@@ -258,7 +258,7 @@ impl TestApp {
     }
 
     /// Creates a company.
-    pub(crate) async fn make_company(&self, name: &str) -> CompanyId {
+    pub(crate) async fn create_company(&self, name: &str) -> CompanyId {
         let id = sqlx::query_scalar("INSERT INTO company (name) VALUES ($1) RETURNING id")
             .bind(name)
             .fetch_one(self.database.pool())
@@ -268,7 +268,7 @@ impl TestApp {
     }
 
     /// Updates the row of a key; `set` is the SET clause.
-    pub(crate) async fn alter_key(&self, key: &str, set: &str) {
+    pub(crate) async fn update_key(&self, key: &str, set: &str) {
         let prefix = key.split('_').nth(1).unwrap();
         let updated = sqlx::query(sqlx::AssertSqlSafe(format!(
             "UPDATE api_key SET {set} WHERE prefix = $1"
@@ -292,12 +292,7 @@ impl TestApp {
 
     /// Waits until the newest row matches.
     pub(crate) async fn row_when(&self, matches: impl Fn(&Value) -> bool) -> Value {
-        loop {
-            if let Some(row) = self.rows().await.pop().filter(&matches) {
-                return row;
-            }
-            tokio::task::yield_now().await;
-        }
+        eventually(async || self.rows().await.pop().filter(&matches)).await
     }
 
     async fn find_rows(&self, request_uuid: &str) -> Vec<Value> {
@@ -329,16 +324,29 @@ impl TestApp {
 
     /// The closed row of the request with that id: the row of a streamed answer is closed after its last byte.
     pub(crate) async fn closed_row(&self, request_uuid: &str) -> Value {
-        let closed = async {
-            loop {
-                let rows = self.find_rows(request_uuid).await;
-                if let Some(row) = rows.into_iter().find(|row| !row["outcome"].is_null()) {
-                    return row;
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        let closed = tokio::time::timeout(Duration::from_mins(1), closed).await;
-        closed.unwrap_or_else(|_| panic!("the row of {request_uuid} stays open"))
+        eventually(async || {
+            let rows = self.find_rows(request_uuid).await;
+            rows.into_iter().find(|row| !row["outcome"].is_null())
+        })
+        .await
     }
+
+    /// Waits until dbt Cloud has received `count` requests with that method.
+    pub(crate) async fn dbt_received(&self, count: usize, method: &str) {
+        eventually(async || (self.dbt.requests_to(method, "/").len() >= count).then_some(())).await;
+    }
+}
+
+/// Polls until there is a value; the test fails after a minute.
+pub(crate) async fn eventually<T>(poll: impl AsyncFn() -> Option<T>) -> T {
+    let value = async {
+        loop {
+            if let Some(value) = poll().await {
+                return value;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let value = tokio::time::timeout(Duration::from_mins(1), value).await;
+    value.expect("no value within a minute")
 }
