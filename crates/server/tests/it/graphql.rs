@@ -21,7 +21,7 @@ async fn app() -> TestApp {
     app
 }
 
-async fn query(app: &TestApp, path: &str, body: Value) -> Answer {
+async fn post_query(app: &TestApp, path: &str, body: Value) -> Answer {
     app.viewer().post(path, &body).await
 }
 
@@ -32,7 +32,7 @@ async fn a_discovery_query_returns_its_data_and_has_one_row() {
         "query": "query A { job(id: 1) { id } } query B($id: BigInt!) { job(id: $id) { id } }",
         "variables": {"id": acme::NIGHTLY_JOB_ID}, "operation_name": "B",
     });
-    let answer = query(&app, METADATA, body).await;
+    let answer = post_query(&app, METADATA, body).await;
     assert_eq!(
         answer.expect(200),
         json!({"data": {"job": {"id": acme::NIGHTLY_JOB_ID}}})
@@ -65,10 +65,10 @@ async fn gathered_pages_are_the_complete_list_in_order(
 ) {
     let app = TestApp::start().await;
     let body = |first: u32| json!({"query": query, "gather": gather, "variables": {"id": id, "first": first}});
-    let one_page = query(&app, METADATA, body(100)).await;
+    let one_page = post_query(&app, METADATA, body(100)).await;
     let all = one_page.expect(200)["data"].pointer(pointer).unwrap().clone();
     assert!(all.as_array().unwrap().len() > 2, "{all:#}");
-    let gathered = query(&app, METADATA, body(2)).await;
+    let gathered = post_query(&app, METADATA, body(2)).await;
     let names = |list: &Value| -> Vec<Value> {
         let rows = list.as_array().unwrap();
         let name = |row: &Value| row.pointer("/node/name").unwrap_or(&row["name"]).clone();
@@ -91,7 +91,7 @@ async fn a_list_over_the_page_limit_is_refused_and_not_cut() {
     let app = setup.start().await;
     let variables = json!({"id": acme::PRODUCTION_ENVIRONMENT_ID, "first": 1});
     let body = json!({"query": MODELS, "gather": "environment.applied.models", "variables": variables});
-    let answer = query(&app, METADATA, body).await;
+    let answer = post_query(&app, METADATA, body).await;
     answer.problem(422, "answer-too-long");
     let row = app.row_of(&answer).await;
     assert_eq!((&row["outcome"], &row["attempts"]), (&json!("too_large"), &json!(2)));
@@ -113,7 +113,7 @@ async fn a_query_whose_pages_cannot_be_gathered_is_refused(#[case] query: &str) 
     let app = TestApp::start().await;
     let variables = json!({"id": acme::PRODUCTION_ENVIRONMENT_ID, "first": 1});
     let body = json!({"query": query, "gather": "environment.applied.models", "variables": variables});
-    let answer = query(&app, METADATA, body).await;
+    let answer = post_query(&app, METADATA, body).await;
     answer.problem(400, "invalid-request");
     assert_eq!(app.row_of(&answer).await["outcome"], "invalid_request");
 }
@@ -123,7 +123,7 @@ async fn errors_in_a_200_are_a_problem_with_dbts_messages_and_the_partial_data()
     let app = TestApp::start().await;
     let body =
         json!({"query": format!("{{ good: job(id: {}) {{ id }} bad: job(id: 1) {{ id }} }}", acme::NIGHTLY_JOB_ID)});
-    let answer = query(&app, METADATA, body).await;
+    let answer = post_query(&app, METADATA, body).await;
     let problem = answer.problem(422, "graphql-errors");
     assert!(problem["detail"].as_str().unwrap().contains("No job 1"), "{problem:#}");
     assert!(problem["errors"][0]["message"].is_string());
@@ -134,7 +134,7 @@ async fn errors_in_a_200_are_a_problem_with_dbts_messages_and_the_partial_data()
         body: partial.to_string(),
     };
     app.dbt.add_fault(Fault::everywhere().answer(200, body));
-    let answer = query(&app, METADATA, json!({"query": "{ good: x bad: y }"})).await;
+    let answer = post_query(&app, METADATA, json!({"query": "{ good: x bad: y }"})).await;
     let problem = answer.problem(422, "graphql-errors");
     assert_eq!(problem["data"], partial["data"]);
     let row = app.row_of(&answer).await;
@@ -153,7 +153,7 @@ async fn a_query_is_not_retried() {
     ] {
         app.dbt.clear_requests();
         let fault = app.dbt.add_fault(fault);
-        let answer = query(&app, path, json!({"query": "{ a }"})).await;
+        let answer = post_query(&app, path, json!({"query": "{ a }"})).await;
         answer.problem(502, "dbt-unavailable");
         assert_eq!(app.row_of(&answer).await["attempts"], 1, "{path}");
         app.dbt.remove_fault(fault);
@@ -174,7 +174,7 @@ async fn a_query_is_not_retried() {
 #[tokio::test]
 async fn invalid_queries_are_refused_before_dbt_is_contacted(#[case] path: &str, #[case] body: Value) {
     let app = TestApp::start().await;
-    query(&app, path, body).await.problem(400, "invalid-request");
+    post_query(&app, path, body).await.problem(400, "invalid-request");
     assert!(app.dbt.requests().is_empty());
 }
 
@@ -185,7 +185,7 @@ async fn a_document_of_the_semantic_layer_returns_its_data() {
         "{{ metrics(environmentId: {}) {{ name }} }}",
         acme::PRODUCTION_ENVIRONMENT_ID
     );
-    let answer = query(&app, SEMANTIC_LAYER, json!({"query": query})).await;
+    let answer = post_query(&app, SEMANTIC_LAYER, json!({"query": query})).await;
     assert_eq!(answer.expect(200)["data"]["metrics"][0]["name"], "revenue");
     let sent = &app.dbt.requests()[0];
     assert_eq!(sent.target, "/api/graphql");
@@ -205,7 +205,7 @@ async fn a_metrics_query_is_polled_and_answered_with_the_complete_table() {
         "where": ["{{ Dimension('order__status') }} = 'completed'"],
         "order_by": [{"name": "metric_time"}, {"name": "revenue", "descending": true}],
     });
-    let answer = query(&app, SEMANTIC_LAYER, body.clone()).await;
+    let answer = post_query(&app, SEMANTIC_LAYER, body.clone()).await;
     let table = answer.expect(200);
     let names: Vec<_> = table["columns"]
         .as_array()
@@ -254,7 +254,7 @@ async fn a_metrics_query_is_polled_and_answered_with_the_complete_table() {
 async fn a_saved_query_and_a_limit_are_passed_on() {
     let app = app().await;
     let body = json!({"environment_id": acme::PRODUCTION_ENVIRONMENT_ID, "saved_query": "daily_revenue", "limit": 3});
-    let table = query(&app, SEMANTIC_LAYER, body).await.expect(200);
+    let table = post_query(&app, SEMANTIC_LAYER, body).await.expect(200);
     assert_eq!(table["rows"].as_array().unwrap().len(), 3);
 }
 
@@ -262,14 +262,16 @@ async fn a_saved_query_and_a_limit_are_passed_on() {
 async fn a_failed_query_has_its_reason_and_a_slow_one_times_out() {
     let app = app().await;
     let body = json!({"environment_id": acme::PRODUCTION_ENVIRONMENT_ID, "metrics": ["happiness"]});
-    let failed = query(&app, SEMANTIC_LAYER, body).await.problem(422, "graphql-errors");
+    let failed = post_query(&app, SEMANTIC_LAYER, body)
+        .await
+        .problem(422, "graphql-errors");
     assert!(failed["detail"].as_str().unwrap().contains("happiness"), "{failed:#}");
 
     let mut setup = Setup::default();
     setup.graphql.deadline = std::time::Duration::from_millis(50);
     let app = setup.start().await;
     let body = json!({"environment_id": acme::PRODUCTION_ENVIRONMENT_ID, "metrics": ["revenue"]});
-    let answer = query(&app, SEMANTIC_LAYER, body).await;
+    let answer = post_query(&app, SEMANTIC_LAYER, body).await;
     answer.problem(504, "dbt-timeout");
     assert_eq!(app.row_of(&answer).await["outcome"], "timeout");
 }
