@@ -218,7 +218,7 @@ async fn a_job_is_deleted_whatever_body_dbt_answers_with() {
 }
 
 #[tokio::test]
-async fn only_admins_change_jobs_and_nobody_on_a_read_only_gateway() {
+async fn only_admins_change_jobs_unless_the_gateway_is_read_only() {
     let app = TestApp::start().await;
     app.operator().delete(&nightly()).await.problem(403, "forbidden");
     let setup = Setup {

@@ -1,6 +1,7 @@
 //! No secret leaves the gateway: every operation is sent under every fault of dbt Cloud, then all answers, tables and log
 //! lines are searched for the secrets of the test, in every encoding.
 
+mod refusals;
 mod search;
 
 use std::sync::Arc;
@@ -8,14 +9,14 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use model::Role;
-use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 use simulator::{AccountPlan, Config, Effect, Fault, FaultBody, Seed};
 use storage::KeyRing;
 
+use self::refusals::refusals;
 use self::search::{LogLines, SecretSearch};
-use crate::support::{Answer, COMPANY, Caller, Names, Setup, TestApp, operations};
+use crate::support::{Answer, COMPANY, Names, Setup, TestApp, operations};
 
 const TOKEN: &str = "dbtc_MARKED_b1946ac92492d2347c6235b4d2611184";
 const STORED: &str = "dbtc_STORED_591785b794601e212b260e25925636fd";
@@ -184,76 +185,6 @@ impl Fixture {
             search.len(),
         );
     }
-}
-
-/// Answers to requests with secrets that the gateway refuses whatever dbt Cloud answers.
-async fn refusals(app: &TestApp, plan: &AccountPlan) -> Vec<Answer> {
-    let (admin, operator) = (app.caller(Role::Admin), app.operator());
-    let trigger = format!("/jobs/{}/runs", plan.job_id(0, 0));
-    let credential =
-        |name: &str, token: Value, url: &str| json!({"name": name, "account_id": 1, "token": token, "access_url": url});
-    let with_password = format!("https://user:{URL_PASSWORD}@dbt.acme.example");
-    let wrong_key = format!("{}0", app.key(Role::Admin));
-    let mut answers = vec![
-        operator.post(&trigger, &json!({"cause": ""})).await,
-        operator.post_text(&trigger, "text/plain", "x").await,
-        operator.send(operator.request(Method::PATCH, &trigger)).await,
-        app.with_key(TOKEN).get("/projects").await,
-        app.with_key(&wrong_key).get("/projects").await,
-        admin
-            .post("/credentials", &credential("kept", json!(WRONG), "dbt.acme.example"))
-            .await,
-        admin
-            .post(
-                "/credentials",
-                &credential("x", json!(format!("{WRONG} ")), "dbt.acme.example"),
-            )
-            .await,
-        admin
-            .post(
-                "/credentials",
-                &credential("x", json!({"is": WRONG}), "dbt.acme.example"),
-            )
-            .await,
-        admin
-            .post("/credentials", &credential("x", json!([WRONG]), "dbt.acme.example"))
-            .await,
-        admin
-            .post(
-                "/credentials",
-                &credential("two words", json!(WRONG), "dbt.acme.example"),
-            )
-            .await,
-        admin
-            .post("/credentials", &credential("x", json!(WRONG), &with_password))
-            .await,
-        admin.patch("/credentials/unknown", &json!({"token": WRONG})).await,
-        admin
-            .patch(
-                "/credentials/kept",
-                &json!({"access_url": with_password, "token": WRONG}),
-            )
-            .await,
-        admin.patch("/credentials/kept", &json!({"token": CHANGED})).await,
-        admin.post("/credentials/kept/verify", &json!(null)).await,
-        admin.patch("/credentials/kept", &json!({"token": STORED})).await,
-    ];
-    assert!(answers.last().unwrap().status.is_success());
-    for path in [
-        "/projects?name=x",
-        "/projects/1",
-        "/projects?account_id=4711",
-        "/projects?credential=unknown",
-        "/projects?page=0",
-        "/runs/x",
-        "/nothing",
-        "/openapi.json",
-        "/docs/",
-        "/docs/swagger-initializer.js",
-    ] {
-        answers.push(Caller::get(&app.viewer(), path).await);
-    }
-    answers
 }
 
 /// Each status with a JSON and an HTML body.
