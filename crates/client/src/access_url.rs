@@ -1,16 +1,16 @@
-//! Access URLs that come in through the API: what may be stored, and the three addresses that follow from one.
+//! Access URLs of stored credentials: which are accepted, and the three addresses derived from one.
 
 use address_rules::{is_evidently_private, metadata_url, semantic_layer_url};
 use url::Url;
 
 use crate::ClientError;
 
-/// Which access URLs may come in through the API. (Those of the settings are the operator's word and may be anything.)
+/// Which access URLs the API accepts. Those of the settings are not restricted.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AccessRules {
-    /// Whether they may point at private, loopback and link-local addresses.
+    /// Whether private, loopback and link-local addresses are accepted.
     pub allow_private_addresses: bool,
-    /// Whether they may be plain http.
+    /// Whether plain http is accepted.
     pub allow_plain_http: bool,
 }
 
@@ -23,8 +23,8 @@ pub(crate) struct Addresses {
 }
 
 impl AccessRules {
-    /// The addresses for an access URL (`ab123.us1.dbt.com`, `https://cloud.getdbt.com`) with the other two derived
-    /// unless they are given.
+    /// The addresses for an access URL (`ab123.us1.dbt.com`, `https://cloud.getdbt.com`); the other two are derived
+    /// unless given.
     ///
     /// # Errors
     /// [`ClientError::Invalid`].
@@ -50,36 +50,37 @@ impl AccessRules {
         })
     }
 
-    /// A host, or an http(s) origin. A public name that leads to a private address is caught when it is connected to.
+    /// The URL of a host or an http(s) origin. A public name that resolves to a private address is only detected when
+    /// the gateway connects to it.
     fn origin(self, field: &'static str, text: &str) -> Result<Url, ClientError> {
         let refused = |why: &str| Err(ClientError::invalid(field, why));
         let text = text.trim();
-        let spelled = if text.contains("://") {
+        let full = if text.contains("://") {
             text.to_owned()
         } else {
             format!("https://{text}")
         };
-        let Ok(url) = Url::parse(&spelled) else {
-            return refused("this is no host and no address");
+        let Ok(url) = Url::parse(&full) else {
+            return refused("it is neither a host nor a URL");
         };
         let bare = url.username().is_empty() && url.password().is_none() && url.query().is_none();
         if !bare || url.fragment().is_some() || url.path() != "/" {
-            return refused("an origin is needed, without user, path and query: https://ab123.us1.dbt.com");
+            return refused("it must be an origin without user, path and query: https://ab123.us1.dbt.com");
         }
         if !matches!(url.scheme(), "https" | "http") || (url.scheme() == "http" && !self.allow_plain_http) {
-            return refused("it must be https, since the token travels with each request");
+            return refused("it must be https, since each request sends the token");
         }
         if url.host().is_none() {
-            return refused("it names no host");
+            return refused("it has no host");
         }
         if is_evidently_private(&url) && !self.allow_private_addresses {
-            return refused("it points at an address that is not public; the operator can allow it in the settings");
+            return refused("the address is not public; the operator can allow it in the settings");
         }
         Ok(url)
     }
 }
 
-/// The access URL of a stored administrative address, as it was given.
+/// The access URL of a stored administrative address.
 pub(crate) fn access_url_of(admin: &Url) -> String {
     let mut origin = admin.clone();
     origin.set_path("");
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_or_an_origin_is_enough_and_the_rest_follows() {
+    fn the_other_addresses_are_derived_from_a_host_or_an_origin() {
         for text in [
             "ab123.us1.dbt.com",
             "https://ab123.us1.dbt.com",
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_an_access_url_is_refused() {
+    fn an_invalid_or_private_access_url_is_refused() {
         for text in [
             "",
             "http://cloud.getdbt.com",
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operator_can_allow_addresses_of_the_own_network() {
+    fn the_operator_can_allow_private_addresses() {
         let rules = AccessRules {
             allow_private_addresses: true,
             allow_plain_http: true,

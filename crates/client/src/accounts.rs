@@ -10,11 +10,11 @@ crate::operations! {
 }
 
 impl DbtClient {
-    /// A page of the accounts that the company holds and the key may use, each read with its own credential; with a
-    /// credential's name only that one's.
+    /// A page of the company's accounts that the key may use, each read with its own credential; with a credential
+    /// name only that credential's account.
     ///
     /// # Errors
-    /// [`ClientError`]. Without any account the list is empty.
+    /// [`ClientError`]. The list is empty where there is no account.
     pub async fn list_accounts(
         self,
         credential: Option<String>,

@@ -1,4 +1,4 @@
-//! A company's keys: what its admins may see of them, make and revoke.
+//! A company's API keys: list, get, create, revoke.
 
 use chrono::{DateTime, Utc};
 use model::{AccountId, ApiKeyId, CompanyId, RequestType, Role};
@@ -6,18 +6,18 @@ use storage::{ApiKeyInfo, CreateKey, NewKey};
 
 use crate::{ClientError, DbtClient};
 
-/// A key to make.
+/// A key to create.
 #[derive(Debug, Clone)]
 pub struct CreateApiKey {
-    /// What people call it.
+    /// A name for people.
     pub name: String,
-    /// What it may do; not more than the key that makes it.
+    /// The role, at most that of the creating key.
     pub role: Role,
-    /// The accounts it may use; `None`: every account of the company that the making key may use.
+    /// The accounts it may use; `None`: those that the creating key may use.
     pub accounts: Option<Vec<AccountId>>,
-    /// The account of a request that names none.
+    /// The account of requests that name none.
     pub default_account: Option<AccountId>,
-    /// From when on it is refused.
+    /// When it expires.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -32,72 +32,72 @@ impl DbtClient {
 }
 
 impl ApiKeyService {
-    /// All of them, revoked ones included.
+    /// All keys, including revoked ones.
     ///
     /// # Errors
     /// [`ClientError`].
     pub async fn list(self) -> Result<Vec<ApiKeyInfo>, ClientError> {
-        self.0.admit_own(RequestType::ListApiKeys, None).await?;
+        self.0.admit_local(RequestType::ListApiKeys, None).await?;
         Ok(self.0.shared.records.api_keys.list(self.company()).await?)
     }
 
-    /// One of them.
+    /// One key.
     ///
     /// # Errors
     /// [`ClientError`].
     pub async fn get(self, id: ApiKeyId) -> Result<ApiKeyInfo, ClientError> {
-        self.0.admit_own(RequestType::GetApiKey, None).await?;
+        self.0.admit_local(RequestType::GetApiKey, None).await?;
         let found = self.0.shared.records.api_keys.get(self.company(), id).await?;
         found.ok_or(ClientError::UnknownApiKey(id))
     }
 
-    /// Makes one. Its text is in the answer and nowhere else.
+    /// Creates a key. Its text is only in this answer.
     ///
     /// # Errors
-    /// [`ClientError`]; a key makes no key that may do more than itself.
-    pub async fn create(self, order: CreateApiKey) -> Result<(NewKey, ApiKeyInfo), ClientError> {
+    /// [`ClientError`], also where the new key would have more rights than the creating one.
+    pub async fn create(self, input: CreateApiKey) -> Result<(NewKey, ApiKeyInfo), ClientError> {
         let caller = &self.0.caller;
-        let accounts = order.accounts.or_else(|| caller.accounts.clone());
-        let mut named = accounts.iter().flatten().chain(&order.default_account);
-        // One that the key may not use itself is the gate's to refuse.
-        let beyond = named.find(|account| !caller.may_use(**account)).copied();
-        self.0.admit_own(RequestType::CreateApiKey, beyond).await?;
-        if order.role > caller.role {
+        let accounts = input.accounts.or_else(|| caller.accounts.clone());
+        let mut named = accounts.iter().flatten().chain(&input.default_account);
+        // The gate refuses an account that the creating key may not use.
+        let forbidden = named.find(|account| !caller.may_use(**account)).copied();
+        self.0.admit_local(RequestType::CreateApiKey, forbidden).await?;
+        if input.role > caller.role {
             return Err(ClientError::RoleTooLow {
-                needs: order.role,
+                needs: input.role,
                 has: caller.role,
             });
         }
-        if let (Some(list), Some(default)) = (&accounts, order.default_account)
+        if let (Some(list), Some(default)) = (&accounts, input.default_account)
             && !list.contains(&default)
         {
             return Err(ClientError::invalid("default_account_id", "it is not in `accounts`"));
         }
-        if order.expires_at.is_some_and(|end| end <= self.0.shared.clock.now()) {
-            return Err(ClientError::invalid("expires_at", "it has passed already"));
+        if input.expires_at.is_some_and(|end| end <= self.0.shared.clock.now()) {
+            return Err(ClientError::invalid("expires_at", "it is in the past"));
         }
-        let order = CreateKey {
+        let new_key = CreateKey {
             accounts,
-            default_account: order.default_account,
-            expires_at: order.expires_at,
+            default_account: input.default_account,
+            expires_at: input.expires_at,
             by: Some(caller.api_key_id),
-            ..CreateKey::new(caller.company_id, order.name, order.role)
+            ..CreateKey::new(caller.company_id, input.name, input.role)
         };
         let records = &self.0.shared.records.api_keys;
-        let new = records.create(&self.0.stamp, &order).await?;
+        let created = records.create(&self.0.stamp, &new_key).await?;
         let info = records
-            .get(caller.company_id, new.id)
+            .get(caller.company_id, created.id)
             .await?
-            .ok_or(ClientError::UnknownApiKey(new.id))?;
-        Ok((new, info))
+            .ok_or(ClientError::UnknownApiKey(created.id))?;
+        Ok((created, info))
     }
 
-    /// Revokes one, for good; holds here at once and in every replica within 5 seconds. Revoking again is fine.
+    /// Revokes a key permanently: in this process immediately, in every replica within 5 seconds. Idempotent.
     ///
     /// # Errors
     /// [`ClientError`].
     pub async fn revoke(self, id: ApiKeyId) -> Result<(), ClientError> {
-        self.0.admit_own(RequestType::RevokeApiKey, None).await?;
+        self.0.admit_local(RequestType::RevokeApiKey, None).await?;
         let by = Some(self.0.caller.api_key_id);
         let revoked = self
             .0
@@ -106,7 +106,7 @@ impl ApiKeyService {
             .api_keys
             .revoke(self.company(), &self.0.stamp, by, id)
             .await?;
-        self.0.shared.keys.forget();
+        self.0.shared.keys.clear();
         revoked.map(drop).ok_or(ClientError::UnknownApiKey(id))
     }
 

@@ -1,86 +1,41 @@
-//! What the process has once: the keys, the credentials, the records and the provider, from which each request gets its
-//! `DbtClient`.
+//! `Clients`: creates the `DbtClient` of each request.
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use model::{Clock, RequestStamp};
 use prometheus_client::registry::Registry;
 use provider::DbtProvider;
-use storage::{ApiKeys, Credentials, Database, RequestLogs};
-use tokio::sync::{Mutex, Semaphore};
+use storage::Database;
+use tokio::sync::Semaphore;
 
-use crate::health::LastLook;
-use crate::keys::Keys;
-use crate::{AccessRules, ClientError, DbtClient, KeySource, Upstreams};
+use crate::health::CachedHealth;
+use crate::key_cache::KeyCache;
+use crate::shared::Shared;
+use crate::{Check, ClientError, ClientSettings, DbtClient, KeySource, Records, Upstreams};
 
-/// The settings of this floor.
-#[derive(Debug, Clone, Copy)]
-pub struct ClientSettings {
-    /// Whether every change is refused.
-    pub read_only: bool,
-    /// Whether the relay lets through what makes or rotates dbt tokens, for admins.
-    pub allow_token_minting: bool,
-    /// How long a key is believed after it was looked up; at most 5 s, so that a revocation holds everywhere by then.
-    pub key_max_age: Duration,
-    /// How many keys are kept at once.
-    pub key_capacity: u64,
-    /// Which access URLs may come in through the API.
-    pub access_rules: AccessRules,
-    /// At most so many exports of the request log at once, from 1.
-    pub max_exports: usize,
-    /// How long the reader of an export may take for a mebibyte before it is cut off.
-    pub export_stall: Duration,
-}
-
-/// What the floor is put together from.
+/// The parts of [`Clients`].
 pub struct ClientParts {
-    /// Where keys are looked up.
+    /// Looks up keys.
     pub keys: Arc<dyn KeySource>,
-    /// The credentials, ready for use.
+    /// The credentials of all companies.
     pub upstreams: Upstreams,
-    /// The way to dbt Cloud.
+    /// Sends requests to dbt Cloud.
     pub provider: DbtProvider,
-    /// Where everything is kept.
+    /// The database.
     pub database: Database,
-    /// What callers may read and change of ours.
+    /// The gateway's own records.
     pub records: Records,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Where every floor counts.
+    /// The metrics of all layers.
     pub metrics: Arc<Registry>,
 }
 
-/// Where the gateway's own records are kept.
-#[derive(Debug, Clone)]
-pub struct Records {
-    /// Credentials of all companies.
-    pub credentials: Credentials,
-    /// Callers' keys.
-    pub api_keys: ApiKeys,
-    /// What was asked, and what came of it.
-    pub request_logs: RequestLogs,
-}
-
-/// Makes a [`DbtClient`] for each authenticated request. Cheap to clone.
+/// Creates a [`DbtClient`] for each authenticated request. Cheap to clone.
 #[derive(Clone)]
 pub struct Clients {
-    pub(crate) shared: Arc<Shared>,
-}
-
-pub(crate) struct Shared {
-    pub(crate) keys: Keys,
-    pub(crate) upstreams: Upstreams,
-    pub(crate) provider: DbtProvider,
-    pub(crate) database: Database,
-    pub(crate) last_look: Mutex<Option<LastLook>>,
-    pub(crate) records: Records,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) metrics: Arc<Registry>,
-    pub(crate) settings: ClientSettings,
-    /// The places of exports.
-    pub(crate) exports: Arc<Semaphore>,
+    shared: Arc<Shared>,
 }
 
 impl fmt::Debug for Clients {
@@ -92,7 +47,7 @@ impl fmt::Debug for Clients {
 }
 
 impl Clients {
-    /// Puts the floor together.
+    /// Connects the parts.
     pub fn new(parts: ClientParts, settings: ClientSettings) -> Self {
         let ClientParts {
             keys,
@@ -103,24 +58,24 @@ impl Clients {
             clock,
             metrics,
         } = parts;
-        let keys = Keys::new(keys, Arc::clone(&clock), settings.key_max_age, settings.key_capacity);
+        let keys = KeyCache::new(keys, Arc::clone(&clock), settings.key_max_age, settings.key_capacity);
         Self {
             shared: Arc::new(Shared {
                 keys,
                 upstreams,
                 provider,
                 database,
-                last_look: Mutex::default(),
+                health: CachedHealth::default(),
                 records,
                 clock,
                 metrics,
                 settings,
-                exports: Arc::new(Semaphore::new(settings.max_exports)),
+                export_permits: Arc::new(Semaphore::new(settings.max_exports)),
             }),
         }
     }
 
-    /// The client of the request with that stamp, for the caller who presents that key.
+    /// The client of one request, for the caller with the key `presented`.
     ///
     /// # Errors
     /// [`ClientError::Unauthenticated`], [`ClientError::KeysUnavailable`].
@@ -134,10 +89,10 @@ impl Clients {
         })
     }
 
-    /// Writes down which keys were used since the last time, to the minute.
+    /// Stores which keys were used since the last call, to the minute.
     ///
     /// # Errors
-    /// [`ClientError::Records`]; the keys are then written the next time.
+    /// [`ClientError::Records`]; the next call then stores these keys too.
     pub async fn record_key_use(&self) -> Result<(), ClientError> {
         let used = self.shared.keys.take_used();
         if used.is_empty() {
@@ -148,5 +103,17 @@ impl Clients {
             self.shared.keys.put_back(used);
         }
         Ok(written?)
+    }
+
+    /// The readiness checks, at most half a second old.
+    pub async fn health(&self) -> Arc<[Check]> {
+        let Shared {
+            health,
+            database,
+            records,
+            provider,
+            ..
+        } = &*self.shared;
+        health.get(database, &records.credentials, provider).await
     }
 }

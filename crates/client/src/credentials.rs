@@ -1,4 +1,4 @@
-//! A company's credentials: what its admins may see of them and change, never the token.
+//! A company's credentials: list, get, create, update, delete, verify. The token is never shown.
 
 use model::{AccountId, CompanyId, RequestType, Target, Upstream, UpstreamSource};
 use provider::{ApiError, ProviderError};
@@ -11,7 +11,7 @@ use crate::{ClientError, DbtClient};
 /// A credential to store.
 #[derive(Debug)]
 pub struct CreateCredential {
-    /// Its name within the company.
+    /// The name, unique within the company.
     pub name: String,
     /// The account that the token is for.
     pub account_id: AccountId,
@@ -23,11 +23,11 @@ pub struct CreateCredential {
     pub metadata_url: Option<String>,
     /// The origin of the Semantic Layer API; derived when absent.
     pub semantic_layer_url: Option<String>,
-    /// Whether it serves requests for its account that name no credential; the account's first always does.
+    /// Whether it is its account's default; the account's first credential always is.
     pub is_default: Option<bool>,
 }
 
-/// What to change of a credential; what is absent stays.
+/// The changes to a credential; absent fields stay unchanged.
 #[derive(Debug, Default)]
 pub struct UpdateCredential {
     /// A new name.
@@ -36,7 +36,7 @@ pub struct UpdateCredential {
     pub account_id: Option<AccountId>,
     /// A new token.
     pub token: Option<SecretString>,
-    /// Another access URL; the other two addresses are derived anew unless they are given as well.
+    /// Another access URL; the other two addresses are derived from it unless given.
     pub access_url: Option<String>,
     /// Another origin of the Discovery API.
     pub metadata_url: Option<String>,
@@ -46,18 +46,18 @@ pub struct UpdateCredential {
     pub is_default: Option<bool>,
 }
 
-/// A credential as its company's admins see it.
+/// A credential without its token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialInfo {
-    /// Where it comes from; one of the settings cannot be changed by API.
+    /// Whether it is stored or from the settings; the API cannot change one from the settings.
     pub source: UpstreamSource,
-    /// What is known of it; absent where it comes from the settings.
+    /// The stored record; `None` for a credential from the settings.
     pub stored: Option<Credential>,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its account.
+    /// The account.
     pub account_id: AccountId,
-    /// Whether it serves requests for its account that name no credential.
+    /// Whether requests for its account that name no credential use it.
     pub is_default: bool,
     /// The access URL.
     pub access_url: String,
@@ -67,14 +67,14 @@ pub struct CredentialInfo {
     pub semantic_layer_url: String,
 }
 
-/// What dbt Cloud says of a credential.
+/// The result of testing a credential with dbt Cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verification {
-    /// Whether dbt Cloud takes the token for the account.
+    /// Whether dbt Cloud accepts the token for the account.
     pub verified: bool,
-    /// The account's name, where dbt Cloud told it.
+    /// The account's name, if dbt Cloud returned it.
     pub account_name: Option<String>,
-    /// What is right, or what to do.
+    /// The result in words; for a refusal with its likely cause.
     pub detail: String,
 }
 
@@ -89,13 +89,13 @@ impl DbtClient {
 }
 
 impl CredentialService {
-    /// All of them, those of the settings first.
+    /// All credentials, those from the settings first.
     ///
     /// # Errors
     /// [`ClientError`].
     pub async fn list(self) -> Result<Vec<CredentialInfo>, ClientError> {
-        self.0.admit_own(RequestType::ListCredentials, None).await?;
-        let mut all: Vec<_> = self.of_settings().map(CredentialInfo::of_settings).collect();
+        self.0.admit_local(RequestType::ListCredentials, None).await?;
+        let mut all: Vec<_> = self.from_settings().map(CredentialInfo::from_settings).collect();
         let stored = self.0.shared.records.credentials.list(self.company()).await?;
         let visible = stored
             .into_iter()
@@ -104,68 +104,70 @@ impl CredentialService {
         Ok(all)
     }
 
-    /// One of them.
+    /// One credential.
     ///
     /// # Errors
     /// [`ClientError`].
     pub async fn get(self, name: &str) -> Result<CredentialInfo, ClientError> {
-        self.0.admit_own(RequestType::GetCredential, None).await?;
-        if let Some(upstream) = self.of_settings().find(|upstream| upstream.name == name) {
-            return Ok(CredentialInfo::of_settings(upstream));
+        self.0.admit_local(RequestType::GetCredential, None).await?;
+        if let Some(upstream) = self.from_settings().find(|upstream| upstream.name == name) {
+            return Ok(CredentialInfo::from_settings(upstream));
         }
         Ok(self.stored(name).await?.into())
     }
 
-    /// Stores one.
+    /// Stores a credential.
     ///
     /// # Errors
-    /// [`ClientError`]; [`ClientError::Invalid`] for an access URL that may not be used.
-    pub async fn create(self, order: CreateCredential) -> Result<CredentialInfo, ClientError> {
+    /// [`ClientError`]; [`ClientError::Invalid`] for an access URL that is not accepted.
+    pub async fn create(self, input: CreateCredential) -> Result<CredentialInfo, ClientError> {
         self.0
-            .admit_own(RequestType::CreateCredential, Some(order.account_id))
+            .admit_local(RequestType::CreateCredential, Some(input.account_id))
             .await?;
-        self.not_of_settings(&order.name).map_err(|_| ClientError::NameTaken)?;
+        self.require_not_from_settings(&input.name)
+            .map_err(|_| ClientError::NameTaken)?;
         let addresses = self.0.shared.settings.access_rules.addresses(
-            &order.access_url,
-            order.metadata_url.as_deref(),
-            order.semantic_layer_url.as_deref(),
+            &input.access_url,
+            input.metadata_url.as_deref(),
+            input.semantic_layer_url.as_deref(),
         )?;
         let new = NewCredential {
-            name: order.name,
-            account_id: order.account_id,
+            name: input.name,
+            account_id: input.account_id,
             admin_url: addresses.admin,
             metadata_url: addresses.metadata,
             semantic_layer_url: addresses.semantic_layer,
-            token: order.token,
-            is_default: order.is_default,
+            token: input.token,
+            is_default: input.is_default,
         };
         let records = &self.0.shared.records.credentials;
         let created = records
             .create(self.company(), &self.0.stamp, Some(self.0.caller.api_key_id), new)
             .await?;
-        self.0.shared.upstreams.forget();
+        self.0.shared.upstreams.clear_cache();
         Ok(created.into())
     }
 
-    /// Changes one. Another address needs the token as well.
+    /// Changes a credential. A change of address requires the token.
     ///
     /// # Errors
     /// [`ClientError`].
     pub async fn update(self, name: &str, patch: UpdateCredential) -> Result<CredentialInfo, ClientError> {
         self.0
-            .admit_own(RequestType::UpdateCredential, patch.account_id)
+            .admit_local(RequestType::UpdateCredential, patch.account_id)
             .await?;
-        self.not_of_settings(name)?;
+        self.require_not_from_settings(name)?;
         if let Some(new_name) = &patch.name {
-            self.not_of_settings(new_name).map_err(|_| ClientError::NameTaken)?;
+            self.require_not_from_settings(new_name)
+                .map_err(|_| ClientError::NameTaken)?;
         }
         let old = self.stored(name).await?;
-        let elsewhere = [&patch.access_url, &patch.metadata_url, &patch.semantic_layer_url]
+        let changes_address = [&patch.access_url, &patch.metadata_url, &patch.semantic_layer_url]
             .iter()
             .any(|url| url.is_some());
-        if elsewhere && patch.token.is_none() {
-            // Else an admin, who never sees the token, could have it sent to a host of their own.
-            let why = "another address needs the token as well: the stored one is sent only where it was meant for";
+        if changes_address && patch.token.is_none() {
+            // Otherwise an admin, who cannot read the token, could have it sent to another host.
+            let why = "a change of address needs the token: the stored token is only sent to its own address";
             return Err(ClientError::invalid("token", why));
         }
         let rules = self.0.shared.settings.access_rules;
@@ -175,37 +177,37 @@ impl CredentialService {
             .clone()
             .unwrap_or_else(|| access_url_of(&old.admin_url));
         let addresses = rules.addresses(&access_url, metadata, semantic_layer)?;
-        let moved = patch.access_url.is_some();
+        let new_access_url = patch.access_url.is_some();
         let change = CredentialChange {
             new_name: patch.name,
             account_id: patch.account_id,
-            admin_url: moved.then_some(addresses.admin),
-            metadata_url: (moved || metadata.is_some()).then_some(addresses.metadata),
-            semantic_layer_url: (moved || semantic_layer.is_some()).then_some(addresses.semantic_layer),
+            admin_url: new_access_url.then_some(addresses.admin),
+            metadata_url: (new_access_url || metadata.is_some()).then_some(addresses.metadata),
+            semantic_layer_url: (new_access_url || semantic_layer.is_some()).then_some(addresses.semantic_layer),
             token: patch.token,
             is_default: patch.is_default,
         };
         let records = &self.0.shared.records.credentials;
         let by = Some(self.0.caller.api_key_id);
         let changed = records.update(self.company(), &self.0.stamp, by, name, change).await?;
-        self.0.shared.upstreams.forget();
+        self.0.shared.upstreams.clear_cache();
         changed
             .map(Into::into)
             .ok_or_else(|| ClientError::UnknownCredential(name.to_owned()))
     }
 
-    /// Deletes one.
+    /// Deletes a credential.
     ///
     /// # Errors
     /// [`ClientError`].
     pub async fn delete(self, name: &str) -> Result<(), ClientError> {
-        self.0.admit_own(RequestType::DeleteCredential, None).await?;
-        self.not_of_settings(name)?;
+        self.0.admit_local(RequestType::DeleteCredential, None).await?;
+        self.require_not_from_settings(name)?;
         self.stored(name).await?;
         let records = &self.0.shared.records.credentials;
         let by = Some(self.0.caller.api_key_id);
         let deleted = records.delete(self.company(), &self.0.stamp, by, name).await?;
-        self.0.shared.upstreams.forget();
+        self.0.shared.upstreams.clear_cache();
         if deleted {
             Ok(())
         } else {
@@ -213,10 +215,10 @@ impl CredentialService {
         }
     }
 
-    /// Asks dbt Cloud whether it takes the token for the account, and explains what it says.
+    /// Tests with dbt Cloud whether the token is valid for the account.
     ///
     /// # Errors
-    /// [`ClientError`], where dbt Cloud could not be asked.
+    /// [`ClientError`] where dbt Cloud could not be reached.
     pub async fn verify(self, name: &str) -> Result<Verification, ClientError> {
         let target = Target {
             account: None,
@@ -233,7 +235,7 @@ impl CredentialService {
             Ok(account) => Ok(Verification {
                 verified: true,
                 account_name: account.name,
-                detail: format!("dbt Cloud takes the token for account {account_id}."),
+                detail: format!("dbt Cloud accepts the token for account {account_id}."),
             }),
             Err(ProviderError::Api(ApiError::Credentials { status, message })) if status.as_u16() == 401 => {
                 Ok(refused(format!(
@@ -256,18 +258,18 @@ impl CredentialService {
     }
 
     /// The company's credentials from the settings that the key may use.
-    fn of_settings(&self) -> impl Iterator<Item = &Upstream> {
-        let all = self.0.shared.upstreams.of_settings(self.company());
+    fn from_settings(&self) -> impl Iterator<Item = &Upstream> {
+        let all = self.0.shared.upstreams.from_settings(self.company());
         all.map(|upstream| &**upstream)
             .filter(|upstream| self.0.caller.may_use(upstream.account_id))
     }
 
-    fn not_of_settings(&self, name: &str) -> Result<(), ClientError> {
+    fn require_not_from_settings(&self, name: &str) -> Result<(), ClientError> {
         if self
             .0
             .shared
             .upstreams
-            .of_settings(self.company())
+            .from_settings(self.company())
             .any(|upstream| upstream.name == name)
         {
             return Err(ClientError::FromSettings(name.to_owned()));
@@ -275,7 +277,7 @@ impl CredentialService {
         Ok(())
     }
 
-    /// The stored credential, where the key may use its account.
+    /// The stored credential, if the key may use its account.
     async fn stored(&self, name: &str) -> Result<Credential, ClientError> {
         let found = self.0.shared.records.credentials.get(self.company(), name).await?;
         found
@@ -285,7 +287,7 @@ impl CredentialService {
 }
 
 impl CredentialInfo {
-    fn of_settings(upstream: &Upstream) -> Self {
+    fn from_settings(upstream: &Upstream) -> Self {
         Self {
             source: UpstreamSource::Settings,
             stored: None,

@@ -5,21 +5,21 @@ use std::sync::Arc;
 
 use model::{Caller, RequestStamp};
 
-use crate::clients::Shared;
+use crate::shared::Shared;
 
-/// One request of one caller. Every operation consumes it: one request is one context, one row.
+/// One request of one caller. Each operation consumes it, so that one request has one context and one row.
 ///
-/// The operations stand in one file a resource: `projects.rs`, `jobs.rs`, `runs.rs`.
+/// Each resource has its own file of operations: `projects.rs`, `jobs.rs`, `runs.rs`.
 pub struct DbtClient {
     pub(crate) caller: Caller,
     pub(crate) stamp: RequestStamp,
-    /// The credential that the caller named beside the request, in a header.
+    /// The credential that the request's header names.
     pub(crate) credential: Option<String>,
     pub(crate) shared: Arc<Shared>,
 }
 
 impl DbtClient {
-    /// The same request by the credential of that name, unless the request itself names another.
+    /// The same request with that credential, unless the operation names another.
     #[must_use]
     pub fn by_credential(self, name: Option<String>) -> Self {
         Self {
@@ -28,7 +28,7 @@ impl DbtClient {
         }
     }
 
-    /// Who asks.
+    /// The authenticated caller.
     pub fn caller(&self) -> &Caller {
         &self.caller
     }

@@ -1,46 +1,46 @@
-//! Why a caller gets no answer, in the caller's words.
+//! The errors that callers see.
 
 use model::{AccountId, ApiKeyId, Role};
 use provider::ProviderError;
 use storage::StorageError;
 use uuid::Uuid;
 
-/// Everything that can stand between a caller and its answer. `server` maps each to a status, in one place.
+/// Why a request failed or was refused. `server` maps each variant to an HTTP status.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// No key came, or one that opens nothing.
+    /// The key is missing or not valid.
     #[error("no valid API key")]
     Unauthenticated,
-    /// Whether the key is valid cannot be told now.
+    /// Keys cannot be looked up.
     #[error("API keys cannot be checked now")]
     KeysUnavailable,
-    /// The whole gateway only reads for now.
+    /// The gateway is in read-only mode.
     #[error("the gateway is in read-only mode")]
     ReadOnly,
-    /// The key's role does not allow it.
+    /// The key's role is not sufficient.
     #[error("this needs the role {needs}, and the key's role is {has}")]
     RoleTooLow {
-        /// The weakest role that may.
+        /// The lowest sufficient role.
         needs: Role,
         /// The key's role.
         has: Role,
     },
-    /// It is about the whole process, and the key is of a company that only uses it.
+    /// The request is about the whole process, and the key is not of company 1.
     #[error("this is for admins of company 1, which runs the gateway")]
     OtherCompany,
-    /// Its answer would show a new dbt token, which the settings do not allow.
+    /// The answer would show a new dbt token, which the settings do not allow.
     #[error("dbt tokens are not made through the gateway")]
     MintsToken,
     /// The company has no credential for that account, or the key may not use it.
     #[error("account {0} is not known here")]
     UnknownAccount(AccountId),
-    /// No account was named, and there is none to fall back on.
+    /// The request names no account, and there is no default.
     #[error("no account is set up for this key")]
     NoAccount,
-    /// No account was named, and the key may use several.
+    /// The request names no account, and the key may use several.
     #[error("several accounts are possible: name one")]
     AmbiguousAccount(Vec<AccountId>),
-    /// Which credentials the company holds cannot be told now.
+    /// Credentials cannot be looked up.
     #[error("credentials cannot be looked up now")]
     CredentialsUnavailable,
     /// The company has no credential of that name, or the key may not use its account.
@@ -49,42 +49,42 @@ pub enum ClientError {
     /// The company has no key with that id.
     #[error("key {0} is not known here")]
     UnknownApiKey(ApiKeyId),
-    /// There is no such request on record, or none that this caller may see.
+    /// The request log has no such request that the caller may see.
     #[error("request {0} is not known here")]
     UnknownRequest(Uuid),
-    /// The time to sum up is too long, or ends before it begins.
+    /// The time of a summary is too long, or ends before it begins.
     #[error("a summary covers at most 24 hours, and `from` is before `to`")]
     Window,
-    /// As many exports as there may be are under way.
-    #[error("too many exports of the request log are under way")]
+    /// The maximum number of exports is in progress.
+    #[error("too many exports of the request log are in progress")]
     TooManyExports,
-    /// The reader of an export took no rows for too long.
-    #[error("the export was cut off")]
+    /// The export was aborted because its reader was too slow.
+    #[error("the export was aborted")]
     ExportCutOff,
-    /// The search of the request log was given up.
+    /// The search of the request log exceeded the statement timeout.
     #[error("the search took too long")]
     SearchTooBroad(#[source] StorageError),
-    /// The credential comes from the settings, which the API does not change.
+    /// The credential is from the settings, which the API cannot change.
     #[error("credential {0} comes from the settings and cannot be changed here")]
     FromSettings(String),
-    /// Another record of the same kind has that name already.
+    /// Another record of the same kind has that name.
     #[error("the name is taken")]
     NameTaken,
-    /// What was asked for cannot be.
+    /// A field of the input is invalid.
     #[error("`{field}`: {why}")]
     Invalid {
-        /// The field of the order, as callers spell it.
+        /// The field, as the API spells it.
         field: &'static str,
-        /// Why not, and what can be.
+        /// Why it is invalid, and what is valid.
         why: String,
     },
     /// No encryption key is set, so no token can be stored.
     #[error("no encryption key is set: a credential cannot be stored")]
     NoKeyRing,
-    /// The gateway's own records could not be read or changed.
+    /// The gateway's records could not be read or changed.
     #[error("the gateway's records are not available")]
     Records(#[source] StorageError),
-    /// The request was admitted and failed.
+    /// An admitted request failed, or a refusal could not be logged.
     #[error(transparent)]
     Provider(#[from] ProviderError),
 }

@@ -1,18 +1,18 @@
-//! The one gate: nothing reaches dbt Cloud, and no record of ours is shown or changed, that it has not admitted.
+//! The gate: admits or refuses every request to dbt Cloud or for the gateway's own records.
 
 use model::{AccountId, Caller, ClientContext, CompanyId, EachAccount, Effect, RequestStamp, RequestType, Target};
 use provider::DbtProvider;
 use tracing::Span;
 
-use crate::clients::Shared;
+use crate::shared::Shared;
 use crate::{ClientError, DbtClient};
 
-/// The company that comes with the migrations: that of whoever runs the gateway.
-const OPERATING: CompanyId = CompanyId(1);
+/// The company of the gateway's operator, created by the migrations.
+const OPERATOR_COMPANY: CompanyId = CompanyId(1);
 
 impl DbtClient {
-    /// Admits a request to dbt Cloud, or refuses it and writes a row that says so. Read-only mode first, then the role,
-    /// whether it makes a dbt token, the key's account list, and whether the company holds the account.
+    /// Admits a request to dbt Cloud, or refuses it and logs the refusal. Checks read-only mode, the role, whether the
+    /// request creates a dbt token, then the key's account list and the company's accounts.
     ///
     /// # Errors
     /// [`ClientError`]; [`ClientError::Provider`] where the refusal could not be logged.
@@ -23,34 +23,34 @@ impl DbtClient {
     ) -> Result<(DbtProvider, ClientContext), ClientError> {
         let mut target = target.into();
         target.credential = target.credential.or_else(|| self.credential.clone());
-        let admitted = match self.allowed(request_type) {
+        let admitted = match self.check_allowed(request_type) {
             Ok(()) => self.shared.upstreams.resolve(&self.caller, &target).await,
             Err(refusal) => Err(refusal),
         };
         let account = target.account.or(self.caller.default_account);
-        self.pass(request_type, account, admitted).await
+        self.context_or_refusal(request_type, account, admitted).await
     }
 
-    /// As [`Self::admit`], for a request that goes to every account that the key may use, or to that of the credential
-    /// that the caller named.
+    /// As [`Self::admit`], for a request to every account that the key may use, or to the account of the named
+    /// credential.
     ///
     /// # Errors
-    /// As [`Self::admit`]; no account at all is no error.
+    /// As [`Self::admit`], except that having no account is no error.
     pub(crate) async fn admit_each(
         self,
         request_type: RequestType,
         credential: Option<String>,
     ) -> Result<(DbtProvider, ClientContext<EachAccount>), ClientError> {
         let credential = credential.or_else(|| self.credential.clone());
-        let admitted = match self.allowed(request_type) {
+        let admitted = match self.check_allowed(request_type) {
             Ok(()) => self.shared.upstreams.resolve_each(&self.caller, credential).await,
             Err(refusal) => Err(refusal),
         };
-        self.pass(request_type, None, admitted).await
+        self.context_or_refusal(request_type, None, admitted).await
     }
 
-    /// Makes the context of an admitted request, or writes down the refusal. `account` is what a refusal was about.
-    async fn pass<To>(
+    /// Creates the context of an admitted request, or logs the refusal with `account`.
+    async fn context_or_refusal<To>(
         self,
         request_type: RequestType,
         account: Option<AccountId>,
@@ -65,43 +65,42 @@ impl DbtClient {
                 let ctx = ClientContext::admitted(stamp, request_type, caller, to);
                 Ok((shared.provider.clone(), ctx))
             }
-            Err(refusal) => Err(logged(&shared, &stamp, request_type, &caller, account, refusal).await),
+            Err(refusal) => Err(log_refusal(&shared, &stamp, request_type, &caller, account, refusal).await),
         }
     }
 
-    /// Admits a request for the gateway's own records. `about` is the account it concerns, which the key's list must
-    /// hold.
+    /// Admits a request for the gateway's own records. The key must be allowed to use `account`.
     ///
     /// # Errors
     /// As [`Self::admit`].
-    pub(crate) async fn admit_own(
+    pub(crate) async fn admit_local(
         &self,
         request_type: RequestType,
-        about: Option<AccountId>,
+        account: Option<AccountId>,
     ) -> Result<(), ClientError> {
-        let refusal = match (self.allowed(request_type), about) {
+        let refusal = match (self.check_allowed(request_type), account) {
             (Err(refusal), _) => refusal,
-            (Ok(()), Some(account)) if !self.caller.may_use(account) => ClientError::UnknownAccount(account),
+            (Ok(()), Some(id)) if !self.caller.may_use(id) => ClientError::UnknownAccount(id),
             (Ok(()), _) => return Ok(()),
         };
-        Err(logged(&self.shared, &self.stamp, request_type, &self.caller, about, refusal).await)
+        Err(log_refusal(&self.shared, &self.stamp, request_type, &self.caller, account, refusal).await)
     }
 
-    /// Admits a request about the whole process, which the admins of company 1 run.
+    /// Admits a request about the whole process, for admins of company 1 only.
     ///
     /// # Errors
     /// As [`Self::admit`].
     pub(crate) async fn admit_operator(&self, request_type: RequestType) -> Result<(), ClientError> {
-        let refusal = match self.allowed(request_type) {
+        let refusal = match self.check_allowed(request_type) {
             Err(refusal) => refusal,
-            Ok(()) if self.caller.company_id != OPERATING => ClientError::OtherCompany,
+            Ok(()) if self.caller.company_id != OPERATOR_COMPANY => ClientError::OtherCompany,
             Ok(()) => return Ok(()),
         };
-        Err(logged(&self.shared, &self.stamp, request_type, &self.caller, None, refusal).await)
+        Err(log_refusal(&self.shared, &self.stamp, request_type, &self.caller, None, refusal).await)
     }
 
-    fn allowed(&self, request_type: RequestType) -> Result<(), ClientError> {
-        // The edge opened the span before anybody knew who asks for what.
+    fn check_allowed(&self, request_type: RequestType) -> Result<(), ClientError> {
+        // Unknown when the span was opened.
         Span::current()
             .record("request.type", request_type.as_str())
             .record("company.id", self.caller.company_id.0);
@@ -118,8 +117,8 @@ impl DbtClient {
     }
 }
 
-/// Writes the refusal's row. What the caller is told: the refusal, or that it could not be logged.
-async fn logged(
+/// Logs the refusal. Returns it, or the error that it could not be logged.
+async fn log_refusal(
     shared: &Shared,
     stamp: &RequestStamp,
     request_type: RequestType,

@@ -1,58 +1,63 @@
-//! Whether requests can be served: the database, its tables, the encryption keys, the request log's queue.
+//! The readiness checks: the database, its tables, the encryption keys, the request log's queue.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use storage::Schema;
+use provider::DbtProvider;
+use storage::{Credentials, Database, Schema};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use crate::clients::{Clients, Shared};
-
-/// One thing that must be well.
+/// The result of one readiness check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// Which one.
+    /// The name of the check.
     pub name: &'static str,
     /// What is wrong; holds no secret.
     pub problem: Option<String>,
 }
 
-/// How long a look is good for: everybody may ask, and the database is spared.
-const GOOD_FOR: Duration = Duration::from_millis(500);
-/// How long the database may take for its answers.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Limits the database load: anyone may request the health.
+const TTL: Duration = Duration::from_millis(500);
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What was found, and when.
-pub(crate) type LastLook = (Instant, Arc<[Check]>);
+/// The last results, with their time.
+#[derive(Default)]
+pub(crate) struct CachedHealth(Mutex<Option<(Instant, Arc<[Check]>)>>);
 
-impl Clients {
-    /// What must be well for requests to be served, as of half a second ago at most.
-    pub async fn health(&self) -> Arc<[Check]> {
-        let mut last = self.shared.last_look.lock().await;
+impl CachedHealth {
+    /// The results, checked again once they are older than the TTL.
+    pub(crate) async fn get(
+        &self,
+        database: &Database,
+        credentials: &Credentials,
+        provider: &DbtProvider,
+    ) -> Arc<[Check]> {
+        let mut last = self.0.lock().await;
         if let Some((at, checks)) = &*last
-            && at.elapsed() < GOOD_FOR
+            && at.elapsed() < TTL
         {
             return Arc::clone(checks);
         }
-        let checks = look(&self.shared).await;
+        let checks = check(database, credentials, provider).await;
         *last = Some((Instant::now(), Arc::clone(&checks)));
         checks
     }
 }
 
-async fn look(shared: &Shared) -> Arc<[Check]> {
-    let asked = timeout(PATIENCE, async {
-        let (schema, missing) = tokio::join!(shared.database.schema(), shared.records.credentials.missing_keys());
+async fn check(database: &Database, credentials: &Credentials, provider: &DbtProvider) -> Arc<[Check]> {
+    let queries = timeout(DATABASE_TIMEOUT, async {
+        let (schema, missing) = tokio::join!(database.schema(), credentials.missing_keys());
         (
-            schema.inspect_err(|error| tell("database", error)),
-            missing.inspect_err(|error| tell("encryption_keys", error)),
+            schema.inspect_err(|error| log_failure("database", error)),
+            missing.inspect_err(|error| log_failure("encryption_keys", error)),
         )
     });
-    let (schema, missing) = match asked.await {
+    let (schema, missing) = match queries.await {
         Ok((schema, missing)) => (schema.ok(), missing.ok()),
         Err(_) => (None, None),
     };
-    let unknown = || Some("it cannot be told without the database".to_owned());
+    let unknown = || Some("unknown while the database does not answer".to_owned());
     let checks = [
         Check {
             name: "database",
@@ -60,29 +65,29 @@ async fn look(shared: &Shared) -> Arc<[Check]> {
         },
         Check {
             name: "migrations",
-            problem: schema.map_or_else(unknown, behind),
+            problem: schema.map_or_else(unknown, outdated_schema),
         },
         Check {
             name: "encryption_keys",
-            problem: missing.map_or_else(unknown, |ids| lacking(&ids)),
+            problem: missing.map_or_else(unknown, |ids| missing_keys(&ids)),
         },
         Check {
             name: "request_log",
-            problem: (!shared.provider.has_room()).then(|| "its queue is full".to_owned()),
+            problem: (!provider.has_room()).then(|| "its queue is full".to_owned()),
         },
     ];
     Arc::new(checks)
 }
 
-fn behind(schema: Schema) -> Option<String> {
+fn outdated_schema(schema: Schema) -> Option<String> {
     let Schema { applied, needed } = schema;
     (!schema.is_sufficient()).then(|| format!("the tables are at {applied}, and this version needs {needed}"))
 }
 
-fn lacking(ids: &[String]) -> Option<String> {
+fn missing_keys(ids: &[String]) -> Option<String> {
     (!ids.is_empty()).then(|| format!("stored tokens need the keys {}", ids.join(", ")))
 }
 
-fn tell(what: &'static str, error: &storage::StorageError) {
-    tracing::warn!(check = what, error = error as &dyn std::error::Error, "not ready");
+fn log_failure(check: &'static str, error: &storage::StorageError) {
+    tracing::warn!(check, error = error as &dyn std::error::Error, "readiness check failed");
 }

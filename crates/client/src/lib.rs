@@ -1,6 +1,6 @@
 //! Layer 3: `DbtClient`, which the handlers call. Authenticates callers, admits requests, delegates to the provider.
 //!
-//! The only layer that decides who may do what. No HTTP, neither the callers' nor dbt Cloud's.
+//! The only layer that checks permissions. It handles no HTTP.
 
 mod access_url;
 mod accounts;
@@ -15,28 +15,31 @@ mod gate;
 mod graphql;
 mod health;
 mod jobs;
-mod keys;
-mod log_export;
+mod key_cache;
 mod metrics;
 mod operations;
 mod projects;
 mod relay;
 mod request_logs;
 mod runs;
+mod settings;
+mod shared;
 mod upstreams;
 
 use operations::operations;
 
 pub use access_url::AccessRules;
 pub use api_keys::{ApiKeyService, CreateApiKey};
-pub use clients::{ClientParts, ClientSettings, Clients, Records};
+pub use clients::{ClientParts, Clients};
 pub use credentials::{CreateCredential, CredentialInfo, CredentialService, UpdateCredential, Verification};
 pub use dbt_client::DbtClient;
 pub use error::ClientError;
 pub use health::Check;
-pub use keys::{KeySource, KeySourceError};
+pub use key_cache::{KeySource, KeySourceError};
 pub use provider::{AnswerBody, ApiError, ForwardRequest, LogError, ProviderError, StreamAborted, StreamedAnswer};
 pub use request_logs::{LogSummary, RequestLogService};
+pub use settings::ClientSettings;
+pub use shared::Records;
 pub use storage::{
     ApiKeyInfo, Credential, LogFilter, LogPage, LogPosition, LogRecord, NewKey, OutcomeFilter, Percentiles,
     RequestLogs, TypeSummary,

@@ -1,4 +1,4 @@
-//! The metrics of the process, for whoever runs it.
+//! The metrics of the process.
 
 use metric_families::exposition;
 use model::RequestType;
@@ -6,10 +6,10 @@ use model::RequestType;
 use crate::{ClientError, DbtClient};
 
 impl DbtClient {
-    /// Everything that is counted, as text for Prometheus ([`metric_families::EXPOSITION_TYPE`]). Leaves no row.
+    /// All metrics as text for Prometheus ([`metric_families::EXPOSITION_TYPE`]). Writes no row.
     ///
     /// # Errors
-    /// [`ClientError::RoleTooLow`], [`ClientError::OtherCompany`], both on record; [`ClientError::Provider`] where that
+    /// [`ClientError::RoleTooLow`], [`ClientError::OtherCompany`], both logged; [`ClientError::Provider`] where a refusal
     /// could not be logged.
     pub async fn get_metrics(self) -> Result<String, ClientError> {
         self.admit_operator(RequestType::GetMetrics).await?;

@@ -1,4 +1,4 @@
-//! Which credential serves which account of which company: those of the settings, and those that are stored.
+//! The credentials of each company, from the settings and from the database, and which of them a request uses.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,10 +12,10 @@ use storage::{Credentials, LoadedCredential, StorageError};
 
 use crate::ClientError;
 
-/// Where stored credentials are looked up. The table `credential` is the real one.
+/// Looks up stored credentials; in production in the table `credential`.
 #[async_trait]
 pub trait CredentialSource: Send + Sync {
-    /// The company's credentials, tokens opened.
+    /// The company's credentials with decrypted tokens.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -29,20 +29,20 @@ impl CredentialSource for Credentials {
     }
 }
 
-/// The credentials of all companies, ready for use. Cheap to clone.
+/// The credentials of all companies. Cheap to clone.
 #[derive(Clone)]
 pub struct Upstreams {
-    from_settings: BTreeMap<CompanyId, Vec<Held>>,
+    from_settings: BTreeMap<CompanyId, Vec<HeldCredential>>,
     stored: Option<Arc<dyn CredentialSource>>,
-    recent: Cache<CompanyId, Arc<[Held]>>,
+    cache: Cache<CompanyId, Arc<[HeldCredential]>>,
 }
 
-/// A credential that a company holds.
+/// A credential of a company.
 #[derive(Debug, Clone)]
-pub(crate) struct Held {
-    pub(crate) upstream: Arc<Upstream>,
-    /// Whether it serves requests for its account that name no credential.
-    pub(crate) is_default: bool,
+struct HeldCredential {
+    upstream: Arc<Upstream>,
+    /// Whether requests for its account that name no credential use it.
+    is_default: bool,
 }
 
 impl fmt::Debug for Upstreams {
@@ -58,65 +58,72 @@ impl Default for Upstreams {
         Self {
             from_settings: BTreeMap::new(),
             stored: None,
-            recent: cache(Duration::ZERO),
+            cache: new_cache(Duration::ZERO),
         }
     }
 }
 
 impl Upstreams {
-    /// Adds a credential from the settings; it is its account's default.
+    /// Adds a credential from the settings, as its account's default.
     #[must_use]
     pub fn with(mut self, company: CompanyId, upstream: Upstream) -> Self {
-        let held = Held {
+        let credential = HeldCredential {
             upstream: Arc::new(upstream),
             is_default: true,
         };
-        self.from_settings.entry(company).or_default().push(held);
+        self.from_settings.entry(company).or_default().push(credential);
         self
     }
 
-    /// Adds those that are stored. A change in the database is noticed within `max_age`, in every replica.
+    /// Adds the stored credentials. `ttl` is the maximum delay until a replica sees a change in the database.
     #[must_use]
-    pub fn with_stored(self, source: Arc<dyn CredentialSource>, max_age: Duration) -> Self {
+    pub fn with_stored(self, source: Arc<dyn CredentialSource>, ttl: Duration) -> Self {
         Self {
             stored: Some(source),
-            recent: cache(max_age),
+            cache: new_cache(ttl),
             ..self
         }
     }
 
-    /// Forgets what was looked up, so that a change made here is seen at once.
-    pub(crate) fn forget(&self) {
-        self.recent.invalidate_all();
+    /// Empties the cache, so that a change made in this process takes effect immediately.
+    pub(crate) fn clear_cache(&self) {
+        self.cache.invalidate_all();
     }
 
-    /// The company's credentials from the settings, which are not changeable by API.
-    pub(crate) fn of_settings(&self, company: CompanyId) -> impl Iterator<Item = &Arc<Upstream>> {
+    /// The company's credentials from the settings.
+    pub(crate) fn from_settings(&self, company: CompanyId) -> impl Iterator<Item = &Arc<Upstream>> {
         self.from_settings
             .get(&company)
             .into_iter()
             .flatten()
-            .map(|held| &held.upstream)
+            .map(|credential| &credential.upstream)
     }
 
-    /// The credential for what was asked for: by its name, else the default of the account that was named, else of the
-    /// key's default account, else of the only account that the key may use.
+    /// The credential for a target: the named credential, else the default credential of the named account, else that
+    /// of the key's default account, else that of the only account that the key may use.
     ///
     /// # Errors
-    /// [`ClientError::UnknownAccount`] where the key's list or the company lacks the account,
+    /// [`ClientError::UnknownAccount`] where the company has no such account or the key may not use it,
     /// [`ClientError::UnknownCredential`], [`ClientError::NoAccount`], [`ClientError::AmbiguousAccount`],
     /// [`ClientError::CredentialsUnavailable`].
     pub(crate) async fn resolve(&self, caller: &Caller, target: &Target) -> Result<Arc<Upstream>, ClientError> {
-        let all = self.held(caller.company_id).await?;
-        let mut usable = all.iter().filter(|held| caller.may_use(held.upstream.account_id));
+        let all = self.credentials_of(caller.company_id).await?;
+        let mut usable = all
+            .iter()
+            .filter(|credential| caller.may_use(credential.upstream.account_id));
         if let Some(name) = &target.credential {
-            let fits = |held: &&Held| {
-                held.upstream.name == *name && target.account.is_none_or(|account| account == held.upstream.account_id)
+            let matches = |credential: &&HeldCredential| {
+                credential.upstream.name == *name
+                    && target
+                        .account
+                        .is_none_or(|account| account == credential.upstream.account_id)
             };
-            let found = usable.find(fits).map(|held| Arc::clone(&held.upstream));
+            let found = usable.find(matches).map(|credential| Arc::clone(&credential.upstream));
             return found.ok_or_else(|| ClientError::UnknownCredential(name.clone()));
         }
-        let mut defaults = usable.filter(|held| held.is_default).map(|held| &held.upstream);
+        let mut defaults = usable
+            .filter(|credential| credential.is_default)
+            .map(|credential| &credential.upstream);
         if let Some(account) = target.account.or(caller.default_account) {
             let found = defaults.find(|upstream| upstream.account_id == account);
             return found.cloned().ok_or(ClientError::UnknownAccount(account));
@@ -134,8 +141,8 @@ impl Upstreams {
         }
     }
 
-    /// Every account that the key may use, each by its default credential, in the order of their ids; with a name only
-    /// that credential's. Empty where there is none.
+    /// The default credential of each account that the key may use, ordered by account id; with a name only that
+    /// credential. Empty where there is none.
     ///
     /// # Errors
     /// [`ClientError::UnknownCredential`], [`ClientError::CredentialsUnavailable`].
@@ -151,46 +158,49 @@ impl Upstreams {
             };
             return Ok([self.resolve(caller, &target).await?].into());
         }
-        let all = self.held(caller.company_id).await?;
+        let all = self.credentials_of(caller.company_id).await?;
         let usable = all
             .iter()
-            .filter(|held| held.is_default && caller.may_use(held.upstream.account_id));
-        let mut each: Vec<_> = usable.map(|held| Arc::clone(&held.upstream)).collect();
+            .filter(|credential| credential.is_default && caller.may_use(credential.upstream.account_id));
+        let mut each: Vec<_> = usable.map(|credential| Arc::clone(&credential.upstream)).collect();
         each.sort_by_key(|upstream| upstream.account_id);
         Ok(each.into())
     }
 
-    /// Everything that the company holds, the settings' credentials first.
-    async fn held(&self, company: CompanyId) -> Result<Arc<[Held]>, ClientError> {
+    /// The company's credentials, those from the settings first.
+    async fn credentials_of(&self, company: CompanyId) -> Result<Arc<[HeldCredential]>, ClientError> {
         let look_up = async {
-            let mut held = self.from_settings.get(&company).cloned().unwrap_or_default();
+            let mut credentials = self.from_settings.get(&company).cloned().unwrap_or_default();
             if let Some(source) = &self.stored {
-                let operators: Vec<AccountId> = held.iter().map(|held| held.upstream.account_id).collect();
+                let from_settings: Vec<AccountId> = credentials
+                    .iter()
+                    .map(|credential| credential.upstream.account_id)
+                    .collect();
                 let stored = source.load(company).await?;
-                held.extend(stored.into_iter().map(|credential| {
-                    // One default an account: the operator's word counts more.
+                credentials.extend(stored.into_iter().map(|loaded| {
+                    // An account has one default: settings win over stored credentials.
                     let is_default =
-                        credential.credential.is_default && !operators.contains(&credential.credential.account_id);
-                    Held {
-                        upstream: Arc::new(upstream_of(credential)),
+                        loaded.credential.is_default && !from_settings.contains(&loaded.credential.account_id);
+                    HeldCredential {
+                        upstream: Arc::new(upstream_of(loaded)),
                         is_default,
                     }
                 }));
             }
-            Ok::<Arc<[Held]>, StorageError>(held.into())
+            Ok::<Arc<[HeldCredential]>, StorageError>(credentials.into())
         };
-        self.recent.try_get_with(company, look_up).await.map_err(|error| {
+        self.cache.try_get_with(company, look_up).await.map_err(|error| {
             tracing::warn!(
                 error = &*error as &dyn std::error::Error,
-                "credentials cannot be looked up"
+                "could not look up credentials"
             );
             ClientError::CredentialsUnavailable
         })
     }
 }
 
-/// A stored credential, ready for use.
-pub(crate) fn upstream_of(LoadedCredential { credential, token }: LoadedCredential) -> Upstream {
+/// The destination of a stored credential.
+fn upstream_of(LoadedCredential { credential, token }: LoadedCredential) -> Upstream {
     Upstream {
         source: UpstreamSource::Stored,
         name: credential.name,
@@ -202,7 +212,7 @@ pub(crate) fn upstream_of(LoadedCredential { credential, token }: LoadedCredenti
     }
 }
 
-fn cache(max_age: Duration) -> Cache<CompanyId, Arc<[Held]>> {
+fn new_cache(ttl: Duration) -> Cache<CompanyId, Arc<[HeldCredential]>> {
     const COMPANIES: u64 = 10_000;
-    Cache::builder().max_capacity(COMPANIES).time_to_live(max_age).build()
+    Cache::builder().max_capacity(COMPANIES).time_to_live(ttl).build()
 }

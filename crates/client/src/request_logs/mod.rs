@@ -1,4 +1,6 @@
-//! The request log: what a caller may read of it.
+//! The request log: list, get, summarize, export.
+
+mod export;
 
 use std::sync::Arc;
 
@@ -8,21 +10,21 @@ use model::{CompanyId, RequestType, Role};
 use storage::{LogFilter, LogPage, LogPosition, LogRecord, LogVisibility, PageLimit, TypeSummary};
 use uuid::Uuid;
 
-use crate::log_export::Export;
+use self::export::Export;
 use crate::{ClientError, DbtClient};
 
 /// The request log of the caller's company, for one request.
 ///
-/// An admin sees every row of the company; a viewer or operator those of its own key's requests. An admin whose key has
-/// an account list sees those of its own requests and those about these accounts.
+/// An admin sees all rows of the company; with an account list only those of its own key and of these accounts. A viewer
+/// or operator sees the rows of its own key.
 pub struct RequestLogService(DbtClient);
 
-/// Requests on record by type.
+/// Statistics of logged requests by type.
 #[derive(Debug)]
 pub struct LogSummary {
-    /// They arrived then or later.
+    /// The start, inclusive.
     pub from: DateTime<Utc>,
-    /// They arrived earlier.
+    /// The end, exclusive.
     pub to: DateTime<Utc>,
     /// The most frequent type first.
     pub types: Vec<TypeSummary>,
@@ -36,18 +38,18 @@ impl DbtClient {
 }
 
 impl RequestLogService {
-    /// How many rows a page holds when nobody says.
+    /// The default number of rows in a page.
     pub const DEFAULT_PAGE_SIZE: u32 = 100;
-    /// How many it holds at most.
+    /// The maximum number of rows in a page.
     pub const MAX_PAGE_SIZE: u32 = 1000;
-    /// The longest time that is summed up.
+    /// The longest time that a summary covers.
     pub const SUMMARY_MAX: TimeDelta = TimeDelta::hours(24);
-    /// The time that is summed up when nobody says.
+    /// The time that a summary covers by default.
     pub const SUMMARY_DEFAULT: TimeDelta = TimeDelta::hours(1);
-    /// A page ends early where its rows take so much, in bytes.
+    /// The size at which a page ends early.
     const PAGE_MAX_BYTES: usize = 8 << 20;
 
-    /// The rows that come after `after`, the newest first; `page_size` is cut to [`Self::MAX_PAGE_SIZE`].
+    /// The rows after `after`, newest first; `page_size` is limited to [`Self::MAX_PAGE_SIZE`].
     ///
     /// # Errors
     /// [`ClientError`].
@@ -58,24 +60,26 @@ impl RequestLogService {
         page_size: u32,
     ) -> Result<LogPage, ClientError> {
         self.0
-            .admit_own(RequestType::ListRequestLogs, filter.account_id)
+            .admit_local(RequestType::ListRequestLogs, filter.account_id)
             .await?;
         let limit = PageLimit {
             rows: page_size.clamp(1, Self::MAX_PAGE_SIZE),
             bytes: Self::PAGE_MAX_BYTES,
         };
         let logs = &self.0.shared.records.request_logs;
-        Ok(logs.page(self.company(), &self.sight(), filter, after, limit).await?)
+        Ok(logs
+            .page(self.company(), &self.visibility(), filter, after, limit)
+            .await?)
     }
 
     /// One row.
     ///
     /// # Errors
-    /// [`ClientError`]; [`ClientError::UnknownRequest`] where there is none that this caller may see.
+    /// [`ClientError`]; [`ClientError::UnknownRequest`].
     pub async fn get(self, request_uuid: Uuid) -> Result<LogRecord, ClientError> {
-        self.0.admit_own(RequestType::GetRequestLog, None).await?;
+        self.0.admit_local(RequestType::GetRequestLog, None).await?;
         let logs = &self.0.shared.records.request_logs;
-        let found = logs.get(self.company(), &self.sight(), request_uuid).await?;
+        let found = logs.get(self.company(), &self.visibility(), request_uuid).await?;
         found.ok_or(ClientError::UnknownRequest(request_uuid))
     }
 
@@ -83,11 +87,11 @@ impl RequestLogService {
     /// `from`: the hour before.
     ///
     /// # Errors
-    /// [`ClientError`]; [`ClientError::Window`] where the time is longer than [`Self::SUMMARY_MAX`], or ends before it
-    /// begins.
+    /// [`ClientError`]; [`ClientError::Window`].
     pub async fn summarize(self, filter: &LogFilter) -> Result<LogSummary, ClientError> {
-        let about = filter.account_id;
-        self.0.admit_own(RequestType::SummarizeRequestLogs, about).await?;
+        self.0
+            .admit_local(RequestType::SummarizeRequestLogs, filter.account_id)
+            .await?;
         let to = filter.to.unwrap_or_else(|| self.0.shared.clock.now());
         let from = filter.from.unwrap_or(to - Self::SUMMARY_DEFAULT);
         if !(TimeDelta::zero()..=Self::SUMMARY_MAX).contains(&(to - from)) {
@@ -99,11 +103,11 @@ impl RequestLogService {
             ..filter.clone()
         };
         let logs = &self.0.shared.records.request_logs;
-        let types = logs.summary(self.company(), &self.sight(), &window).await?;
+        let types = logs.summary(self.company(), &self.visibility(), &window).await?;
         Ok(LogSummary { from, to, types })
     }
 
-    /// The rows, as many as there are, the newest first. A stream that is cut off ends with an error.
+    /// All rows, newest first. An aborted stream ends with an error.
     ///
     /// # Errors
     /// [`ClientError`]; [`ClientError::TooManyExports`].
@@ -112,26 +116,26 @@ impl RequestLogService {
         filter: LogFilter,
     ) -> Result<impl Stream<Item = Result<LogRecord, ClientError>> + Send + use<>, ClientError> {
         self.0
-            .admit_own(RequestType::ExportRequestLogs, filter.account_id)
+            .admit_local(RequestType::ExportRequestLogs, filter.account_id)
             .await?;
         let shared = &self.0.shared;
-        let place = Arc::clone(&shared.exports).try_acquire_owned();
-        let place = place.map_err(|_| ClientError::TooManyExports)?;
+        let permit = Arc::clone(&shared.export_permits).try_acquire_owned();
+        let permit = permit.map_err(|_| ClientError::TooManyExports)?;
         let export = Export {
             logs: shared.records.request_logs.clone(),
             company: self.company(),
-            sight: self.sight(),
+            visibility: self.visibility(),
             filter,
             stall: shared.settings.export_stall,
         };
-        export.start(place).await
+        export.start(permit).await
     }
 
     fn company(&self) -> CompanyId {
         self.0.caller.company_id
     }
 
-    fn sight(&self) -> LogVisibility {
+    fn visibility(&self) -> LogVisibility {
         let caller = &self.0.caller;
         match (caller.role, &caller.accounts) {
             (Role::Viewer | Role::Operator, _) => LogVisibility::Own(caller.api_key_id),

@@ -1,7 +1,7 @@
-//! An export of the request log: any number of rows, of which only a few are in memory at once.
+//! The export of the request log, streamed page by page.
 //!
-//! A task reads page after page, each by a statement of its own, so a slow reader holds no connection of the database;
-//! it reads the next one when its reader has taken the last. A reader that takes none for too long is cut off.
+//! A task reads each page with its own statement, so that a slow reader holds no database connection. It reads the next
+//! page once its reader has taken the last one, and aborts the export if that takes too long.
 
 use std::time::Duration;
 
@@ -13,77 +13,77 @@ use tracing::Instrument as _;
 
 use crate::ClientError;
 
-/// What is read at once.
 const PAGE: PageLimit = PageLimit {
     rows: 500,
     bytes: 1 << 20,
 };
 
-/// What is exported, and for whom.
 pub(crate) struct Export {
     pub(crate) logs: RequestLogs,
     pub(crate) company: CompanyId,
-    pub(crate) sight: LogVisibility,
+    pub(crate) visibility: LogVisibility,
     pub(crate) filter: LogFilter,
-    /// How long the reader may take for a page.
+    /// The time limit for the reader to take a page.
     pub(crate) stall: Duration,
 }
 
-/// What the task hands over. Without an `End` the rows are not all there are.
-enum Step {
+/// What the task sends. Without an `End` the export is incomplete.
+enum ExportItem {
     Rows(Vec<LogRecord>),
     Failed(ClientError),
     End,
 }
 
 impl Export {
-    /// The rows, the newest first; keeps its place among the exports under way until the last is handed over. What fails
-    /// before the first fails here.
+    /// The rows, newest first; holds the permit until the last page is taken. An error in reading the first page is
+    /// returned here.
     pub(crate) async fn start(
         self,
-        place: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
     ) -> Result<impl Stream<Item = Result<LogRecord, ClientError>> + Send + use<>, ClientError> {
         let first = self.page(None).await?;
-        let (send, steps) = mpsc::channel(1);
+        let (send, items) = mpsc::channel(1);
         let pump = async move {
             self.pump(first, send).await;
-            drop(place);
+            drop(permit);
         };
         tokio::spawn(pump.in_current_span());
-        let rows = stream::unfold(Some(steps), |steps| async {
-            let mut steps = steps?;
-            let (rows, steps) = match steps.recv().await {
-                Some(Step::Rows(rows)) => (rows.into_iter().map(Ok).collect(), Some(steps)),
-                Some(Step::Failed(error)) => (vec![Err(error)], None),
-                Some(Step::End) => return None,
+        let rows = stream::unfold(Some(items), |items| async {
+            let mut items = items?;
+            let (rows, items) = match items.recv().await {
+                Some(ExportItem::Rows(rows)) => (rows.into_iter().map(Ok).collect(), Some(items)),
+                Some(ExportItem::Failed(error)) => (vec![Err(error)], None),
+                Some(ExportItem::End) => return None,
                 None => (vec![Err(ClientError::ExportCutOff)], None),
             };
-            Some((stream::iter(rows), steps))
+            Some((stream::iter(rows), items))
         });
         Ok(rows.flatten())
     }
 
     async fn page(&self, last: Option<&LogPage>) -> Result<LogPage, ClientError> {
         let after = last.and_then(|page| page.next);
-        let page = self.logs.page(self.company, &self.sight, &self.filter, after, PAGE);
+        let page = self
+            .logs
+            .page(self.company, &self.visibility, &self.filter, after, PAGE);
         Ok(page.await?)
     }
 
-    async fn pump(self, first: LogPage, send: mpsc::Sender<Step>) {
+    async fn pump(self, first: LogPage, send: mpsc::Sender<ExportItem>) {
         let mut page = first;
         loop {
             let next = page.next;
-            let rows = Step::Rows(std::mem::take(&mut page.records));
+            let rows = ExportItem::Rows(std::mem::take(&mut page.records));
             match send.send_timeout(rows, self.stall).await {
                 Ok(()) => {}
                 Err(mpsc::error::SendTimeoutError::Closed(_)) => return,
                 Err(mpsc::error::SendTimeoutError::Timeout(_)) => {
-                    tracing::warn!("an export of the request log was cut off: its reader takes no rows");
+                    tracing::warn!("aborted an export of the request log: its reader is too slow");
                     return;
                 }
             }
-            let last_step = if next.is_none() {
-                Step::End
+            let last_item = if next.is_none() {
+                ExportItem::End
             } else {
                 match self.page(Some(&page)).await {
                     Ok(more) => {
@@ -93,14 +93,14 @@ impl Export {
                     Err(error) => {
                         tracing::error!(
                             error = &error as &dyn std::error::Error,
-                            "an export of the request log broke off"
+                            "an export of the request log failed"
                         );
-                        Step::Failed(error)
+                        ExportItem::Failed(error)
                     }
                 }
             };
-            // A reader that has gone, or takes nothing, needs no end.
-            let _ = send.send_timeout(last_step, self.stall).await;
+            // Fails only where the reader has disconnected or is too slow.
+            let _ = send.send_timeout(last_item, self.stall).await;
             return;
         }
     }

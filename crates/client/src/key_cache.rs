@@ -1,4 +1,4 @@
-//! Keys, looked up at most once in a few seconds each, so that a busy caller costs no query a request.
+//! A cache of API keys, which saves a busy caller's requests the database query.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,17 +11,17 @@ use storage::{ApiKeys, KeyHash, KeyRecord, StorageError};
 
 use crate::ClientError;
 
-/// Where keys are looked up. The table `api_key` is the real one.
+/// Looks up keys; in production in the table `api_key`.
 #[async_trait]
 pub trait KeySource: Send + Sync {
-    /// The key with that hash, whether or not it is still valid.
+    /// The key with that hash, even if it is no longer valid.
     ///
     /// # Errors
     /// [`KeySourceError`].
     async fn find(&self, hash: &KeyHash) -> Result<Option<KeyRecord>, KeySourceError>;
 }
 
-/// The keys cannot be looked up now.
+/// The look-up of keys failed.
 #[derive(Debug, thiserror::Error)]
 #[error("API keys cannot be looked up")]
 pub struct KeySourceError(#[source] pub StorageError);
@@ -33,36 +33,35 @@ impl KeySource for ApiKeys {
     }
 }
 
-/// The keys in use.
-#[derive(Clone)]
-pub(crate) struct Keys {
+/// Recently used keys.
+pub(crate) struct KeyCache {
     source: Arc<dyn KeySource>,
-    recent: Cache<KeyHash, KeyRecord>,
+    cache: Cache<KeyHash, KeyRecord>,
     clock: Arc<dyn Clock>,
-    used: Arc<Mutex<HashSet<ApiKeyId>>>,
+    used: Mutex<HashSet<ApiKeyId>>,
 }
 
-impl Keys {
-    /// A found key is believed for `max_age`; an unknown one is looked up each time.
-    pub(crate) fn new(source: Arc<dyn KeySource>, clock: Arc<dyn Clock>, max_age: Duration, capacity: u64) -> Self {
+impl KeyCache {
+    /// Only found keys are cached; an unknown key is looked up each time.
+    pub(crate) fn new(source: Arc<dyn KeySource>, clock: Arc<dyn Clock>, ttl: Duration, capacity: u64) -> Self {
         Self {
             source,
-            recent: Cache::builder().max_capacity(capacity).time_to_live(max_age).build(),
+            cache: Cache::builder().max_capacity(capacity).time_to_live(ttl).build(),
             clock,
-            used: Arc::default(),
+            used: Mutex::default(),
         }
     }
 
-    /// Who presents that key.
+    /// The caller with the key `presented`.
     pub(crate) async fn authenticate(&self, presented: &str) -> Result<Caller, ClientError> {
         let hash = KeyHash::of(presented).ok_or(ClientError::Unauthenticated)?;
         let record = self
-            .recent
+            .cache
             .try_get_with(hash, self.look_up(hash))
             .await
-            .map_err(|refused| match *refused {
-                LookUp::Unknown => ClientError::Unauthenticated,
-                LookUp::Unavailable => ClientError::KeysUnavailable,
+            .map_err(|error| match *error {
+                LookUpError::Unknown => ClientError::Unauthenticated,
+                LookUpError::Unavailable => ClientError::KeysUnavailable,
             })?;
         if !record.is_valid(self.clock.now()) {
             return Err(ClientError::Unauthenticated);
@@ -71,9 +70,9 @@ impl Keys {
         Ok(record.caller)
     }
 
-    /// Forgets what was looked up, so that a change made here holds at once.
-    pub(crate) fn forget(&self) {
-        self.recent.invalidate_all();
+    /// Empties the cache, so that a change made in this process takes effect immediately.
+    pub(crate) fn clear(&self) {
+        self.cache.invalidate_all();
     }
 
     /// The keys used since the last call.
@@ -81,6 +80,7 @@ impl Keys {
         self.used().drain().collect()
     }
 
+    /// Returns keys whose use could not be stored.
     pub(crate) fn put_back(&self, used: Vec<ApiKeyId>) {
         self.used().extend(used);
     }
@@ -89,20 +89,20 @@ impl Keys {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn look_up(&self, hash: KeyHash) -> Result<KeyRecord, LookUp> {
+    async fn look_up(&self, hash: KeyHash) -> Result<KeyRecord, LookUpError> {
         match self.source.find(&hash).await {
-            Ok(found) => found.ok_or(LookUp::Unknown),
+            Ok(found) => found.ok_or(LookUpError::Unknown),
             Err(error) => {
-                // The answer's line says that a person must act.
+                // Only a warning: the answer to the request logs the error.
                 tracing::warn!(error = &error as &dyn std::error::Error, "API keys cannot be looked up");
-                Err(LookUp::Unavailable)
+                Err(LookUpError::Unavailable)
             }
         }
     }
 }
 
-/// Why a look-up yields nothing that could be kept.
-enum LookUp {
+/// Why a look-up found no key.
+enum LookUpError {
     Unknown,
     Unavailable,
 }

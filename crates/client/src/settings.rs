@@ -1,0 +1,24 @@
+//! The settings of the client layer.
+
+use std::time::Duration;
+
+use crate::AccessRules;
+
+/// The settings of the client layer.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientSettings {
+    /// Whether every change is refused.
+    pub read_only: bool,
+    /// Whether admins may create or rotate dbt tokens through the relay.
+    pub allow_token_minting: bool,
+    /// The TTL of the key cache; at most 5 s, so that a revocation takes effect in every replica by then.
+    pub key_max_age: Duration,
+    /// The maximum number of cached keys.
+    pub key_capacity: u64,
+    /// The access URLs that the API accepts.
+    pub access_rules: AccessRules,
+    /// The maximum number of concurrent exports of the request log, from 1.
+    pub max_exports: usize,
+    /// How long the reader of an export may take for 1 MiB before the export is aborted.
+    pub export_stall: Duration,
+}

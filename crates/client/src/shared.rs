@@ -1,0 +1,38 @@
+//! What all requests of the process share.
+
+use std::sync::Arc;
+
+use model::Clock;
+use prometheus_client::registry::Registry;
+use provider::DbtProvider;
+use storage::{ApiKeys, Credentials, Database, RequestLogs};
+use tokio::sync::Semaphore;
+
+use crate::health::CachedHealth;
+use crate::key_cache::KeyCache;
+use crate::{ClientSettings, Upstreams};
+
+/// The repositories of the gateway's own records.
+#[derive(Debug, Clone)]
+pub struct Records {
+    /// The credentials of all companies.
+    pub credentials: Credentials,
+    /// Callers' keys.
+    pub api_keys: ApiKeys,
+    /// The request log.
+    pub request_logs: RequestLogs,
+}
+
+pub(crate) struct Shared {
+    pub(crate) keys: KeyCache,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) provider: DbtProvider,
+    pub(crate) database: Database,
+    pub(crate) health: CachedHealth,
+    pub(crate) records: Records,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Arc<Registry>,
+    pub(crate) settings: ClientSettings,
+    /// One permit per concurrent export.
+    pub(crate) export_permits: Arc<Semaphore>,
+}
