@@ -1,64 +1,64 @@
-//! What can go wrong between the gate and the answer.
+//! The errors of this layer.
 
 use dbt_api::ApiError;
 use model::{AccountId, JobId, RunId, RunStatus};
 use storage::LogError;
 
-/// Why a request has no answer from dbt Cloud, or must not have one.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
     /// An exchange of a read failed.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// A change was sent and failed: but for a refusal, dbt Cloud may have made it all the same.
+    /// A change was sent and failed. Unless dbt Cloud refused it, the change may have been made.
     #[error(transparent)]
     Change(ApiError),
-    /// A change failed before it was sent, at what is read first: nothing was changed.
+    /// A read before a change failed; the change was not sent.
     #[error(transparent)]
     BeforeChange(ApiError),
-    /// An exchange failed with one of the several accounts that the request is about.
+    /// An exchange failed for one of the accounts of the request.
     #[error("account {account}")]
     InAccount {
-        /// Which one.
+        /// The account.
         account: AccountId,
-        /// What failed.
+        /// The failure.
         source: ApiError,
     },
-    /// The run was started just now, and dbt Cloud does not show it yet.
+    /// dbt Cloud does not show the run yet, which was just started.
     #[error("run {0} was started just now, and dbt Cloud does not show it yet")]
     RunNotVisibleYet(RunId),
-    /// The run is over, so it cannot be cancelled.
+    /// The run has finished, so it cannot be cancelled.
     #[error("run {run} is over ({})", status.name())]
     RunFinished {
-        /// Which one.
+        /// The run.
         run: RunId,
-        /// How it ended.
+        /// Its final status.
         status: RunStatus,
     },
     /// The run cannot be retried; nothing was started.
     #[error("run {run} cannot be retried: {}", reason.as_deref().unwrap_or("dbt Cloud does not say why"))]
     CannotRetry {
-        /// Which one.
+        /// The run.
         run: RunId,
-        /// dbt Cloud's word for it (`RETRY_NOT_LATEST_RUN`), else its text.
+        /// dbt Cloud's code (`RETRY_NOT_LATEST_RUN`), else its text.
         reason: Option<String>,
     },
-    /// No step of the run built anything, so none is meant by `results`.
+    /// The step `results` was requested, and no step of the run built anything.
     #[error("no step of run {0} ran, tested, seeded or snapshotted anything")]
     NoResultsStep(RunId),
-    /// No run of the job has ended by itself, so there is none whose step could be meant.
+    /// A step was requested, and no run of the job has succeeded or failed.
     #[error("no run of job {0} has succeeded or failed")]
     NoEndedRun(JobId),
     /// The request's row could not be committed: for a change, dbt Cloud was not contacted.
     #[error("the request could not be logged")]
     Log(#[from] LogError),
-    /// A GraphQL query whose pages cannot be gathered; the text says what it lacks.
+    /// The pages of a GraphQL query cannot be gathered; the text says what the query lacks.
     #[error("the pages cannot be gathered: {0}")]
     Gathering(&'static str),
-    /// The answer is longer than a limit of the settings; the text names it.
+    /// The answer exceeds a limit; the text names its setting.
     #[error("the answer is longer than {0}")]
     TooMuch(&'static str),
-    /// The request's own code panicked; the row says so.
+    /// The gateway's code panicked; logged in the row.
     #[error("the request failed inside the gateway")]
     Panicked,
 }

@@ -1,8 +1,7 @@
-//! Layer 2: one row in the request log around the HTTP exchanges that a request takes, retries of reads, pages gathered
-//! from several of dbt's.
+//! Layer 2: writes one row of the request log for each request, retries reads, and gathers pages from several of dbt's.
 //!
-//! `operations` has one file or folder a resource; `engine` has what they share. Callers' rights are the gate's (`client`),
-//! HTTP is `dbt-api`'s.
+//! `operations` has one file or folder per resource, `engine` what they share. Permissions are checked in `client`; HTTP is
+//! in `dbt-api`.
 
 mod dbt_provider;
 mod engine;

@@ -1,4 +1,4 @@
-//! What this floor counts: the exchanges with dbt Cloud, and the answers that are handed on piece by piece.
+//! The metrics of this layer: exchanges with dbt Cloud, and streamed answers.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use crate::exchanges::Why;
 struct Exchange {
     operation: &'static str,
     why: Why,
-    /// `2xx` and its like; `none` where no answer came.
+    /// The class, such as `2xx`; `none` without an answer.
     status: &'static str,
-    /// The error's name; `none` where there is none.
+    /// The error's name; `none` without an error.
     error: &'static str,
 }
 
@@ -29,7 +29,7 @@ struct Operation {
     operation: &'static str,
 }
 
-/// The families of this floor. The default ones are in no registry: they count, and nobody reads them.
+/// The metrics of this layer. The default ones are not registered.
 #[derive(Debug, Clone)]
 pub struct ProviderMetrics {
     exchanges: Counters<Exchange>,
@@ -48,33 +48,29 @@ impl Default for ProviderMetrics {
 }
 
 impl ProviderMetrics {
-    /// The families, in that registry.
+    /// Creates the metrics and registers them.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         registry.register_metric(
             "upstream_exchanges",
-            "HTTP exchanges with dbt Cloud, each sending counted",
+            "HTTP exchanges with dbt Cloud, retries included",
             &metrics.exchanges,
         );
         registry.register_seconds(
             "upstream_exchange_duration",
-            "From sending a request to dbt Cloud to the end of its answer, or to the head of one that is handed on",
+            "From sending a request to dbt Cloud to the end of its answer, or to the head of a streamed one",
             &metrics.exchange_durations,
         );
-        registry.register_metric(
-            "streams_under_way",
-            "Answers that are being handed on piece by piece",
-            &metrics.streams,
-        );
+        registry.register_metric("streams_under_way", "Streamed answers in progress", &metrics.streams);
         metrics
     }
 
-    /// An exchange has ended.
-    pub(crate) fn exchanged(
+    /// Records an ended exchange.
+    pub(crate) fn record_exchange(
         &self,
         operation: RequestType,
         why: Why,
-        took: Duration,
+        duration: Duration,
         status: Option<StatusCode>,
         error: Option<&ApiError>,
     ) {
@@ -88,21 +84,20 @@ impl ProviderMetrics {
         count(&self.exchanges, &exchange);
         self.exchange_durations
             .get_or_create(&Operation { operation })
-            .observe(took.as_secs_f64());
+            .observe(duration.as_secs_f64());
     }
 
-    /// An answer is handed on piece by piece until that is dropped.
-    pub(crate) fn stream(&self) -> Streaming {
+    /// Counts a streamed answer until the guard is dropped.
+    pub(crate) fn stream(&self) -> StreamGuard {
         self.streams.inc();
-        Streaming(self.streams.clone())
+        StreamGuard(self.streams.clone())
     }
 }
 
-/// One of the streams under way.
 #[derive(Debug)]
-pub(crate) struct Streaming(Gauge);
+pub(crate) struct StreamGuard(Gauge);
 
-impl Drop for Streaming {
+impl Drop for StreamGuard {
     fn drop(&mut self) {
         self.0.dec();
     }

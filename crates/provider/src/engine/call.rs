@@ -272,7 +272,7 @@ impl<To> Call<To> {
             .map_or_else(ApiError::status, |response| Some(response.status));
         let (duration, error) = (start.elapsed(), result.as_ref().err());
         self.exchanges.end(index, duration, status, error);
-        self.metrics.exchanged(operation, why, duration, status, error);
+        self.metrics.record_exchange(operation, why, duration, status, error);
         record_result(span, status, error);
         let answer = result?;
         self.exchanges.add_bytes(answer.bytes);

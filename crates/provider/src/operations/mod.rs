@@ -1,4 +1,4 @@
-//! The operations, one file or folder a resource.
+//! The operations, one file or folder per resource.
 
 mod accounts;
 mod artifacts;

@@ -1,7 +1,7 @@
-//! The pages of a list in an answer of Discovery, joined.
+//! Gathers all pages of a list in an answer of the Discovery API.
 //!
-//! Lists of an environment are connections: `edges` and a `pageInfo`. Lists of a job are plain: the `paginationCursor` of
-//! the last row asks for the next page, and a short page is the last.
+//! Lists of an environment are connections: `edges` and a `pageInfo`. Lists of a job are arrays: the `paginationCursor` of
+//! the last row is the cursor of the next page, and a page that is not full is the last.
 
 use model::GraphqlQuery;
 use serde_json::{Value, json};
@@ -10,17 +10,17 @@ use crate::ProviderError;
 use crate::engine::Call;
 use crate::exchanges::Why;
 
-/// The page size where the query's variables name none: as many as every list of Discovery serves.
-const FIRST: u64 = 100;
+/// The page size where the query's variables name none: every list of the Discovery API serves it.
+const DEFAULT_FIRST: u64 = 100;
 
-/// What one page says of the next.
-struct PageOf {
+/// The rows of one page, and the cursor of the next.
+struct ListPage {
     rows: Vec<Value>,
     next: Option<Value>,
 }
 
-/// Asks until the list at `path` (names with dots between) ends, and answers the first answer with the whole list in it.
-/// The query's variables `first` and `after` say which page.
+/// Reads all pages of the list at `path` (field names joined by dots), and returns the first answer with the whole list in
+/// it. The query's variables `first` and `after` select the page.
 pub(super) async fn all_pages(
     call: &Call,
     mut query: GraphqlQuery,
@@ -28,11 +28,11 @@ pub(super) async fn all_pages(
     max_pages: usize,
 ) -> Result<Value, ProviderError> {
     let pointer = format!("/{}", path.replace('.', "/"));
-    let first = query.variables.entry("first").or_insert_with(|| json!(FIRST));
-    let size = first.as_u64().unwrap_or(FIRST);
+    let first = query.variables.entry("first").or_insert_with(|| json!(DEFAULT_FIRST));
+    let size = first.as_u64().unwrap_or(DEFAULT_FIRST);
 
     let mut answer = call.ask_metadata(&query, Why::Asked).await?;
-    let PageOf { mut rows, mut next } = take_page(&mut answer, &pointer, size)?;
+    let ListPage { mut rows, mut next } = take_page(&mut answer, &pointer, size)?;
     let mut pages = 1;
     while let Some(cursor) = next {
         if pages == max_pages {
@@ -40,7 +40,7 @@ pub(super) async fn all_pages(
         }
         if query.variables.get("after") == Some(&cursor) {
             return Err(ProviderError::Gathering(
-                "the next page is the same again: the query has to pass its variable `$after` on to the list",
+                "the next page is the same again: the query has to pass its variable `$after` to the list",
             ));
         }
         query.variables.insert("after".to_owned(), cursor);
@@ -54,18 +54,18 @@ pub(super) async fn all_pages(
     Ok(answer)
 }
 
-/// Takes the rows out of an answer. Nothing at that place is a list that is empty.
-fn take_page(answer: &mut Value, pointer: &str, size: u64) -> Result<PageOf, ProviderError> {
-    let nothing = PageOf {
+/// Takes the rows out of an answer. Null at the path, or above it, is an empty list.
+fn take_page(answer: &mut Value, pointer: &str, size: u64) -> Result<ListPage, ProviderError> {
+    let empty = ListPage {
         rows: Vec::new(),
         next: None,
     };
     if has_null_above(answer, pointer) {
-        return Ok(nothing);
+        return Ok(empty);
     }
     match answer.pointer_mut(pointer) {
-        None => Err(ProviderError::Gathering("the answer has nothing at that place")),
-        Some(Value::Null) => Ok(nothing),
+        None => Err(ProviderError::Gathering("the answer has nothing at that path")),
+        Some(Value::Null) => Ok(empty),
         Some(Value::Array(rows)) => {
             let rows = std::mem::take(rows);
             let is_full = rows.len() as u64 >= size;
@@ -78,7 +78,7 @@ fn take_page(answer: &mut Value, pointer: &str, size: u64) -> Result<PageOf, Pro
                 }
                 Some(cursor) => Some(cursor.clone()),
             };
-            Ok(PageOf { rows, next })
+            Ok(ListPage { rows, next })
         }
         Some(Value::Object(connection)) => {
             let Some(Value::Array(rows)) = connection.get_mut("edges").map(Value::take) else {
@@ -94,13 +94,13 @@ fn take_page(answer: &mut Value, pointer: &str, size: u64) -> Result<PageOf, Pro
                     ));
                 }
             };
-            Ok(PageOf { rows, next })
+            Ok(ListPage { rows, next })
         }
-        Some(_) => Err(ProviderError::Gathering("what the answer has at that place is no list")),
+        Some(_) => Err(ProviderError::Gathering("the answer has no list at that path")),
     }
 }
 
-/// Whether something on the way to that place is null: an environment that there is not.
+/// Whether a field above the path is null, such as an environment that does not exist.
 fn has_null_above(answer: &Value, pointer: &str) -> bool {
     pointer
         .match_indices('/')

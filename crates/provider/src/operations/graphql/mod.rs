@@ -1,12 +1,13 @@
 //! Queries of dbt Cloud's GraphQL APIs; gathered pages and Semantic Layer tables take several exchanges.
 
+mod exchange;
 mod gather;
 mod table;
 
-use model::{ClientContext, GraphqlQuery, RequestType, SemanticQuery, Table};
+use model::{ClientContext, GraphqlQuery, SemanticQuery, Table};
 use serde_json::Value;
 
-use crate::engine::{Call, args};
+use crate::engine::args;
 use crate::exchanges::Why;
 use crate::{DbtProvider, ProviderError};
 
@@ -54,24 +55,8 @@ impl DbtProvider {
     ) -> Result<Table, ProviderError> {
         let settings = self.settings.graphql;
         self.provider_request(ctx, args!(query), move |call| async move {
-            table::of(&call, &query, settings).await
+            table::query_table(&call, &query, settings).await
         })
         .await
-    }
-}
-
-impl Call {
-    async fn ask_metadata(&self, query: &GraphqlQuery, why: Why) -> Result<Value, ProviderError> {
-        let ask = self.exchange(RequestType::QueryMetadata, why, move |api, to| {
-            api.query_metadata(to, query)
-        });
-        Ok(ask.await?)
-    }
-
-    async fn ask_semantic_layer(&self, query: &GraphqlQuery, why: Why) -> Result<Value, ProviderError> {
-        let ask = self.exchange(RequestType::QuerySemanticLayer, why, move |api, to| {
-            api.query_semantic_layer(to, query)
-        });
-        Ok(ask.await?)
     }
 }

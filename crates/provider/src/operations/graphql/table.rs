@@ -1,4 +1,4 @@
-//! A table of the Semantic Layer: made, waited for, and read page by page.
+//! A table of the Semantic Layer: creates the query, polls it, reads its pages.
 
 use std::time::Duration;
 
@@ -24,20 +24,20 @@ const READ: &str = "query ($environmentId: BigInt!, $queryId: String!, $pageNum:
     status error totalPages jsonResult(encoded: false) } }";
 
 #[derive(Debug, thiserror::Error)]
-#[error("the query was not done within {0:?}")]
-struct NotDone(Duration);
+#[error("the query did not end within {0:?}")]
+struct QueryTimeout(Duration);
 
-/// What one look at a query shows.
+/// The state of a query, and one page of its result.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Look {
+struct QueryState {
     status: String,
     error: Option<String>,
     total_pages: Option<u64>,
     json_result: Option<String>,
 }
 
-/// A page of the result, as data frames are written.
+/// A page of the result, in the format of a data frame.
 #[derive(Deserialize)]
 struct Frame {
     schema: Schema,
@@ -48,7 +48,7 @@ struct Frame {
 #[serde(rename_all = "camelCase")]
 struct Schema {
     fields: Vec<Field>,
-    /// The numbers of the rows, which nobody asked for.
+    /// The columns with row numbers, which the query did not request.
     #[serde(default)]
     primary_key: Vec<String>,
 }
@@ -60,12 +60,16 @@ struct Field {
     kind: String,
 }
 
-pub(super) async fn of(call: &Call, asked: &SemanticQuery, settings: GraphqlSettings) -> Result<Table, ProviderError> {
-    let until = Instant::now() + settings.deadline;
-    let made = call.ask_semantic_layer(&create(asked), Why::Asked).await?;
-    let id = &made["createQuery"]["queryId"];
+pub(super) async fn query_table(
+    call: &Call,
+    query: &SemanticQuery,
+    settings: GraphqlSettings,
+) -> Result<Table, ProviderError> {
+    let deadline = Instant::now() + settings.deadline;
+    let created = call.ask_semantic_layer(&create_query(query), Why::Asked).await?;
+    let id = &created["createQuery"]["queryId"];
     if !id.is_string() {
-        return Err(unreadable("createQuery gave no queryId"));
+        return Err(unreadable("createQuery returned no queryId"));
     }
     let mut pauses = ExponentialBuilder::default()
         .with_min_delay(settings.poll_min)
@@ -76,18 +80,18 @@ pub(super) async fn of(call: &Call, asked: &SemanticQuery, settings: GraphqlSett
         .build();
     let first = loop {
         let pause = pauses.next().unwrap_or(settings.poll_max);
-        if Instant::now() + pause > until {
+        if Instant::now() + pause > deadline {
             return Err(ProviderError::Api(ApiError::Timeout {
                 status: None,
-                source: NotDone(settings.deadline).into(),
+                source: QueryTimeout(settings.deadline).into(),
             }));
         }
         sleep(pause).await;
-        let look = look(call.ask_semantic_layer(&read(asked, id, 1), Why::Poll).await?)?;
-        match look.status.as_str() {
-            "SUCCESSFUL" => break look,
-            "FAILED" => return Err(failed(look.error)),
-            // PENDING, COMPILED, RUNNING, and whatever dbt Cloud adds.
+        let state = query_state(call.ask_semantic_layer(&read_query(query, id, 1), Why::Poll).await?)?;
+        match state.status.as_str() {
+            "SUCCESSFUL" => break state,
+            "FAILED" => return Err(failed(state.error)),
+            // PENDING, COMPILED, RUNNING, or a status added later.
             _ => {}
         }
     };
@@ -101,76 +105,79 @@ pub(super) async fn of(call: &Call, asked: &SemanticQuery, settings: GraphqlSett
     for page in 2..=pages {
         append(
             &mut table,
-            look(call.ask_semantic_layer(&read(asked, id, page), Why::NextPage).await?)?,
+            query_state(
+                call.ask_semantic_layer(&read_query(query, id, page), Why::NextPage)
+                    .await?,
+            )?,
         )?;
     }
     Ok(table)
 }
 
-fn create(asked: &SemanticQuery) -> GraphqlQuery {
-    let named = |name: &String| json!({ "name": name });
-    let order = asked.order_by.iter().map(|order| {
-        let kind = if asked.metrics.contains(&order.name) {
+fn create_query(query: &SemanticQuery) -> GraphqlQuery {
+    let by_name = |name: &String| json!({ "name": name });
+    let order = query.order_by.iter().map(|order| {
+        let kind = if query.metrics.contains(&order.name) {
             "metric"
         } else {
             "groupBy"
         };
-        let grain = asked.group_by.iter().find(|each| each.name == order.name);
+        let grain = query.group_by.iter().find(|each| each.name == order.name);
         let by = match grain.and_then(|each| each.grain.as_ref()).filter(|_| kind == "groupBy") {
             Some(grain) => json!({"name": order.name, "grain": grain}),
-            None => named(&order.name),
+            None => by_name(&order.name),
         };
         json!({ kind: by, "descending": order.descending })
     });
     let variables = json!({
-        "environmentId": asked.environment_id.0.to_string(),
-        "metrics": asked.metrics.iter().map(named).collect::<Value>(),
-        "groupBy": asked.group_by,
-        "where": asked.conditions.iter().map(|sql| json!({ "sql": sql })).collect::<Value>(),
+        "environmentId": query.environment_id.0.to_string(),
+        "metrics": query.metrics.iter().map(by_name).collect::<Value>(),
+        "groupBy": query.group_by,
+        "where": query.conditions.iter().map(|sql| json!({ "sql": sql })).collect::<Value>(),
         "orderBy": order.collect::<Value>(),
-        "limit": asked.limit,
-        "savedQuery": asked.saved_query,
+        "limit": query.limit,
+        "savedQuery": query.saved_query,
     });
-    question(CREATE, variables)
+    graphql_query(CREATE, variables)
 }
 
-fn read(asked: &SemanticQuery, id: &Value, page: u64) -> GraphqlQuery {
-    let environment = asked.environment_id.0.to_string();
-    question(
+fn read_query(query: &SemanticQuery, id: &Value, page: u64) -> GraphqlQuery {
+    let environment = query.environment_id.0.to_string();
+    graphql_query(
         READ,
         json!({"environmentId": environment, "queryId": id, "pageNum": page}),
     )
 }
 
-/// What is null or empty was not asked for.
-fn question(text: &str, variables: Value) -> GraphqlQuery {
+/// The query without variables that are null or empty.
+fn graphql_query(text: &str, variables: Value) -> GraphqlQuery {
     let variables = match variables {
         Value::Object(variables) => variables,
         _ => Map::new(),
     };
-    let is_asked = |value: &Value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty());
+    let is_set = |value: &Value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty());
     GraphqlQuery {
         query: text.to_owned(),
-        variables: variables.into_iter().filter(|(_, value)| is_asked(value)).collect(),
+        variables: variables.into_iter().filter(|(_, value)| is_set(value)).collect(),
         operation_name: None,
     }
 }
 
-fn look(mut data: Value) -> Result<Look, ProviderError> {
+fn query_state(mut data: Value) -> Result<QueryState, ProviderError> {
     serde_json::from_value(data["query"].take()).map_err(unreadable)
 }
 
-fn append(table: &mut Table, look: Look) -> Result<(), ProviderError> {
-    let text = look
+fn append(table: &mut Table, state: QueryState) -> Result<(), ProviderError> {
+    let text = state
         .json_result
         .ok_or_else(|| unreadable("a finished query has no jsonResult"))?;
     let Frame { schema, data } = serde_json::from_str(&text).map_err(unreadable)?;
     if table.columns.is_empty() {
-        let asked_for = |field: &Field| !schema.primary_key.contains(&field.name);
+        let is_requested = |field: &Field| !schema.primary_key.contains(&field.name);
         table.columns = schema
             .fields
             .into_iter()
-            .filter(asked_for)
+            .filter(is_requested)
             .map(|Field { name, kind }| Column { name, kind })
             .collect();
     }

@@ -1,9 +1,9 @@
-//! Whole job definitions, which is what dbt Cloud wants at each write.
+//! Complete job definitions, which dbt Cloud requires at each write.
 
 use model::JobFields;
 use serde_json::{Map, Value, json};
 
-/// What dbt Cloud answers with a job and does not take back.
+/// The fields of a job that dbt Cloud returns but does not accept.
 const READ_ONLY: [&str; 17] = [
     "id",
     "account",
@@ -24,10 +24,10 @@ const READ_ONLY: [&str; 17] = [
     "run_failure_count",
 ];
 
-/// What dbt Cloud derives from the triggers; a type that it cannot derive is kept.
+/// The job types that dbt Cloud derives from the triggers; any other type is kept.
 const DERIVED_TYPES: [&str; 4] = ["ci", "merge", "other", "scheduled"];
 
-/// A new definition: what the caller gives, and the specification's defaults for what it requires besides.
+/// A new definition: the given fields, and the specification's defaults for the other required ones.
 pub(crate) fn new(given: &JobFields) -> JobFields {
     let defaults = json!({
         "errors_on_lint_failure": true,
@@ -49,14 +49,12 @@ pub(crate) fn new(given: &JobFields) -> JobFields {
     JobFields(whole)
 }
 
-/// The definition that dbt Cloud answered, changed: as a JSON merge patch (RFC 7396), except that `null` for a field is
-/// written as `null`, since dbt Cloud may keep a field that is left out.
-///
-/// Fields of dbt Cloud that nobody here knows are written back as they came.
+/// The current definition with the changes, as a JSON merge patch (RFC 7396), except that `null` for a top-level field is
+/// written as `null`, since dbt Cloud may keep a field that is left out. Unknown fields are written back unchanged.
 pub(crate) fn changed(current: JobFields, changes: &JobFields) -> JobFields {
     let JobFields(mut whole) = current;
     whole.retain(|name, value| {
-        // An empty field may be refused (strings are not to be empty), and left out it stays as empty as it is.
+        // dbt Cloud may refuse an empty string; a field that is left out stays empty.
         let empty = value.is_null() || value == "";
         let derived = name == "job_type" && value.as_str().is_some_and(|name| DERIVED_TYPES.contains(&name));
         !empty && !derived && name != "updated_at" && !READ_ONLY.contains(&name.as_str())
@@ -81,7 +79,7 @@ fn merge(whole: &mut Map<String, Value>, changes: &Map<String, Value>) {
     }
 }
 
-/// Within an object `null` removes.
+/// Merges within an object, where `null` removes a field.
 fn merge_part(part: &mut Map<String, Value>, changes: &Map<String, Value>) {
     for (name, change) in changes {
         match (part.get_mut(name), change) {
@@ -113,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_definition_is_whole_and_what_is_given_goes_before_the_defaults() {
+    fn given_fields_of_a_new_definition_win_over_the_defaults() {
         let given = fields(json!({"name": "n", "run_lint": true, "settings": {"threads": 8}, "dbt_version": null}));
         let JobFields(whole) = new(&given);
         assert_eq!(whole["settings"], json!({"threads": 8, "target_name": "default"}));
@@ -130,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_keeps_what_it_does_not_name_also_what_nobody_here_knows() {
+    fn a_change_keeps_fields_that_it_does_not_name_and_unknown_fields() {
         let current = fields(json!({
             "id": 7, "name": "old", "is_deferrable": true, "updated_at": "x", "raw_dbt_version": "1.9", "account": {},
             "settings": {"threads": 4, "target_name": "prod"}, "tomorrow": {"x": 1}, "generate_docs": true,
@@ -143,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_written_for_a_field_and_removes_within_one() {
+    fn null_is_written_for_a_top_level_field_and_removes_a_nested_one() {
         let current = fields(json!({
             "deferring_environment_id": 5, "dbt_version": null, "description": "",
             "schedule": {"date": {"type": "days_of_week", "days": [1]}, "time": {"type": "every_hour", "interval": 1}},
@@ -159,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_replaced_and_an_object_may_become_null_or_come_anew() {
+    fn a_list_is_replaced_and_an_object_may_become_null_or_be_added() {
         let current = fields(json!({"execute_steps": ["a", "b"], "schedule": {"cron": "x"}}));
         let changes =
             fields(json!({"execute_steps": ["c"], "schedule": null, "triggers": {"on_merge": null, "schedule": true}}));
@@ -168,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_type_is_left_to_dbt_cloud_unless_it_cannot_be_derived_or_is_given() {
+    fn the_type_is_left_out_unless_it_cannot_be_derived_or_is_given() {
         for (current, changes, written) in [
             (json!({"job_type": "other"}), json!({}), json!({})),
             (

@@ -1,5 +1,5 @@
-//! The list of accounts: dbt Cloud would list those of one token, so it is composed of the accounts that the company
-//! holds, each read with its own credential, in dbt's envelope.
+//! The list of accounts: dbt Cloud would only list those of one token. So the list is composed of the company's accounts,
+//! each read with its own credential.
 
 use dbt_api::{ApiRequest, WrappedApi};
 use dbt_routes::RelayRequest;
@@ -9,12 +9,12 @@ use model::{AccountId, ClientContext, EachAccount, RequestType};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{ForwardRequest, account, args};
+use super::{ForwardRequest, args, static_subdomain};
 use crate::engine::{AnswerBody, Call, RowSubject, StreamedAnswer};
 use crate::operations::accounts::as_credential_error;
 use crate::{DbtProvider, ProviderError};
 
-/// dbt's own envelope of a list.
+/// dbt Cloud's envelope of a list.
 #[derive(Serialize)]
 struct ListWire<'a> {
     status: StatusWire,
@@ -50,17 +50,17 @@ struct PaginationWire {
 }
 
 impl DbtProvider {
-    /// The answer to a request for the list of accounts: all of them, in the order of their ids.
+    /// Answers a request for the list of accounts: all accounts, ordered by id.
     ///
     /// # Errors
     /// [`ProviderError`]: the list is whole or an error, [`ProviderError::InAccount`] where one account failed.
     pub async fn forward_accounts(
         &self,
         ctx: ClientContext<EachAccount>,
-        order: ForwardRequest,
+        request: ForwardRequest,
     ) -> Result<StreamedAnswer, ProviderError> {
-        let keep = self.settings.relay.keep_static_subdomain;
-        let subject = RowSubject::new(args::of(&order));
+        let keep_subdomain = self.settings.relay.keep_static_subdomain;
+        let subject = RowSubject::new(args::log_args(&request));
         self.provider_request(ctx, subject, move |call: Call<EachAccount>| async move {
             let read = call.exchange_each(call.accounts(), RequestType::GetAccount, |api, to| {
                 let request = ApiRequest::get(format!("/v2/accounts/{}/", to.account_id))
@@ -68,10 +68,10 @@ impl DbtProvider {
                 async move { <dyn WrappedApi>::fetch::<Box<RawValue>>(api, to, request).await }
             });
             let mut accounts = read.await.map_err(as_credential_error)?;
-            if !keep {
+            if !keep_subdomain {
                 for account in &mut accounts {
-                    let nulled = account::nulled(account.get());
-                    *account = RawValue::from_string(nulled).map_err(|_not_json| ProviderError::Panicked)?;
+                    let without_subdomain = static_subdomain::null_in_account(account.get());
+                    *account = RawValue::from_string(without_subdomain).map_err(|_not_json| ProviderError::Panicked)?;
                 }
             }
             let ids = call.accounts().iter().map(|upstream| upstream.account_id).collect();
@@ -106,7 +106,7 @@ fn answer(ids: Vec<AccountId>, accounts: &[Box<RawValue>]) -> Result<StreamedAns
             },
         },
     };
-    // Texts, numbers and JSON as it came always serialise.
+    // Strings, numbers and raw JSON always serialise.
     let body = serde_json::to_vec(&list).map_err(|_| ProviderError::Panicked)?;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -1,4 +1,4 @@
-//! What the row tells of a relayed request: method, path and query. Never a body, never what looks like a secret.
+//! The column `args` of a relayed request: method, path and query, without bodies and secrets.
 
 use serde_json::{Value, json};
 use url::form_urlencoded;
@@ -7,10 +7,9 @@ use super::ForwardRequest;
 
 const REDACTED: &str = "[redacted]";
 
-/// The column `args`.
-pub(super) fn of(order: &ForwardRequest) -> Value {
-    let path: Vec<_> = order.request.path().split('/').map(redacted).collect();
-    let query: Vec<_> = form_urlencoded::parse(order.query.as_deref().unwrap_or_default().as_bytes())
+pub(super) fn log_args(request: &ForwardRequest) -> Value {
+    let path: Vec<_> = request.request.path().split('/').map(redacted).collect();
+    let query: Vec<_> = form_urlencoded::parse(request.query.as_deref().unwrap_or_default().as_bytes())
         .map(|(name, value)| {
             let value = if names_secret(&name) {
                 REDACTED
@@ -21,10 +20,10 @@ pub(super) fn of(order: &ForwardRequest) -> Value {
         })
         .collect();
     json!({
-        "method": order.request.method().as_str(),
+        "method": request.request.method().as_str(),
         "path": path.join("/"),
         "query": query,
-        "body_bytes": order.body.as_ref().map_or(0, bytes::Bytes::len),
+        "body_bytes": request.body.as_ref().map_or(0, bytes::Bytes::len),
     })
 }
 
@@ -42,10 +41,10 @@ fn names_secret(name: &str) -> bool {
     WORDS.iter().any(|word| name.contains(word))
 }
 
-/// Tokens of dbt Cloud and keys of ours are told by how they begin.
+/// Recognises dbt Cloud's tokens and the gateway's keys by their prefixes.
 fn redacted(text: &str) -> &str {
-    const BEGINNINGS: [&str; 5] = ["dbtc_", "dbtu_", "dbts_", "dbtl_", "dgw_"];
-    if BEGINNINGS.iter().any(|beginning| text.contains(beginning)) {
+    const PREFIXES: [&str; 5] = ["dbtc_", "dbtu_", "dbts_", "dbtl_", "dgw_"];
+    if PREFIXES.iter().any(|prefix| text.contains(prefix)) {
         REDACTED
     } else {
         text
@@ -61,8 +60,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn method_path_and_query_are_told_and_secrets_are_not() {
-        let order = ForwardRequest {
+    fn method_path_and_query_are_logged_without_secrets() {
+        let request = ForwardRequest {
             request: RelayRequest::new(Method::POST, "/api/v2/accounts/1/odd/dbtc_sesame/")
                 .unwrap()
                 .unwrap(),
@@ -71,7 +70,7 @@ mod tests {
             body: Some(Bytes::from_static(b"secret")),
         };
         assert_eq!(
-            of(&order),
+            log_args(&request),
             json!({
                 "method": "POST",
                 "path": "/v2/accounts/1/odd/[redacted]/",

@@ -1,50 +1,38 @@
-//! The relay: a caller's own request to dbt Cloud, sent on as it came, and the answer handed back as it comes.
+//! The relay: forwards a caller's own request to dbt Cloud, and streams the answer back.
 
-mod account;
 mod accounts;
 mod args;
-mod masked;
+mod forward_request;
+mod static_subdomain;
+mod token_mask;
 
-use bytes::Bytes;
 use dbt_api::{ApiAnswer, ApiError, ApiRequest, Redirect};
-use dbt_routes::RelayRequest;
-use futures::stream;
+use futures::stream::{self, StreamExt as _};
 use http::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderValue, Method};
 use model::{ClientContext, ClientType, Effect, RequestType, RunId};
 use serde::Deserialize;
 
 pub use accounts::lists_accounts;
+pub use forward_request::ForwardRequest;
 
 use crate::engine::{Beginning, Call, RowSubject, read_beginning};
 use crate::exchanges::Why;
 use crate::{DbtProvider, ProviderError, StreamedAnswer};
 
-/// A caller's request to dbt Cloud, with what of it may be sent.
-#[derive(Debug, Clone)]
-pub struct ForwardRequest {
-    /// Method and path, and what they mean.
-    pub request: RelayRequest,
-    /// The query as it was written.
-    pub query: Option<String>,
-    /// The headers that are sent on.
-    pub headers: HeaderMap,
-    /// The body; `None` where the request had none.
-    pub body: Option<Bytes>,
-}
-
 impl DbtProvider {
-    /// Sends a caller's request on as it came, and hands the answer back whatever its status. Only GET and HEAD of what
-    /// only reads are sent again after a passing failure. A redirect that differs by the slash at its end is followed
-    /// once, with the same method and body.
+    /// Forwards a caller's request unchanged, and returns the answer with any status. Only GET and HEAD requests of
+    /// operations that read are retried after a transient failure. A redirect that differs only by the trailing slash
+    /// is followed once, with the same method and body.
     ///
     /// # Errors
     /// [`ProviderError`]; [`ApiError::UnexpectedStatus`] for any other redirect.
-    pub async fn forward(&self, ctx: ClientContext, order: ForwardRequest) -> Result<StreamedAnswer, ProviderError> {
+    pub async fn forward(&self, ctx: ClientContext, request: ForwardRequest) -> Result<StreamedAnswer, ProviderError> {
+        let target = request.request.target();
         let subject = RowSubject {
-            args: args::of(&order),
-            job_id: order.request.target().job_id,
-            run_id: order.request.target().run_id,
+            args: args::log_args(&request),
+            job_id: target.job_id,
+            run_id: target.run_id,
         };
         let request_type = ctx.request_type();
         let (effect, settings) = (request_type.effect(), self.settings.relay);
@@ -54,15 +42,15 @@ impl DbtProvider {
             effect,
             settings.collect_max_bytes,
             move |call| async move {
-                let is_account = account::is_one(&order.request) && !settings.keep_static_subdomain;
-                let is_run = starts_run(request_type);
-                let answer = sent(&call, request_type, api_request(order, is_account)).await?;
-                let answer = masked::without(answer, call.token());
-                if is_account && answer.status.is_success() {
-                    return Ok(account::without_subdomain(answer, call.collect_limits()).await?);
+                let hides_subdomain = static_subdomain::is_account(&request.request) && !settings.keep_static_subdomain;
+                let starts_run = starts_run(request_type);
+                let answer = send(&call, request_type, api_request(request, hides_subdomain)).await?;
+                let answer = token_mask::mask_token(answer, call.token());
+                if hides_subdomain && answer.status.is_success() {
+                    return Ok(static_subdomain::without_subdomain(answer, call.collect_limits()).await?);
                 }
-                if is_run && answer.status.is_success() {
-                    return Ok(about_its_run(&call, answer, settings.collect_max_bytes).await?);
+                if starts_run && answer.status.is_success() {
+                    return Ok(record_started_run(&call, answer, settings.collect_max_bytes).await?);
                 }
                 Ok(answer)
             },
@@ -71,15 +59,15 @@ impl DbtProvider {
     }
 }
 
-/// The request as it is sent. One whose answer we read must come uncompressed and whole.
-fn api_request(order: ForwardRequest, is_read: bool) -> ApiRequest {
+/// The request to send. An answer that the gateway reads must be uncompressed and complete.
+fn api_request(request: ForwardRequest, reads_answer: bool) -> ApiRequest {
     let ForwardRequest {
         request,
         query,
         mut headers,
         body,
-    } = order;
-    if is_read {
+    } = request;
+    if reads_answer {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.remove(RANGE);
         headers.remove(IF_RANGE);
@@ -92,30 +80,30 @@ fn api_request(order: ForwardRequest, is_read: bool) -> ApiRequest {
     ApiRequest::forward(api, method, path, query, headers, body)
 }
 
-/// Sends it, and once more to the other spelling of its path where dbt Cloud asks for that.
-async fn sent(call: &Call, operation: RequestType, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+/// Sends the request, and follows a redirect that differs only by the trailing slash.
+async fn send(call: &Call, operation: RequestType, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
     let may_repeat = operation.effect() == Effect::Read && [Method::GET, Method::HEAD].contains(request.method());
-    let send = async |request: &ApiRequest, why| {
+    let send_once = async |request: &ApiRequest, why| {
         call.forward(operation, why, may_repeat, move |api, to| {
             api.forward(to, request.clone())
         })
         .await
     };
-    let answer = send(&request, Why::Asked).await?;
+    let answer = send_once(&request, Why::Asked).await?;
     let Some(redirect) = call.redirect(&request, &answer) else {
         return Ok(answer);
     };
     let Redirect::OtherSlash(request) = redirect else {
-        return Err(elsewhere(&answer));
+        return Err(unexpected_redirect(&answer));
     };
-    let answer = send(&request, Why::OtherSlash).await?;
+    let answer = send_once(&request, Why::OtherSlash).await?;
     match call.redirect(&request, &answer) {
         None => Ok(answer),
-        Some(_) => Err(elsewhere(&answer)),
+        Some(_) => Err(unexpected_redirect(&answer)),
     }
 }
 
-fn elsewhere(answer: &ApiAnswer) -> ApiError {
+fn unexpected_redirect(answer: &ApiAnswer) -> ApiError {
     ApiError::UnexpectedStatus {
         status: answer.status,
         message: "a redirect to another address, which is not followed".to_owned(),
@@ -123,7 +111,7 @@ fn elsewhere(answer: &ApiAnswer) -> ApiError {
     }
 }
 
-/// Whether the answer is the run that the request started.
+/// Whether the answer is the started run.
 fn starts_run(request_type: RequestType) -> bool {
     ["trigger_job", "rerun_job", "retry_run"].contains(&request_type.as_str())
 }
@@ -138,8 +126,8 @@ struct RunWire {
     id: RunId,
 }
 
-/// Notes the run for the row, where the answer can be read; it is handed on as it is in any case.
-async fn about_its_run(call: &Call, answer: ApiAnswer, max_bytes: usize) -> Result<ApiAnswer, ApiError> {
+/// Records the started run in the row, if the answer can be read. Returns the answer unchanged.
+async fn record_started_run(call: &Call, answer: ApiAnswer, max_bytes: usize) -> Result<ApiAnswer, ApiError> {
     let (status, headers) = (answer.status, answer.headers.clone());
     Ok(match read_beginning(answer.into_body(), max_bytes).await? {
         Beginning::Whole(body) => {
@@ -148,9 +136,6 @@ async fn about_its_run(call: &Call, answer: ApiAnswer, max_bytes: usize) -> Resu
             }
             ApiAnswer::new(status, headers, stream::iter([Ok(body)]))
         }
-        Beginning::Longer(pieces, rest) => {
-            use futures::StreamExt as _;
-            ApiAnswer::new(status, headers, stream::iter(pieces).map(Ok).chain(rest))
-        }
+        Beginning::Longer(pieces, rest) => ApiAnswer::new(status, headers, stream::iter(pieces).map(Ok).chain(rest)),
     })
 }

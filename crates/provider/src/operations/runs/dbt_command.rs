@@ -1,8 +1,8 @@
-//! What the command of a step does, told from its text: `dbt --warn-error build --select orders+`.
+//! Classifies the command of a step by its text: `dbt --warn-error build --select orders+`.
 
 use model::ResultsFile;
 
-/// Options that may stand before the subcommand and are followed by a value.
+/// Options before the subcommand that are followed by a value.
 const WITH_VALUE: [&str; 19] = [
     "--defer-state",
     "--event-buffer-size",
@@ -27,59 +27,59 @@ const WITH_VALUE: [&str; 19] = [
 /// Their short forms.
 const SHORT_WITH_VALUE: [&str; 2] = ["-r", "-t"];
 
-/// What is known of dbt's subcommands.
+/// What a dbt subcommand does with nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Runs nodes in the warehouse, and tells how each fared.
+enum CommandKind {
+    /// Runs nodes in the warehouse and reports the result of each.
     Builds,
-    /// Tells how each node fared, and builds none.
-    Tells,
-    /// Leaves nothing about nodes.
-    Silent,
+    /// Reports a result of each node without building any.
+    Reports,
+    /// Reports nothing about nodes.
+    NoResults,
     /// `dbt source freshness`
     Source,
 }
 
-const SUBCOMMANDS: [(&str, Kind); 19] = [
-    ("build", Kind::Builds),
-    ("retry", Kind::Builds),
-    ("run", Kind::Builds),
-    ("seed", Kind::Builds),
-    ("snapshot", Kind::Builds),
-    ("test", Kind::Builds),
-    ("clone", Kind::Tells),
-    ("compile", Kind::Tells),
-    ("docs", Kind::Tells),
-    ("run-operation", Kind::Tells),
-    ("show", Kind::Tells),
-    ("clean", Kind::Silent),
-    ("debug", Kind::Silent),
-    ("deps", Kind::Silent),
-    ("init", Kind::Silent),
-    ("list", Kind::Silent),
-    ("ls", Kind::Silent),
-    ("parse", Kind::Silent),
-    ("source", Kind::Source),
+const SUBCOMMANDS: [(&str, CommandKind); 19] = [
+    ("build", CommandKind::Builds),
+    ("retry", CommandKind::Builds),
+    ("run", CommandKind::Builds),
+    ("seed", CommandKind::Builds),
+    ("snapshot", CommandKind::Builds),
+    ("test", CommandKind::Builds),
+    ("clone", CommandKind::Reports),
+    ("compile", CommandKind::Reports),
+    ("docs", CommandKind::Reports),
+    ("run-operation", CommandKind::Reports),
+    ("show", CommandKind::Reports),
+    ("clean", CommandKind::NoResults),
+    ("debug", CommandKind::NoResults),
+    ("deps", CommandKind::NoResults),
+    ("init", CommandKind::NoResults),
+    ("list", CommandKind::NoResults),
+    ("ls", CommandKind::NoResults),
+    ("parse", CommandKind::NoResults),
+    ("source", CommandKind::Source),
 ];
 
 /// Whether the command builds: runs, tests, seeds or snapshots nodes.
 pub(crate) fn builds(command: &str) -> bool {
-    kind(command) == Some(Kind::Builds)
+    kind(command) == Some(CommandKind::Builds)
 }
 
-/// The file in which the command tells how its nodes fared; `None` for one that has none. A command that is not known here
-/// may have the usual one.
+/// The file with the results of the command's nodes; `None` where it writes none. An unknown command is expected to write
+/// `run_results.json`.
 pub(crate) fn results_file(command: &str) -> Option<ResultsFile> {
     match kind(command) {
-        Some(Kind::Silent) => None,
-        Some(Kind::Source) => Some(ResultsFile::Sources),
-        Some(Kind::Builds | Kind::Tells) | None => Some(ResultsFile::RunResults),
+        Some(CommandKind::NoResults) => None,
+        Some(CommandKind::Source) => Some(ResultsFile::Sources),
+        Some(CommandKind::Builds | CommandKind::Reports) | None => Some(ResultsFile::RunResults),
     }
 }
 
-/// By the first word that is a subcommand, and neither an option nor the value of one.
-fn kind(command: &str) -> Option<Kind> {
-    // Quotes that do not match are dbt's to complain of.
+/// Decided by the first word that is a subcommand and not the value of an option.
+fn kind(command: &str) -> Option<CommandKind> {
+    // Unbalanced quotes cannot be parsed.
     let words = shlex::split(command).unwrap_or_else(|| command.split_whitespace().map(str::to_owned).collect());
     let mut words = words.iter().map(String::as_str);
     while let Some(word) = words.next() {
@@ -97,23 +97,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_subcommand_is_found_behind_global_options() {
+    fn the_subcommand_is_found_after_global_options() {
         for (command, expected) in [
-            ("dbt build", Some(Kind::Builds)),
-            ("dbt --warn-error build --select orders+", Some(Kind::Builds)),
-            ("dbt  --no-use-colors  --log-level debug run", Some(Kind::Builds)),
-            ("dbt --target run seed", Some(Kind::Builds)),
-            ("dbt -t build deps", Some(Kind::Silent)),
-            ("dbt --target=build deps", Some(Kind::Silent)),
-            (r#"dbt --vars '{"a": "run build"}' docs generate"#, Some(Kind::Tells)),
-            ("dbt --an-option-of-tomorrow x test", Some(Kind::Builds)),
-            ("dbt run-operation run", Some(Kind::Tells)),
-            ("dbt run-operation grant --args '{role: build}'", Some(Kind::Tells)),
-            ("dbt ls --select build", Some(Kind::Silent)),
-            ("dbt source freshness", Some(Kind::Source)),
-            ("dbt snapshot", Some(Kind::Builds)),
-            ("dbt retry", Some(Kind::Builds)),
-            ("dbt build --vars 'it''s", Some(Kind::Builds)),
+            ("dbt build", Some(CommandKind::Builds)),
+            ("dbt --warn-error build --select orders+", Some(CommandKind::Builds)),
+            ("dbt  --no-use-colors  --log-level debug run", Some(CommandKind::Builds)),
+            ("dbt --target run seed", Some(CommandKind::Builds)),
+            ("dbt -t build deps", Some(CommandKind::NoResults)),
+            ("dbt --target=build deps", Some(CommandKind::NoResults)),
+            (
+                r#"dbt --vars '{"a": "run build"}' docs generate"#,
+                Some(CommandKind::Reports),
+            ),
+            ("dbt --an-option-of-tomorrow x test", Some(CommandKind::Builds)),
+            ("dbt run-operation run", Some(CommandKind::Reports)),
+            (
+                "dbt run-operation grant --args '{role: build}'",
+                Some(CommandKind::Reports),
+            ),
+            ("dbt ls --select build", Some(CommandKind::NoResults)),
+            ("dbt source freshness", Some(CommandKind::Source)),
+            ("dbt snapshot", Some(CommandKind::Builds)),
+            ("dbt retry", Some(CommandKind::Builds)),
+            ("dbt build --vars 'it''s", Some(CommandKind::Builds)),
             ("dbt", None),
             ("dbt brew", None),
             ("", None),
@@ -123,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn each_command_leaves_its_own_file() {
+    fn each_command_has_its_results_file() {
         assert_eq!(results_file("dbt build"), Some(ResultsFile::RunResults));
         assert_eq!(results_file("dbt docs generate"), Some(ResultsFile::RunResults));
         assert_eq!(results_file("dbt brew"), Some(ResultsFile::RunResults));

@@ -1,4 +1,4 @@
-//! Finds the step of an artifact request that names none by number.
+//! Finds the step and the run of an artifact request.
 
 use model::{ArtifactStep, JobId, RequestType, RunFilter, RunId, RunStatus, RunStep, Slice};
 
@@ -8,8 +8,8 @@ use crate::engine::Call;
 use crate::exchanges::Why;
 
 impl Call {
-    /// The number of the step; `None` leaves the choice to dbt Cloud. It takes the last step, which is
-    /// `dbt docs generate` for a job that makes docs: its `run_results.json` does not cover the build before it.
+    /// The index of the step; `None` leaves the choice to dbt Cloud. It uses the last step, which is
+    /// `dbt docs generate` for a job that generates docs: its `run_results.json` does not cover the build before it.
     ///
     /// # Errors
     /// Those of the look-up; [`ProviderError::NoResultsStep`].
@@ -27,8 +27,8 @@ impl Call {
                         api.list_run_steps(to, run, false)
                     })
                     .await?;
-                let built = steps.iter().rev().find(|step| has_built(step));
-                let index = built.and_then(|step| step.index);
+                let build_step = steps.iter().rev().find(|step| has_built(step));
+                let index = build_step.and_then(|step| step.index);
                 index.map(Some).ok_or(ProviderError::NoResultsStep(run))
             }
         }

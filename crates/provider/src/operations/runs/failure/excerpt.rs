@@ -1,13 +1,13 @@
-//! As much of dbt's texts as an answer holds, without terminal colours.
+//! Excerpts of dbt's texts, without terminal colours.
 
 use model::Excerpt;
 
-/// The text without colours and other control sequences of terminals.
+/// The text without terminal control sequences.
 pub(super) fn plain(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
 }
 
-/// Its beginning, at most so many bytes.
+/// The beginning of the text, at most `max_bytes`.
 pub(super) fn head(text: &str, max_bytes: usize) -> Excerpt {
     let end = text.floor_char_boundary(max_bytes);
     Excerpt {
@@ -16,7 +16,7 @@ pub(super) fn head(text: &str, max_bytes: usize) -> Excerpt {
     }
 }
 
-/// Its end, at most so many bytes; of whole lines, where it holds one.
+/// The end of the text, at most `max_bytes`; whole lines if it includes a line break.
 pub(super) fn tail(text: &str, max_bytes: usize) -> Excerpt {
     let text = text.trim_end();
     let start = text.ceil_char_boundary(text.len().saturating_sub(max_bytes));
@@ -38,13 +38,13 @@ mod tests {
     }
 
     #[test]
-    fn colours_and_links_of_terminals_are_gone() {
+    fn terminal_colours_and_links_are_removed() {
         let coloured = "\u{1b}[0m12:00:01  1 of 2 \u{1b}[31mERROR\u{1b}[0m é\n\u{1b}]8;;https://dbt.test\u{7}more\u{1b}]8;;\u{7}\r\n\tend";
         assert_eq!(plain(coloured), "12:00:01  1 of 2 ERROR é\nmore\r\n\tend");
     }
 
     #[test]
-    fn the_end_of_a_text_begins_with_a_whole_line() {
+    fn the_tail_of_a_text_starts_with_a_whole_line() {
         assert_eq!(parts(&tail("one\ntwo\nthree\n", 100)), ("one\ntwo\nthree", false));
         assert_eq!(parts(&tail("one\ntwo\nthree\n", 9)), ("two\nthree", true));
         assert_eq!(parts(&tail("one\ntwo\nthree\n", 8)), ("three", true));
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_a_text_ends_with_a_whole_character() {
+    fn the_head_of_a_text_ends_with_a_whole_character() {
         assert_eq!(parts(&head("äöü", 6)), ("äöü", false));
         assert_eq!(parts(&head("äöü", 5)), ("äö", true));
         assert_eq!(parts(&head("äöü", 1)), ("", true));

@@ -1,10 +1,11 @@
-//! The nodes that failed, out of all that a command has told of.
+//! The failed nodes among a command's results.
 
 use model::{FailedNode, FailedNodes, NodeResult, ResultsFile};
 
-use super::{FailureSettings, excerpt};
+use super::excerpt;
+use crate::FailureSettings;
 
-/// Counts them all and tells the first ones.
+/// The counts, and the first `limits.max_nodes` failed nodes.
 pub(super) fn failed(file: ResultsFile, results: &[NodeResult], limits: &FailureSettings) -> FailedNodes {
     let count_of = |is: fn(&NodeResult) -> bool| results.iter().filter(|node| is(node)).count();
     let failed = results.iter().filter(|node| node.has_failed());
@@ -13,11 +14,14 @@ pub(super) fn failed(file: ResultsFile, results: &[NodeResult], limits: &Failure
         count: results.len(),
         failed_count: count_of(NodeResult::has_failed),
         skipped_count: count_of(NodeResult::was_skipped),
-        failed: failed.take(limits.max_nodes).map(|node| told(node, limits)).collect(),
+        failed: failed
+            .take(limits.max_nodes)
+            .map(|node| failed_node(node, limits))
+            .collect(),
     }
 }
 
-fn told(node: &NodeResult, limits: &FailureSettings) -> FailedNode {
+fn failed_node(node: &NodeResult, limits: &FailureSettings) -> FailedNode {
     let reason = node.reason().map(|text| excerpt::plain(&text));
     FailedNode {
         unique_id: node.unique_id.clone(),

@@ -1,5 +1,5 @@
-//! Takes the dbt token out of an answer that shows it: a proxy before dbt Cloud may print the request it refuses. It is
-//! overwritten with as many asterisks, so that lengths and everything else stay. A compressed body is not looked into.
+//! Masks the dbt token in an answer: a proxy before dbt Cloud may print the request that it refuses. Asterisks keep the
+//! length. A compressed body is not searched.
 
 use bytes::{Bytes, BytesMut};
 use dbt_api::{ApiAnswer, ApiError};
@@ -8,23 +8,23 @@ use http::header::CONTENT_ENCODING;
 use memchr::memmem;
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// The answer without the token.
-pub(super) fn without(answer: ApiAnswer, token: &SecretString) -> ApiAnswer {
-    let plain = answer
+/// The answer with the token masked.
+pub(super) fn mask_token(answer: ApiAnswer, token: &SecretString) -> ApiAnswer {
+    let is_uncompressed = answer
         .headers
         .get(CONTENT_ENCODING)
         .is_none_or(|encoding| encoding == "identity");
-    if !plain || token.expose_secret().is_empty() {
+    if !is_uncompressed || token.expose_secret().is_empty() {
         return answer;
     }
     let (status, headers) = (answer.status, answer.headers.clone());
-    let begun = (Mask::new(token.clone()), Some(answer.into_body()));
-    let body = stream::unfold(begun, |(mut mask, body)| async move {
+    let state = (Mask::new(token.clone()), Some(answer.into_body()));
+    let body = stream::unfold(state, |(mut mask, body)| async move {
         let mut body = body?;
         loop {
             match body.next().await {
                 Some(Ok(piece)) => {
-                    let piece = mask.take(piece);
+                    let piece = mask.push(piece);
                     if !piece.is_empty() {
                         return Some((Ok::<_, ApiError>(piece), (mask, Some(body))));
                     }
@@ -42,22 +42,22 @@ pub(super) fn without(answer: ApiAnswer, token: &SecretString) -> ApiAnswer {
 
 struct Mask {
     token: SecretString,
-    /// The end of what came, where it may be the beginning of the token.
-    held: Bytes,
+    /// The end of the received bytes, if it may be the beginning of the token.
+    pending: Bytes,
 }
 
 impl Mask {
     fn new(token: SecretString) -> Self {
-        let held = Bytes::new();
-        Self { token, held }
+        let pending = Bytes::new();
+        Self { token, pending }
     }
 
-    /// What can be handed on after `piece` has come. Copies nothing where nothing is held and nothing is found.
-    fn take(&mut self, piece: Bytes) -> Bytes {
-        let mut piece = if self.held.is_empty() {
+    /// The bytes that can be passed on after `piece`. Copies only if bytes are pending or the token is found.
+    fn push(&mut self, piece: Bytes) -> Bytes {
+        let mut piece = if self.pending.is_empty() {
             piece
         } else {
-            let mut joined = BytesMut::from(&*std::mem::take(&mut self.held));
+            let mut joined = BytesMut::from(&*std::mem::take(&mut self.pending));
             joined.extend_from_slice(&piece);
             joined.freeze()
         };
@@ -70,14 +70,14 @@ impl Mask {
             }
             piece = masked.freeze();
         }
-        let longest = piece.len().min(token.len() - 1);
-        let held = (1..=longest).rev().find(|&length| piece.ends_with(&token[..length]));
-        self.held = piece.split_off(piece.len() - held.unwrap_or_default());
+        let max_length = piece.len().min(token.len() - 1);
+        let pending = (1..=max_length).rev().find(|&length| piece.ends_with(&token[..length]));
+        self.pending = piece.split_off(piece.len() - pending.unwrap_or_default());
         piece
     }
 
     fn rest(&mut self) -> Bytes {
-        std::mem::take(&mut self.held)
+        std::mem::take(&mut self.pending)
     }
 }
 
@@ -89,14 +89,14 @@ mod tests {
         let mut mask = Mask::new("dbtc_dbtc_x".into());
         let mut out = Vec::new();
         for piece in pieces {
-            out.extend_from_slice(&mask.take(Bytes::copy_from_slice(piece.as_bytes())));
+            out.extend_from_slice(&mask.push(Bytes::copy_from_slice(piece.as_bytes())));
         }
         out.extend_from_slice(&mask.rest());
         String::from_utf8(out).unwrap()
     }
 
     #[test]
-    fn the_token_is_overwritten_wherever_the_pieces_end() {
+    fn the_token_is_masked_wherever_the_pieces_end() {
         let text = "a dbtc_dbtc_dbtc_x, dbtc_dbtc_y dbtc_dbtc_xdbtc_dbtc_x dbtc_";
         let expected = "a dbtc_***********, dbtc_dbtc_y ********************** dbtc_";
         for cut in 0..=text.len() {

@@ -1,5 +1,5 @@
-//! An account's `static_subdomain`: clients that read it go on at an address of their own making, past the gateway, with
-//! a gateway key. So it reads null here. Nothing else of the answer changes, not by a byte.
+//! Sets `static_subdomain` to null in answers with an account: from it clients derive an address of dbt Cloud, and would
+//! send the gateway's key there. No other byte of the answer changes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,19 +16,19 @@ use crate::engine::{Beginning, read_beginning};
 const FIELD: &str = "static_subdomain";
 
 /// Whether the answer is one account.
-pub(super) fn is_one(request: &RelayRequest) -> bool {
+pub(super) fn is_account(request: &RelayRequest) -> bool {
     let name = request.operation().map(model::RelayedOperation::as_str);
     name.is_some_and(|name| ["get_account", "update_account", "patch_account"].contains(&name))
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the account came compressed although it was asked for uncompressed")]
+#[error("the answer is compressed although an uncompressed one was requested")]
 struct Compressed;
 
-/// The answer with that field null. One that is no JSON is nothing a client could read a subdomain from.
+/// The answer with the field null. An answer that is not JSON is returned unchanged.
 ///
 /// # Errors
-/// Those of the body; [`ApiError::TooLarge`]; [`ApiError::Decode`] for a compressed one.
+/// Those of the body; [`ApiError::TooLarge`]; [`ApiError::Decode`] for a compressed body.
 pub(super) async fn without_subdomain(answer: ApiAnswer, limits: CollectLimits) -> Result<ApiAnswer, ApiError> {
     let (status, mut headers) = (answer.status, answer.headers.clone());
     if headers
@@ -44,39 +44,39 @@ pub(super) async fn without_subdomain(answer: ApiAnswer, limits: CollectLimits) 
     };
     headers.remove(CONTENT_LENGTH);
     let body = match std::str::from_utf8(&body) {
-        Ok(text) => nulled_within(text).into(),
+        Ok(text) => null_in_envelope(text).into(),
         Err(_) => body,
     };
     Ok(ApiAnswer::new(status, headers, stream::iter([Ok(body)])))
 }
 
 /// The envelope with `data.static_subdomain` null.
-fn nulled_within(envelope: &str) -> String {
+fn null_in_envelope(envelope: &str) -> String {
     let fields = serde_json::from_str::<Fields<'_>>(envelope).unwrap_or_default();
-    with_each(envelope, fields.named("data"), nulled)
+    replace_parts(envelope, fields.named("data"), null_in_account)
 }
 
 /// The account with the field null.
-pub(super) fn nulled(account: &str) -> String {
+pub(super) fn null_in_account(account: &str) -> String {
     let fields = serde_json::from_str::<Fields<'_>>(account).unwrap_or_default();
-    with_each(account, fields.named(FIELD), |_| "null".to_owned())
+    replace_parts(account, fields.named(FIELD), |_| "null".to_owned())
 }
 
-/// The text with each of these parts of it, which stand in their order, put in another form.
-fn with_each<'t>(text: &str, parts: impl Iterator<Item = &'t str>, form: impl Fn(&str) -> String) -> String {
-    let mut whole = String::with_capacity(text.len());
+/// The text with each of `parts`, which are slices of it in ascending order, replaced.
+fn replace_parts<'t>(text: &str, parts: impl Iterator<Item = &'t str>, replace: impl Fn(&str) -> String) -> String {
+    let mut result = String::with_capacity(text.len());
     let mut done = 0;
     for part in parts {
         let start = part.as_ptr() as usize - text.as_ptr() as usize;
-        whole.push_str(&text[done..start]);
-        whole.push_str(&form(part));
+        result.push_str(&text[done..start]);
+        result.push_str(&replace(part));
         done = start + part.len();
     }
-    whole.push_str(&text[done..]);
-    whole
+    result.push_str(&text[done..]);
+    result
 }
 
-/// The fields of an object, values as they are written, repeated ones too.
+/// The fields of an object with their raw values, including repeated names.
 #[derive(Default)]
 struct Fields<'t>(Vec<(Cow<'t, str>, &'t RawValue)>);
 
@@ -137,7 +137,7 @@ mod tests {
             ("<html>static_subdomain</html>", "<html>static_subdomain</html>"),
             ("", ""),
         ] {
-            assert_eq!(nulled_within(body), expected);
+            assert_eq!(null_in_envelope(body), expected);
         }
     }
 }
