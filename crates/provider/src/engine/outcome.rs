@@ -42,7 +42,7 @@ fn of_exchange(error: &ApiError) -> Outcome {
     }
 }
 
-/// The outcome of a request whose answer was handed on with that status.
+/// The outcome of a request whose answer was passed on with that status.
 pub(crate) fn of_status(status: StatusCode) -> Outcome {
     match status {
         StatusCode::BAD_REQUEST => Outcome::InvalidRequest,

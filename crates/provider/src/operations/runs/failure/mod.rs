@@ -74,7 +74,7 @@ fn failing_step(failure: &RunFailure, steps: &[RunStep]) -> Result<Option<usize>
     found.map(Some).ok_or("dbt Cloud names no step that failed.")
 }
 
-/// The failed nodes of the step, or why they are not known.
+/// The failed nodes of the step, or why they are unavailable.
 async fn results(
     call: &Call,
     run_id: RunId,
