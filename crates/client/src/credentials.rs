@@ -95,7 +95,7 @@ impl CredentialService {
     /// [`ClientError`].
     pub async fn list(self) -> Result<Vec<CredentialInfo>, ClientError> {
         self.0.admit_local(RequestType::ListCredentials, None).await?;
-        let mut all: Vec<_> = self.from_settings().map(CredentialInfo::from_settings).collect();
+        let mut all: Vec<_> = self.settings_credentials().map(CredentialInfo::from_settings).collect();
         let stored = self.0.shared.records.credentials.list(self.company()).await?;
         let visible = stored
             .into_iter()
@@ -110,7 +110,7 @@ impl CredentialService {
     /// [`ClientError`].
     pub async fn get(self, name: &str) -> Result<CredentialInfo, ClientError> {
         self.0.admit_local(RequestType::GetCredential, None).await?;
-        if let Some(upstream) = self.from_settings().find(|upstream| upstream.name == name) {
+        if let Some(upstream) = self.settings_credentials().find(|upstream| upstream.name == name) {
             return Ok(CredentialInfo::from_settings(upstream));
         }
         Ok(self.stored(name).await?.into())
@@ -258,8 +258,8 @@ impl CredentialService {
     }
 
     /// The company's credentials from the settings that the key may use.
-    fn from_settings(&self) -> impl Iterator<Item = &Upstream> {
-        let all = self.0.shared.upstreams.from_settings(self.company());
+    fn settings_credentials(&self) -> impl Iterator<Item = &Upstream> {
+        let all = self.0.shared.upstreams.settings_credentials(self.company());
         all.map(|upstream| &**upstream)
             .filter(|upstream| self.0.caller.may_use(upstream.account_id))
     }
@@ -269,7 +269,7 @@ impl CredentialService {
             .0
             .shared
             .upstreams
-            .from_settings(self.company())
+            .settings_credentials(self.company())
             .any(|upstream| upstream.name == name)
         {
             return Err(ClientError::FromSettings(name.to_owned()));

@@ -91,7 +91,7 @@ impl Upstreams {
     }
 
     /// The company's credentials from the settings.
-    pub(crate) fn from_settings(&self, company: CompanyId) -> impl Iterator<Item = &Arc<Upstream>> {
+    pub(crate) fn settings_credentials(&self, company: CompanyId) -> impl Iterator<Item = &Arc<Upstream>> {
         self.from_settings
             .get(&company)
             .into_iter()
