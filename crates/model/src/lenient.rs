@@ -4,7 +4,7 @@
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::{AccountId, EnvironmentId, JobId, ProjectId, RawJson, RunId, RunStatus, Timestamp};
+use crate::{AccountId, EnvironmentId, JobId, ProjectId, RawJson, RunId, Timestamp};
 
 /// Reads null, a missing field and a value of another type as `None`. Only for JSON text; copies nothing.
 pub(crate) fn field<'de, D: Deserializer<'de>, T: Field>(deserializer: D) -> Result<Option<T>, D::Error> {
@@ -43,7 +43,6 @@ fields!(
     JobId,
     ProjectId,
     RunId,
-    RunStatus,
     String,
     Timestamp,
     bool,

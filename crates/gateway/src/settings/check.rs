@@ -22,7 +22,8 @@ impl Settings {
             sentry,
             ..
         } = self;
-        let is_encrypted = |url: &Url| upstream.allow_plain_http || url.scheme() == "https" || address_rules::is_loopback(url);
+        let is_encrypted =
+            |url: &Url| upstream.allow_plain_http || url.scheme() == "https" || address_rules::is_loopback(url);
         let is_unset_or_encrypted = |url: &Optional<Origin>| url.0.as_ref().is_none_or(|url| is_encrypted(&url.0));
         let plain_http = "http would send the token unencrypted; use https, or set upstream.allow_plain_http";
         let is_postgres = |url: &str| url.starts_with("postgres://") || url.starts_with("postgresql://");

@@ -94,6 +94,8 @@ impl From<RunStatus> for i32 {
     }
 }
 
+impl lenient::Field for RunStatus {}
+
 /// By name or number.
 impl ListItem for RunStatus {
     fn parse(text: &str) -> Option<Self> {
