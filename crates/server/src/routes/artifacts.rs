@@ -57,10 +57,10 @@ fn step<'de, D: Deserializer<'de>>(parameter: D) -> Result<Option<ArtifactStep>,
 enum FileResponses {
     /// The file.
     #[response(status = 200, content_type = "*/*")]
-    Whole(ArtifactFile),
+    Whole(#[to_schema] ArtifactFile),
     /// The part that `Range` names.
     #[response(status = 206, content_type = "*/*")]
-    Part(ArtifactFile),
+    Part(#[to_schema] ArtifactFile),
     /// The caller has the file already, by `If-None-Match` or `If-Modified-Since`.
     #[response(status = 304)]
     NotModified,

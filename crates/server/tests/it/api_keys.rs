@@ -6,7 +6,7 @@ use reqwest::header::LOCATION;
 use serde_json::{Value, json};
 use simulator::{acme, globex};
 
-use crate::support::{Answer, COMPANY, Caller, Setup, TestApp};
+use crate::support::{Answer, COMPANY, Caller, Setup, TestApp, invented_ids};
 
 fn admin(app: &TestApp) -> Caller<'_> {
     app.caller(Role::Admin)
@@ -312,12 +312,13 @@ async fn admin_operations_refuse_other_roles_with_a_row() {
             project: 1,
             job: 1,
             run: 1,
-            going_run: 1,
+            running_run: 1,
             failed_run: 1,
             credential: "unknown".to_owned(),
             api_key: 4711,
             request_uuid: String::new(),
-            free_name: "new".to_owned(),
+            unused_name: "new".to_owned(),
+            other_ids: invented_ids(),
         };
         for role in [Role::Viewer, Role::Operator] {
             let answer = operation

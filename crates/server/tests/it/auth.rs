@@ -18,9 +18,9 @@ async fn a_key_is_accepted_with_either_scheme_in_any_case() {
     let app = TestApp::start().await;
     let key = app.key(Role::Viewer);
     for scheme in ["Bearer", "bearer", "BEARER", "Token", "token", "tOKEN"] {
-        let request = app.stranger().request(Method::GET, "/projects");
+        let request = app.without_key().request(Method::GET, "/projects");
         let answer = app
-            .stranger()
+            .without_key()
             .send(request.header(AUTHORIZATION, format!("{scheme} {key}")))
             .await;
         assert_eq!(answer.status, 200, "{scheme}");
@@ -34,7 +34,7 @@ async fn a_request_without_a_valid_key_is_a_401_without_a_row() {
     let mangled = key.replace("dgw_", "dgw-");
     let last = if key.ends_with('0') { '1' } else { '0' };
     let almost = format!("{}{last}", &key[..key.len() - 1]);
-    let stranger = app.stranger();
+    let stranger = app.without_key();
     let list = || stranger.request(Method::GET, "/projects");
     let with = |value: &str| list().header(AUTHORIZATION, value);
     let requests = [
@@ -140,8 +140,8 @@ async fn head_is_get_without_the_body() {
     );
 
     let refused = app
-        .stranger()
-        .send(app.stranger().request(Method::HEAD, "/projects"))
+        .without_key()
+        .send(app.without_key().request(Method::HEAD, "/projects"))
         .await;
     assert_eq!((refused.status.as_u16(), refused.text.as_str()), (401, ""));
     assert_eq!(refused.header(CONTENT_TYPE), Some("application/problem+json"));
@@ -160,7 +160,7 @@ async fn an_unknown_route_is_a_404_with_and_without_a_key() {
         "/docs/nothing.js",
         "//",
     ] {
-        for caller in [app.stranger(), app.viewer()] {
+        for caller in [app.without_key(), app.viewer()] {
             let answer = caller.get(path).await;
             let problem = answer.problem(404, "not-found");
             assert_eq!(problem["instance"], path);
@@ -183,7 +183,7 @@ async fn a_wrong_method_is_a_405_with_the_allowed_ones() {
         (Method::POST, "/openapi.json", "GET,HEAD"),
         (Method::DELETE, "/docs/", "GET,HEAD"),
     ] {
-        for caller in [app.stranger(), app.viewer()] {
+        for caller in [app.without_key(), app.viewer()] {
             let answer = caller.send(caller.request(method.clone(), path)).await;
             let problem = answer.problem(405, "method-not-allowed");
             assert_eq!(answer.header(ALLOW), Some(allowed), "{method} {path}");

@@ -25,7 +25,7 @@ async fn with_origins(origins: &[&'static str]) -> TestApp {
 }
 
 async fn preflight(app: &TestApp, origin: &str, path: &str) -> Answer {
-    let caller = app.stranger();
+    let caller = app.without_key();
     let request = caller
         .request(Method::OPTIONS, path)
         .header(ORIGIN, origin)
@@ -36,7 +36,7 @@ async fn preflight(app: &TestApp, origin: &str, path: &str) -> Answer {
 
 /// Answers of every kind to a page of that origin.
 async fn every_kind(app: &TestApp, origin: &str) -> Vec<Answer> {
-    let (viewer, stranger) = (app.viewer(), app.stranger());
+    let (viewer, stranger) = (app.viewer(), app.without_key());
     let run = format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID);
     let too_large = json!({"cause": "x", "steps_override": ["y".repeat(1000)]});
     let requests: Vec<RequestBuilder> = vec![

@@ -41,7 +41,7 @@ fn loaded<'a>(content_type: &str, text: &'a str) -> Vec<&'a str> {
 #[tokio::test]
 async fn every_asset_of_the_explorer_is_served_by_the_gateway() {
     let app = TestApp::start().await;
-    let short = app.stranger().get("/docs").await;
+    let short = app.without_key().get("/docs").await;
     assert_eq!((short.status.as_u16(), short.header(LOCATION)), (303, Some("/docs/")));
 
     let base = Url::parse(&app.url).unwrap();
@@ -80,7 +80,7 @@ async fn every_asset_of_the_explorer_is_served_by_the_gateway() {
 #[tokio::test]
 async fn the_explorer_shows_the_gateways_document_and_calls_no_validator() {
     let app = TestApp::start().await;
-    let initializer = app.stranger().get("/docs/swagger-initializer.js").await;
+    let initializer = app.without_key().get("/docs/swagger-initializer.js").await;
     assert_eq!(initializer.status, 200);
     let text = &initializer.text;
     assert!(text.contains(r#""url": "/openapi.json""#), "{text}");

@@ -14,17 +14,17 @@ use crate::support::{Setup, TestApp};
 #[tokio::test]
 async fn without_a_key_the_welcome_page_and_health_checks_are_served() {
     let app = TestApp::start().await;
-    let welcome = app.stranger().get("/").await.expect(200);
+    let welcome = app.without_key().get("/").await.expect(200);
     assert_eq!(welcome["name"], "dbt-gateway");
     for link in ["docs", "openapi"] {
-        let answer = app.stranger().get(welcome[link].as_str().unwrap()).await;
+        let answer = app.without_key().get(welcome[link].as_str().unwrap()).await;
         assert!(
             answer.status.is_success() || answer.status.is_redirection(),
             "{link}: {answer:#?}"
         );
     }
     for path in ["/healthz", "/readyz"] {
-        let answer = app.stranger().get(path).await;
+        let answer = app.without_key().get(path).await;
         assert_eq!(answer.expect(200), serde_json::json!({"status": "ok"}));
         assert!(!answer.request_uuid().is_empty());
     }
@@ -36,7 +36,10 @@ async fn without_a_key_the_welcome_page_and_health_checks_are_served() {
 async fn head_probes_are_answered_like_get_without_the_body() {
     let app = TestApp::start().await;
     for path in ["/", "/healthz", "/readyz"] {
-        let answer = app.stranger().send(app.stranger().request(Method::HEAD, path)).await;
+        let answer = app
+            .without_key()
+            .send(app.without_key().request(Method::HEAD, path))
+            .await;
         assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, ""), "{path}");
     }
 }
@@ -49,8 +52,8 @@ async fn without_its_database_a_gateway_is_alive_but_not_ready() {
     }
     .start()
     .await;
-    assert_eq!(app.stranger().get("/healthz").await.expect(200)["status"], "ok");
-    let answer = app.stranger().get("/readyz").await;
+    assert_eq!(app.without_key().get("/healthz").await.expect(200)["status"], "ok");
+    let answer = app.without_key().get("/readyz").await;
     assert_eq!(answer.expect(503), serde_json::json!({"status": "unavailable"}));
 
     let refused = app.viewer().get("/projects").await;
@@ -83,7 +86,12 @@ async fn problems(app: &TestApp, status: u16) -> Vec<(String, String)> {
 async fn only_admins_see_the_single_checks_of_readyz() {
     let app = TestApp::start().await;
     assert_eq!(problems(&app, 200).await, []);
-    for caller in [app.stranger(), app.viewer(), app.operator(), app.with_key("dgw_no_key")] {
+    for caller in [
+        app.without_key(),
+        app.viewer(),
+        app.operator(),
+        app.with_key("dgw_no_key"),
+    ] {
         assert_eq!(caller.get("/readyz").await.expect(200), json!({"status": "ok"}));
     }
     assert_eq!(app.rows().await.len(), 0, "none of these has a row");

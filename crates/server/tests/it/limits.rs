@@ -8,7 +8,7 @@ use server::LimitSettings;
 use simulator::{Fault, acme};
 use tokio::net::TcpListener;
 
-use crate::support::{Answer, Caller, Names, Setup, TestApp, operations};
+use crate::support::{Answer, Caller, Names, Setup, TestApp, operations, other_ids};
 
 /// Far more requests than the rate allows in their time.
 const MANY: usize = 200;
@@ -48,7 +48,7 @@ async fn a_key_over_its_rate_gets_retry_after_and_other_keys_are_not_affected() 
         404,
         "each key has its own rate"
     );
-    assert_eq!(app.stranger().get("/healthz").await.status, 200);
+    assert_eq!(app.without_key().get("/healthz").await.status, 200);
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn concurrent_requests_are_limited_and_the_next_one_is_refused() {
     let meanwhile = async {
         let (at_dbt, _) = silent.accept().await.unwrap();
         let refused = app.operator().get("/projects").await;
-        let without_key = app.stranger().get("/healthz").await;
+        let without_key = app.without_key().get("/healthz").await;
         drop((at_dbt, silent));
         (refused, without_key)
     };
@@ -114,7 +114,7 @@ async fn concurrent_requests_are_limited_and_the_next_one_is_refused() {
     }
     blocked.problem(502, "dbt-unavailable");
     assert_eq!(
-        app.stranger().get("/healthz").await.status,
+        app.without_key().get("/healthz").await.status,
         200,
         "the slot is free again"
     );
@@ -137,7 +137,7 @@ async fn too_long_bodies_urls_and_headers_are_refused_early() {
 
     let path = |length: usize| format!("/projects?name={}", "x".repeat(length - "/projects?name=".len()));
     assert_eq!(operator.get(&path(200)).await.status, 200);
-    for caller in [app.operator(), app.stranger()] {
+    for caller in [app.operator(), app.without_key()] {
         caller.get(&path(201)).await.problem(414, "url-too-long");
         let long = caller
             .request(Method::GET, "/projects")
@@ -163,12 +163,13 @@ async fn a_read_only_gateway_refuses_every_change_and_serves_every_read() {
         project: acme::PROJECT_ID,
         job: acme::NIGHTLY_JOB_ID,
         run: acme::SUCCEEDED_RUN_ID,
-        going_run: acme::SUCCEEDED_RUN_ID,
+        running_run: acme::SUCCEEDED_RUN_ID,
         failed_run: acme::SUCCEEDED_RUN_ID,
         credential: format!("account%20{}", acme::ACCOUNT_ID),
         api_key: keys["results"][0]["id"].as_i64().unwrap(),
         request_uuid: admin.get("/projects").await.request_uuid(),
-        free_name: "new".to_owned(),
+        unused_name: "new".to_owned(),
+        other_ids: other_ids(&app, acme::ACCOUNT_ID).await,
     };
     let (mut changes, mut reads) = (0, 0);
     for operation in operations() {

@@ -37,7 +37,7 @@ fn sum(app: &TestApp, name: &str, labels: &[&str]) -> u64 {
 #[tokio::test]
 async fn only_an_admin_of_company_1_can_read_metrics_and_that_has_no_row() {
     let app = TestApp::start().await;
-    app.stranger().get("/metrics").await.problem(401, "unauthenticated");
+    app.without_key().get("/metrics").await.problem(401, "unauthenticated");
     let refused = app.operator().get("/metrics").await;
     refused.problem(403, "forbidden");
     assert_eq!(app.row_of(&refused).await["outcome"], "refused");
@@ -127,7 +127,7 @@ async fn requests_without_a_row_and_changes_of_keys_are_counted() {
     setup.limits.requests_per_second = 1;
     setup.limits.burst = 1;
     let app = setup.start().await;
-    app.stranger().get("/projects").await.problem(401, "unauthenticated");
+    app.without_key().get("/projects").await.problem(401, "unauthenticated");
     app.viewer().get("/nothing").await.problem(404, "not-found");
     app.viewer().get("/api-keys").await.problem(403, "forbidden");
     while app.viewer().get("/projects").await.status != 429 {}

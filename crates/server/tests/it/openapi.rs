@@ -7,19 +7,10 @@ use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use simulator::acme;
 
-use crate::support::{Answer, Names, Operation, SERVICE, TestApp, going_and_failed_run, operations};
-
-fn document() -> Value {
-    serde_json::to_value(server::document()).unwrap()
-}
-
-/// Follows a `$ref` within the document.
-fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
-    match schema["$ref"].as_str() {
-        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
-        None => schema,
-    }
-}
+use crate::support::{
+    Answer, Names, Operation, SERVICE, TestApp, document, example_of, operations, other_ids, resolved,
+    running_and_failed_run, with_parameter,
+};
 
 fn assert_valid(document: &Value, schema: &Value, instance: &Value) {
     let mut root = schema.clone();
@@ -49,23 +40,6 @@ fn assert_named(document: &Value, schema: &Value, instance: &Value) {
     for entry in instance.as_array().into_iter().flatten() {
         assert_named(document, &schema["items"], entry);
     }
-}
-
-/// The example of a schema, or the one that its fields and entries make, as the explorer shows it.
-fn example_of(document: &Value, schema: &Value) -> Value {
-    let schema = resolved(document, schema);
-    if let Some(example) = schema.get("example") {
-        return example.clone();
-    }
-    if schema["format"] == "binary" {
-        return json!("the file");
-    }
-    if let Some(fields) = schema["properties"].as_object() {
-        let example = |(name, field): (&String, &Value)| (name.clone(), example_of(document, field));
-        return fields.iter().map(example).collect();
-    }
-    assert!(!schema["items"].is_null(), "no example: {schema:#}");
-    json!([example_of(document, &schema["items"])])
 }
 
 /// A file's answer is documented as of any type.
@@ -99,7 +73,7 @@ fn documented<'a>(document: &'a Value, operation: &'a Operation, answer: &Answer
 #[tokio::test]
 async fn the_served_document_is_the_committed_one() {
     let app = TestApp::start().await;
-    let served = app.stranger().get("/openapi.json").await.expect(200);
+    let served = app.without_key().get("/openapi.json").await.expect(200);
     assert_eq!(served, document());
     let mut committed = served;
     committed["info"]["version"] = json!("[version]");
@@ -245,18 +219,19 @@ async fn names(app: &TestApp, round: usize) -> Names {
     let key = json!({"name": "to be revoked", "role": "viewer"});
     let key = admin.post("/api-keys", &key).await.expect(201);
     let request_uuid = admin.get("/projects").await.request_uuid();
-    let (going_run, failed_run) = going_and_failed_run(app).await;
+    let (running_run, failed_run) = running_and_failed_run(app).await;
     Names {
         account: acme::ACCOUNT_ID,
         project: acme::PROJECT_ID,
         job: acme::NIGHTLY_JOB_ID,
         run: acme::FAILED_RUN_ID,
-        going_run,
+        running_run,
         failed_run,
         credential,
         api_key: key["id"].as_i64().unwrap(),
         request_uuid,
-        free_name: format!("another-{round}"),
+        unused_name: format!("another-{round}"),
+        other_ids: other_ids(app, acme::ACCOUNT_ID).await,
     }
 }
 
@@ -271,7 +246,7 @@ async fn every_operation_answers_as_documented_when_asked_as_documented() {
         let place = operation.address(&names);
         let caller = match operation.request_type() {
             Some(_) => app.caller(Role::Admin),
-            None => app.stranger(),
+            None => app.without_key(),
         };
         let answer = operation.ask(&caller, &place, &names).await;
         let responses = operation.spec["responses"].as_object().unwrap();
@@ -308,7 +283,7 @@ async fn every_operation_answers_as_documented_when_asked_as_documented() {
             assert_eq!(row["outcome"], "succeeded");
         }
 
-        let stranger = operation.ask(&app.stranger(), &place, &names).await;
+        let stranger = operation.ask(&app.without_key(), &place, &names).await;
         stranger.problem(401, "unauthenticated");
         assert_valid(&document, documented(&document, operation, &stranger), &stranger.json());
     }
@@ -342,7 +317,7 @@ async fn the_example_of_every_body_is_accepted() {
         let mut address = operation.address(&names);
         if operation.takes("account_id") {
             // The example of a credential is for another account.
-            address = format!("{address}?account_id={}", names.account);
+            address = with_parameter(&address, &format!("account_id={}", names.account));
         }
         let request = caller.request(operation.method.clone(), &address);
         let answer = caller.send(request.json(&example)).await;

@@ -4,7 +4,7 @@ use model::Role;
 use serde_json::json;
 use simulator::acme;
 
-use crate::support::{Names, TestApp, going_and_failed_run, operations};
+use crate::support::{Names, TestApp, operations, other_ids, running_and_failed_run};
 
 /// Things of company 1 that nobody has changed or deleted yet; a key of that role may see them.
 async fn fresh(app: &TestApp, cell: usize, role: Role) -> Names {
@@ -18,18 +18,19 @@ async fn fresh(app: &TestApp, cell: usize, role: Role) -> Names {
     let api_key = admin.post("/api-keys", &key).await.expect(201)["id"].as_i64().unwrap();
     // Who may see only rows of its own has one.
     let request_uuid = app.caller(role).get("/projects").await.request_uuid();
-    let (going_run, failed_run) = going_and_failed_run(app).await;
+    let (running_run, failed_run) = running_and_failed_run(app).await;
     Names {
         account: acme::ACCOUNT_ID,
         project: acme::PROJECT_ID,
         job: acme::NIGHTLY_JOB_ID,
         run: acme::SUCCEEDED_RUN_ID,
-        going_run,
+        running_run,
         failed_run,
         credential,
         api_key,
         request_uuid,
-        free_name: format!("free-{cell}"),
+        unused_name: format!("free-{cell}"),
+        other_ids: other_ids(app, acme::ACCOUNT_ID).await,
     }
 }
 

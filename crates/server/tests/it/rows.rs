@@ -99,7 +99,7 @@ async fn requests_refused_before_the_client_have_a_request_id_but_no_row() {
     let app = TestApp::start().await;
     let operator = app.operator();
     let answers = [
-        app.stranger().get("/projects").await,
+        app.without_key().get("/projects").await,
         app.with_key("dgw_wrong").get("/projects").await,
         app.viewer().get("/projects?page=0").await,
         app.viewer().get("/projects?nonsense=1").await,
@@ -142,8 +142,11 @@ async fn the_request_id_of_the_caller_is_stored_but_not_used_as_the_request_id()
     assert_eq!(with_id(&"y".repeat(129)).await, Value::Null);
     assert_eq!(with_id("tab\there").await, Value::Null);
 
-    let request = app.stranger().request(Method::GET, "/projects");
-    let refused = app.stranger().send(request.header("x-request-id", "order 4711")).await;
+    let request = app.without_key().request(Method::GET, "/projects");
+    let refused = app
+        .without_key()
+        .send(request.header("x-request-id", "order 4711"))
+        .await;
     assert_ne!(refused.request_uuid(), "order 4711", "also without a row");
 }
 

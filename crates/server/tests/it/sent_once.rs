@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 use simulator::{Effect, Fault, FaultBody, acme};
 
-use crate::support::{Setup, TestApp, going_and_failed_run};
+use crate::support::{Setup, TestApp, running_and_failed_run};
 
 fn path() -> String {
     format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID)
@@ -66,7 +66,7 @@ async fn a_trigger_is_sent_once_whatever_the_answer() {
 async fn cancellations_retries_and_reruns_are_sent_once_whatever_the_answer() {
     let app = TestApp::start().await;
     // Both can be changed, so the read before the change does not refuse it.
-    let (running, failed) = going_and_failed_run(&app).await;
+    let (running, failed) = running_and_failed_run(&app).await;
     for path in [
         format!("/runs/{running}/cancel"),
         format!("/runs/{failed}/retry"),

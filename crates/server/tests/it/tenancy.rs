@@ -5,7 +5,7 @@ use model::{CompanyId, RequestType, Role};
 use serde_json::{Value, json};
 use simulator::{acme, globex};
 
-use crate::support::{Answer, COMPANY, Names, Setup, TestApp, operations};
+use crate::support::{Answer, COMPANY, Names, Setup, TestApp, operations, other_ids, with_parameter};
 
 /// No text with this mark may reach the other company.
 const MARK: &str = "acme-only";
@@ -48,12 +48,13 @@ async fn two_companies() -> (TestApp, Names, String) {
         project: acme::PROJECT_ID,
         job: acme::NIGHTLY_JOB_ID,
         run: acme::SUCCEEDED_RUN_ID,
-        going_run: acme::FAILED_RUN_ID,
+        running_run: acme::FAILED_RUN_ID,
         failed_run: acme::FAILED_RUN_ID,
         credential: MARK.to_owned(),
         api_key: key["id"].as_i64().unwrap(),
         request_uuid: logged.request_uuid(),
-        free_name: String::new(),
+        unused_name: String::new(),
+        other_ids: other_ids(&app, acme::ACCOUNT_ID).await,
     };
     let other_admin = app.create_key(second, Role::Admin).await;
     (app, names, other_admin)
@@ -94,9 +95,11 @@ async fn nothing_of_another_company_is_found_by_any_operation() {
             let (address, header) = match selector {
                 Selector::Ids => (address.clone(), None),
                 Selector::Account if operation.takes("account_id") => {
-                    (format!("{address}?account_id={}", names.account), None)
+                    (with_parameter(&address, &format!("account_id={}", names.account)), None)
                 }
-                Selector::Credential if operation.takes("credential") => (format!("{address}?credential={MARK}"), None),
+                Selector::Credential if operation.takes("credential") => {
+                    (with_parameter(&address, &format!("credential={MARK}")), None)
+                }
                 Selector::Header => (address.clone(), Some(MARK)),
                 Selector::Account | Selector::Credential => {
                     // These name the account or credential in the path, or read all accounts.
@@ -115,7 +118,7 @@ async fn nothing_of_another_company_is_found_by_any_operation() {
             };
             sent += 1;
             let names = Names {
-                free_name: format!("free-{sent}"),
+                unused_name: format!("free-{sent}"),
                 ..names.clone()
             };
             let mut request = other_admin.request(operation.method.clone(), &address);
@@ -175,7 +178,7 @@ async fn nothing_of_another_company_is_found_by_any_operation() {
                 }
                 if request_type == RequestType::CreateCredential {
                     // Otherwise the other company would have the account too.
-                    let path = format!("/credentials/{}", names.free_name);
+                    let path = format!("/credentials/{}", names.unused_name);
                     assert_eq!(other_admin.delete(&path).await.status, 204);
                 }
             } else {

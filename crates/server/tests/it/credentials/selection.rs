@@ -28,7 +28,7 @@ async fn verify_sends_the_credential_to_dbt_and_explains_the_answer() {
         assert_eq!(row["credential"], "one");
         result
     };
-    let result = verify_as(true, "takes the token for account", "succeeded").await;
+    let result = verify_as(true, "accepts the token for account", "succeeded").await;
     assert_eq!(result["account_name"], "Acme Retail Group");
     assert_eq!(last_token(&app), SECOND_TOKEN);
 

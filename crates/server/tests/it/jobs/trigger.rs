@@ -171,7 +171,7 @@ async fn a_malformed_body_is_refused_with_the_position_of_the_error() {
             "unknown field `schema_overide`, expected one of `cause`",
         ),
         (r#"{"cause": "x", "cause": "y"}"#, "duplicate field `cause`"),
-        (r#"["cause"]"#, "invalid length 1, expected struct TriggerJobBody"),
+        (r#"["cause"]"#, "invalid length 1, expected struct TriggerJob"),
         ("null", "invalid type: null"),
         (r#"{"cause": "x""#, "EOF while parsing"),
         ("", "EOF while parsing"),
@@ -242,6 +242,9 @@ async fn a_body_over_the_limit_is_refused_with_and_without_a_declared_length() {
 #[tokio::test]
 async fn without_a_key_bodies_are_not_validated() {
     let app = TestApp::start().await;
-    let answer = app.stranger().post_text("/jobs/x/runs?y=z", "text/plain", "junk").await;
+    let answer = app
+        .without_key()
+        .post_text("/jobs/x/runs?y=z", "text/plain", "junk")
+        .await;
     answer.problem(401, "unauthenticated");
 }

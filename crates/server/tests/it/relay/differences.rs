@@ -15,7 +15,7 @@ use crate::support::{Setup, TestApp};
 async fn the_key_is_replaced_by_the_token_of_the_account() {
     let app = TestApp::start().await;
     for scheme in ["Token", "Bearer", "token", "BEARER"] {
-        let caller = app.stranger();
+        let caller = app.without_key();
         let key = format!("{scheme} {}", app.key(Role::Viewer));
         let request = caller.request(Method::GET, &v2("/jobs/")).header("authorization", key);
         assert_eq!(caller.send(request).await.status, 200, "{scheme}");

@@ -26,7 +26,7 @@ async fn every_other_path_below_api_is_a_404() {
         "/api/private/accounts/1/features/",
         "/api/x",
     ] {
-        for caller in [app.viewer(), app.stranger()] {
+        for caller in [app.viewer(), app.without_key()] {
             let message = refusal(&caller.get(path).await, 404);
             assert!(message.contains("Nothing is relayed at this path"), "{path}: {message}");
         }
@@ -40,7 +40,7 @@ async fn every_other_path_below_api_is_a_404() {
 #[tokio::test]
 async fn a_request_without_a_valid_key_is_a_401() {
     let app = TestApp::start().await;
-    for caller in [app.stranger(), app.with_key("dgw_1_2")] {
+    for caller in [app.without_key(), app.with_key("dgw_1_2")] {
         let answer = caller.get(&v2("/jobs/")).await;
         assert!(refusal(&answer, 401).contains("gateway key"));
         assert_eq!(answer.headers["www-authenticate"], "Bearer");

@@ -4,6 +4,7 @@
 mod refusals;
 mod search;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -16,7 +17,7 @@ use storage::KeyRing;
 
 use self::refusals::refusals;
 use self::search::{LogLines, SecretSearch};
-use crate::support::{Answer, COMPANY, Names, Setup, TestApp, operations};
+use crate::support::{Answer, COMPANY, Names, Setup, TestApp, operations, other_ids, with_parameter};
 
 const TOKEN: &str = "dbtc_MARKED_b1946ac92492d2347c6235b4d2611184";
 const STORED: &str = "dbtc_STORED_591785b794601e212b260e25925636fd";
@@ -36,6 +37,7 @@ struct Fixture {
     created_keys: Vec<String>,
     answers: Vec<String>,
     rounds: usize,
+    other_ids: BTreeMap<String, i64>,
 }
 
 impl Fixture {
@@ -54,6 +56,7 @@ impl Fixture {
         .start()
         .await;
         let request_uuid = app.caller(Role::Admin).get("/projects").await.request_uuid();
+        let other_ids = other_ids(&app, plan.id()).await;
         let fixture = Self {
             app,
             plan,
@@ -61,6 +64,7 @@ impl Fixture {
             created_keys: Vec::new(),
             answers: Vec::new(),
             rounds: 0,
+            other_ids,
         };
         fixture.store("kept", STORED).await;
         fixture
@@ -102,19 +106,20 @@ impl Fixture {
                         project: self.plan.project_id(0),
                         job: self.plan.job_id(0, 0),
                         run: self.plan.run_id(0),
-                        going_run: self.plan.run_id(0),
+                        running_run: self.plan.run_id(0),
                         failed_run: self.plan.run_id(0),
                         credential: credential.clone(),
                         // Does not exist: keys in use must not be revoked.
                         api_key: 4711,
                         request_uuid: self.request_uuid.clone(),
-                        free_name: format!("free-{round}-{index}-{}", header.is_some()),
+                        unused_name: format!("free-{round}-{index}-{}", header.is_some()),
+                        other_ids: self.other_ids.clone(),
                     };
-                    let caller = role.map_or_else(|| self.app.stranger(), |role| self.app.caller(role));
+                    let caller = role.map_or_else(|| self.app.without_key(), |role| self.app.caller(role));
                     let mut address = operation.address(&names);
                     if operation.id == "export_request_logs" {
                         // All rows are searched later; here each export would repeat them.
-                        address.push_str("?status_code=404");
+                        address = with_parameter(&address, "status_code=404");
                     }
                     let mut request = caller.request(operation.method.clone(), &address);
                     if let Some(name) = header {

@@ -30,7 +30,10 @@ use url::Url;
 
 pub(crate) use answer::Answer;
 pub(crate) use caller::Caller;
-pub(crate) use operations::{Names, Operation, SERVICE, going_and_failed_run, operations};
+pub(crate) use operations::{
+    Names, Operation, SERVICE, document, example_of, invented_ids, operations, other_ids, resolved,
+    running_and_failed_run, with_parameter,
+};
 
 /// The company that the migrations create.
 pub(crate) const COMPANY: CompanyId = CompanyId(1);
@@ -230,7 +233,7 @@ impl TestApp {
     }
 
     /// A caller without a key.
-    pub(crate) fn stranger(&self) -> Caller<'_> {
+    pub(crate) fn without_key(&self) -> Caller<'_> {
         Caller::new(self, None)
     }
 

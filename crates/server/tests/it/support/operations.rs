@@ -1,6 +1,7 @@
-//! The operations of the OpenAPI document, each of which can be asked for real: what walks over all of them covers a
-//! new one on the day it is added, or fails because nobody told here how to ask for it.
+//! The operations of the OpenAPI document, each with a request that succeeds. A test that walks over all of them covers a
+//! new operation as soon as it is added: ids come from its list, bodies and required parameters from its examples.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -27,7 +28,7 @@ pub(crate) struct Operation {
     pub(crate) spec: Value,
 }
 
-/// What an operation may be about.
+/// The things that requests name.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
     pub(crate) account: i64,
@@ -35,7 +36,7 @@ pub(crate) struct Names {
     pub(crate) job: i64,
     pub(crate) run: i64,
     /// A run that can be cancelled.
-    pub(crate) going_run: i64,
+    pub(crate) running_run: i64,
     /// A run that can be retried.
     pub(crate) failed_run: i64,
     /// A credential that there is.
@@ -43,12 +44,62 @@ pub(crate) struct Names {
     pub(crate) api_key: i64,
     /// A request on record.
     pub(crate) request_uuid: String,
-    /// A name that nothing has yet.
-    pub(crate) free_name: String,
+    /// A name that is not in use.
+    pub(crate) unused_name: String,
+    /// The ids of everything else in paths, by parameter: see [`other_ids`].
+    pub(crate) other_ids: BTreeMap<String, i64>,
+}
+
+/// The parameters of paths that [`Names`] has a field for.
+const NAMED: [&str; 9] = [
+    "account_id",
+    "api_key_id",
+    "environment_id",
+    "job_id",
+    "name",
+    "path",
+    "project_id",
+    "request_uuid",
+    "run_id",
+];
+
+/// The other ids in paths, each with the path of its list.
+fn other_id_parameters() -> BTreeMap<String, String> {
+    let parameter = |operation: Operation| {
+        let (list, rest) = operation.path.split_once("/{")?;
+        let parameter = rest.split('}').next()?;
+        (!NAMED.contains(&parameter)).then(|| (parameter.to_owned(), list.to_owned()))
+    };
+    operations().into_iter().filter_map(parameter).collect()
+}
+
+/// For each other id in a path, that of the first entry of its list.
+pub(crate) async fn other_ids(app: &TestApp, account: i64) -> BTreeMap<String, i64> {
+    let mut ids = BTreeMap::new();
+    for (parameter, list) in other_id_parameters() {
+        let list = app.viewer().get(&format!("{list}?account_id={account}")).await;
+        let id = list.expect(200)["results"][0]["id"].as_i64();
+        ids.insert(parameter, id.expect("the list is empty"));
+    }
+    ids
+}
+
+/// Ids that need not exist.
+pub(crate) fn invented_ids() -> BTreeMap<String, i64> {
+    other_id_parameters()
+        .into_keys()
+        .map(|parameter| (parameter, 1))
+        .collect()
+}
+
+/// The address with one more query parameter.
+pub(crate) fn with_parameter(address: &str, parameter: &str) -> String {
+    let separator = if address.contains('?') { '&' } else { '?' };
+    format!("{address}{separator}{parameter}")
 }
 
 /// Two new runs of the simulator's first account: one that goes on, and one that has failed and can be retried.
-pub(crate) async fn going_and_failed_run(app: &TestApp) -> (i64, i64) {
+pub(crate) async fn running_and_failed_run(app: &TestApp) -> (i64, i64) {
     let start = async |job: i64, order: Value| {
         let path = format!("/jobs/{job}/runs?account_id={}", acme::ACCOUNT_ID);
         let run = app.operator().post(&path, &order).await;
@@ -129,21 +180,21 @@ impl Operation {
             .any(|each| each["name"] == parameter)
     }
 
-    /// The path about those things.
+    /// The path with these names, and the required query parameters.
     ///
-    /// Panics where a parameter of the path is not known here.
+    /// Panics where there is no value for a parameter.
     pub(crate) fn address(&self, names: &Names) -> String {
-        // Deleted once and for all, so each time another one.
+        // A deleted job is gone, so take another one each time.
         let job = match self.id.as_str() {
             "delete_job" => acme::FIRST_STORE_JOB_ID + SPARE_JOBS.fetch_add(1, Ordering::Relaxed),
             _ => names.job,
         };
         let run = match self.id.as_str() {
-            "cancel_run" => names.going_run,
+            "cancel_run" => names.running_run,
             "retry_run" => names.failed_run,
             _ => names.run,
         };
-        let filled = self
+        let mut filled = self
             .path
             .replace("{account_id}", &names.account.to_string())
             .replace("{project_id}", &names.project.to_string())
@@ -154,38 +205,46 @@ impl Operation {
             .replace("{name}", &names.credential)
             .replace("{api_key_id}", &names.api_key.to_string())
             .replace("{request_uuid}", &names.request_uuid);
-        assert!(!filled.contains('{'), "{}: tell here how to fill in {filled}", self.id);
+        for (parameter, id) in &names.other_ids {
+            filled = filled.replace(&format!("{{{parameter}}}"), &id.to_string());
+        }
+        assert!(!filled.contains('{'), "{}: no value for {filled}", self.id);
+        let parameters = self.spec["parameters"].as_array().into_iter().flatten();
+        for parameter in parameters.filter(|each| each["in"] == "query" && each["required"] == true) {
+            let name = parameter["name"].as_str().unwrap();
+            let value = match name {
+                "project_id" => json!(names.project),
+                _ => parameter["example"].clone(),
+            };
+            filled = with_parameter(&filled, &format!("{name}={}", value.to_string().trim_matches('"')));
+        }
         filled
     }
 
-    /// A body about those things, where the operation takes one.
-    ///
-    /// Panics where the body of an operation is not known here.
+    /// A body with these names, if the operation takes one: the documented example, unless it needs real ids.
     pub(crate) fn body(&self, names: &Names) -> Option<Value> {
         if self.spec["requestBody"].is_null() {
             return None;
         }
         Some(match self.id.as_str() {
             "create_job" => json!({
-                "name": names.free_name, "project_id": names.project, "environment_id": acme::PRODUCTION_ENVIRONMENT_ID,
+                "name": names.unused_name, "project_id": names.project, "environment_id": acme::PRODUCTION_ENVIRONMENT_ID,
             }),
-            "update_job" => json!({"description": "every operation"}),
-            "trigger_job" => json!({"cause": "every operation"}),
             "query_metadata" => json!({"query": "query ($id: BigInt!) { job(id: $id) { models { name } } }",
                 "variables": {"id": names.job}}),
             "query_semantic_layer" => json!({"query": "query ($id: BigInt!) { metrics(environmentId: $id) { name } }",
                 "variables": {"id": simulator::acme::PRODUCTION_ENVIRONMENT_ID}}),
             "create_credential" => json!({
-                "name": names.free_name, "account_id": names.account, "token": "dbtc_of_every_operation",
+                "name": names.unused_name, "account_id": names.account, "token": "dbtc_of_every_operation",
                 "access_url": "dbt.acme.example",
             }),
             "update_credential" => json!({"is_default": true}),
-            "create_api_key" => json!({"name": names.free_name, "role": "viewer"}),
-            other => panic!("tell here what the body of {other} is"),
+            "create_api_key" => json!({"name": names.unused_name, "role": "viewer"}),
+            _ => documented_example(&self.spec["requestBody"]["content"]["application/json"]["schema"]),
         })
     }
 
-    /// Asks for it at that address.
+    /// Sends the request to that address.
     pub(crate) async fn ask(&self, caller: &Caller<'_>, address: &str, names: &Names) -> Answer {
         let request = caller.request(self.method.clone(), address);
         caller
@@ -195,4 +254,38 @@ impl Operation {
             })
             .await
     }
+}
+
+/// The document that the server serves.
+pub(crate) fn document() -> Value {
+    serde_json::to_value(server::document()).unwrap()
+}
+
+/// Follows a `$ref` within the document.
+pub(crate) fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    match schema["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => schema,
+    }
+}
+
+/// The example of a schema, or the one that its fields and entries make, as the explorer shows it.
+pub(crate) fn example_of(document: &Value, schema: &Value) -> Value {
+    let schema = resolved(document, schema);
+    if let Some(example) = schema.get("example") {
+        return example.clone();
+    }
+    if schema["format"] == "binary" {
+        return json!("the file");
+    }
+    if let Some(fields) = schema["properties"].as_object() {
+        let example = |(name, field): (&String, &Value)| (name.clone(), example_of(document, field));
+        return fields.iter().map(example).collect();
+    }
+    assert!(!schema["items"].is_null(), "no example: {schema:#}");
+    json!([example_of(document, &schema["items"])])
+}
+
+fn documented_example(schema: &Value) -> Value {
+    example_of(&document(), schema)
 }
