@@ -1,6 +1,8 @@
 //! Environments: v3 lists those of a project, only v2 lists those of an account.
 
-use model::{Environment, EnvironmentFilter, EnvironmentId, Listed, ProjectId, Slice, Upstream};
+use model::{
+    Environment, EnvironmentFilter, EnvironmentId, EnvironmentType, Listed, ProjectId, Slice, StateFilter, Upstream,
+};
 use serde_json::json;
 
 use crate::{ApiError, ApiRequest, ApiResponse, WrappedApi};
@@ -23,9 +25,7 @@ impl dyn WrappedApi {
             Some(project) => format!("/v3/accounts/{account}/projects/{project}/environments/"),
             None => format!("/v2/accounts/{account}/environments/"),
         };
-        let mut request = ApiRequest::get(path)
-            .query("limit", &slice.limit)
-            .query("offset", &slice.offset);
+        let mut request = ApiRequest::list(path, slice);
         if filter.only_project().is_some() {
             request = with_v3_filters(request, filter);
         } else if !filter.project_id.is_empty() {
@@ -34,12 +34,9 @@ impl dyn WrappedApi {
         if !filter.dbt_version.is_empty() {
             request = request.query("dbt_version__in", &json!(filter.dbt_version));
         }
-        if let Some(state) = filter.state {
-            request = request.query("state", state.as_str());
-        }
-        if let Some(order) = &filter.order_by {
-            request = request.query("order_by", order);
-        }
+        request = request
+            .query_some("state", filter.state.map(StateFilter::as_str))
+            .query_some("order_by", filter.order_by.as_ref());
         self.fetch_list(to, request).await
     }
 
@@ -65,20 +62,13 @@ impl dyn WrappedApi {
 
 /// The filters that only v3 has.
 fn with_v3_filters(mut request: ApiRequest, filter: &EnvironmentFilter) -> ApiRequest {
-    if let Some(name) = &filter.name {
-        request = request.query("name", name);
-    }
-    if let Some(part) = &filter.name_contains {
-        request = request.query("name__icontains", part);
-    }
+    request = request
+        .query_some("name", filter.name.as_ref())
+        .query_some("name__icontains", filter.name_contains.as_ref());
     if !filter.deployment_type.is_empty() {
         request = request.query("deployment_type__in", &json!(filter.deployment_type));
     }
-    if let Some(kind) = filter.environment_type {
-        request = request.query("type", kind.as_str());
-    }
-    if let Some(credentials) = filter.credentials_id {
-        request = request.query("credentials_id", &credentials);
-    }
     request
+        .query_some("type", filter.environment_type.map(EnvironmentType::as_str))
+        .query_some("credentials_id", filter.credentials_id.as_ref())
 }

@@ -1,6 +1,6 @@
 //! Jobs (the definitions), by the Administrative API v2.
 
-use model::{Job, JobFields, JobFilter, JobId, JobRelated, Listed, Run, Slice, TriggerJob, Upstream};
+use model::{Job, JobFields, JobFilter, JobId, JobRelated, Listed, Run, Slice, StateFilter, TriggerJob, Upstream};
 use serde_json::{Value, json};
 
 use crate::{ApiError, ApiRequest, ApiResponse, WrappedApi};
@@ -19,38 +19,27 @@ impl dyn WrappedApi {
         filter: &JobFilter,
         slice: Slice,
     ) -> Result<ApiResponse<Listed<Job>>, ApiError> {
-        let mut request = ApiRequest::get(format!("/v2/accounts/{}/jobs/", to.account_id))
-            .query("limit", &slice.limit)
-            .query("offset", &slice.offset);
+        let mut request = ApiRequest::list(format!("/v2/accounts/{}/jobs/", to.account_id), slice);
         match filter.project_id[..] {
             [] => {}
             [project] => request = request.query("project_id", &project),
             _ => request = request.query("project_id__in", &json!(filter.project_id)),
         }
-        if let Some(environment) = filter.environment_id {
-            request = request.query("environment_id", &environment);
-        }
-        if let Some(part) = filter.name_contains.as_ref().or(filter.name.as_ref()) {
-            request = request.query("name__icontains", part);
-        }
+        request = request.query_some("environment_id", filter.environment_id.as_ref());
+        request = request.query_some(
+            "name__icontains",
+            filter.name_contains.as_ref().or(filter.name.as_ref()),
+        );
         if !filter.dbt_version.is_empty() {
             request = request.query("dbt_version__in", &json!(filter.dbt_version));
         }
-        for (name, flag) in [
-            ("triggers_schedule", filter.scheduled),
-            ("is_system", filter.is_system),
-            ("is_fusion_ready", filter.is_fusion_ready),
-        ] {
-            if let Some(flag) = flag {
-                request = request.query(name, &flag);
-            }
-        }
-        if let Some(state) = filter.state {
-            request = request.query("state", state.as_str());
-        }
-        if let Some(order) = &filter.order_by {
-            request = request.query("order_by", order);
-        }
+        request = request
+            .query_some("triggers_schedule", filter.scheduled.as_ref())
+            .query_some("is_system", filter.is_system.as_ref())
+            .query_some("is_fusion_ready", filter.is_fusion_ready.as_ref());
+        request = request
+            .query_some("state", filter.state.map(StateFilter::as_str))
+            .query_some("order_by", filter.order_by.as_ref());
         self.fetch_list(to, with_related(request, &filter.include_related))
             .await
     }

@@ -1,6 +1,6 @@
 //! Projects, by the Administrative API v3 (deprecated in v2).
 
-use model::{Listed, Project, ProjectFilter, ProjectId, Slice, Upstream};
+use model::{Listed, Project, ProjectFilter, ProjectId, Slice, StateFilter, Upstream};
 
 use crate::{ApiError, ApiRequest, ApiResponse, WrappedApi};
 
@@ -18,18 +18,14 @@ impl dyn WrappedApi {
         filter: &ProjectFilter,
         slice: Slice,
     ) -> Result<ApiResponse<Listed<Project>>, ApiError> {
-        let mut request = ApiRequest::get(format!("/v3/accounts/{}/projects/", to.account_id))
-            .query("limit", &slice.limit)
-            .query("offset", &slice.offset);
-        if let Some(part) = filter.name_contains.as_ref().or(filter.name.as_ref()) {
-            request = request.query("name__icontains", part);
-        }
-        if let Some(state) = filter.state {
-            request = request.query("state", state.as_str());
-        }
-        if let Some(order) = &filter.order_by {
-            request = request.query("order_by", order);
-        }
+        let mut request = ApiRequest::list(format!("/v3/accounts/{}/projects/", to.account_id), slice);
+        request = request.query_some(
+            "name__icontains",
+            filter.name_contains.as_ref().or(filter.name.as_ref()),
+        );
+        request = request
+            .query_some("state", filter.state.map(StateFilter::as_str))
+            .query_some("order_by", filter.order_by.as_ref());
         self.fetch_list(to, request).await
     }
 

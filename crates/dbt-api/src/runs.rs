@@ -17,20 +17,14 @@ impl dyn WrappedApi {
         filter: &RunFilter,
         slice: Slice,
     ) -> Result<ApiResponse<Listed<Run>>, ApiError> {
-        let mut request = ApiRequest::get(format!("/v2/accounts/{}/runs/", to.account_id))
-            .query("limit", &slice.limit)
-            .query("offset", &slice.offset)
+        let mut request = ApiRequest::list(format!("/v2/accounts/{}/runs/", to.account_id), slice)
             // Always sent: dbt Cloud's default is oldest first.
             .query("order_by", filter.order_by.as_str());
         if !filter.project_id.is_empty() {
             request = request.query("project_id__in", &json!(filter.project_id));
         }
-        if let Some(environment) = filter.environment_id {
-            request = request.query("environment_id", &environment);
-        }
-        if let Some(job) = filter.job_id {
-            request = request.query("job_definition_id", &job);
-        }
+        request = request.query_some("environment_id", filter.environment_id.as_ref());
+        request = request.query_some("job_definition_id", filter.job_id.as_ref());
         if !filter.status.is_empty() {
             request = request.query("status__in", &json!(filter.status));
         }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, Stream, StreamExt as _};
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use model::{ClientType, Upstream};
+use model::{ClientType, Slice, Upstream};
 use serde::Serialize;
 
 use crate::ApiError;
@@ -77,6 +77,13 @@ impl ApiRequest {
     /// the specification (`/v3/accounts/1/projects/`). Text from callers must be percent-encoded.
     pub fn get(path: String) -> Self {
         Self::new(Method::GET, path)
+    }
+
+    /// A read of one page of a list. `path` as for [`Self::get`].
+    pub fn list(path: String, slice: Slice) -> Self {
+        Self::get(path)
+            .query("limit", &slice.limit)
+            .query("offset", &slice.offset)
     }
 
     /// A POST to the Administrative API, without a body unless [`Self::json`] adds one. `path` as for [`Self::get`].
@@ -150,6 +157,15 @@ impl ApiRequest {
             Query::Raw(_) => self.query = Query::Pairs(vec![pair]),
         }
         self
+    }
+
+    /// Adds a query parameter if there is a value.
+    #[must_use]
+    pub fn query_some(self, name: &'static str, value: Option<&(impl ToString + ?Sized)>) -> Self {
+        match value {
+            Some(value) => self.query(name, value),
+            None => self,
+        }
     }
 
     /// Sets a header.
