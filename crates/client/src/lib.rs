@@ -7,6 +7,7 @@ mod accounts;
 mod api_keys;
 mod artifacts;
 mod clients;
+mod connections;
 mod credentials;
 mod dbt_client;
 mod environments;

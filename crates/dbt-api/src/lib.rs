@@ -6,6 +6,7 @@
 mod accounts;
 mod artifacts;
 mod collect;
+mod connections;
 mod environments;
 mod error;
 mod graphql;

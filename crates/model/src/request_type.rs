@@ -117,6 +117,10 @@ request_types! {
     ListEnvironments "list_environments" needs Viewer, Read, ADMINISTRATIVE;
     /// Read one environment.
     GetEnvironment "get_environment" needs Viewer, Read, ADMINISTRATIVE;
+    /// List the connections of an account.
+    ListConnections "list_connections" needs Viewer, Read, ADMINISTRATIVE;
+    /// Read one connection.
+    GetConnection "get_connection" needs Viewer, Read, ADMINISTRATIVE;
     /// List the jobs of an account.
     ListJobs "list_jobs" needs Viewer, Read, ADMINISTRATIVE;
     /// Read one job.

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod artifacts;
+mod connections;
 mod credentials;
 mod environments;
 mod graphql;

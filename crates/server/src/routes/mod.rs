@@ -3,6 +3,7 @@
 mod accounts;
 mod api_keys;
 mod artifacts;
+mod connections;
 mod credentials;
 mod environments;
 mod graphql;
@@ -43,6 +44,7 @@ resources! {
     accounts: "accounts" "dbt Cloud accounts that the company holds",
     projects: "projects" "dbt Cloud projects",
     environments: "environments" "dbt Cloud environments",
+    connections: "connections" "dbt Cloud connections to warehouses",
     jobs: "jobs" "Jobs: the definitions, and what starts a run of one",
     runs: "runs" "Runs: single executions of jobs",
     artifacts: "artifacts" "Artifacts: the files that a run writes",
