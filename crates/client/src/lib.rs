@@ -10,6 +10,7 @@ mod clients;
 mod connections;
 mod credentials;
 mod dbt_client;
+mod environment_variables;
 mod environments;
 mod error;
 mod gate;

@@ -7,6 +7,7 @@ mod accounts;
 mod artifacts;
 mod collect;
 mod connections;
+mod environment_variables;
 mod environments;
 mod error;
 mod graphql;

@@ -117,6 +117,8 @@ request_types! {
     ListEnvironments "list_environments" needs Viewer, Read, ADMINISTRATIVE;
     /// Read one environment.
     GetEnvironment "get_environment" needs Viewer, Read, ADMINISTRATIVE;
+    /// List the environment variables of a project.
+    ListEnvironmentVariables "list_environment_variables" needs Viewer, Read, ADMINISTRATIVE;
     /// List the connections of an account.
     ListConnections "list_connections" needs Viewer, Read, ADMINISTRATIVE;
     /// Read one connection.

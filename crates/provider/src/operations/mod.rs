@@ -4,6 +4,7 @@ mod accounts;
 mod artifacts;
 mod connections;
 mod credentials;
+mod environment_variables;
 mod environments;
 mod graphql;
 mod jobs;

@@ -5,6 +5,7 @@ mod api_keys;
 mod artifacts;
 mod connections;
 mod credentials;
+mod environment_variables;
 mod environments;
 mod graphql;
 mod health;
@@ -44,6 +45,7 @@ resources! {
     accounts: "accounts" "dbt Cloud accounts that the company holds",
     projects: "projects" "dbt Cloud projects",
     environments: "environments" "dbt Cloud environments",
+    environment_variables: "environment variables" "dbt Cloud environment variables of a project",
     connections: "connections" "dbt Cloud connections to warehouses",
     jobs: "jobs" "Jobs: the definitions, and what starts a run of one",
     runs: "runs" "Runs: single executions of jobs",

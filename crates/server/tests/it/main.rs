@@ -13,6 +13,7 @@ mod auth;
 mod connections;
 mod cors;
 mod credentials;
+mod environment_variables;
 mod environments;
 mod explorer;
 mod graphql;
