@@ -13,15 +13,15 @@ pub struct GraphqlQuery {
     pub query: String,
     /// Values for its variables, by name.
     pub variables: Map<String, Value>,
-    /// Which of the document's operations, where it has several.
+    /// The operation to run, if the document has several.
     #[serde(rename = "operationName", skip_serializing_if = "Option::is_none")]
     pub operation_name: Option<String>,
 }
 
-/// A question to the Semantic Layer, answered by a table. Without metrics there is a saved query.
+/// A query of the Semantic Layer, answered by a table. Either metrics or a saved query is given.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SemanticQuery {
-    /// The environment whose metrics are asked for.
+    /// The environment of the metrics.
     pub environment_id: EnvironmentId,
     /// Names of metrics.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -32,10 +32,10 @@ pub struct SemanticQuery {
     /// Conditions in the Semantic Layer's SQL, all of which must hold.
     #[serde(skip_serializing_if = "Vec::is_empty", rename = "where")]
     pub conditions: Vec<String>,
-    /// In which order.
+    /// The order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub order_by: Vec<OrderBy>,
-    /// At most so many rows.
+    /// The maximum number of rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
     /// The name of a saved query.

@@ -13,7 +13,7 @@ use crate::problem::{Kind, Problem};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
-    /// The template of a route of ours or of dbt Cloud's; `none` for a path that neither has.
+    /// The template of the route, on either surface; `none` for an unknown path.
     route: Arc<str>,
     method: &'static str,
     status: u16,

@@ -98,7 +98,7 @@ impl NodeResult {
 
     fn staleness(&self) -> Option<String> {
         let newest = self.max_loaded_at.as_ref()?;
-        let mut text = format!("The newest row came at {newest}");
+        let mut text = format!("The newest row was loaded at {newest}");
         if let Some(seconds) = self.max_loaded_at_time_ago_in_s {
             text = format!("{text}, {seconds:.0} seconds before the check");
         }
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_a_command_is_told_from_what_does_not() {
+    fn statuses_that_fail_a_command_are_known() {
         for (status, failed) in [
             ("error", true),
             ("fail", true),
@@ -143,16 +143,16 @@ mod tests {
     }
 
     #[test]
-    fn a_stale_source_is_told_in_words() {
+    fn a_stale_source_has_a_message_in_words() {
         let criteria = json!({"error_after": {"count": 24, "period": "hour"}, "warn_after": {}});
         let stale = node(&json!({"status": "error", "max_loaded_at": "2025-03-11T19:55:00+00:00",
             "max_loaded_at_time_ago_in_s": 90000.4, "criteria": criteria}));
         assert_eq!(
             stale.reason().unwrap(),
-            "The newest row came at 2025-03-11T19:55:00+00:00, 90000 seconds before the check; more than 24 hour(s) is an error."
+            "The newest row was loaded at 2025-03-11T19:55:00+00:00, 90000 seconds before the check; more than 24 hour(s) is an error."
         );
         let bare = node(&json!({"max_loaded_at": "yesterday", "criteria": {"error_after": {"count": null}}}));
-        assert_eq!(bare.reason().unwrap(), "The newest row came at yesterday.");
+        assert_eq!(bare.reason().unwrap(), "The newest row was loaded at yesterday.");
         let broken = node(&json!({"status": "runtime error", "error": "no such table"}));
         assert_eq!(broken.reason().as_deref(), Some("no such table"));
         assert_eq!(node(&json!({"status": "fail"})).reason(), None);

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_read_whatever_dbt_cloud_leaves_out() {
+    fn a_step_with_missing_fields_is_read() {
         let step = step(
             &json!({"index": "4", "status": 77, "run_step_command": null, "started_at": "2025-03-27 20:37:19.9+00:00",
             "finished_at": "2025-03-27T20:37:20Z"}),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_of_a_step_stands_by_itself_or_in_its_name() {
+    fn the_command_of_a_step_is_a_field_or_in_its_name() {
         for (of, command) in [
             (
                 json!({"run_step_command": {"dbt_command": "dbt build"}, "name": "Invoke dbt with `dbt run`"}),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_skipped_step_is_told_by_its_word_whatever_its_number() {
+    fn a_skipped_step_is_recognised_by_its_text_with_any_number() {
         for number in [1, 20, 30, 40] {
             let step = step(&json!({"status": number, "status_humanized": "Skipped"}));
             assert!(step.is_skipped() && !step.has_failed() && !step.is_cancelled() && !step.has_begun());
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_steps_of_a_run_come_in_their_order_without_what_is_none() {
+    fn the_steps_of_a_run_are_sorted_and_odd_entries_left_out() {
         let run = json!({"id": 1, "run_steps": [{"index": 2}, "odd", {"index": 1}, null]});
         let run: Run = serde_json::from_str(&run.to_string()).unwrap();
         let indices: Vec<_> = run.steps().iter().map(|step| step.index).collect();

@@ -12,7 +12,7 @@ impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let moment = DateTime::parse_from_rfc3339(&text).map_err(|_| {
-            // In a query a plus sign stands for a space.
+            // In a query a plus sign means a space.
             let hint = if text.contains(' ') { "; write `+` as `%2B`" } else { "" };
             D::Error::custom(format_args!(
                 "`{}` is not a time such as 2026-03-19T11:57:15Z{hint}",

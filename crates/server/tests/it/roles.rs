@@ -6,7 +6,7 @@ use simulator::acme;
 
 use crate::support::{Names, TestApp, operations, other_ids, running_and_failed_run};
 
-/// Things of company 1 that nobody has changed or deleted yet; a key of that role may see them.
+/// New things of company 1 that a key of that role may see.
 async fn fresh(app: &TestApp, cell: usize, role: Role) -> Names {
     let admin = app.caller(Role::Admin);
     let credential = format!("cell-{cell}");

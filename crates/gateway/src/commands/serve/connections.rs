@@ -127,7 +127,7 @@ async fn serve_connection(
         request.extensions_mut().insert(ConnectInfo(peer));
         request.map(Body::new)
     });
-    // HTTP/1.1 only: detecting HTTP/2 would double a connection's read buffer.
+    // HTTP/1.1 only: detecting HTTP/2 would need two read buffers.
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     // Hyper starts this timeout at the end of the previous answer.
     builder

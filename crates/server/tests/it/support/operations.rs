@@ -73,13 +73,13 @@ fn other_id_parameters() -> BTreeMap<String, String> {
     operations().into_iter().filter_map(parameter).collect()
 }
 
-/// For each other id in a path, that of the first entry of its list.
+/// For each other id in a path, that of the first entry of its list; 1 if the account has none.
 pub(crate) async fn other_ids(app: &TestApp, account: i64) -> BTreeMap<String, i64> {
     let mut ids = BTreeMap::new();
     for (parameter, list) in other_id_parameters() {
         let list = app.viewer().get(&format!("{list}?account_id={account}")).await;
         let id = list.expect(200)["results"][0]["id"].as_i64();
-        ids.insert(parameter, id.expect("the list is empty"));
+        ids.insert(parameter, id.unwrap_or(1));
     }
     ids
 }
@@ -98,7 +98,7 @@ pub(crate) fn with_parameter(address: &str, parameter: &str) -> String {
     format!("{address}{separator}{parameter}")
 }
 
-/// Two new runs of the simulator's first account: one that goes on, and one that has failed and can be retried.
+/// Two new runs of the simulator's first account: one in progress, and one that failed and can be retried.
 pub(crate) async fn running_and_failed_run(app: &TestApp) -> (i64, i64) {
     let start = async |job: i64, order: Value| {
         let path = format!("/jobs/{job}/runs?account_id={}", acme::ACCOUNT_ID);
@@ -108,8 +108,8 @@ pub(crate) async fn running_and_failed_run(app: &TestApp) -> (i64, i64) {
     let failed = start(acme::FAILING_JOB_ID, json!({"cause": "fails"})).await;
     app.dbt.advance(Duration::from_mins(2));
     // A CI run takes no other's turn.
-    let going = json!({"cause": "goes on", "github_pull_request_id": 1});
-    (start(acme::SLOW_JOB_ID, going).await, failed)
+    let running = json!({"cause": "runs on", "github_pull_request_id": 1});
+    (start(acme::SLOW_JOB_ID, running).await, failed)
 }
 
 /// Every operation, in the document's order.
