@@ -163,11 +163,11 @@ fn split<const GROUPS: usize, const PARTS: usize>(query: &str, groups: [&[&str];
     parts
 }
 
+/// [`IntoParams::into_params`] of a query.
+type DocumentedParameters = fn(fn() -> Option<ParameterIn>) -> Vec<Parameter>;
+
 /// Deserializes a query; `parameters` are all that the request may have, for the error message.
-fn parse<T: DeserializeOwned>(
-    query: &str,
-    parameters: fn(fn() -> Option<ParameterIn>) -> Vec<Parameter>,
-) -> Result<T, Problem> {
+fn parse<T: DeserializeOwned>(query: &str, parameters: DocumentedParameters) -> Result<T, Problem> {
     let deserializer = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
     serde_path_to_error::deserialize(deserializer).map_err(|error| {
         let unknown = error.inner().to_string();

@@ -34,11 +34,11 @@ async fn a_request_without_a_valid_key_is_a_401_without_a_row() {
     let mangled = key.replace("dgw_", "dgw-");
     let last = if key.ends_with('0') { '1' } else { '0' };
     let almost = format!("{}{last}", &key[..key.len() - 1]);
-    let stranger = app.without_key();
-    let list = || stranger.request(Method::GET, "/projects");
-    let with = |value: &str| list().header(AUTHORIZATION, value);
+    let caller = app.without_key();
+    let request = || caller.request(Method::GET, "/projects");
+    let with = |value: &str| request().header(AUTHORIZATION, value);
     let requests = [
-        ("no header", list()),
+        ("no header", request()),
         ("no scheme", with(key)),
         ("no key", with("Bearer")),
         ("an empty key", with("Bearer ")),
@@ -49,18 +49,18 @@ async fn a_request_without_a_valid_key_is_a_401_without_a_row() {
             "two headers",
             with(&format!("Bearer {key}")).header(AUTHORIZATION, format!("Token {key}")),
         ),
-        ("garbage", list().header(AUTHORIZATION, &b"Bearer \xff\xfe"[..])),
+        ("garbage", request().header(AUTHORIZATION, &b"Bearer \xff\xfe"[..])),
         ("a mangled key", with(&format!("Bearer {mangled}"))),
         ("a key in upper case", with(&format!("Bearer {}", key.to_uppercase()))),
         ("almost a key", with(&format!("Bearer {almost}"))),
         ("a dbt token", with(&format!("Token {}", acme::TOKEN))),
         (
             "in the query",
-            stranger.request(Method::GET, &format!("/projects?api_key={key}")),
+            caller.request(Method::GET, &format!("/projects?api_key={key}")),
         ),
     ];
     for (what, request) in requests {
-        let answer = stranger.send(request).await;
+        let answer = caller.send(request).await;
         let problem = answer.problem(401, "unauthenticated");
         assert_eq!(
             problem["detail"],

@@ -181,14 +181,6 @@ impl Fixture {
                 panic!("{secret} in {text:?}");
             }
         }
-        println!(
-            "{} answers, {} rows and {} bytes of log lines searched for {} secrets in {} encodings",
-            self.answers.len(),
-            rows.len(),
-            log.len(),
-            secrets.len(),
-            search.len(),
-        );
     }
 }
 

@@ -70,11 +70,6 @@ impl SecretSearch {
         Self { patterns, automaton }
     }
 
-    /// The number of encoded secrets.
-    pub(super) fn len(&self) -> usize {
-        self.patterns.len()
-    }
-
     /// The first encoded secret in the text.
     pub(super) fn find(&self, text: &str) -> Option<&str> {
         let found = self.automaton.find(text)?;
