@@ -115,6 +115,18 @@ impl EnvironmentFilter {
             _ => None,
         }
     }
+
+    fn matches_in_version_2(&self, environment: &Environment) -> bool {
+        let name = environment.name.as_deref().unwrap_or_default().to_lowercase();
+        let contains = |part: &String| name.contains(&part.to_lowercase());
+        let kind = self.environment_type.map(EnvironmentType::as_str);
+        let deployment = environment.deployment_type.as_deref();
+        let deployments = &self.deployment_type;
+        self.name_contains.as_ref().is_none_or(contains)
+            && (kind.is_none() || kind == environment.environment_type.as_deref())
+            && (deployments.is_empty() || deployments.iter().any(|each| Some(each.as_str()) == deployment))
+            && (self.credentials_id.is_none() || self.credentials_id == environment.credentials_id)
+    }
 }
 
 impl ListFilter<Environment> for EnvironmentFilter {
@@ -131,20 +143,6 @@ impl ListFilter<Environment> for EnvironmentFilter {
         let has_name = self.name.is_none() || self.name == environment.name;
         // Version 3 has compared the rest.
         has_name && (self.only_project().is_some() || self.matches_in_version_2(environment))
-    }
-}
-
-impl EnvironmentFilter {
-    fn matches_in_version_2(&self, environment: &Environment) -> bool {
-        let name = environment.name.as_deref().unwrap_or_default().to_lowercase();
-        let contains = |part: &String| name.contains(&part.to_lowercase());
-        let kind = self.environment_type.map(EnvironmentType::as_str);
-        let deployment = environment.deployment_type.as_deref();
-        let deployments = &self.deployment_type;
-        self.name_contains.as_ref().is_none_or(contains)
-            && (kind.is_none() || kind == environment.environment_type.as_deref())
-            && (deployments.is_empty() || deployments.iter().any(|each| Some(each.as_str()) == deployment))
-            && (self.credentials_id.is_none() || self.credentials_id == environment.credentials_id)
     }
 }
 
