@@ -1,10 +1,11 @@
 //! Jobs.
 
-use model::{Job, JobFields, JobFilter, JobId, JobRelated, Page, PageQuery, Run, TriggerJob};
+use model::{Job, JobFields, JobFilter, JobId, JobRelated, PageQuery, Run, TriggerJob};
+use provider::Listing;
 
 crate::operations! {
     /// A page of an account's jobs.
-    ListJobs => list_jobs(filter: JobFilter, page: PageQuery) -> Page<Job>;
+    ListJobs => list_jobs(filter: JobFilter, page: PageQuery) -> Listing<Job>;
     /// One job, with the related objects.
     GetJob => get_job(job_id: JobId, related: Vec<JobRelated>) -> Job;
     /// Creates a job. Not idempotent: every accepted call creates one.

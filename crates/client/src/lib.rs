@@ -38,7 +38,10 @@ pub use dbt_client::DbtClient;
 pub use error::ClientError;
 pub use health::Check;
 pub use key_cache::{KeySource, KeySourceError};
-pub use provider::{AnswerBody, ApiError, ForwardRequest, LogError, ProviderError, StreamAborted, StreamedAnswer};
+pub use provider::{
+    AnswerBody, ApiError, Exhausted, ForwardRequest, Listing, LogError, ProviderError, StreamAborted, StreamedAnswer,
+    StreamedPage,
+};
 pub use request_logs::{LogSummary, RequestLogService};
 pub use settings::ClientSettings;
 pub use shared::Records;

@@ -1,10 +1,11 @@
 //! Runs.
 
 use model::{Page, PageQuery, RetryPreview, Run, RunFailure, RunFilter, RunId, RunRelated, RunStep};
+use provider::Listing;
 
 crate::operations! {
     /// A page of an account's runs.
-    ListRuns => list_runs(filter: RunFilter, page: PageQuery) -> Page<Run>;
+    ListRuns => list_runs(filter: RunFilter, page: PageQuery) -> Listing<Run>;
     /// One run, with the related objects.
     GetRun => get_run(run_id: RunId, related: Vec<RunRelated>) -> Run;
     /// A page of a run's steps, with their logs.

@@ -70,7 +70,7 @@ impl dyn WrappedApi {
         let answer = successful(collect::exchange(self, to, with_step(request, Some(step))).await?)?;
         Ok(ApiResponse {
             status: answer.status,
-            data: decode(&answer)?,
+            data: decode(&answer).await?,
             bytes: answer.body.len() as u64,
         })
     }

@@ -14,6 +14,8 @@ use crate::{ApiAnswer, ApiBody, ApiError, ApiRequest, WrappedApi};
 
 /// How much of the body of an error status is read.
 const ERROR_BODY_MAX_BYTES: usize = 64 << 10;
+/// The step in which the bytes of an answer are counted.
+const STEP_BYTES: usize = 16 << 10;
 /// How long the body of an error status is read.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -35,7 +37,7 @@ pub(crate) async fn exchange(api: &dyn WrappedApi, to: &Upstream, request: ApiRe
     }
     let (status, headers) = (answer.status, answer.headers.clone());
     let body = deadline
-        .bounds(Some(status), whole_body(answer, limits.max_body_bytes))
+        .bounds(Some(status), whole_body(api, answer, limits.max_body_bytes))
         .await??;
     Ok(Collected { status, headers, body })
 }
@@ -61,8 +63,9 @@ fn without(body: Vec<u8>, token: &str) -> Vec<u8> {
     text.replace(token, "[token]").into_bytes()
 }
 
-async fn whole_body(answer: ApiAnswer, limit_bytes: usize) -> Result<Bytes, ApiError> {
+async fn whole_body(api: &dyn WrappedApi, answer: ApiAnswer, limit_bytes: usize) -> Result<Bytes, ApiError> {
     let status = answer.status;
+    let mut memory = Memory::of(api, &answer);
     let mut chunks = answer.into_body();
     let mut pieces = Vec::new();
     let mut room = limit_bytes;
@@ -70,9 +73,48 @@ async fn whole_body(answer: ApiAnswer, limit_bytes: usize) -> Result<Bytes, ApiE
         room = room
             .checked_sub(piece.len())
             .ok_or(ApiError::TooLarge { status, limit_bytes })?;
+        memory.keep(piece.len())?;
         pieces.push(piece);
     }
     Ok(joined(pieces))
+}
+
+/// Counts the bytes of one answer that are kept in memory.
+struct Memory<'a> {
+    api: &'a dyn WrappedApi,
+    status: StatusCode,
+    /// What was counted and is not kept yet.
+    ahead: usize,
+}
+
+impl<'a> Memory<'a> {
+    /// Nothing is kept yet.
+    fn of(api: &'a dyn WrappedApi, answer: &ApiAnswer) -> Self {
+        Self {
+            api,
+            status: answer.status,
+            ahead: 0,
+        }
+    }
+
+    /// Counts a piece.
+    ///
+    /// # Errors
+    /// [`ApiError::ShareExhausted`].
+    fn keep(&mut self, bytes: usize) -> Result<(), ApiError> {
+        if let Some(ahead) = self.ahead.checked_sub(bytes) {
+            self.ahead = ahead;
+            return Ok(());
+        }
+        // Counted in steps, since a body arrives in many small pieces.
+        let more = (bytes - self.ahead).max(STEP_BYTES);
+        self.api.keep_bytes(more).map_err(|source| ApiError::ShareExhausted {
+            status: Some(self.status),
+            source,
+        })?;
+        self.ahead = self.ahead + more - bytes;
+        Ok(())
+    }
 }
 
 /// Concatenates the chunks of a body. A single chunk, the usual case, is not copied.
@@ -106,10 +148,6 @@ struct Deadline {
     limit: Duration,
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("the answer was not whole within {0:?}")]
-struct DeadlinePassed(Duration);
-
 impl Deadline {
     fn starting_now(limit: Duration) -> Self {
         let passed = Box::pin(tokio::time::sleep(limit));
@@ -120,7 +158,7 @@ impl Deadline {
         tokio::select! {
             biased;
             done = work => Ok(done),
-            () = self.passed.as_mut() => Err(ApiError::Timeout { status, source: DeadlinePassed(self.limit).into() }),
+            () = self.passed.as_mut() => Err(ApiError::deadline_passed(status, self.limit)),
         }
     }
 }

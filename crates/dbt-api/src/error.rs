@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::Value;
+use shares::Exhausted;
 
 /// The error of a library, without its type, so that no library is part of the public signatures.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -122,12 +123,33 @@ pub enum ApiError {
         /// The partial result; usually null.
         data: Value,
     },
+    /// The share of exchanges or of memory is used up. Without `status` nothing was sent.
+    #[error("{source}")]
+    ShareExhausted {
+        /// The status, if the answer had begun.
+        status: Option<StatusCode>,
+        /// Which share.
+        source: Exhausted,
+    },
     /// The request cannot be built (a token with a line break, an address that is not HTTP). Nothing was sent.
     #[error("the request to dbt Cloud cannot be sent")]
     Unsendable(#[source] BoxError),
 }
 
+/// The deadline of an exchange has passed.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer was not whole within {0:?}")]
+struct DeadlinePassed(Duration);
+
 impl ApiError {
+    /// The answer was not whole within `limit`; `status` is that of the head, if it arrived.
+    pub fn deadline_passed(status: Option<StatusCode>, limit: Duration) -> Self {
+        Self::Timeout {
+            status,
+            source: DeadlinePassed(limit).into(),
+        }
+    }
+
     /// dbt Cloud's status; `None` if no answer began.
     pub fn status(&self) -> Option<StatusCode> {
         match self {
@@ -140,7 +162,9 @@ impl ApiError {
             | Self::Decode { status, .. }
             | Self::TooLarge { status, .. }
             | Self::Graphql { status, .. } => Some(*status),
-            Self::Timeout { status, .. } | Self::Disconnected { status, .. } => *status,
+            Self::Timeout { status, .. } | Self::Disconnected { status, .. } | Self::ShareExhausted { status, .. } => {
+                *status
+            }
             Self::Connect(_) | Self::ForbiddenAddress | Self::Unsendable(_) => None,
         }
     }
@@ -180,6 +204,7 @@ impl ApiError {
             Self::Decode { .. } => "decode",
             Self::TooLarge { .. } => "too_large",
             Self::Graphql { .. } => "graphql",
+            Self::ShareExhausted { .. } => "share_exhausted",
             Self::Unsendable(_) => "unsendable",
         }
     }

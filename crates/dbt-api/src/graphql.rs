@@ -43,7 +43,7 @@ impl dyn WrappedApi {
 
     async fn graphql(&self, to: &Upstream, request: ApiRequest) -> Result<ApiResponse<Value>, ApiError> {
         let answer = successful(collect::exchange(self, to, request).await?)?;
-        let GraphqlWire { data, errors } = decode(&answer)?;
+        let GraphqlWire { data, errors } = decode(&answer).await?;
         match errors {
             Some(errors) if !errors.is_empty() => Err(graphql_error(answer.status, errors, data)),
             _ => Ok(ApiResponse {

@@ -3,17 +3,27 @@
 //! Only the HTTP status decides about success. dbt Cloud has five envelopes (with `is_success`, with only `code`, with
 //! neither); only `data` and, for lists, `extra.pagination.total_count` are read from them.
 
+use std::num::NonZeroUsize;
+use std::sync::LazyLock;
+
 use http::StatusCode;
 use model::{Listed, Upstream};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
 
 use crate::collect::{self, Collected};
 use crate::message::message;
 use crate::retry_after::retry_after;
-use crate::{ApiAnswer, ApiError, ApiRequest, WrappedApi};
+use crate::{ApiAnswer, ApiError, ApiRequest, BoxError, WrappedApi};
+
+/// Bodies from this length are decoded on a thread of their own: parsing one takes about a millisecond.
+const LARGE_BODY_BYTES: usize = 128 << 10;
+/// One for each large body that is decoded concurrently.
+static LARGE_BODIES: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get)));
 
 /// A decoded answer of dbt Cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,13 +52,13 @@ impl dyn WrappedApi {
     ///
     /// # Errors
     /// Every [`ApiError`]; [`ApiError::Decode`] if a 2xx is not JSON, has no `data`, or `data` is not a `T`.
-    pub async fn fetch<T: DeserializeOwned>(
+    pub async fn fetch<T: DeserializeOwned + Send + 'static>(
         &self,
         to: &Upstream,
         request: ApiRequest,
     ) -> Result<ApiResponse<T>, ApiError> {
         let answer = successful(collect::exchange(self, to, request).await?)?;
-        let OneWire { data } = decode(&answer)?;
+        let OneWire { data } = decode(&answer).await?;
         Ok(ApiResponse {
             status: answer.status,
             data,
@@ -61,13 +71,13 @@ impl dyn WrappedApi {
     /// # Errors
     /// As [`Self::fetch`](#method.fetch). A single entry that is not a `T`, for example without an id, makes the whole page
     /// [`ApiError::Decode`].
-    pub async fn fetch_list<T: DeserializeOwned>(
+    pub async fn fetch_list<T: DeserializeOwned + Send + 'static>(
         &self,
         to: &Upstream,
         request: ApiRequest,
     ) -> Result<ApiResponse<Listed<T>>, ApiError> {
         let answer = successful(collect::exchange(self, to, request).await?)?;
-        let ListWire { data, extra } = decode(&answer)?;
+        let ListWire { data, extra } = decode(&answer).await?;
         let data = Listed {
             items: data.unwrap_or_default(),
             total_count: extra.and_then(|extra| total_count(&extra)),
@@ -164,14 +174,32 @@ fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(data: D) -> Result<O
     Option::deserialize(data)
 }
 
-pub(crate) fn decode<T: DeserializeOwned>(answer: &Collected) -> Result<T, ApiError> {
-    let unreadable = |source| ApiError::Decode {
+/// Decodes a body. A large one on a thread of its own, so that it does not hold up the requests that share the runtime's
+/// threads.
+pub(crate) async fn decode<T>(answer: &Collected) -> Result<T, ApiError>
+where
+    T: DeserializeOwned + Send + 'static,
+{
+    let parsed = if answer.body.len() < LARGE_BODY_BYTES {
+        parse(&answer.body)
+    } else {
+        let body = answer.body.clone();
+        // The semaphore is never closed.
+        let _turn = LARGE_BODIES.acquire().await;
+        match tokio::task::spawn_blocking(move || parse(&body)).await {
+            Ok(parsed) => parsed,
+            Err(failed) => Err(failed.into()),
+        }
+    };
+    parsed.map_err(|source| ApiError::Decode {
         status: answer.status,
         source,
-    };
+    })
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, BoxError> {
     // One UTF-8 check for the whole body; parsing from bytes would check each string again.
-    let text = std::str::from_utf8(&answer.body).map_err(|error| unreadable(error.into()))?;
-    serde_json::from_str(text).map_err(|error| unreadable(error.into()))
+    Ok(serde_json::from_str(std::str::from_utf8(body)?)?)
 }
 
 /// Turns every status that is not 2xx into an error, whatever the body.

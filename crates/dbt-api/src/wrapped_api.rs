@@ -4,6 +4,8 @@
 //! (`list_projects`, …) are methods of `dyn WrappedApi`, in one file per resource.
 
 use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,6 +15,7 @@ use http::header::ACCEPT;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use model::{ClientType, Slice, Upstream};
 use serde::Serialize;
+use shares::Exhausted;
 
 use crate::ApiError;
 use crate::error::is_transient;
@@ -32,6 +35,16 @@ pub trait WrappedApi: Send + Sync {
     /// no deadline. A wrapper returns the limits of the inner API.
     fn limits(&self) -> CollectLimits {
         CollectLimits::default()
+    }
+
+    /// Called before this many more bytes of an answer are kept in memory. A wrapper that counts them for a request refuses
+    /// what exceeds its share.
+    ///
+    /// # Errors
+    /// [`Exhausted`].
+    fn keep_bytes(&self, bytes: usize) -> Result<(), Exhausted> {
+        let _ = bytes;
+        Ok(())
     }
 }
 
@@ -281,6 +294,33 @@ impl ApiAnswer {
     /// The body.
     pub fn into_body(self) -> ApiBody {
         self.body
+    }
+
+    /// The same answer; `guard` is dropped with its body.
+    #[must_use]
+    pub fn holding(self, guard: impl Send + Unpin + 'static) -> Self {
+        let body = Guarded {
+            body: self.body,
+            _guard: guard,
+        };
+        Self {
+            body: body.boxed(),
+            ..self
+        }
+    }
+}
+
+/// A body with a guard.
+struct Guarded<G> {
+    body: ApiBody,
+    _guard: G,
+}
+
+impl<G: Unpin> Stream for Guarded<G> {
+    type Item = Result<Bytes, ApiError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.body.poll_next_unpin(cx)
     }
 }
 

@@ -149,6 +149,19 @@ impl Gauges<'_> {
         Ok(())
     }
 
+    /// Writes several counters that are kept elsewhere, each with its labels.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn counters<S: EncodeLabelSet>(&mut self, name: &str, help: &str, values: &[(S, u64)]) -> fmt::Result {
+        let kind = <ConstCounter<u64> as TypedMetric>::TYPE;
+        let mut family = self.0.encode_descriptor(name, &full_stop(help), None, kind)?;
+        for (labels, value) in values {
+            ConstCounter::new(*value).encode(family.encode_family(labels)?)?;
+        }
+        Ok(())
+    }
+
     /// Writes a counter that is kept elsewhere, since the start of the process.
     ///
     /// # Errors

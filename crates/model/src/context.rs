@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::{NoContext, Uuid};
 
-use crate::{AccountId, Caller, ClientType, Clock, RequestType, TraceContext, Upstream};
+use crate::{AccountId, Caller, ClientType, Clock, Held, RequestType, TraceContext, Upstream};
 
 /// The set of public routes through which a request arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -56,7 +56,7 @@ impl CallerRequestId {
 }
 
 /// Arrival time and UUID of a request. Created once, when the request arrives.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RequestStamp {
     request_uuid: Uuid,
     started_at: DateTime<Utc>,
@@ -69,6 +69,8 @@ pub struct RequestStamp {
     pub caller_request_id: Option<CallerRequestId>,
     /// The caller's trace context, if any.
     pub trace: Option<Arc<TraceContext>>,
+    /// What the request holds until its answer is written.
+    pub held: Held,
 }
 
 impl RequestStamp {
@@ -86,6 +88,7 @@ impl RequestStamp {
             template: None,
             caller_request_id,
             trace: None,
+            held: Held::default(),
         }
     }
 

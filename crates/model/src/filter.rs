@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// An entry of a list that its id identifies.
 pub trait HasId {
     /// The type of the id.
-    type Id: Copy + Eq + Hash;
+    type Id: Copy + Eq + Hash + Send + 'static;
 
     /// The id.
     fn id(&self) -> Self::Id;

@@ -59,6 +59,15 @@ impl PageQuery {
         &list[index(self.start())..index(self.end())]
     }
 
+    /// The next page of a list of `count` entries, unless this is the last.
+    pub fn next(self, count: u64) -> Option<Self> {
+        let next = Self {
+            page: self.page + 1,
+            ..self
+        };
+        (self.end() < count && next.page <= Self::MAX_PAGE).then_some(next)
+    }
+
     /// The first slice of this page; the others depend on the length of the list.
     pub fn first_slice(self) -> Slice {
         Slice {
@@ -123,11 +132,7 @@ impl<T> Page<T> {
 
     /// The next page, unless this is the last.
     pub fn next(&self) -> Option<PageQuery> {
-        let next = PageQuery {
-            page: self.query.page + 1,
-            ..self.query
-        };
-        (self.query.end() < self.count && next.page <= PageQuery::MAX_PAGE).then_some(next)
+        self.query.next(self.count)
     }
 
     /// The previous page, unless this is the first.

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use dbt_api::WrappedApi;
 use model::{AccountId, Caller, Clock, RequestStamp, RequestType};
 use serde_json::json;
+use shares::Owner;
 use storage::{Closing, FixedColumns, LogQueue, Outcome, StartedRuns};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{ProviderError, ProviderMetrics, ProviderSettings};
+use crate::{ProviderError, ProviderMetrics, ProviderSettings, ProviderShares};
 
 /// Runs each request to dbt Cloud in a request scope, which writes its row. Cheap to clone.
 #[derive(Clone)]
 pub struct DbtProvider {
     pub(crate) api: Arc<dyn WrappedApi>,
     pub(crate) log: LogQueue,
+    pub(crate) shares: ProviderShares,
     pub(crate) started_runs: Arc<dyn StartedRuns>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: ProviderSettings,
@@ -36,10 +38,12 @@ impl fmt::Debug for DbtProvider {
 }
 
 impl DbtProvider {
-    /// A provider that sends through `api`, logs to `log`, and looks up in `started_runs` which runs are new.
+    /// A provider that sends through `api` within `shares`, logs to `log`, and looks up in `started_runs` which runs are
+    /// new.
     pub fn new(
         api: Arc<dyn WrappedApi>,
         log: LogQueue,
+        shares: ProviderShares,
         started_runs: Arc<dyn StartedRuns>,
         clock: Arc<dyn Clock>,
         settings: ProviderSettings,
@@ -48,6 +52,7 @@ impl DbtProvider {
         Self {
             api,
             log,
+            shares,
             started_runs,
             clock,
             settings,
@@ -70,7 +75,8 @@ impl DbtProvider {
         reason: &str,
     ) -> Result<(), ProviderError> {
         let limits = &self.settings.row_limits;
-        let slot = self.log.reserve(false)?;
+        let owner = Owner::key(caller.company_id.0, caller.api_key_id.0);
+        let slot = self.log.reserve(&owner, false)?;
         let mut fixed = FixedColumns::new(stamp, request_type, caller.company_id, &json!({}), limits);
         fixed.api_key_id = Some(caller.api_key_id);
         fixed.account_id = account;
@@ -82,9 +88,10 @@ impl DbtProvider {
         Ok(())
     }
 
-    /// Whether the log's queue has room for another request.
+    /// Whether the log's queue has room for another request, a change of any company.
     pub fn has_room(&self) -> bool {
-        self.log.reserve(true).is_ok()
+        let usage = self.log.rows().usage();
+        usage.used + 2 <= usage.capacity
     }
 
     /// Waits until all changes and streamed answers in progress have ended. Call it once no new request can arrive.

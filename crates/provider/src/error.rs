@@ -2,6 +2,7 @@
 
 use dbt_api::ApiError;
 use model::{AccountId, JobId, RunId, RunStatus};
+use shares::Exhausted;
 use storage::LogError;
 
 /// Why a request failed.
@@ -49,6 +50,9 @@ pub enum ProviderError {
     /// A step was requested, and no run of the job has succeeded or failed.
     #[error("no run of job {0} has succeeded or failed")]
     NoEndedRun(JobId),
+    /// A share of the gateway's resources is used up; dbt Cloud was not contacted.
+    #[error(transparent)]
+    ShareExhausted(#[from] Exhausted),
     /// The request's row could not be committed: for a change, dbt Cloud was not contacted.
     #[error("the request could not be logged")]
     Log(#[from] LogError),

@@ -10,14 +10,18 @@ mod exchanges;
 mod metrics;
 mod operations;
 mod settings;
+mod shares;
 
+pub use ::shares::Exhausted;
 pub use dbt_api::{ApiError, WrappedApi};
 pub use dbt_provider::DbtProvider;
-pub use engine::{AnswerBody, StreamAborted, StreamedAnswer};
+pub use engine::{AnswerBody, Listing, StreamAborted, StreamedAnswer, StreamedPage};
 pub use error::ProviderError;
 pub use metrics::ProviderMetrics;
 pub use operations::relay::{ForwardRequest, lists_accounts};
 pub use settings::{
-    FailureSettings, GraphqlSettings, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings, StreamSettings,
+    FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings,
+    StreamSettings,
 };
+pub use shares::{ProviderShares, ShareSettings};
 pub use storage::{LogError, LogQueue, Outcome, RowLimits, StartedRuns};

@@ -28,6 +28,19 @@ impl RetrySettings {
     }
 }
 
+/// Limits of lists that span several pages of dbt's.
+#[derive(Debug, Clone, Copy)]
+pub struct GatherSettings {
+    /// The number of dbt's pages that one request fetches concurrently, from 1.
+    pub concurrency: usize,
+    /// The longest list that is held whole, in bytes of dbt's answers. A longer one is sent as it is read.
+    pub hold_max_bytes: u64,
+    /// How much of a long list is in memory, in bytes; at least one page of dbt's.
+    pub window_max_bytes: u64,
+    /// The largest number of dbt's pages of a list that the gateway filters, from 1.
+    pub max_filtered_pages: usize,
+}
+
 /// Limits of streamed answers.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamSettings {
@@ -43,8 +56,8 @@ pub struct StreamSettings {
 pub struct ProviderSettings {
     /// Retries of reads.
     pub retry: RetrySettings,
-    /// The number of dbt's pages that one request fetches concurrently, from 1.
-    pub gather_concurrency: usize,
+    /// Lists that span several pages of dbt's.
+    pub gather: GatherSettings,
     /// Handling of a 404 for a run that was just started.
     pub new_runs: NewRunSettings,
     /// Maximum wait for the commit of a row; the request is then refused.

@@ -48,7 +48,12 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 fn statuses(operation: &Operation) -> BTreeSet<StatusCode> {
     let name = operation.operation_id.as_deref().unwrap_or_default();
     // Every request: limits and internal errors.
-    let mut kinds = vec![Kind::URL_TOO_LONG, Kind::HEADERS_TOO_LARGE, Kind::BUSY, Kind::INTERNAL];
+    let mut kinds = vec![
+        Kind::URL_TOO_LONG,
+        Kind::HEADERS_TOO_LARGE,
+        Kind::SHARE_EXHAUSTED,
+        Kind::INTERNAL,
+    ];
     if let Some(request) = RequestType::from_name(name) {
         kinds.extend([
             Kind::UNAUTHENTICATED,

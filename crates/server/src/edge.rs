@@ -1,10 +1,13 @@
 //! The edge: the stamp and the span of a request on the way in, its id and its log line on the way out.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
-use model::{CallerRequestId, Clock, RequestStamp, Surface, TRACEPARENT, TraceContext};
+use model::{CallerRequestId, Clock, Held, RequestStamp, Surface, TRACEPARENT, TraceContext};
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
@@ -36,6 +39,10 @@ impl Middleware for Edge {
             let id = header_value(&stamp.request_uuid());
             response.headers_mut().insert(REQUEST_ID, id);
             browser::harden(response.headers_mut());
+            if !stamp.held.is_empty() {
+                let held = stamp.held.clone();
+                response = response.map(|body| Body::new(Holding { body, _held: held }));
+            }
             let (status, duration) = (response.status(), stamp.elapsed());
             state
                 .metrics
@@ -51,6 +58,32 @@ impl Middleware for Edge {
             Ok(response)
         };
         Box::pin(answer.instrument(span))
+    }
+}
+
+/// A body, with what its request holds until it is written.
+struct Holding {
+    body: Body,
+    _held: Held,
+}
+
+impl HttpBody for Holding {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -1,14 +1,11 @@
-//! Limits on callers: requests a second for each key, concurrent requests of all, and the size of a request's head.
+//! Limits on callers: requests a second for each key, and the size of a request's head.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::Request;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
 use model::ApiKeyId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::{Kind, Problem};
 
@@ -21,8 +18,6 @@ pub struct LimitSettings {
     pub burst: u32,
     /// The number of replicas that share the rate, from 1.
     pub replicas: u32,
-    /// Maximum number of concurrent requests in this process, from 1.
-    pub max_concurrent_requests: usize,
     /// The longest path with its query, in bytes.
     pub max_url_bytes: usize,
     /// All header names and values together, in bytes.
@@ -34,7 +29,6 @@ pub struct LimitSettings {
 pub struct Limits {
     settings: LimitSettings,
     keys: Option<DefaultKeyedRateLimiter<ApiKeyId>>,
-    permits: Arc<Semaphore>,
 }
 
 impl Limits {
@@ -46,7 +40,6 @@ impl Limits {
         Self {
             settings,
             keys: quota.map(DefaultKeyedRateLimiter::keyed),
-            permits: Arc::new(Semaphore::new(settings.max_concurrent_requests)),
         }
     }
 
@@ -61,23 +54,6 @@ impl Limits {
             self.settings.requests_per_second
         );
         Err(Problem::new(Kind::KEY_RATE_LIMIT, detail).retry_after(Some(wait)))
-    }
-
-    /// A permit for one concurrent request, returned when it is dropped.
-    pub(crate) fn enter(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.permits).try_acquire_owned().map_err(|_| {
-            Problem::new(
-                Kind::BUSY,
-                "Too many requests are under way. dbt Cloud was not contacted.",
-            )
-            .retry_after(Some(Duration::from_secs(1)))
-        })
-    }
-
-    /// The number of concurrent requests, and its limit.
-    pub(crate) fn in_flight(&self) -> (usize, usize) {
-        let limit = self.settings.max_concurrent_requests;
-        (limit.saturating_sub(self.permits.available_permits()), limit)
     }
 
     /// Checks the size of the request's head.

@@ -8,7 +8,6 @@ use metric_families::{Counters, Durations, Register as _, count, durations};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::registry::Registry;
 
-use crate::limits::Limits;
 use crate::problem::{Kind, Problem};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -57,8 +56,8 @@ impl Default for ServerMetrics {
 }
 
 impl ServerMetrics {
-    /// Registers the families, and the gauges of `limits`.
-    pub fn register(registry: &mut Registry, limits: &Arc<Limits>) -> Self {
+    /// Registers the families.
+    pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         registry.register_metric("http_requests", "HTTP requests that were answered", &metrics.requests);
         registry.register_seconds(
@@ -71,16 +70,6 @@ impl ServerMetrics {
             "Answers that say what is wrong, by the kind of problem",
             &metrics.problems,
         );
-        let limits = Arc::clone(limits);
-        registry.collected(move |gauges| {
-            let (under_way, limit) = limits.in_flight();
-            gauges.gauge("http_requests_under_way", "HTTP requests under way", whole(under_way))?;
-            gauges.gauge(
-                "http_requests_under_way_limit",
-                "How many may be under way: one beyond them is refused",
-                whole(limit),
-            )
-        });
         metrics
     }
 
@@ -130,8 +119,4 @@ pub(crate) fn method(method: &Method) -> &'static str {
 
 fn spelled(path: &'static str) -> &'static str {
     path.strip_prefix("/problems/").unwrap_or(path)
-}
-
-fn whole(things: usize) -> i64 {
-    i64::try_from(things).unwrap_or(i64::MAX)
 }

@@ -28,11 +28,10 @@ impl Middleware for Problems {
             .get::<RequestStamp>()
             .map_or_else(Uuid::nil, RequestStamp::request_uuid);
         let envelope = Envelope::of(path.path(), request.extensions().get::<Arrival>().is_some());
-        let permit = state.limits.check_head(&request).and_then(|()| state.limits.enter());
-        let answer = permit.map(|permit| (permit, inner.call(request)));
+        let answer = state.limits.check_head(&request).map(|()| inner.call(request));
         Box::pin(async move {
             let mut response = match answer {
-                Ok((_permit, answer)) => match AssertUnwindSafe(answer).catch_unwind().await {
+                Ok(answer) => match AssertUnwindSafe(answer).catch_unwind().await {
                     Ok(answer) => answer?,
                     Err(_) => Problem::panicked().into_response(),
                 },

@@ -31,12 +31,12 @@ impl StorageMetrics {
             gauges.gauge(
                 "request_log_queue_depth",
                 "Rows queued or reserved",
-                as_gauge(queue.depth()),
+                as_amount(queue.rows().usage().used),
             )?;
             gauges.gauge(
                 "request_log_queue_capacity",
                 "Maximum of queued and reserved rows; requests beyond it are refused",
-                as_gauge(queue.capacity()),
+                as_amount(queue.rows().usage().capacity),
             )
         });
     }
@@ -54,6 +54,10 @@ fn connections(gauges: &mut Gauges<'_>, database: &Database, reading: &RequestLo
     }
     gauges.gauges("database_connections", "Connections to Postgres", &open)?;
     gauges.gauges("database_connections_max", "Maximum number of connections", &maximum)
+}
+
+fn as_amount(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX)
 }
 
 fn as_gauge(count: usize) -> i64 {

@@ -20,8 +20,8 @@ use model::{
     UpstreamSource,
 };
 use provider::{
-    DbtProvider, FailureSettings, GraphqlSettings, LogQueue, NewRunSettings, ProviderSettings, RelaySettings,
-    RetrySettings, RowLimits, StartedRuns, StreamSettings,
+    DbtProvider, FailureSettings, GatherSettings, GraphqlSettings, LogQueue, NewRunSettings, ProviderSettings,
+    ProviderShares, RelaySettings, RetrySettings, RowLimits, StartedRuns, StreamSettings,
 };
 use serde_json::json;
 use storage::{
@@ -222,6 +222,7 @@ impl TestClients {
         let provider = DbtProvider::new(
             api,
             queue,
+            ProviderShares::default(),
             Arc::new(NoStartedRuns),
             Arc::<FixedClock>::clone(&clock),
             provider_settings(),
@@ -284,7 +285,12 @@ fn provider_settings() -> ProviderSettings {
             min_pause: Duration::from_millis(1),
             max_pause: Duration::from_millis(1),
         },
-        gather_concurrency: 1,
+        gather: GatherSettings {
+            concurrency: 1,
+            hold_max_bytes: 2 << 20,
+            window_max_bytes: 8 << 20,
+            max_filtered_pages: 1000,
+        },
         new_runs: NewRunSettings {
             young: Duration::ZERO,
             wait: Duration::ZERO,

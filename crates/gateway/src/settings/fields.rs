@@ -38,6 +38,7 @@ settings! {
         #[range(1, 1000)] replicas: u32,
         #[range(1, 100_000)] max_connections: usize,
         #[range(1, 100_000)] max_concurrent_requests: usize,
+        #[range(MIB, 65_536 * MIB)] max_answer_bytes: usize,
         #[range(256, 64 * KIB)] max_url_bytes: usize,
         #[range(KIB, 256 * KIB)] max_header_bytes: usize,
     }
@@ -61,6 +62,8 @@ settings! {
         #[range(64 * KIB, 1024 * MIB)] max_body_bytes: usize,
         #[range(1, 600)] pool_idle_timeout_secs: u64,
         #[range(0, 1024)] pool_max_idle_per_host: usize,
+        #[range(1, 100_000)] max_exchanges: usize,
+        #[range(0, 60_000)] share_wait_ms: u64,
     }
     /// Retries of reads.
     retry: Retry {
@@ -71,9 +74,13 @@ settings! {
     /// Lists that span several pages of dbt Cloud.
     gather: Gather {
         #[range(1, 32)] concurrency: usize,
+        #[range(64 * KIB, 64 * MIB)] hold_max_bytes: u64,
+        #[range(64 * KIB, 256 * MIB)] window_max_bytes: u64,
+        #[range(1, 100_000)] max_filtered_pages: usize,
     }
     /// Streamed answers.
     stream: Stream {
+        #[range(1, 100_000)] max_streams: usize,
         #[range(1, 64)] buffer_pieces: usize,
         #[range(1, 3600)] stall_secs: u64,
     }

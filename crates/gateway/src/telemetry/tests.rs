@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use client::{ClientParts, Clients, KeySource, KeySourceError, Records};
 use dbt_api::{ApiAnswer, ApiError, ApiRequest, WrappedApi};
 use model::{ApiKeyId, Caller, Clock, CompanyId, InstanceId, Role, SystemClock, Upstream};
-use provider::DbtProvider;
+use provider::{DbtProvider, ProviderShares};
 use secrecy::ExposeSecret as _;
 use server::{Limits, ServerState, Shutdown};
 use storage::{
@@ -84,6 +84,7 @@ fn state(settings: &Settings) -> ServerState {
     let provider = DbtProvider::new(
         Arc::new(Panics),
         log,
+        ProviderShares::default(),
         Arc::new(PgStartedRuns::new(&database)),
         Arc::clone(&clock),
         layer_settings::provider(settings, InstanceId(1)),

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use tracing::{Instrument as _, Span, field};
 
 use crate::engine::new_runs::NewRuns;
+use crate::engine::request_shares::{RequestShares, SharedApi};
 use crate::engine::trace_context::with_trace_context;
 use crate::exchanges::{Exchanges, Why};
 use crate::{DbtProvider, ProviderError, ProviderMetrics, RetrySettings};
@@ -22,8 +23,9 @@ pub(crate) struct Call<To = Arc<Upstream>> {
     operation: RequestType,
     clock: Arc<dyn Clock>,
     retry: RetrySettings,
-    /// The number of dbt's pages that are fetched concurrently, from 1.
-    pub(crate) gather_concurrency: usize,
+    /// The number of accounts that are asked concurrently, from 1.
+    concurrency: usize,
+    shares: Arc<RequestShares>,
     exchanges: Arc<Exchanges>,
     metrics: Arc<ProviderMetrics>,
     new_runs: NewRuns,
@@ -151,10 +153,7 @@ impl Call<EachAccount> {
                 answer.map_err(|source| ProviderError::InAccount { account, source })
             });
         }
-        stream::iter(exchanges)
-            .buffered(self.gather_concurrency)
-            .try_collect()
-            .await
+        stream::iter(exchanges).buffered(self.concurrency).try_collect().await
     }
 }
 
@@ -165,15 +164,21 @@ impl<To> Call<To> {
         operation: RequestType,
         trace: Option<&Arc<TraceContext>>,
         exchanges: Arc<Exchanges>,
+        shares: RequestShares,
         new_runs: NewRuns,
     ) -> Self {
+        let shares = Arc::new(shares);
         Self {
-            api: with_trace_context(&provider.api, trace),
+            api: Arc::new(SharedApi {
+                api: with_trace_context(&provider.api, trace),
+                shares: Arc::clone(&shares),
+            }),
             to,
             operation,
             clock: Arc::clone(&provider.clock),
             retry: provider.settings.retry,
-            gather_concurrency: provider.settings.gather_concurrency,
+            concurrency: provider.settings.gather.concurrency,
+            shares,
             exchanges,
             metrics: Arc::clone(&provider.metrics),
             new_runs,
@@ -239,6 +244,22 @@ impl<To> Call<To> {
             why = Why::Retry;
             retries += 1;
         }
+    }
+
+    /// The shares of the request.
+    pub(crate) fn shares(&self) -> Arc<RequestShares> {
+        Arc::clone(&self.shares)
+    }
+
+    /// Reserves memory for answers that are read next.
+    pub(crate) async fn reserve_bytes(&self, bytes: u64) -> Result<(), ApiError> {
+        let reserved = self.shares.reserve_bytes(bytes).await;
+        reserved.map_err(|source| ApiError::ShareExhausted { status: None, source })
+    }
+
+    /// Frees the memory of an answer.
+    pub(crate) fn free_bytes(&self, bytes: u64) {
+        self.shares.free_bytes(bytes);
     }
 
     /// The limits of an answer that is collected whole.

@@ -1,109 +1,285 @@
-//! One page of the gateway's lists from several of dbt's.
+//! One page of the gateway's lists, made of several of dbt's.
+//!
+//! A page up to `hold_max_bytes` is held whole, and its row is committed before it leaves. A longer one leaves as it is read,
+//! in order: at most `window_max_bytes` of it are in memory.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use dbt_api::{ApiError, ApiResponse, WrappedApi};
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use model::{HasId, ListFilter, Listed, Page, PageQuery, Slice, Upstream};
 
-use crate::ProviderError;
 use crate::engine::Call;
 use crate::exchanges::Why;
+use crate::{GatherSettings, ProviderError};
 
-impl Call {
-    /// The page of the request's own list. Where dbt Cloud does not support a part of the filter, the whole list is read
-    /// and filtered here. The page is whole or an error.
-    pub(crate) async fn gather<'a, T, Filter, Answer>(
-        &'a self,
-        page: PageQuery,
-        filter: &'a Filter,
-        list: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream, &'a Filter, Slice) -> Answer,
-    ) -> Result<Page<T>, ProviderError>
+/// A method of `dyn WrappedApi` that reads one slice of a list: `<dyn WrappedApi>::list_projects`.
+pub(crate) trait ListSlice<'a, T, Filter: 'a>:
+    Fn(&'a (dyn WrappedApi + 'static), &'a Upstream, &'a Filter, Slice) -> Self::Answer + Send + Sync
+{
+    /// The future of the answer.
+    type Answer: Future<Output = Result<ApiResponse<Listed<T>>, ApiError>> + Send;
+}
+
+impl<'a, T, Filter: 'a, List, Answer> ListSlice<'a, T, Filter> for List
+where
+    List: Fn(&'a (dyn WrappedApi + 'static), &'a Upstream, &'a Filter, Slice) -> Answer + Send + Sync,
+    Answer: Future<Output = Result<ApiResponse<Listed<T>>, ApiError>> + Send,
+{
+    type Answer = Answer;
+}
+
+/// A list at dbt Cloud.
+pub(crate) struct Gather<Filter, List> {
+    pub(crate) call: Call,
+    pub(crate) filter: Filter,
+    pub(crate) list: List,
+    pub(crate) settings: GatherSettings,
+}
+
+/// One slice of dbt's, with the length of its answer.
+pub(crate) struct Part<T> {
+    pub(crate) items: Vec<T>,
+    total_count: Option<u64>,
+    pub(crate) bytes: u64,
+}
+
+/// The parts of a page, in order.
+type Parts<T> = BoxStream<'static, Result<Part<T>, ApiError>>;
+
+/// A page, or as much of it as is held.
+pub(crate) enum Gathered<T> {
+    Whole(Page<T>),
+    Long(LongPage<T>),
+}
+
+/// A page longer than `hold_max_bytes`, each id once.
+pub(crate) struct LongPage<T> {
+    pub(crate) beginning: Page<T>,
+    /// The length of dbt's answers that the beginning is made of.
+    pub(crate) beginning_bytes: u64,
+    pub(crate) rest: Parts<T>,
+}
+
+impl<Filter, List> Gather<Filter, List> {
+    /// The page of the list. Where dbt Cloud does not support a part of the filter, the whole list is read and filtered
+    /// here.
+    pub(crate) async fn page<T>(self: Arc<Self>, page: PageQuery) -> Result<Gathered<T>, ProviderError>
     where
-        T: HasId,
-        Filter: ListFilter<T>,
-        Answer: Future<Output = Result<ApiResponse<Listed<T>>, ApiError>>,
+        T: HasId + Send + 'static,
+        Filter: ListFilter<T> + Send + Sync + 'static,
+        List: for<'a> ListSlice<'a, T, Filter> + 'static,
     {
-        let list = &list;
-        let fetch = |slice, why| self.exchange(self.operation(), why, move |api, to| list(api, to, filter, slice));
-        if filter.is_supported() {
-            return Ok(self.page(page, &fetch).await?);
+        if !self.filter.is_supported() {
+            return self.filtered(page).await.map(Gathered::Whole);
         }
-        let mut entries = self.whole_list(&fetch).await?;
-        entries.retain(|entry| filter.matches(entry));
-        Ok(Page::from_full_list(page, entries))
+        let first = Arc::clone(&self).fetch(page.first_slice(), Why::Asked).await?;
+        let mut seen = HashSet::new();
+        let Some(count) = first.total_count else {
+            return Ok(Gathered::Whole(self.until_short(page, first, seen).await?));
+        };
+        let mut held_bytes = first.bytes;
+        let mut results = once_each(first.items, &mut seen);
+        let hold_max = self.settings.hold_max_bytes;
+        let mut rest = self.parts(page.later_slices(count), held_bytes, hold_max).await?;
+        while held_bytes <= hold_max {
+            let Some(part) = rest.try_next().await? else {
+                let query = page;
+                return Ok(Gathered::Whole(Page { query, count, results }));
+            };
+            held_bytes += part.bytes;
+            results.extend(once_each(part.items, &mut seen));
+        }
+        let rest = rest.map_ok(move |part| Part {
+            items: once_each(part.items, &mut seen),
+            ..part
+        });
+        let query = page;
+        Ok(Gathered::Long(LongPage {
+            beginning: Page { query, count, results },
+            beginning_bytes: held_bytes,
+            rest: rest.boxed(),
+        }))
     }
 
-    /// Fetches exactly the dbt pages that `page` covers, `gather_concurrency` at a time. Entries keep dbt's order, each id
-    /// once, since a list may change while it is read.
-    async fn page<T: HasId, Answer>(
-        &self,
-        page: PageQuery,
-        fetch: &impl Fn(Slice, Why) -> Answer,
-    ) -> Result<Page<T>, ApiError>
+    /// Reads the whole list and keeps the page of the entries that match.
+    async fn filtered<T>(self: Arc<Self>, page: PageQuery) -> Result<Page<T>, ProviderError>
     where
-        Answer: Future<Output = Result<Listed<T>, ApiError>>,
+        T: HasId + Send + 'static,
+        Filter: ListFilter<T> + Send + Sync + 'static,
+        List: for<'a> ListSlice<'a, T, Filter> + 'static,
     {
-        let first = fetch(page.first_slice(), Why::Asked).await?;
-        let mut results = first.items;
-        let count = if let Some(total) = first.total_count {
-            // Most lists are one page of dbt's.
-            if page.later_slices(total).next().is_some() {
-                let rest: Vec<Listed<T>> = stream::iter(page.later_slices(total))
-                    .map(|slice| fetch(slice, Why::NextPage))
-                    .buffered(self.gather_concurrency)
-                    .try_collect()
-                    .await?;
-                results.extend(rest.into_iter().flat_map(|listed| listed.items));
-            }
-            total
-        } else {
-            until_short(page, &mut results, fetch).await?
+        let mut matches = Matches {
+            page,
+            count: 0,
+            results: Vec::new(),
+            seen: HashSet::new(),
         };
-        let mut seen = HashSet::with_capacity(results.len());
-        results.retain(|entry| seen.insert(entry.id()));
+        let mut next = Some(PageQuery::LARGEST);
+        let mut pages = 0;
+        while let Some(query) = next {
+            let first =
+                Arc::clone(&self).fetch(query.first_slice(), if pages == 0 { Why::Asked } else { Why::NextPage });
+            let first = first.await?;
+            // Without a total the list ends with a page that is not full.
+            let total = first.total_count;
+            let mut last_is_full = first.items.len() >= query.first_slice().limit as usize;
+            let mut parts = match total {
+                Some(total) => self.parts(query.later_slices(total), first.bytes, 0).await?,
+                None => self.one_by_one(query.later_slices(u64::MAX)),
+            };
+            let mut part = Some(first);
+            while let Some(Part { items, bytes, .. }) = part {
+                pages += 1;
+                if pages > self.settings.max_filtered_pages {
+                    return Err(ProviderError::TooMuch("gather.max_filtered_pages"));
+                }
+                last_is_full = items.len() >= model::DBT_PAGE_LIMIT as usize;
+                matches.add(items, &self.filter);
+                self.call.free_bytes(bytes);
+                part = if total.is_none() && !last_is_full {
+                    None
+                } else {
+                    parts.try_next().await?
+                };
+            }
+            next = match total {
+                Some(total) => query.next(total),
+                None if last_is_full => query.next(u64::MAX),
+                None => None,
+            };
+        }
         Ok(Page {
             query: page,
-            count,
+            count: matches.count,
+            results: matches.results,
+        })
+    }
+
+    /// Reads on until a slice is short, for a list whose length dbt Cloud does not send. Its count is the known length: one
+    /// more than what was read where the list continues.
+    async fn until_short<T>(
+        self: &Arc<Self>,
+        page: PageQuery,
+        first: Part<T>,
+        mut seen: HashSet<T::Id>,
+    ) -> Result<Page<T>, ApiError>
+    where
+        T: HasId + Send + 'static,
+        Filter: Send + Sync + 'static,
+        List: for<'a> ListSlice<'a, T, Filter> + 'static,
+    {
+        let mut read = first.items.len() as u64;
+        let mut full = read >= u64::from(page.first_slice().limit);
+        let mut results = once_each(first.items, &mut seen);
+        for slice in page.later_slices(u64::MAX) {
+            if !full {
+                break;
+            }
+            let part = Arc::clone(self).fetch(slice, Why::NextPage).await?;
+            read += part.items.len() as u64;
+            full = part.items.len() >= slice.limit as usize;
+            results.extend(once_each(part.items, &mut seen));
+        }
+        Ok(Page {
+            query: page,
+            count: page.start() + read + u64::from(full),
             results,
         })
     }
 
-    async fn whole_list<T: HasId, Answer>(&self, fetch: &impl Fn(Slice, Why) -> Answer) -> Result<Vec<T>, ApiError>
+    /// The slices, in order, as many concurrently as the settings and the length of a first slice allow. Their memory is
+    /// reserved in one step, together with that of `held_bytes` that the caller keeps, so that two lists never wait for each
+    /// other.
+    async fn parts<T>(
+        self: &Arc<Self>,
+        slices: impl Iterator<Item = Slice> + Send + 'static,
+        first_bytes: u64,
+        held_bytes: u64,
+    ) -> Result<Parts<T>, ApiError>
     where
-        Answer: Future<Output = Result<Listed<T>, ApiError>>,
+        T: HasId + Send + 'static,
+        Filter: Send + Sync + 'static,
+        List: for<'a> ListSlice<'a, T, Filter> + 'static,
     {
-        let mut entries = Vec::new();
-        let mut seen = HashSet::new();
-        let mut next = Some(PageQuery::LARGEST);
-        while let Some(query) = next {
-            let page = self.page(query, fetch).await?;
-            next = page.next();
-            // The list may change between two of these pages too.
-            entries.extend(page.results.into_iter().filter(|entry| seen.insert(entry.id())));
+        let slices: Vec<_> = slices.collect();
+        if slices.is_empty() {
+            return Ok(stream::empty().boxed());
         }
-        Ok(entries)
+        let held_bytes = held_bytes.min(slices.len() as u64 * first_bytes);
+        // An answer and its entries.
+        let each = 2 * first_bytes.max(1);
+        let window = (self.settings.window_max_bytes / each).clamp(1, self.settings.concurrency as u64);
+        self.call.reserve_bytes(held_bytes + window * each).await?;
+        let gather = Arc::clone(self);
+        Ok(stream::iter(slices)
+            .map(move |slice| Arc::clone(&gather).fetch(slice, Why::NextPage))
+            .buffered(usize::try_from(window).unwrap_or(1))
+            .boxed())
+    }
+
+    /// The slices in order, each read when it is wanted.
+    fn one_by_one<T>(self: &Arc<Self>, slices: impl Iterator<Item = Slice> + Send + 'static) -> Parts<T>
+    where
+        T: HasId + Send + 'static,
+        Filter: Send + Sync + 'static,
+        List: for<'a> ListSlice<'a, T, Filter> + 'static,
+    {
+        let gather = Arc::clone(self);
+        stream::iter(slices)
+            .then(move |slice| Arc::clone(&gather).fetch(slice, Why::NextPage))
+            .boxed()
+    }
+
+    async fn fetch<T>(self: Arc<Self>, slice: Slice, why: Why) -> Result<Part<T>, ApiError>
+    where
+        T: Send + 'static,
+        Filter: Send + Sync + 'static,
+        List: for<'a> ListSlice<'a, T, Filter> + 'static,
+    {
+        let Self { call, filter, list, .. } = &*self;
+        let sized = |answer: ApiResponse<Listed<T>>| {
+            let bytes = answer.bytes;
+            answer.map(|listed| Part {
+                items: listed.items,
+                total_count: listed.total_count,
+                bytes,
+            })
+        };
+        let operation = call.operation();
+        call.exchange(operation, why, |api, to| {
+            let answer = list(api, to, filter, slice);
+            async move { answer.await.map(sized) }
+        })
+        .await
     }
 }
 
-/// Reads on until a page is short, for a list whose length dbt Cloud does not send. Returns the known length: one more
-/// than what was read where the list continues.
-async fn until_short<T, Answer>(
+/// The page of the entries that match a filter.
+struct Matches<T: HasId> {
     page: PageQuery,
-    results: &mut Vec<T>,
-    fetch: &impl Fn(Slice, Why) -> Answer,
-) -> Result<u64, ApiError>
-where
-    Answer: Future<Output = Result<Listed<T>, ApiError>>,
-{
-    let mut full = results.len() >= page.first_slice().limit as usize;
-    for slice in page.later_slices(u64::MAX) {
-        if !full {
-            break;
+    count: u64,
+    results: Vec<T>,
+    /// The list may change while it is read.
+    seen: HashSet<T::Id>,
+}
+
+impl<T: HasId> Matches<T> {
+    fn add(&mut self, items: Vec<T>, filter: &impl ListFilter<T>) {
+        for entry in items {
+            if filter.matches(&entry) && self.seen.insert(entry.id()) {
+                if (self.page.start()..self.page.end()).contains(&self.count) {
+                    self.results.push(entry);
+                }
+                self.count += 1;
+            }
         }
-        let listed = fetch(slice, Why::NextPage).await?;
-        full = listed.items.len() >= slice.limit as usize;
-        results.extend(listed.items);
     }
-    Ok(page.start() + results.len() as u64 + u64::from(full))
+}
+
+/// The entries that were not seen yet: a list may change while it is read.
+fn once_each<T: HasId>(mut items: Vec<T>, seen: &mut HashSet<T::Id>) -> Vec<T> {
+    items.retain(|entry| seen.insert(entry.id()));
+    items
 }

@@ -2,15 +2,18 @@
 
 mod call;
 mod gather;
+mod listing;
 mod new_runs;
 mod outcome;
 mod provider_request;
 mod pump;
 mod request_scope;
+mod request_shares;
 mod streamed;
 mod trace_context;
 
 pub(crate) use call::Call;
+pub use listing::{Listing, StreamedPage};
 pub(crate) use provider_request::{RowSubject, args};
 pub use pump::StreamAborted;
 pub use streamed::{AnswerBody, StreamedAnswer};

@@ -17,7 +17,7 @@ pub(crate) fn of(error: &ProviderError) -> Outcome {
             Outcome::NotFound
         }
         ProviderError::RunFinished { .. } | ProviderError::CannotRetry { .. } => Outcome::Conflict,
-        ProviderError::Log(_) => Outcome::Refused,
+        ProviderError::Log(_) | ProviderError::ShareExhausted(_) => Outcome::Refused,
         ProviderError::Gathering(_) => Outcome::InvalidRequest,
         ProviderError::TooMuch(_) => Outcome::TooLarge,
         ProviderError::Panicked => Outcome::InternalError,
@@ -38,6 +38,8 @@ fn of_exchange(error: &ApiError) -> Outcome {
         ApiError::Disconnected { .. } => Outcome::Disconnected,
         ApiError::Decode { .. } => Outcome::Decode,
         ApiError::TooLarge { .. } => Outcome::TooLarge,
+        // For one exchange among others the row has their status.
+        ApiError::ShareExhausted { .. } => Outcome::Refused,
         ApiError::Unsendable(_) => Outcome::InternalError,
     }
 }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use model::{ClientContext, Destination, Effect, JobId, RunId};
 use serde_json::Value;
+use shares::Owner;
 use storage::{FixedColumns, Receipt};
 use tracing::{Instrument as _, Span};
 
 use crate::engine::Call;
 use crate::engine::new_runs::NewRuns;
 use crate::engine::request_scope::RequestScope;
+use crate::engine::request_shares::RequestShares;
 use crate::{DbtProvider, ProviderError};
 
 /// The columns of a row that only the operation can fill in.
@@ -96,7 +98,7 @@ impl DbtProvider {
     {
         let effect = ctx.request_type().effect();
         let StartedRequest { scope, call, span } = self.begin(&ctx, subject, effect, Reservation::AsNeeded).await?;
-        let exchanges = scope.exchanges();
+        let (exchanges, shares) = (scope.exchanges(), call.shares());
         let guarded = async move {
             // Boxed: the futures of large answers are large.
             let result = catch_panic(Box::pin(work(call))).await.map_err(|error| match error {
@@ -105,6 +107,7 @@ impl DbtProvider {
                 }
                 error => error,
             });
+            shares.hold_until_written(scope.held());
             let receipt = scope.end(result.as_ref());
             (result, Some(receipt))
         };
@@ -134,8 +137,13 @@ impl DbtProvider {
         fixed.job_id = subject.job_id;
         fixed.run_id = subject.run_id;
         fixed.instance_id = self.settings.instance_id;
-        let slot = self.log.reserve(opens || reservation == Reservation::OpenAndClose)?;
-        let mut scope = RequestScope::new(slot, fixed, ctx.stamp().clone(), Arc::clone(&self.clock), limits);
+        let caller = ctx.caller();
+        let owner = Owner::key(caller.company_id.0, caller.api_key_id.0);
+        let place = self.shares.requests.try_take(&owner, 1)?;
+        let slot = self
+            .log
+            .reserve(&owner, opens || reservation == Reservation::OpenAndClose)?;
+        let mut scope = RequestScope::new(slot, place, fixed, ctx.stamp().clone(), Arc::clone(&self.clock), limits);
         if opens && let Err(error) = self.open(&mut scope).instrument(span.clone()).await {
             // The open row may still be committed later; the queued close then follows it.
             drop(scope.end::<()>(Err(&error)));
@@ -147,6 +155,7 @@ impl DbtProvider {
             ctx.request_type(),
             ctx.stamp().trace.as_ref(),
             scope.exchanges(),
+            RequestShares::new(self.shares.clone(), owner, effect),
             NewRuns {
                 runs: Arc::clone(&self.started_runs),
                 settings: self.settings.new_runs,

@@ -39,16 +39,21 @@ enum Stop {
     Shutdown,
 }
 
+/// What is piped.
+pub(crate) struct Piped {
+    /// The outcome of a complete answer.
+    pub(crate) outcome: Outcome,
+    pub(crate) effect: Effect,
+    /// A caller that has read this many bytes may disconnect without waiting for the end of the channel.
+    pub(crate) content_length: Option<u64>,
+}
+
 pub(crate) struct Pump {
     scope: RequestScope,
-    /// The outcome of a complete answer.
-    outcome: Outcome,
-    effect: Effect,
+    piped: Piped,
     pieces: mpsc::Sender<Piece>,
     /// Bytes that the caller has read.
     read: Arc<AtomicU64>,
-    /// A caller that has read this many bytes may disconnect without waiting for the end of the channel.
-    content_length: Option<u64>,
     settings: StreamSettings,
     shutdown: CancellationToken,
 }
@@ -57,9 +62,7 @@ impl Pump {
     /// The pump, and the body that it feeds.
     pub(crate) fn new(
         scope: RequestScope,
-        outcome: Outcome,
-        effect: Effect,
-        content_length: Option<u64>,
+        piped: Piped,
         settings: StreamSettings,
         shutdown: CancellationToken,
     ) -> (Self, BoxStream<'static, Result<Bytes, StreamAborted>>) {
@@ -67,11 +70,9 @@ impl Pump {
         let read = Arc::new(AtomicU64::new(0));
         let pump = Self {
             scope,
-            outcome,
-            effect,
+            piped,
             pieces,
             read: Arc::clone(&read),
-            content_length,
             settings,
             shutdown,
         };
@@ -82,12 +83,9 @@ impl Pump {
     pub(crate) async fn run(self, beginning: Vec<Bytes>, mut rest: ApiBody) {
         let result = self.pipe(beginning, &mut rest).await;
         let Self {
-            scope,
-            outcome,
-            effect,
-            pieces,
-            ..
+            scope, piped, pieces, ..
         } = self;
+        let Piped { outcome, effect, .. } = piped;
         let (outcome, error) = match &result {
             Ok(()) => (outcome, None),
             // dbt Cloud has made the change.
@@ -128,12 +126,11 @@ impl Pump {
 
     /// The caller has disconnected: fine if it has read the whole body.
     fn disconnected(&self) -> Result<(), Stop> {
-        let has_all = self.content_length == Some(self.read.load(Ordering::Acquire));
+        let has_all = self.piped.content_length == Some(self.read.load(Ordering::Acquire));
         if has_all { Ok(()) } else { Err(Stop::CallerGone) }
     }
 
     async fn send(&self, piece: Bytes) -> Result<(), Stop> {
-        self.scope.exchanges().add_bytes(piece.len() as u64);
         self.until_read(self.pieces.send(Piece::Bytes(piece))).await
     }
 

@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use model::{Clock, RequestStamp, error_chain};
+use model::{Clock, Held, RequestStamp, error_chain};
+use shares::{Owner, Share};
 use storage::{Closing, FixedColumns, LogRow, LogSlot, Outcome, Receipt, RowLimits};
 
 use crate::ProviderError;
@@ -21,11 +22,14 @@ pub(crate) struct RequestScope {
     limits: RowLimits,
     exchanges: Arc<Exchanges>,
     is_open: bool,
+    /// The request's place, or its place among the streams.
+    place: Share,
 }
 
 impl RequestScope {
     pub(crate) fn new(
         slot: LogSlot,
+        place: Share,
         fixed: FixedColumns,
         stamp: RequestStamp,
         clock: Arc<dyn Clock>,
@@ -39,6 +43,7 @@ impl RequestScope {
             limits,
             exchanges: Arc::default(),
             is_open: false,
+            place,
         }
     }
 
@@ -49,6 +54,7 @@ impl RequestScope {
     /// Queues the open row.
     pub(crate) fn open(&mut self) -> Result<Receipt, ProviderError> {
         let slot = self.slot.as_mut().ok_or(ProviderError::Panicked)?;
+        slot.reserve_open()?;
         self.is_open = true;
         Ok(slot.open(self.fixed.open())?)
     }
@@ -56,6 +62,24 @@ impl RequestScope {
     /// Whether the open row was queued.
     pub(crate) fn is_open(&self) -> bool {
         self.is_open
+    }
+
+    /// The company and the key.
+    pub(crate) fn owner(&self) -> &Owner {
+        self.place.owner()
+    }
+
+    /// Counts the request as a streamed answer from now on.
+    pub(crate) fn becomes_stream(&mut self, place: Share) {
+        self.place = place;
+        if let Some(slot) = &mut self.slot {
+            slot.becomes_stream();
+        }
+    }
+
+    /// What is held until the answer is written.
+    pub(crate) fn held(&self) -> &Held {
+        &self.stamp.held
     }
 
     /// Queues the whole row.

@@ -1,16 +1,19 @@
 //! Answers that are passed on: collected where they are short, else piped by a task.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
 use dbt_api::{ApiAnswer, ApiBody, ApiError, joined};
-use futures::stream::{BoxStream, TryStreamExt as _};
+use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, StatusCode};
 use model::{ClientContext, Effect};
 use storage::Receipt;
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
 use crate::engine::provider_request::{Reservation, StartedRequest, catch_panic};
-use crate::engine::pump::{Pump, StreamAborted};
+use crate::engine::pump::{Piped, Pump, StreamAborted};
 use crate::engine::request_scope::RequestScope;
 use crate::engine::{Call, RowSubject, outcome};
 use crate::{DbtProvider, ProviderError};
@@ -57,10 +60,23 @@ impl DbtProvider {
         let StartedRequest { scope, call, span } = self.begin(&ctx, subject, effect, Reservation::OpenAndClose).await?;
         let provider = self.clone();
         let guarded = async move {
+            let (shares, limit) = (call.shares(), call.collect_limits().deadline);
+            let deadline = Instant::now() + limit;
             // Boxed: the futures of several exchanges are large.
-            match catch_panic(Box::pin(work(call))).await {
-                Ok(answer) => provider.pass_on(answer, scope, effect, collect_max_bytes).await,
-                Err(error) => failed(scope, error),
+            let answer = timeout_at(deadline, catch_panic(Box::pin(work(call)))).await;
+            let answer = match answer.unwrap_or_else(|_| Err(ApiError::deadline_passed(None, limit).into())) {
+                Ok(answer) => answer,
+                Err(error) => return failed(scope, error),
+            };
+            let (status, headers) = (answer.status, answer.headers.clone());
+            let beginning = read_beginning(answer.into_body(), collect_max_bytes, |bytes| shares.keep_bytes(bytes));
+            let beginning = timeout_at(deadline, beginning).await;
+            match beginning.unwrap_or_else(|_| Err(ApiError::deadline_passed(Some(status), limit))) {
+                Ok(beginning) => {
+                    shares.hold_until_written(scope.held());
+                    provider.pass_on(status, headers, beginning, scope, effect).await
+                }
+                Err(error) => failed(scope, error.into()),
             }
         };
         self.finish(effect, span, guarded).await
@@ -68,48 +84,74 @@ impl DbtProvider {
 
     async fn pass_on(
         self,
-        answer: ApiAnswer,
-        mut scope: RequestScope,
+        status: StatusCode,
+        headers: HeaderMap,
+        beginning: Beginning,
+        scope: RequestScope,
         effect: Effect,
-        collect_max_bytes: usize,
     ) -> (Result<StreamedAnswer, ProviderError>, Option<Receipt>) {
-        let (status, headers) = (answer.status, answer.headers.clone());
         let outcome = outcome::of_status(status);
         let exchanges = scope.exchanges();
-        let (body, receipt) = match read_beginning(answer.into_body(), collect_max_bytes).await {
-            Err(error) => return failed(scope, error.into()),
-            Ok(Beginning::Whole(body)) => {
+        let (body, receipt) = match beginning {
+            Beginning::Whole(body) => {
                 exchanges.add_bytes(body.len() as u64);
                 (AnswerBody::Whole(body), Some(scope.end_as(outcome, None)))
             }
-            Ok(Beginning::Longer(beginning, rest)) => {
-                if !scope.is_open()
-                    && let Err(error) = self.open(&mut scope).await
-                {
-                    return failed(scope, error);
-                }
-                let (pump, pieces) = Pump::new(
-                    scope,
+            Beginning::Longer(beginning, rest) => {
+                let content_length = content_length(&headers);
+                let piped = Piped {
                     outcome,
                     effect,
-                    content_length(&headers),
-                    self.settings.stream,
-                    self.streams_shutdown.clone(),
-                );
-                let counted = self.metrics.stream();
-                let run = async move {
-                    let _counted = counted;
-                    pump.run(beginning, rest).await;
+                    content_length,
                 };
-                self.tasks.spawn(run.in_current_span());
-                (AnswerBody::Pieces(pieces), None)
+                exchanges.add_bytes(beginning.iter().map(|piece| piece.len() as u64).sum());
+                let rest = rest.inspect_ok(move |piece| exchanges.add_bytes(piece.len() as u64));
+                match self.pipe(scope, piped, beginning, rest.boxed()).await {
+                    Ok(pieces) => (AnswerBody::Pieces(pieces), None),
+                    Err((error, receipt)) => return (Err(error), receipt),
+                }
             }
         };
         (Ok(StreamedAnswer { status, headers, body }), receipt)
     }
+
+    /// Opens the row, if it is not open, and starts the task that pipes the body and closes the row. From here on the request
+    /// counts as a stream.
+    pub(crate) async fn pipe(
+        &self,
+        mut scope: RequestScope,
+        piped: Piped,
+        beginning: Vec<Bytes>,
+        rest: ApiBody,
+    ) -> Result<BoxStream<'static, Result<Bytes, StreamAborted>>, (ProviderError, Option<Receipt>)> {
+        let fail = |scope, error| {
+            let (failed, receipt) = failed::<Infallible>(scope, error);
+            (failed.unwrap_err(), receipt)
+        };
+        let place = match self.shares.streams.try_take(scope.owner(), 1) {
+            Ok(place) => place,
+            // dbt Cloud has made the change: its answer is not refused.
+            Err(_) if piped.effect == Effect::Change => self.shares.streams.take_beyond(scope.owner(), 1),
+            Err(exhausted) => return Err(fail(scope, exhausted.into())),
+        };
+        if !scope.is_open()
+            && let Err(error) = self.open(&mut scope).await
+        {
+            return Err(fail(scope, error));
+        }
+        scope.becomes_stream(place);
+        let (pump, pieces) = Pump::new(scope, piped, self.settings.stream, self.streams_shutdown.clone());
+        let counted = self.metrics.stream();
+        let run = async move {
+            let _counted = counted;
+            pump.run(beginning, rest).await;
+        };
+        self.tasks.spawn(run.in_current_span());
+        Ok(pieces)
+    }
 }
 
-fn failed<T>(scope: RequestScope, error: ProviderError) -> (Result<T, ProviderError>, Option<Receipt>) {
+pub(crate) fn failed<T>(scope: RequestScope, error: ProviderError) -> (Result<T, ProviderError>, Option<Receipt>) {
     let receipt = scope.end::<()>(Err(&error));
     (Err(error), Some(receipt))
 }
@@ -127,10 +169,18 @@ pub(crate) enum Beginning {
 }
 
 /// Reads a body until it ends or exceeds `max_bytes`.
-pub(crate) async fn read_beginning(mut body: ApiBody, max_bytes: usize) -> Result<Beginning, ApiError> {
+///
+/// # Errors
+/// Those of the body and of `keep`, which is called with the length of each piece.
+pub(crate) async fn read_beginning(
+    mut body: ApiBody,
+    max_bytes: usize,
+    keep: impl Fn(usize) -> Result<(), ApiError>,
+) -> Result<Beginning, ApiError> {
     let mut pieces = Vec::new();
     let mut bytes = 0;
     while let Some(piece) = body.try_next().await? {
+        keep(piece.len())?;
         bytes += piece.len();
         pieces.push(piece);
         if bytes > max_bytes {

@@ -1,26 +1,25 @@
 //! Connections.
 
 use dbt_api::WrappedApi;
-use model::{ClientContext, Connection, ConnectionFilter, ConnectionId, Page, PageQuery};
+use model::{ClientContext, Connection, ConnectionFilter, ConnectionId, PageQuery};
 
 use crate::engine::args;
-use crate::{DbtProvider, ProviderError};
+use crate::{DbtProvider, Listing, ProviderError};
 
 impl DbtProvider {
     /// A page of the account's connections.
     ///
     /// # Errors
-    /// [`ProviderError`]: the page is whole or an error.
+    /// [`ProviderError`]: until the page begins, a missing part is an error.
     pub async fn list_connections(
         &self,
         ctx: ClientContext,
         filter: ConnectionFilter,
         page: PageQuery,
-    ) -> Result<Page<Connection>, ProviderError> {
-        self.provider_request(ctx, args!(filter, page), move |call| async move {
-            call.gather(page, &filter, <dyn WrappedApi>::list_connections).await
-        })
-        .await
+    ) -> Result<Listing<Connection>, ProviderError> {
+        let subject = args!(filter, page);
+        self.provider_list(ctx, subject, page, filter, <dyn WrappedApi>::list_connections)
+            .await
     }
 
     /// One connection.

@@ -1,26 +1,25 @@
 //! Environments.
 
 use dbt_api::WrappedApi;
-use model::{ClientContext, Environment, EnvironmentFilter, EnvironmentId, Page, PageQuery, ProjectId};
+use model::{ClientContext, Environment, EnvironmentFilter, EnvironmentId, PageQuery, ProjectId};
 
 use crate::engine::args;
-use crate::{DbtProvider, ProviderError};
+use crate::{DbtProvider, Listing, ProviderError};
 
 impl DbtProvider {
     /// A page of the environments of the one project that the filter names, else of the account.
     ///
     /// # Errors
-    /// [`ProviderError`]: the page is whole or an error.
+    /// [`ProviderError`]: until the page begins, a missing part is an error.
     pub async fn list_environments(
         &self,
         ctx: ClientContext,
         filter: EnvironmentFilter,
         page: PageQuery,
-    ) -> Result<Page<Environment>, ProviderError> {
-        self.provider_request(ctx, args!(filter, page), move |call| async move {
-            call.gather(page, &filter, <dyn WrappedApi>::list_environments).await
-        })
-        .await
+    ) -> Result<Listing<Environment>, ProviderError> {
+        let subject = args!(filter, page);
+        self.provider_list(ctx, subject, page, filter, <dyn WrappedApi>::list_environments)
+            .await
     }
 
     /// One environment, by API version 3 if its project is named.

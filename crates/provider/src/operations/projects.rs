@@ -1,26 +1,25 @@
 //! Projects.
 
 use dbt_api::WrappedApi;
-use model::{ClientContext, Page, PageQuery, Project, ProjectFilter, ProjectId};
+use model::{ClientContext, PageQuery, Project, ProjectFilter, ProjectId};
 
 use crate::engine::args;
-use crate::{DbtProvider, ProviderError};
+use crate::{DbtProvider, Listing, ProviderError};
 
 impl DbtProvider {
     /// A page of the account's projects.
     ///
     /// # Errors
-    /// [`ProviderError`]: the page is whole or an error.
+    /// [`ProviderError`]: until the page begins, a missing part is an error.
     pub async fn list_projects(
         &self,
         ctx: ClientContext,
         filter: ProjectFilter,
         page: PageQuery,
-    ) -> Result<Page<Project>, ProviderError> {
-        self.provider_request(ctx, args!(filter, page), move |call| async move {
-            call.gather(page, &filter, <dyn WrappedApi>::list_projects).await
-        })
-        .await
+    ) -> Result<Listing<Project>, ProviderError> {
+        let subject = args!(filter, page);
+        self.provider_list(ctx, subject, page, filter, <dyn WrappedApi>::list_projects)
+            .await
     }
 
     /// One project.

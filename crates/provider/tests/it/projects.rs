@@ -4,7 +4,7 @@ use model::{Page, PageQuery, Project, ProjectFilter, RequestType};
 use provider::ProviderError;
 use serde_json::{Value, json};
 
-use crate::support::{Reply, TestProvider, query, slice};
+use crate::support::{Reply, TestProvider, query, slice, whole};
 
 async fn named(fixture: &TestProvider, name: &str, page: u32, size: u32) -> Result<Page<Project>, ProviderError> {
     let filter = ProjectFilter {
@@ -13,7 +13,7 @@ async fn named(fixture: &TestProvider, name: &str, page: u32, size: u32) -> Resu
     };
     let ctx = fixture.ctx(RequestType::ListProjects);
     let page = PageQuery::new(page, size).unwrap();
-    fixture.provider.list_projects(ctx, filter, page).await
+    fixture.provider.list_projects(ctx, filter, page).await.map(whole)
 }
 
 fn ids(page: &Page<Project>) -> Vec<i64> {

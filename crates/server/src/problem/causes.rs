@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use client::{ApiError, ClientError, LogError, ProviderError};
+use client::{ApiError, ClientError, Exhausted, LogError, ProviderError};
 use model::RunId;
 
 use super::{Kind, Problem};
@@ -104,6 +104,13 @@ impl From<ClientError> for Problem {
 }
 
 const SOON: Option<Duration> = Some(Duration::from_secs(2));
+/// Shares are given back all the time.
+const MOMENT: Option<Duration> = Some(Duration::from_secs(1));
+
+pub(crate) fn share_exhausted(exhausted: &Exhausted) -> Problem {
+    let detail = format!("At the gateway, {exhausted}. dbt Cloud was not contacted.");
+    Problem::new(Kind::SHARE_EXHAUSTED, detail).retry_after(MOMENT)
+}
 
 impl From<ProviderError> for Problem {
     fn from(error: ProviderError) -> Self {
@@ -136,11 +143,8 @@ impl From<ProviderError> for Problem {
                 format!("Run {run} is over ({}), so there is nothing to cancel.", status.name()),
             ),
             ProviderError::CannotRetry { run, reason } => cannot_retry(run, reason),
-            ProviderError::Log(LogError::QueueFull) => Self::new(
-                Kind::BUSY,
-                "Too many requests are under way. dbt Cloud was not contacted.",
-            )
-            .retry_after(SOON),
+            ProviderError::ShareExhausted(exhausted) => share_exhausted(&exhausted),
+            ProviderError::Log(LogError::QueueFull(exhausted)) => share_exhausted(&exhausted),
             ProviderError::Log(LogError::Closed) => {
                 Self::new(Kind::BUSY, "The gateway is stopping. dbt Cloud was not contacted.").retry_after(SOON)
             }
@@ -217,6 +221,9 @@ fn of_exchange(error: ApiError, effect: Option<&str>) -> Problem {
         )
         .caused_by(&error),
         ApiError::Timeout { .. } => Problem::new(Kind::TIMEOUT, with_advice(&error, effect)).caused_by(&error),
+        ApiError::ShareExhausted { .. } => {
+            Problem::new(Kind::SHARE_EXHAUSTED, with_advice(&error, effect)).retry_after(MOMENT)
+        }
         ApiError::Unsendable(_) => Problem::internal(String::new()).caused_by(&error),
     }
 }
@@ -250,6 +257,7 @@ fn with_advice(error: &ApiError, effect: Option<&str>) -> String {
     let refused = |status: StatusCode| !status.is_server_error() && status != StatusCode::REQUEST_TIMEOUT;
     match error {
         ApiError::Connect(_) => {}
+        ApiError::ShareExhausted { status: None, .. } => text.push_str(" The request was not sent to dbt Cloud."),
         ApiError::UnexpectedStatus { status, .. } if refused(*status) => {}
         _ => {
             if let Some(effect) = effect {

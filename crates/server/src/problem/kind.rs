@@ -68,6 +68,7 @@ kinds! {
     CREDENTIALS = BAD_GATEWAY "dbt-credentials-refused" "dbt Cloud refused our credentials",
     BAD_GATEWAY = BAD_GATEWAY "dbt-unavailable" "dbt Cloud failed",
     LOG_UNAVAILABLE = SERVICE_UNAVAILABLE "log-unavailable" "Request log unavailable",
+    SHARE_EXHAUSTED = SERVICE_UNAVAILABLE "share-exhausted" "Share used up",
     BUSY = SERVICE_UNAVAILABLE "busy" "Gateway busy",
     TIMEOUT = GATEWAY_TIMEOUT "dbt-timeout" "dbt Cloud did not answer in time",
 }

@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 
 use crate::extract::{Dbt, Id, PagedQuery, QueryParams};
 use crate::json::Json;
-use crate::list::List;
+use crate::list::{List, ListAnswer};
 use crate::page_links::PageLinks;
 use crate::problem::Problem;
 use crate::state::Shared;
@@ -47,9 +47,9 @@ async fn list_accounts(
     Dbt(client): Dbt,
     links: PageLinks,
     query: PagedQuery<AccountFilter>,
-) -> Result<Json<List<Account>>, Problem> {
+) -> Result<ListAnswer, Problem> {
     let accounts = client.list_accounts(query.filter.credential, query.page).await?;
-    Ok(Json(List::new(accounts, &links)))
+    Ok(ListAnswer::new(accounts, &links))
 }
 
 /// Get an account

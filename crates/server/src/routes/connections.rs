@@ -6,7 +6,7 @@ use utoipa_axum::routes;
 
 use crate::extract::{Dbt, Id, ListQuery, ScopedQuery};
 use crate::json::Json;
-use crate::list::List;
+use crate::list::{List, ListAnswer};
 use crate::page_links::PageLinks;
 use crate::problem::Problem;
 use crate::state::Shared;
@@ -26,9 +26,9 @@ async fn list_connections(
     Dbt(client): Dbt,
     links: PageLinks,
     query: ListQuery<ConnectionFilter>,
-) -> Result<Json<List<Connection>>, Problem> {
+) -> Result<ListAnswer, Problem> {
     let connections = client.list_connections(query.scope, query.filter, query.page).await?;
-    Ok(Json(List::new(connections, &links)))
+    Ok(ListAnswer::new(connections, &links))
 }
 
 /// Get a connection

@@ -5,8 +5,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::extract::{Dbt, ListQuery};
-use crate::json::Json;
-use crate::list::List;
+use crate::list::{List, ListAnswer};
 use crate::page_links::PageLinks;
 use crate::problem::Problem;
 use crate::state::Shared;
@@ -25,10 +24,10 @@ async fn list_environment_variables(
     Dbt(client): Dbt,
     links: PageLinks,
     query: ListQuery<EnvironmentVariableFilter>,
-) -> Result<Json<List<EnvironmentVariable>>, Problem> {
+) -> Result<ListAnswer, Problem> {
     let project = query.filter.project_id;
     let variables = client
         .list_environment_variables(query.scope, project, query.page)
         .await?;
-    Ok(Json(List::new(variables, &links)))
+    Ok(ListAnswer::new(variables, &links))
 }

@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 
 use crate::extract::{Dbt, Id, ListQuery, ScopedQuery};
 use crate::json::Json;
-use crate::list::List;
+use crate::list::{List, ListAnswer};
 use crate::page_links::PageLinks;
 use crate::problem::Problem;
 use crate::state::Shared;
@@ -30,9 +30,9 @@ async fn list_environments(
     Dbt(client): Dbt,
     links: PageLinks,
     query: ListQuery<EnvironmentFilter>,
-) -> Result<Json<List<Environment>>, Problem> {
+) -> Result<ListAnswer, Problem> {
     let environments = client.list_environments(query.scope, query.filter, query.page).await?;
-    Ok(Json(List::new(environments, &links)))
+    Ok(ListAnswer::new(environments, &links))
 }
 
 /// The project of an environment.

@@ -6,7 +6,7 @@ use utoipa_axum::routes;
 
 use crate::extract::{Dbt, Id, ListQuery, ScopedQuery};
 use crate::json::Json;
-use crate::list::List;
+use crate::list::{List, ListAnswer};
 use crate::page_links::PageLinks;
 use crate::problem::Problem;
 use crate::state::Shared;
@@ -26,9 +26,9 @@ async fn list_projects(
     Dbt(client): Dbt,
     links: PageLinks,
     query: ListQuery<ProjectFilter>,
-) -> Result<Json<List<Project>>, Problem> {
+) -> Result<ListAnswer, Problem> {
     let projects = client.list_projects(query.scope, query.filter, query.page).await?;
-    Ok(Json(List::new(projects, &links)))
+    Ok(ListAnswer::new(projects, &links))
 }
 
 /// Get a project

@@ -113,10 +113,10 @@ async fn requests_are_counted_by_route_type_and_exchange() {
         1
     );
     let answer = app.caller(Role::Admin).get("/metrics").await;
-    assert!(
-        answer.text.contains("dbt_gateway_http_requests_under_way 1\n"),
-        "this request"
-    );
+    for resource in ["requests", "streams", "exchanges", "bytes", "request_log_rows"] {
+        let line = format!("dbt_gateway_shared_resource_used{{resource=\"{resource}\"}} 0\n");
+        assert!(answer.text.contains(&line), "{line}");
+    }
     assert_eq!(sum(&app, "dbt_gateway_request_log_queue_capacity", &[]), 4096);
     assert_eq!(sum(&app, "dbt_gateway_request_log_queue_depth", &[]), 0);
 }

@@ -177,7 +177,7 @@ async fn without_the_log_reads_fail_and_changes_are_not_sent() {
                 .contains("A change was not sent to dbt Cloud."),
             "{problem:#}"
         );
-        assert_eq!(answer.header(reqwest::header::RETRY_AFTER), Some("2"));
+        assert_eq!(answer.header(reqwest::header::RETRY_AFTER), Some("1"));
     }
     assert!(app.dbt.requests_to("POST", "/").is_empty(), "no row, no trigger");
 
@@ -194,7 +194,7 @@ async fn without_the_log_reads_fail_and_changes_are_not_sent() {
 #[tokio::test]
 async fn with_a_full_log_queue_changes_are_refused_and_the_gateway_is_not_ready() {
     let app = Setup {
-        queue_capacity: 2,
+        queue_capacity: 3,
         ..Setup::default()
     }
     .start()
@@ -205,9 +205,9 @@ async fn with_a_full_log_queue_changes_are_refused_and_the_gateway_is_not_ready(
     app.dbt_received(1, "POST").await;
     assert!(app.dbt.remove_fault(delay), "only the first request is delayed");
 
-    // Its close is reserved: the queue has room for a read, but not for a change.
+    // Its close is reserved: the company has room for a read, but not for a change.
     let refused = app.operator().post(&trigger(), &json!({"cause": "y"})).await;
-    let problem = refused.problem(503, "busy");
+    let problem = refused.problem(503, "share-exhausted");
     assert!(
         problem["detail"]
             .as_str()
@@ -217,7 +217,6 @@ async fn with_a_full_log_queue_changes_are_refused_and_the_gateway_is_not_ready(
     );
     assert_eq!(refused.header(reqwest::header::RETRY_AFTER), Some("2"));
     assert_eq!(app.dbt.requests_to("POST", "/").len(), 1);
-    assert_eq!(app.viewer().get("/readyz").await.status, 503);
     assert_eq!(app.viewer().get("/projects").await.status, 200);
 }
 

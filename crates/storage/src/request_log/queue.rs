@@ -1,8 +1,11 @@
-//! The bounded queue of the writer. A request reserves its slots first, so that its row can always be queued.
+//! The bounded queue of the writer. A request reserves room for its rows first, so that they can always be queued.
+//!
+//! Companies and keys share the room: one that fills its share is refused while others are logged.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::mpsc::{self, OwnedPermit};
+use shares::{Owner, Resource, Share, Shares};
+use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -15,112 +18,136 @@ use crate::metrics::StorageMetrics;
 /// Queues rows for the writer. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct LogQueue {
-    sender: mpsc::Sender<Entry>,
-    closing: CancellationToken,
+    /// `None` after [`Self::close`]. The writer ends when the slots have dropped their clones too.
+    sender: Arc<Mutex<Option<UnboundedSender<Entry>>>>,
+    /// The channel has no limit of its own: each queued row has its share, but the close of a stream.
+    rows: Shares,
     give_up: CancellationToken,
     metrics: Arc<StorageMetrics>,
 }
 
 impl LogQueue {
+    const ROWS: Resource = Resource {
+        name: "request_log_rows",
+        what: "rows queued for the request log",
+        setting: "request_log.queue_capacity",
+        levels: "company, key",
+        when_full: "503 immediately",
+    };
+
     /// Starts the writer. It ends after [`Self::close`]; its handle then yields the number of lost rows.
     pub fn start(
         sink: Arc<dyn RequestLog>,
         settings: QueueSettings,
         metrics: Arc<StorageMetrics>,
     ) -> (Self, JoinHandle<usize>) {
-        let (sender, queue) = mpsc::channel(settings.capacity);
-        let (closing, give_up) = (CancellationToken::new(), CancellationToken::new());
+        let (sender, queue) = mpsc::unbounded_channel();
+        let give_up = CancellationToken::new();
         let writer = Writer {
             sink,
             queue,
             settings,
-            closing: closing.clone(),
             give_up: give_up.clone(),
             metrics: Arc::clone(&metrics),
         };
-        (
-            Self {
-                sender,
-                closing,
-                give_up,
-                metrics,
-            },
-            tokio::spawn(writer.run()),
-        )
+        let queue = Self {
+            sender: Arc::new(Mutex::new(Some(sender))),
+            rows: Shares::new(Self::ROWS, settings.capacity as u64),
+            give_up,
+            metrics,
+        };
+        (queue, tokio::spawn(writer.run()))
     }
 
-    /// Reserves the slots of one request: one for its complete row and, if `opens`, one for its open row.
+    /// Reserves room for one request: for its complete row and, if `opens`, for its open row.
     ///
     /// # Errors
     /// [`LogError::QueueFull`], [`LogError::Closed`].
-    pub fn reserve(&self, opens: bool) -> Result<LogSlot, LogError> {
-        // The writer may not have closed the queue yet.
-        if self.closing.is_cancelled() {
-            return Err(LogError::Closed);
-        }
-        let slot = || {
-            self.sender
-                .clone()
-                .try_reserve_owned()
-                .map_err(|refused| match refused {
-                    mpsc::error::TrySendError::Full(_) => LogError::QueueFull,
-                    mpsc::error::TrySendError::Closed(_) => LogError::Closed,
-                })
-        };
+    pub fn reserve(&self, owner: &Owner, opens: bool) -> Result<LogSlot, LogError> {
+        let sender = self.sender().ok_or(LogError::Closed)?;
+        let room = self.rows.try_take(owner, if opens { 2 } else { 1 })?;
         Ok(LogSlot {
-            open: if opens { Some(slot()?) } else { None },
-            close: slot()?,
+            sender,
+            room: Some(room),
+            opens,
             metrics: Arc::clone(&self.metrics),
         })
     }
 
-    /// Number of queued and reserved rows.
-    pub fn depth(&self) -> usize {
-        self.sender.max_capacity() - self.sender.capacity()
-    }
-
-    /// Maximum of [`Self::depth`].
-    pub fn capacity(&self) -> usize {
-        self.sender.max_capacity()
+    /// The rows queued and reserved.
+    pub fn rows(&self) -> &Shares {
+        &self.rows
     }
 
     /// Refuses new reservations. The writer ends when every reserved row is written.
     pub fn close(&self) {
-        self.closing.cancel();
+        self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    /// Drops rows whose write fails from now on: called when the shutdown timeout has passed.
+    /// Ends the writer: the shutdown timeout has passed. Rows that are not written are lost, and so are those that are
+    /// queued later.
     pub fn give_up(&self) {
+        self.close();
         self.give_up.cancel();
+    }
+
+    fn sender(&self) -> Option<UnboundedSender<Entry>> {
+        self.sender.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// The reserved slots of one request.
+/// The reserved room of one request.
 #[derive(Debug)]
 pub struct LogSlot {
-    open: Option<OwnedPermit<Entry>>,
-    close: OwnedPermit<Entry>,
+    sender: UnboundedSender<Entry>,
+    /// `None` for a stream.
+    room: Option<Share>,
+    /// Whether there is room for the open row.
+    opens: bool,
     metrics: Arc<StorageMetrics>,
 }
 
 impl LogSlot {
+    /// Reserves room for the open row, if there is none yet.
+    ///
+    /// # Errors
+    /// [`LogError::QueueFull`].
+    pub fn reserve_open(&mut self) -> Result<(), LogError> {
+        if let (false, Some(room)) = (self.opens, &mut self.room) {
+            room.try_grow(1)?;
+            self.opens = true;
+        }
+        Ok(())
+    }
+
     /// Queues the open row.
     ///
     /// # Errors
-    /// [`LogError::Refused`] if no slot was reserved for an open row, or on a second call.
+    /// [`LogError::Refused`] if no room was reserved for an open row, or on a second call.
     pub fn open(&mut self, row: LogRow) -> Result<Receipt, LogError> {
-        Ok(send(self.open.take().ok_or(LogError::Refused)?, row))
+        if !std::mem::take(&mut self.opens) {
+            return Err(LogError::Refused);
+        }
+        let room = self.room.as_mut().and_then(|room| room.split(1));
+        Ok(send(&self.sender, row, room))
+    }
+
+    /// Gives the room back: the open row of a stream is committed, and its close, perhaps hours later, needs none. The
+    /// number of streams is limited instead.
+    pub fn becomes_stream(&mut self) {
+        self.room = None;
     }
 
     /// Queues the complete row and counts the request. Never waits and never fails.
     pub fn close(self, row: LogRow) -> Receipt {
         row.count_ended(&self.metrics);
-        send(self.close, row)
+        send(&self.sender, row, self.room)
     }
 }
 
-fn send(slot: OwnedPermit<Entry>, row: LogRow) -> Receipt {
-    let (entry, receipt) = Entry::new(row);
-    slot.send(entry);
+/// After [`LogQueue::give_up`] the receipt fails with [`LogError::Closed`].
+fn send(sender: &UnboundedSender<Entry>, row: LogRow, room: Option<Share>) -> Receipt {
+    let (entry, receipt) = Entry::new(row, room);
+    let _ = sender.send(entry);
     receipt
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use shares::{Exhausted, Share};
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
@@ -10,9 +11,9 @@ use super::row::LogRow;
 /// Why a row is not in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LogError {
-    /// Too many requests are in flight: no slot is free for another row.
-    #[error("the request log's queue is full")]
-    QueueFull,
+    /// No room for another row: too many are queued.
+    #[error(transparent)]
+    QueueFull(#[from] Exhausted),
     /// The row was not committed in time. It may still be committed later.
     #[error("the request log could not be written in time")]
     Unavailable,
@@ -32,12 +33,14 @@ pub(super) type Committed = oneshot::Sender<Result<(), LogError>>;
 pub(super) struct Entry {
     pub(super) row: LogRow,
     pub(super) committed: Committed,
+    /// Its room in the queue, given back when the row is written or lost.
+    pub(super) room: Option<Share>,
 }
 
 impl Entry {
-    pub(super) fn new(row: LogRow) -> (Self, Receipt) {
+    pub(super) fn new(row: LogRow, room: Option<Share>) -> (Self, Receipt) {
         let (committed, receipt) = oneshot::channel();
-        (Self { row, committed }, Receipt(receipt))
+        (Self { row, committed, room }, Receipt(receipt))
     }
 }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use shares::Share;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -29,11 +30,9 @@ pub struct QueueSettings {
 
 pub(super) struct Writer {
     pub(super) sink: Arc<dyn RequestLog>,
-    pub(super) queue: mpsc::Receiver<Entry>,
+    pub(super) queue: mpsc::UnboundedReceiver<Entry>,
     pub(super) settings: QueueSettings,
-    /// Cancelled: no new reservations; queued and reserved rows are still written.
-    pub(super) closing: CancellationToken,
-    /// Cancelled: rows whose write fails are lost.
+    /// Cancelled: what is not written is lost.
     pub(super) give_up: CancellationToken,
     pub(super) metrics: Arc<StorageMetrics>,
 }
@@ -45,19 +44,29 @@ impl Writer {
         let mut ready = Vec::new();
         loop {
             tokio::select! {
+                biased;
+                () = self.give_up.cancelled() => break,
                 taken = self.queue.recv_many(&mut ready, self.settings.group_max_rows) => {
                     if taken == 0 {
                         return lost;
                     }
                 }
-                () = self.closing.cancelled(), if !self.queue.is_closed() => {
-                    self.queue.close();
-                    continue;
-                }
             }
             let mut group = Group::of(ready.drain(..));
             lost += self.write(&mut group).await;
         }
+        self.queue.close();
+        while let Ok(entry) = self.queue.try_recv() {
+            lost += self.lose(&mut Group::of(std::iter::once(entry)));
+        }
+        lost
+    }
+
+    fn lose(&self, group: &mut Group) -> usize {
+        let rows = group.rows.len();
+        self.metrics.lost(rows);
+        group.resolve(Err(LogError::Unavailable));
+        rows
     }
 
     /// Writes the group, retrying until it succeeds, and resolves the receipts. Returns the number of lost rows.
@@ -68,7 +77,10 @@ impl Writer {
         let (mut is_reduced, mut is_unavailable) = (false, false);
         loop {
             let begun = Instant::now();
-            let written = self.sink.write(&group.rows).await;
+            let written = tokio::select! {
+                written = self.sink.write(&group.rows) => written,
+                () = self.give_up.cancelled() => return self.lose(group),
+            };
             if let Err(error) = &written {
                 self.metrics.commit_failed(error.reason());
             }
@@ -101,11 +113,7 @@ impl Writer {
             log_outage(&error, group.rows.len(), std::mem::replace(&mut is_unavailable, true));
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(self.settings.retry_max),
-                () = self.give_up.cancelled() => {
-                    self.metrics.lost(group.rows.len());
-                    group.resolve(Err(LogError::Unavailable));
-                    return group.rows.len();
-                }
+                () = self.give_up.cancelled() => return self.lose(group),
             }
         }
     }
@@ -121,10 +129,11 @@ fn log_outage(error: &WriteError, rows: usize, is_known: bool) {
     }
 }
 
-/// Rows with different UUIDs, and the receipts of each.
+/// Rows with different UUIDs, the receipts of each, and their room in the queue.
 struct Group {
     rows: Vec<LogRow>,
     waiting: Vec<Vec<Committed>>,
+    room: Vec<Share>,
 }
 
 impl Group {
@@ -133,9 +142,11 @@ impl Group {
         let mut group = Self {
             rows: Vec::new(),
             waiting: Vec::new(),
+            room: Vec::new(),
         };
         let mut positions = std::collections::HashMap::new();
-        for Entry { row, committed } in entries {
+        for Entry { row, committed, room } in entries {
+            group.room.extend(room);
             let position = *positions.entry(row.request_uuid()).or_insert(group.rows.len());
             if position == group.rows.len() {
                 group.rows.push(row);
@@ -153,10 +164,13 @@ impl Group {
         (half > 0).then(|| Self {
             rows: self.rows.split_off(half),
             waiting: self.waiting.split_off(half),
+            // Given back with the first half.
+            room: Vec::new(),
         })
     }
 
     fn resolve(&mut self, result: Result<(), LogError>) {
+        self.room.clear();
         for committed in self.waiting.drain(..).flatten() {
             // Fails if the caller's deadline has passed.
             let _ = committed.send(result);

@@ -4,11 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::future;
-use storage::{LogQueue, Outcome, QueueSettings};
+use shares::Owner;
+use storage::{LogError, LogQueue, Outcome, QueueSettings};
 use tokio::time::Instant;
 
 use crate::support::{
-    Db, TIMEOUT, WatchedSink, closing, commit, complete_row, fixed, noon, queue_settings, stamp_at, start,
+    Db, TIMEOUT, WatchedSink, closing, commit, complete_row, fixed, lost_rows, noon, owner, queue_settings, stamp_at,
+    start,
 };
 
 #[tokio::test]
@@ -17,7 +19,12 @@ async fn rows_queued_during_a_commit_share_the_next_commits() {
     let sink = Arc::new(WatchedSink::on(db.log()));
     let (queue, _writer) = start(&sink);
     sink.hold(true);
-    let row = || queue.reserve(false).unwrap().close(complete_row(Outcome::Succeeded));
+    let row = || {
+        queue
+            .reserve(&owner(), false)
+            .unwrap()
+            .close(complete_row(Outcome::Succeeded))
+    };
     let mut receipts = vec![row()];
     sink.wait_for_writes(1).await;
     receipts.extend((0..200).map(|_| row()));
@@ -69,7 +76,7 @@ async fn a_row_opened_and_closed_within_one_group_is_written_once_and_resolves_b
     let (queue, _writer) = start(&sink);
     let stamp = stamp_at(noon());
     let part = Arc::new(fixed(&stamp));
-    let mut slot = queue.reserve(true).unwrap();
+    let mut slot = queue.reserve(&owner(), true).unwrap();
     let opened = slot.open(part.open()).unwrap();
     let closed = slot.close(part.open().close(closing(&stamp, Outcome::Succeeded)));
 
@@ -95,7 +102,7 @@ async fn a_close_never_overtakes_its_open() {
     for _ in 0..50 {
         let stamp = stamp_at(noon());
         let part = Arc::new(fixed(&stamp));
-        let mut slot = queue.reserve(true).unwrap();
+        let mut slot = queue.reserve(&owner(), true).unwrap();
         receipts.push(slot.open(part.open()).unwrap());
         receipts.push(slot.close(part.open().close(closing(&stamp, Outcome::Succeeded))));
         requests.insert(stamp.request_uuid());
@@ -113,29 +120,65 @@ async fn a_reservation_opens_one_row() {
     let sink = Arc::new(WatchedSink::without_database());
     let (queue, _writer) = start(&sink);
     let part = Arc::new(fixed(&stamp_at(noon())));
-    let mut once = queue.reserve(true).unwrap();
+    let mut once = queue.reserve(&owner(), true).unwrap();
     assert!(once.open(part.open()).is_ok());
     assert!(once.open(part.open()).is_err());
-    let mut never = queue.reserve(false).unwrap();
+    let mut never = queue.reserve(&owner(), false).unwrap();
     assert!(never.open(part.open()).is_err());
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_queue_has_the_configured_capacity_and_reports_its_depth() {
+async fn companies_share_the_queue_and_room_is_given_back() {
     let sink: Arc<WatchedSink> = Arc::new(WatchedSink::without_database());
     let short = QueueSettings {
-        capacity: 3,
+        capacity: 4,
         ..queue_settings()
     };
     let (queue, _writer) = LogQueue::start(sink, short, Arc::default());
-    let one = queue.reserve(false).unwrap();
-    let two = queue.reserve(true).unwrap();
-    assert_eq!(queue.depth(), 3);
-    assert_eq!(queue.reserve(false).unwrap_err(), storage::LogError::QueueFull);
+    let used = || queue.rows().usage().used;
+    let refused = |owner: &Owner, opens| match queue.reserve(owner, opens) {
+        Err(LogError::QueueFull(exhausted)) => exhausted.whose,
+        other => panic!("{other:?}"),
+    };
+    let one = queue.reserve(&owner(), false).unwrap();
+    let two = queue.reserve(&owner(), true).unwrap();
+    assert_eq!(used(), 3);
+    assert_eq!(refused(&owner(), false), "company", "the last slot is for others");
+    let other = Owner::key(2, 2);
+    assert_eq!(refused(&other, true), "process");
+    assert_eq!(used(), 3, "a refused reservation takes nothing");
+    let three = queue.reserve(&other, false).unwrap();
 
-    drop(one);
-    assert_eq!(queue.reserve(true).unwrap_err(), storage::LogError::QueueFull);
-    assert_eq!(queue.depth(), 2, "an incomplete reservation is released");
+    drop((one, three));
+    assert_eq!(used(), 2);
     drop(two);
-    assert_eq!(queue.depth(), 0);
+    assert_eq!(used(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_holds_no_room_once_its_row_is_open_and_its_close_is_never_refused() {
+    let sink: Arc<WatchedSink> = Arc::new(WatchedSink::without_database());
+    let short = QueueSettings {
+        capacity: 2,
+        ..queue_settings()
+    };
+    let (queue, writer) = LogQueue::start(Arc::<WatchedSink>::clone(&sink), short, Arc::default());
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        let mut slot = queue.reserve(&owner(), true).unwrap();
+        let row = complete_row(Outcome::Succeeded);
+        let opened = slot.open(row.clone()).unwrap();
+        assert_eq!(opened.committed_within(TIMEOUT).await, Ok(()));
+        slot.becomes_stream();
+        assert_eq!(queue.rows().usage().used, 0);
+        streams.push((slot, row));
+    }
+    sink.hold(true);
+    let receipts: Vec<_> = streams.into_iter().map(|(slot, row)| slot.close(row)).collect();
+    sink.hold(false);
+    for receipt in receipts {
+        assert_eq!(receipt.committed_within(TIMEOUT).await, Ok(()));
+    }
+    queue.close();
+    assert_eq!(lost_rows(writer).await, 0);
 }

@@ -7,7 +7,7 @@ use futures::future;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use storage::{LogError, Outcome, PgRequestLog};
 
-use crate::support::{Db, Step, TIMEOUT, WatchedSink, commit, complete_row, lost_rows, start};
+use crate::support::{Db, Step, TIMEOUT, WatchedSink, commit, complete_row, lost_rows, owner, start};
 
 /// Breaks the connections to the database and refuses new ones, like a server that stopped.
 struct Outage {
@@ -48,7 +48,12 @@ async fn rows_wait_for_the_database_to_come_back() {
 
     let outage = Outage::of(&db).await;
     let receipts: Vec<_> = (0..10)
-        .map(|_| queue.reserve(false).unwrap().close(complete_row(Outcome::Succeeded)))
+        .map(|_| {
+            queue
+                .reserve(&owner(), false)
+                .unwrap()
+                .close(complete_row(Outcome::Succeeded))
+        })
         .collect();
     sink.wait_for_failures(3).await;
     outage.end().await;
@@ -64,7 +69,10 @@ async fn the_first_row_may_be_queued_while_the_database_is_unavailable() {
     let outage = Outage::of(&db).await;
     let sink = Arc::new(WatchedSink::on(db.log()));
     let (queue, _writer) = start(&sink);
-    let receipt = queue.reserve(false).unwrap().close(complete_row(Outcome::Succeeded));
+    let receipt = queue
+        .reserve(&owner(), false)
+        .unwrap()
+        .close(complete_row(Outcome::Succeeded));
     sink.wait_for_failures(1).await;
     outage.end().await;
     receipt.committed_within(TIMEOUT).await.unwrap();
@@ -111,7 +119,10 @@ async fn a_write_that_hangs_is_cancelled_and_repeated() {
         .await
         .unwrap();
 
-    let receipt = queue.reserve(false).unwrap().close(complete_row(Outcome::Succeeded));
+    let receipt = queue
+        .reserve(&owner(), false)
+        .unwrap()
+        .close(complete_row(Outcome::Succeeded));
     sink.wait_for_failures(2).await;
     lock.rollback().await.unwrap();
 
@@ -126,7 +137,10 @@ async fn waiting_for_a_commit_times_out_while_the_row_stays_queued() {
     let sink = Arc::new(WatchedSink::on(db.log()));
     let (queue, writer) = start(&sink);
 
-    let receipt = queue.reserve(false).unwrap().close(complete_row(Outcome::Succeeded));
+    let receipt = queue
+        .reserve(&owner(), false)
+        .unwrap()
+        .close(complete_row(Outcome::Succeeded));
     let waited = receipt.committed_within(Duration::from_millis(50)).await;
     assert_eq!(waited, Err(LogError::Unavailable));
 

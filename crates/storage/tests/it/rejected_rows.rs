@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use storage::{LogError, LogRow, Outcome};
 
 use crate::support::{
-    Db, Step, TIMEOUT, WatchedSink, closing, commit, complete_row, complete_row_with, fixed, lost_rows, noon, stamp_at,
-    start,
+    Db, Step, TIMEOUT, WatchedSink, closing, commit, complete_row, complete_row_with, fixed, lost_rows, noon, owner,
+    stamp_at, start,
 };
 
 /// A database that refuses rows with the argument `poison`.
@@ -37,7 +37,10 @@ async fn a_refused_row_does_not_fail_the_others_of_its_group() {
     let (db, sink) = db_that_rejects_poison().await;
     let (queue, _writer) = start(&sink);
     sink.hold(true);
-    let first = queue.reserve(false).unwrap().close(complete_row(Outcome::Succeeded));
+    let first = queue
+        .reserve(&owner(), false)
+        .unwrap()
+        .close(complete_row(Outcome::Succeeded));
     sink.wait_for_writes(1).await;
     let culprit = poison_row(Outcome::NotFound);
     let receipts: Vec<_> = (0..100)
@@ -45,7 +48,7 @@ async fn a_refused_row_does_not_fail_the_others_of_its_group() {
             37 => culprit.clone(),
             _ => complete_row(Outcome::Succeeded),
         })
-        .map(|row| queue.reserve(false).unwrap().close(row))
+        .map(|row| queue.reserve(&owner(), false).unwrap().close(row))
         .collect();
     sink.hold(false);
 
@@ -91,7 +94,7 @@ async fn a_refused_open_row_is_written_reduced_and_can_be_closed() {
     let mut part = crate::support::fixed_with(&stamp, &json!({"name": "poison"}));
     part.job_id = Some(JobId(42));
     let part = Arc::new(part);
-    let mut slot = queue.reserve(true).unwrap();
+    let mut slot = queue.reserve(&owner(), true).unwrap();
 
     slot.open(part.open()).unwrap().committed_within(TIMEOUT).await.unwrap();
     let open = db.only_row().await;
@@ -118,7 +121,7 @@ async fn a_row_that_is_refused_even_reduced_is_lost_alone_and_reported() {
         unlucky.closed(closing(&stamp, Outcome::Succeeded)),
         complete_row(Outcome::Succeeded),
     ];
-    let receipts = rows.map(|row| queue.reserve(false).unwrap().close(row));
+    let receipts = rows.map(|row| queue.reserve(&owner(), false).unwrap().close(row));
     sink.hold(false);
 
     let committed = future::join_all(receipts.into_iter().map(|receipt| receipt.committed_within(TIMEOUT))).await;
@@ -147,7 +150,10 @@ async fn an_outage_while_a_group_is_halved_loses_nothing() {
     let (db, sink) = db_that_rejects_poison().await;
     let (queue, _writer) = start(&sink);
     sink.hold(true);
-    let first = queue.reserve(false).unwrap().close(complete_row(Outcome::Succeeded));
+    let first = queue
+        .reserve(&owner(), false)
+        .unwrap()
+        .close(complete_row(Outcome::Succeeded));
     sink.wait_for_writes(1).await;
     sink.script([Step::Write, Step::Write, Step::Unavailable, Step::WriteWithoutAnswer]);
     let receipts: Vec<_> = (0..8)
@@ -158,7 +164,7 @@ async fn an_outage_while_a_group_is_halved_loses_nothing() {
                 complete_row(Outcome::Succeeded)
             }
         })
-        .map(|row| queue.reserve(false).unwrap().close(row))
+        .map(|row| queue.reserve(&owner(), false).unwrap().close(row))
         .collect();
     sink.hold(false);
 

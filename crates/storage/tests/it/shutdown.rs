@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use storage::{LogError, Outcome};
 
-use crate::support::{Db, Step, TIMEOUT, WatchedSink, commit, complete_row, lost_rows, start};
+use crate::support::{Db, Step, TIMEOUT, WatchedSink, commit, complete_row, lost_rows, owner, start};
 
 #[tokio::test]
 async fn rows_queued_when_the_log_is_closed_are_written() {
@@ -13,7 +13,12 @@ async fn rows_queued_when_the_log_is_closed_are_written() {
     let (queue, writer) = start(&sink);
     sink.hold(true);
     for _ in 0..250 {
-        drop(queue.reserve(false).unwrap().close(complete_row(Outcome::Succeeded)));
+        drop(
+            queue
+                .reserve(&owner(), false)
+                .unwrap()
+                .close(complete_row(Outcome::Succeeded)),
+        );
     }
     sink.wait_for_writes(1).await;
     queue.close();
@@ -28,7 +33,7 @@ async fn the_writer_waits_for_a_row_that_was_reserved_before() {
     let db = Db::new().await;
     let sink = Arc::new(WatchedSink::on(db.log()));
     let (queue, mut writer) = start(&sink);
-    let slot = queue.reserve(false).unwrap();
+    let slot = queue.reserve(&owner(), false).unwrap();
     queue.close();
     // The paused clock reaches the timeout only after the writer is idle.
     tokio::time::pause();
@@ -49,12 +54,15 @@ async fn a_closed_log_refuses_reservations_also_while_it_writes() {
     let sink = Arc::new(WatchedSink::without_database());
     let (queue, writer) = start(&sink);
     sink.hold(true);
-    let receipt = queue.reserve(false).unwrap().close(complete_row(Outcome::Succeeded));
+    let receipt = queue
+        .reserve(&owner(), false)
+        .unwrap()
+        .close(complete_row(Outcome::Succeeded));
     sink.wait_for_writes(1).await;
 
     queue.close();
-    assert_eq!(queue.reserve(false).unwrap_err(), LogError::Closed);
-    assert_eq!(queue.reserve(true).unwrap_err(), LogError::Closed);
+    assert_eq!(queue.reserve(&owner(), false).unwrap_err(), LogError::Closed);
+    assert_eq!(queue.reserve(&owner(), true).unwrap_err(), LogError::Closed);
 
     sink.hold(false);
     assert_eq!(receipt.committed_within(TIMEOUT).await, Ok(()));
@@ -71,7 +79,12 @@ async fn rows_that_the_database_does_not_accept_are_lost_and_counted() {
     let (queue, writer) = start(&sink);
     sink.script([Step::Unavailable; 1000]);
     let receipts: Vec<_> = (0..150)
-        .map(|_| queue.reserve(false).unwrap().close(complete_row(Outcome::Succeeded)))
+        .map(|_| {
+            queue
+                .reserve(&owner(), false)
+                .unwrap()
+                .close(complete_row(Outcome::Succeeded))
+        })
         .collect();
     sink.wait_for_failures(3).await;
 
@@ -85,27 +98,28 @@ async fn rows_that_the_database_does_not_accept_are_lost_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn giving_up_loses_no_row_that_the_database_accepts() {
+async fn giving_up_ends_the_writer_although_a_commit_hangs_and_a_slot_is_held() {
     let sink = Arc::new(WatchedSink::without_database());
     let (queue, writer) = start(&sink);
+    let held = queue.reserve(&owner(), false).unwrap();
     sink.hold(true);
-    for _ in 0..150 {
-        drop(queue.reserve(false).unwrap().close(complete_row(Outcome::Succeeded)));
-    }
-    queue.close();
-    queue.give_up();
-    sink.hold(false);
-    assert_eq!(lost_rows(writer).await, 0);
-}
+    let receipts: Vec<_> = (0..150)
+        .map(|_| {
+            queue
+                .reserve(&owner(), false)
+                .unwrap()
+                .close(complete_row(Outcome::Succeeded))
+        })
+        .collect();
+    sink.wait_for_writes(1).await;
 
-#[tokio::test(start_paused = true)]
-async fn a_row_refused_after_giving_up_is_tried_reduced_once_and_counted() {
-    let sink = Arc::new(WatchedSink::without_database());
-    let (queue, writer) = start(&sink);
     queue.give_up();
-    sink.script([Step::Reject, Step::Unavailable]);
-    let lost = commit(&queue, complete_row(Outcome::Succeeded)).await;
-    assert_eq!(lost, Err(LogError::Unavailable));
-    queue.close();
-    assert_eq!(lost_rows(writer).await, 1);
+
+    assert_eq!(lost_rows(writer).await, 150);
+    for receipt in receipts {
+        assert_eq!(receipt.committed_within(TIMEOUT).await, Err(LogError::Unavailable));
+    }
+    assert_eq!(queue.reserve(&owner(), false).unwrap_err(), LogError::Closed);
+    let late = held.close(complete_row(Outcome::Succeeded));
+    assert_eq!(late.committed_within(TIMEOUT).await, Err(LogError::Closed));
 }

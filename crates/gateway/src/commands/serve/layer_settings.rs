@@ -7,8 +7,8 @@ use client::{AccessRules, ClientSettings};
 use dbt_api::HttpSettings;
 use model::InstanceId;
 use provider::{
-    FailureSettings, GraphqlSettings, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings, RowLimits,
-    StreamSettings,
+    FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings,
+    RowLimits, ShareSettings, StreamSettings,
 };
 use server::{GraphqlLimits, LimitSettings, ServerSettings};
 use storage::{LogReadSettings, QueueSettings};
@@ -64,7 +64,12 @@ pub(crate) fn provider(settings: &Settings, instance: InstanceId) -> ProviderSet
             min_pause: millis(settings.retry.min_pause_ms),
             max_pause: millis(settings.retry.max_pause_ms),
         },
-        gather_concurrency: settings.gather.concurrency,
+        gather: GatherSettings {
+            concurrency: settings.gather.concurrency,
+            hold_max_bytes: settings.gather.hold_max_bytes,
+            window_max_bytes: settings.gather.window_max_bytes,
+            max_filtered_pages: settings.gather.max_filtered_pages,
+        },
         new_runs: NewRunSettings {
             young: secs(settings.new_runs.young_secs),
             wait: millis(settings.new_runs.wait_ms),
@@ -97,6 +102,16 @@ pub(crate) fn provider(settings: &Settings, instance: InstanceId) -> ProviderSet
             json_max_bytes: log.json_max_bytes,
         },
         instance_id: Some(instance),
+    }
+}
+
+pub(crate) fn shares(settings: &Settings) -> ShareSettings {
+    ShareSettings {
+        max_requests: settings.limits.max_concurrent_requests,
+        max_streams: settings.stream.max_streams,
+        max_exchanges: settings.upstream.max_exchanges,
+        wait: millis(settings.upstream.share_wait_ms),
+        max_bytes: settings.limits.max_answer_bytes,
     }
 }
 
@@ -137,7 +152,6 @@ pub(crate) fn limits(settings: &Settings) -> LimitSettings {
         requests_per_second: limits.requests_per_second,
         burst: limits.burst,
         replicas: limits.replicas,
-        max_concurrent_requests: limits.max_concurrent_requests,
         max_url_bytes: limits.max_url_bytes,
         max_header_bytes: limits.max_header_bytes,
     }

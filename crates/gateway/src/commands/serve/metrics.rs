@@ -15,7 +15,8 @@ use procfs::process::{LimitValue, Process};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use provider::{LogQueue, ProviderMetrics};
-use server::{Limits, ServerMetrics, metrics_router};
+use server::{ServerMetrics, metrics_router};
+use shares::Shares;
 use storage::{Database, StorageMetrics};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
@@ -44,17 +45,18 @@ impl Metrics {
         }
     }
 
-    /// Adds the metrics that need a running database and the server's limits.
+    /// Adds the metrics that need a running database, and those of the shared resources.
     pub(crate) fn complete(
         mut self,
         database: &Database,
         request_logs: &RequestLogs,
         queue: &LogQueue,
-        limits: &Arc<Limits>,
+        shared: Vec<Shares>,
     ) -> (Arc<ServerMetrics>, Arc<Registry>) {
         let gateway = self.registry.sub_registry_with_prefix(METRICS_PREFIX);
         StorageMetrics::observe(gateway, database, request_logs, queue);
-        let server = ServerMetrics::register(gateway, limits);
+        Shares::observe(gateway, shared);
+        let server = ServerMetrics::register(gateway);
         (Arc::new(server), Arc::new(self.registry))
     }
 }

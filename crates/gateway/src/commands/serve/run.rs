@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use client::{ClientParts, Clients, Records};
 use model::{Clock, SystemClock};
-use provider::DbtProvider;
+use provider::{DbtProvider, ProviderShares};
 use server::{Limits, ServerState, Shutdown};
 use storage::{ApiKeys, Instances, LogQueue, PgRequestLog, PgStartedRuns, RequestLogs};
 use tokio::net::TcpListener;
@@ -49,9 +49,11 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
     let queue = layer_settings::queue(settings);
     let (log, writer) = LogQueue::start(Arc::new(sink), queue, Arc::clone(&metrics.storage));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let shares = ProviderShares::new(layer_settings::shares(settings));
     let provider = DbtProvider::new(
         startup::wrapped_api(settings)?,
         log.clone(),
+        shares.clone(),
         Arc::new(PgStartedRuns::new(&database)),
         Arc::clone(&clock),
         layer_settings::provider(settings, heartbeat.id()),
@@ -61,7 +63,8 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
     let api_keys = ApiKeys::new(&database);
     let request_logs = RequestLogs::new(&database, &layer_settings::log_read(settings));
     let limits = Arc::new(Limits::new(layer_settings::limits(settings)));
-    let (server_metrics, registry) = metrics.complete(&database, &request_logs, &log, &limits);
+    let shared = [log.rows().clone()].into_iter().chain(shares.all()).collect();
+    let (server_metrics, registry) = metrics.complete(&database, &request_logs, &log, shared);
     let metrics_server = metrics::serve(settings, Arc::clone(&registry)).await?;
     let client_settings = layer_settings::client(settings);
     let clients = Clients::new(

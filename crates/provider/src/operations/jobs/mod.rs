@@ -3,29 +3,26 @@
 mod definition;
 
 use dbt_api::WrappedApi;
-use model::{
-    ClientContext, Job, JobFields, JobFilter, JobId, JobRelated, Page, PageQuery, RequestType, Run, TriggerJob,
-};
+use model::{ClientContext, Job, JobFields, JobFilter, JobId, JobRelated, PageQuery, RequestType, Run, TriggerJob};
 
 use crate::engine::args;
 use crate::exchanges::Why;
-use crate::{DbtProvider, ProviderError};
+use crate::{DbtProvider, Listing, ProviderError};
 
 impl DbtProvider {
     /// A page of the account's jobs.
     ///
     /// # Errors
-    /// [`ProviderError`]: the page is whole or an error.
+    /// [`ProviderError`]: until the page begins, a missing part is an error.
     pub async fn list_jobs(
         &self,
         ctx: ClientContext,
         filter: JobFilter,
         page: PageQuery,
-    ) -> Result<Page<Job>, ProviderError> {
-        self.provider_request(ctx, args!(filter, page), move |call| async move {
-            call.gather(page, &filter, <dyn WrappedApi>::list_jobs).await
-        })
-        .await
+    ) -> Result<Listing<Job>, ProviderError> {
+        let subject = args!(filter, page);
+        self.provider_list(ctx, subject, page, filter, <dyn WrappedApi>::list_jobs)
+            .await
     }
 
     /// One job, with the related objects.

@@ -47,7 +47,7 @@ impl DbtProvider {
                 let answer = send(&call, request_type, api_request(request, hides_subdomain)).await?;
                 let answer = token_mask::mask_token(answer, call.token());
                 if hides_subdomain && answer.status.is_success() {
-                    return Ok(static_subdomain::without_subdomain(answer, call.collect_limits()).await?);
+                    return Ok(static_subdomain::without_subdomain(&call, answer).await?);
                 }
                 if starts_run && answer.status.is_success() {
                     return Ok(record_started_run(&call, answer, settings.collect_max_bytes).await?);
@@ -129,7 +129,7 @@ struct RunWire {
 /// Records the started run in the row, if the answer can be read. Returns the answer unchanged.
 async fn record_started_run(call: &Call, answer: ApiAnswer, max_bytes: usize) -> Result<ApiAnswer, ApiError> {
     let (status, headers) = (answer.status, answer.headers.clone());
-    Ok(match read_beginning(answer.into_body(), max_bytes).await? {
+    Ok(match read_beginning(answer.into_body(), max_bytes, |_| Ok(())).await? {
         Beginning::Whole(body) => {
             if let Ok(started) = serde_json::from_slice::<StartedWire>(&body) {
                 call.set_run(started.data.id);

@@ -4,14 +4,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use dbt_api::{ApiAnswer, ApiError, CollectLimits};
+use dbt_api::{ApiAnswer, ApiError};
 use dbt_routes::RelayRequest;
 use futures::stream;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::engine::{Beginning, read_beginning};
+use crate::engine::{Beginning, Call, read_beginning};
 
 const FIELD: &str = "static_subdomain";
 
@@ -29,7 +29,7 @@ struct Compressed;
 ///
 /// # Errors
 /// Those of the body; [`ApiError::TooLarge`]; [`ApiError::Decode`] for a compressed body.
-pub(super) async fn without_subdomain(answer: ApiAnswer, limits: CollectLimits) -> Result<ApiAnswer, ApiError> {
+pub(super) async fn without_subdomain(call: &Call, answer: ApiAnswer) -> Result<ApiAnswer, ApiError> {
     let (status, mut headers) = (answer.status, answer.headers.clone());
     if headers
         .get(CONTENT_ENCODING)
@@ -38,8 +38,9 @@ pub(super) async fn without_subdomain(answer: ApiAnswer, limits: CollectLimits) 
         let source = Compressed.into();
         return Err(ApiError::Decode { status, source });
     }
-    let limit_bytes = limits.max_body_bytes;
-    let Beginning::Whole(body) = read_beginning(answer.into_body(), limit_bytes).await? else {
+    let (limit_bytes, shares) = (call.collect_limits().max_body_bytes, call.shares());
+    let body = read_beginning(answer.into_body(), limit_bytes, |bytes| shares.keep_bytes(bytes));
+    let Beginning::Whole(body) = body.await? else {
         return Err(ApiError::TooLarge { status, limit_bytes });
     };
     headers.remove(CONTENT_LENGTH);

@@ -11,7 +11,7 @@ use model::{ClientContext, Page, PageQuery, RequestType, Run, RunFilter, RunId, 
 
 use crate::engine::args;
 use crate::exchanges::Why;
-use crate::{DbtProvider, ProviderError};
+use crate::{DbtProvider, Listing, ProviderError};
 
 impl DbtProvider {
     /// A page of the account's runs.
@@ -23,12 +23,10 @@ impl DbtProvider {
         ctx: ClientContext,
         filter: RunFilter,
         page: PageQuery,
-    ) -> Result<Page<Run>, ProviderError> {
+    ) -> Result<Listing<Run>, ProviderError> {
         let subject = args!(filter, page).job(filter.job_id);
-        self.provider_request(ctx, subject, move |call| async move {
-            call.gather(page, &filter, <dyn WrappedApi>::list_runs).await
-        })
-        .await
+        self.provider_list(ctx, subject, page, filter, <dyn WrappedApi>::list_runs)
+            .await
     }
 
     /// One run, with the related objects.

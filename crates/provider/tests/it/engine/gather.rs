@@ -3,17 +3,15 @@
 use std::time::Duration;
 
 use model::{Page, PageQuery, Project, ProjectFilter, RequestType};
-use provider::{ApiError, Outcome, ProviderError, ProviderSettings};
+use provider::{ApiError, GatherSettings, Outcome, ProviderError, ProviderSettings};
 
-use crate::support::{Reply, TestProvider, exchanges, reasons, settings, slice};
+use crate::support::{Reply, TestProvider, exchanges, gather, reasons, settings, slice, whole};
 
 async fn list(fixture: &TestProvider, page: u32, size: u32) -> Result<Page<Project>, ProviderError> {
     let ctx = fixture.ctx(RequestType::ListProjects);
     let query = PageQuery::new(page, size).unwrap();
-    fixture
-        .provider
-        .list_projects(ctx, ProjectFilter::default(), query)
-        .await
+    let listing = fixture.provider.list_projects(ctx, ProjectFilter::default(), query);
+    listing.await.map(whole)
 }
 
 fn ids(page: &Page<Project>) -> Vec<i64> {
@@ -62,7 +60,10 @@ async fn a_page_past_the_end_is_empty_and_costs_one_exchange() {
 async fn concurrent_exchanges_reach_and_never_exceed_the_limit() {
     for concurrency in [1, 3, 8] {
         let set = ProviderSettings {
-            gather_concurrency: concurrency,
+            gather: GatherSettings {
+                concurrency,
+                ..gather()
+            },
             ..settings()
         };
         let fixture = TestProvider::with_settings(set, 64, |_, request| {

@@ -9,12 +9,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeZone as _, Utc};
 use model::{
-    AccountId, ApiKeyId, Caller, ClientContext, CompanyId, FixedClock, InstanceId, RequestStamp, RequestType, Role,
-    RunId, Surface, TriggerJob, Upstream, UpstreamSource,
+    AccountId, ApiKeyId, Caller, ClientContext, CompanyId, FixedClock, InstanceId, Page, RequestStamp, RequestType,
+    Role, RunId, Surface, TriggerJob, Upstream, UpstreamSource,
 };
 use provider::{
-    DbtProvider, FailureSettings, GraphqlSettings, LogQueue, NewRunSettings, ProviderSettings, RelaySettings,
-    RetrySettings, RowLimits, StartedRuns, StreamSettings,
+    DbtProvider, FailureSettings, GatherSettings, GraphqlSettings, Listing, LogQueue, NewRunSettings, ProviderSettings,
+    ProviderShares, RelaySettings, RetrySettings, RowLimits, StartedRuns, StreamSettings,
 };
 use storage::{QueueSettings, StorageError};
 
@@ -103,7 +103,7 @@ pub(crate) fn settings() -> ProviderSettings {
             min_pause: Duration::from_millis(100),
             max_pause: Duration::from_secs(10),
         },
-        gather_concurrency: 3,
+        gather: gather(),
         new_runs: NewRunSettings {
             young: Duration::from_mins(1),
             wait: Duration::from_secs(3),
@@ -148,6 +148,16 @@ impl TestProvider {
         capacity: usize,
         script: impl Fn(usize, &dbt_api::ApiRequest) -> Reply + Send + Sync + 'static,
     ) -> Self {
+        Self::with_shares(settings, capacity, ProviderShares::default(), script)
+    }
+
+    #[expect(clippy::large_types_passed_by_value, reason = "called once per test")]
+    pub(crate) fn with_shares(
+        settings: ProviderSettings,
+        capacity: usize,
+        shares: ProviderShares,
+        script: impl Fn(usize, &dbt_api::ApiRequest) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let journal = Journal::default();
         let dbt = Arc::new(FakeDbt::new(journal.clone(), script));
         let log = Arc::new(MemoryLog::new(journal.clone()));
@@ -165,6 +175,7 @@ impl TestProvider {
         let provider = DbtProvider::new(
             api,
             queue,
+            shares,
             Arc::new(started.clone()),
             Arc::<FixedClock>::clone(&clock),
             settings,
@@ -188,6 +199,24 @@ impl TestProvider {
     #[expect(clippy::disallowed_methods, reason = "the gate is not part of these tests")]
     pub(crate) fn ctx(&self, request_type: RequestType) -> ClientContext {
         ClientContext::admitted(self.stamp(), request_type, caller(), Arc::new(upstream()))
+    }
+}
+
+/// The page of a list that is held whole.
+pub(crate) fn whole<T>(listing: Listing<T>) -> Page<T> {
+    match listing {
+        Listing::Whole(page) => page,
+        Listing::Streamed(_) => panic!("a streamed list"),
+    }
+}
+
+/// Three pages concurrently; lists up to 2 MiB are held.
+pub(crate) fn gather() -> GatherSettings {
+    GatherSettings {
+        concurrency: 3,
+        hold_max_bytes: 2 << 20,
+        window_max_bytes: 8 << 20,
+        max_filtered_pages: 1000,
     }
 }
 

@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use self::body::{CreateJobBody, UpdateJobBody};
 use crate::extract::{Dbt, Id, JsonBody, ListQuery, ScopedQuery};
 use crate::json::Json;
-use crate::list::List;
+use crate::list::{List, ListAnswer};
 use crate::page_links::PageLinks;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
@@ -30,13 +30,9 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 /// Reads as many of dbt Cloud's pages of 100 as the requested page covers. The page is whole or an error.
 #[utoipa::path(get, path = "/jobs", tag = "jobs", params(ListQuery<JobFilter>),
     responses((status = 200, body = List<Job>)))]
-async fn list_jobs(
-    Dbt(client): Dbt,
-    links: PageLinks,
-    query: ListQuery<JobFilter>,
-) -> Result<Json<List<Job>>, Problem> {
+async fn list_jobs(Dbt(client): Dbt, links: PageLinks, query: ListQuery<JobFilter>) -> Result<ListAnswer, Problem> {
     let jobs = client.list_jobs(query.scope, query.filter, query.page).await?;
-    Ok(Json(List::new(jobs, &links)))
+    Ok(ListAnswer::new(jobs, &links))
 }
 
 /// Get a job

@@ -7,8 +7,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::extract::{Dbt, ListQuery, Moment};
-use crate::json::Json;
-use crate::list::List;
+use crate::list::{List, ListAnswer};
 use crate::page_links::PageLinks;
 use crate::problem::{Kind, Problem};
 
@@ -115,8 +114,8 @@ pub(super) async fn list_runs(
     Dbt(client): Dbt,
     links: PageLinks,
     query: ListQuery<ListRuns>,
-) -> Result<Json<List<Run>>, Problem> {
+) -> Result<ListAnswer, Problem> {
     let filter = query.filter.filter()?;
     let runs = client.list_runs(query.scope, filter, query.page).await?;
-    Ok(Json(List::new(runs, &links)))
+    Ok(ListAnswer::new(runs, &links))
 }

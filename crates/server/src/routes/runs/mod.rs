@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use self::list::InOne;
 use crate::extract::{Dbt, Id, ListQuery, ScopedQuery};
 use crate::json::Json;
-use crate::list::List;
+use crate::list::{List, ListAnswer};
 use crate::page_links::PageLinks;
 use crate::problem::Problem;
 use crate::state::Shared;
@@ -70,10 +70,10 @@ async fn list_run_steps(
     Id(run): Id<RunId>,
     links: PageLinks,
     query: ListQuery<StepOptions>,
-) -> Result<Json<List<RunStep>>, Problem> {
+) -> Result<ListAnswer, Problem> {
     let debug_logs = query.filter.debug_logs;
     let steps = client.list_run_steps(query.scope, run, debug_logs, query.page).await?;
-    Ok(Json(List::new(steps, &links)))
+    Ok(ListAnswer::new(steps, &links))
 }
 
 /// Explain why a run failed

@@ -18,7 +18,9 @@ use dbt_api::HttpSettings;
 use metric_families::exposition;
 use model::{CompanyId, FixedClock, RequestStamp, Role, Surface};
 use prometheus_client::registry::Registry;
-use provider::{FailureSettings, GraphqlSettings, NewRunSettings, RelaySettings, StreamSettings};
+use provider::{
+    FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, RelaySettings, ShareSettings, StreamSettings,
+};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use server::{GraphqlLimits, LimitSettings, ServerSettings, Shutdown};
@@ -63,6 +65,8 @@ pub(crate) struct Setup {
     pub(crate) max_exports: usize,
     pub(crate) export_stall: Duration,
     pub(crate) queue_capacity: usize,
+    pub(crate) shares: ShareSettings,
+    pub(crate) gather: GatherSettings,
     pub(crate) stream: StreamSettings,
     pub(crate) relay: RelaySettings,
     pub(crate) allow_token_minting: bool,
@@ -97,7 +101,6 @@ impl Default for Setup {
                 requests_per_second: 0,
                 burst: 1,
                 replicas: 1,
-                max_concurrent_requests: 100,
                 max_url_bytes: 16 << 10,
                 max_header_bytes: 32 << 10,
             },
@@ -125,6 +128,13 @@ impl Default for Setup {
             max_exports: 2,
             export_stall: FOREVER,
             queue_capacity: 4096,
+            shares: ShareSettings::default(),
+            gather: GatherSettings {
+                concurrency: 8,
+                hold_max_bytes: 2 << 20,
+                window_max_bytes: 8 << 20,
+                max_filtered_pages: 1000,
+            },
             relay: RelaySettings {
                 collect_max_bytes: 256 << 10,
                 keep_static_subdomain: false,

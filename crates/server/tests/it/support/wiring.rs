@@ -8,8 +8,9 @@ use dbt_api::DbtWrappedApi;
 use metric_families::METRICS_PREFIX;
 use model::{AccountId, Clock, FixedClock, InstanceId, Upstream, UpstreamSource};
 use prometheus_client::registry::Registry;
-use provider::{DbtProvider, ProviderMetrics, ProviderSettings, RetrySettings, RowLimits};
+use provider::{DbtProvider, ProviderMetrics, ProviderSettings, ProviderShares, RetrySettings, RowLimits};
 use server::{Limits, ServerMetrics, ServerState};
+use shares::Shares;
 use simulator::Running;
 use storage::{
     ApiKeys, Credentials, Database, DatabaseSettings, LogQueue, PgRequestLog, PgStartedRuns, QueueSettings,
@@ -60,7 +61,7 @@ pub(crate) fn state(
     let storage_metrics = Arc::new(StorageMetrics::register(gateway_metrics));
     let provider_metrics = Arc::new(ProviderMetrics::register(gateway_metrics));
     let limits = Arc::new(Limits::new(setup.limits));
-    let server_metrics = Arc::new(ServerMetrics::register(gateway_metrics, &limits));
+    let server_metrics = Arc::new(ServerMetrics::register(gateway_metrics));
     let database = database.with_metrics(Arc::clone(&storage_metrics));
     let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
     let sink = PgRequestLog::new(&database, FOREVER);
@@ -74,9 +75,11 @@ pub(crate) fn state(
         },
         Arc::clone(&storage_metrics),
     );
+    let shares = ProviderShares::new(setup.shares);
     let provider = DbtProvider::new(
         Arc::new(DbtWrappedApi::new(&setup.http).unwrap()),
         log.clone(),
+        shares.clone(),
         Arc::new(PgStartedRuns::new(&database)),
         Arc::clone(&clock),
         ProviderSettings {
@@ -85,7 +88,7 @@ pub(crate) fn state(
                 min_pause: Duration::from_millis(1),
                 max_pause: Duration::from_millis(2),
             },
-            gather_concurrency: 8,
+            gather: setup.gather,
             new_runs: setup.new_runs,
             log_wait: setup.log_wait,
             close_wait: FOREVER,
@@ -103,6 +106,8 @@ pub(crate) fn state(
     let credentials = Credentials::new(&database, setup.key_ring.clone());
     let request_logs = RequestLogs::new(&database, &setup.log_reading);
     StorageMetrics::observe(gateway_metrics, &database, &request_logs, &log);
+    let shared = [log.rows().clone()].into_iter().chain(shares.all()).collect();
+    Shares::observe(gateway_metrics, shared);
     let registry = Arc::new(registry);
     let clients = Clients::new(
         ClientParts {

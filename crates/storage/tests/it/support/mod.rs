@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeZone as _, Utc};
 use model::{CompanyId, FixedClock, RequestStamp, RequestType, Surface};
 use serde_json::{Value, json};
+use shares::Owner;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use storage::{Closing, Database, FixedColumns, LogQueue, LogRow, Outcome, PgRequestLog, QueueSettings, RowLimits};
 use testkit::TestDatabase;
@@ -111,9 +112,18 @@ pub(crate) fn start(sink: &Arc<WatchedSink>) -> (LogQueue, JoinHandle<usize>) {
     LogQueue::start(sink, queue_settings(), Arc::default())
 }
 
+/// The owner of the tests' rows.
+pub(crate) fn owner() -> Owner {
+    Owner::key(1, 1)
+}
+
 /// Queues a row that is written once, and waits for its commit.
 pub(crate) async fn commit(queue: &LogQueue, row: LogRow) -> Result<(), storage::LogError> {
-    queue.reserve(false)?.close(row).committed_within(TIMEOUT).await
+    queue
+        .reserve(&owner(), false)?
+        .close(row)
+        .committed_within(TIMEOUT)
+        .await
 }
 
 /// Waits for the end of the writer; returns the number of lost rows.

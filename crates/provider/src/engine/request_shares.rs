@@ -1,0 +1,131 @@
+//! The shares of one request: its exchanges and the memory for its answers.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use dbt_api::{ApiAnswer, ApiError, ApiRequest, CollectLimits, WrappedApi};
+use model::{Effect, Held, Upstream};
+use shares::{Exhausted, Owner, Share};
+
+use crate::shares::ProviderShares;
+
+/// Below this, memory is given back before the answer is written.
+const SMALL_BYTES: u64 = 64 << 10;
+
+/// What one request uses. Given back when the request ends.
+#[derive(Debug)]
+pub(crate) struct RequestShares {
+    shares: ProviderShares,
+    owner: Owner,
+    effect: Effect,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    share: Option<Share>,
+    /// How much of the share is used.
+    used: u64,
+}
+
+impl RequestShares {
+    pub(crate) fn new(shares: ProviderShares, owner: Owner, effect: Effect) -> Self {
+        Self {
+            shares,
+            owner,
+            effect,
+            memory: Mutex::default(),
+        }
+    }
+
+    /// Reserves memory beyond what is used, all in one step, waiting for it.
+    pub(crate) async fn reserve_bytes(&self, bytes: u64) -> Result<(), Exhausted> {
+        let missing = {
+            let memory = self.memory();
+            let held = memory.share.as_ref().map_or(0, Share::amount);
+            (memory.used + bytes).saturating_sub(held)
+        };
+        if missing == 0 {
+            return Ok(());
+        }
+        let more = self.shares.bytes.take(&self.owner, missing, self.shares.wait).await?;
+        self.memory().add(more);
+        Ok(())
+    }
+
+    /// Uses memory. What exceeds the reserved memory is taken without waiting: where the owner's share is used up, it is
+    /// refused, unless dbt Cloud has made a change.
+    fn use_bytes(&self, bytes: u64) -> Result<(), Exhausted> {
+        let mut memory = self.memory();
+        let held = memory.share.as_ref().map_or(0, Share::amount);
+        let missing = (memory.used + bytes).saturating_sub(held);
+        if missing > 0 {
+            let more = match self.shares.bytes.try_take(&self.owner, missing) {
+                Ok(more) => more,
+                Err(_) if self.effect == Effect::Change => self.shares.bytes.take_beyond(&self.owner, missing),
+                Err(exhausted) => return Err(exhausted),
+            };
+            memory.add(more);
+        }
+        memory.used += bytes;
+        Ok(())
+    }
+
+    /// As [`Self::use_bytes`], for an answer that is passed on.
+    pub(crate) fn keep_bytes(&self, bytes: usize) -> Result<(), ApiError> {
+        let used = self.use_bytes(bytes as u64);
+        used.map_err(|source| ApiError::ShareExhausted { status: None, source })
+    }
+
+    /// Frees used memory for other answers of this request.
+    pub(crate) fn free_bytes(&self, bytes: u64) {
+        let mut memory = self.memory();
+        memory.used = memory.used.saturating_sub(bytes);
+    }
+
+    /// Keeps the memory of a large answer until it is written to the caller.
+    pub(crate) fn hold_until_written(&self, held: &Held) {
+        let share = self.memory().share.take();
+        if let Some(share) = share.filter(|share| share.amount() >= SMALL_BYTES) {
+            held.keep(share);
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory {
+    fn add(&mut self, more: Share) {
+        match &mut self.share {
+            Some(share) => share.absorb(more),
+            none => *none = Some(more),
+        }
+    }
+}
+
+/// The API for one request: each exchange waits for its share, which is held until the end of the answer's body.
+pub(crate) struct SharedApi {
+    pub(crate) api: Arc<dyn WrappedApi>,
+    pub(crate) shares: Arc<RequestShares>,
+}
+
+#[async_trait]
+impl WrappedApi for SharedApi {
+    async fn send(&self, to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
+        let RequestShares { shares, owner, .. } = &*self.shares;
+        let host = to.base_url(request.api()).authority().into();
+        let share = shares.exchanges.take(&owner.at_host(host), 1, shares.wait).await;
+        let share = share.map_err(|source| ApiError::ShareExhausted { status: None, source })?;
+        Ok(self.api.send(to, request).await?.holding(share))
+    }
+
+    fn limits(&self) -> CollectLimits {
+        self.api.limits()
+    }
+
+    fn keep_bytes(&self, bytes: usize) -> Result<(), Exhausted> {
+        self.shares.use_bytes(bytes as u64)
+    }
+}

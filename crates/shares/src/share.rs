@@ -1,0 +1,74 @@
+//! A part of a resource, given back when it is dropped.
+
+use std::sync::Arc;
+
+use crate::owner::Owner;
+use crate::shares::{Exhausted, Inner};
+
+/// A part of a resource. Dropped, it is free again.
+#[derive(Debug)]
+pub struct Share {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) owner: Owner,
+    pub(crate) amount: u64,
+}
+
+impl Share {
+    /// The owner.
+    pub fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// How much is held.
+    pub fn amount(&self) -> u64 {
+        self.amount
+    }
+
+    /// Takes more, without waiting.
+    ///
+    /// # Errors
+    /// [`Exhausted`]: the share stays as it is.
+    pub fn try_grow(&mut self, more: u64) -> Result<(), Exhausted> {
+        self.inner.grant(&self.owner, more)?;
+        self.amount += more;
+        Ok(())
+    }
+
+    /// Takes more, beyond every limit: for what exists already and cannot be refused. Others wait until it is given back.
+    pub fn grow_beyond(&mut self, more: u64) {
+        self.inner.take_beyond(&self.owner, more);
+        self.amount = self.amount.saturating_add(more);
+    }
+
+    /// Adds another share of the same owner and resource.
+    pub fn absorb(&mut self, mut other: Self) {
+        debug_assert!(Arc::ptr_eq(&self.inner, &other.inner) && self.owner == other.owner);
+        self.amount = self.amount.saturating_add(std::mem::take(&mut other.amount));
+    }
+
+    /// Splits a part off; `None` if less than `amount` is held.
+    pub fn split(&mut self, amount: u64) -> Option<Self> {
+        self.amount = self.amount.checked_sub(amount)?;
+        Some(Self {
+            inner: Arc::clone(&self.inner),
+            owner: self.owner.clone(),
+            amount,
+        })
+    }
+
+    /// Gives a part back.
+    pub fn shrink_to(&mut self, amount: u64) {
+        if let Some(less) = self.amount.checked_sub(amount).filter(|less| *less > 0) {
+            self.inner.give_back(&self.owner, less);
+            self.amount = amount;
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if self.amount > 0 {
+            self.inner.give_back(&self.owner, self.amount);
+        }
+    }
+}
