@@ -1,6 +1,8 @@
 //! The Postgres of this process: the one of `database.url`, or a private one in the data directory.
 
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -66,6 +68,20 @@ impl Postgres {
             max_connections: settings.database.max_connections,
             acquire_timeout: Duration::from_secs(settings.database.acquire_timeout_secs),
         })?)
+    }
+
+    /// As [`Self::stop`], for at most `limit`. A server that still runs then ends with this process.
+    pub(crate) fn stop_within(self, limit: Duration) -> anyhow::Result<()> {
+        if matches!(self, Self::External(_)) {
+            return Ok(());
+        }
+        let (done, stopped) = mpsc::channel();
+        thread::spawn(move || {
+            // Fails if the limit has passed.
+            let _ = done.send(self.stop());
+        });
+        let stopped = stopped.recv_timeout(limit);
+        stopped.context("the private Postgres did not stop in time, and ends with this process")?
     }
 
     /// Stops the private Postgres if this process started it. Call it after the last connection is closed.

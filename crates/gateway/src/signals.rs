@@ -1,28 +1,69 @@
 //! SIGTERM and SIGINT.
 
 use std::io;
+use std::process;
+use std::thread;
+use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
-pub(crate) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
+/// The signal that ends the process immediately.
+const LAST: usize = 3;
+/// The exit status after [`LAST`].
+const ENDED_BY_SIGNAL: i32 = 1;
+/// Time for the log's thread to write the last line.
+const LAST_LINE: Duration = Duration::from_millis(100);
+
+/// When each of the signals arrived. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Signals(watch::Receiver<Vec<Instant>>);
 
 impl Signals {
-    /// Replaces the default action of both signals.
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+    /// Replaces the default action of both signals. The third one ends the process, even while its runtime is blocked: a
+    /// thread of its own waits for them.
+    pub(crate) fn listen() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_io().build()?;
+        let (mut terminate, mut interrupt) = {
+            let _context = runtime.enter();
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+        };
+        let (arrived, signals) = watch::channel(Vec::new());
+        let waiting = async move {
+            for number in 1.. {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                if number == LAST {
+                    tracing::error!("the third signal: the process ends immediately");
+                    thread::sleep(LAST_LINE);
+                    process::exit(ENDED_BY_SIGNAL);
+                }
+                arrived.send_modify(|times| times.push(Instant::now()));
+            }
+        };
+        thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || runtime.block_on(waiting))?;
+        Ok(Self(signals))
     }
 
-    /// Waits for the next signal.
-    pub(crate) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+    /// Waits for that signal, from 1, and returns when it arrived.
+    pub(crate) async fn wait_for(&self, number: usize) -> Instant {
+        let mut signals = self.0.clone();
+        let arrived = signals.wait_for(|times| times.len() >= number).await;
+        match arrived.map(|times| times.get(number - 1).copied()) {
+            Ok(Some(time)) => time,
+            // The thread never ends before the process.
+            _ => std::future::pending().await,
         }
+    }
+
+    /// When that signal arrived, from 1; `None`: not yet.
+    pub(crate) fn time_of(&self, number: usize) -> Option<Instant> {
+        self.0.borrow().get(number - 1).copied()
     }
 }

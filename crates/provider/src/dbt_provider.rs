@@ -25,7 +25,9 @@ pub struct DbtProvider {
     pub(crate) metrics: Arc<ProviderMetrics>,
     /// Tasks that outlive their callers: changes in progress and pumps of streamed answers.
     pub(crate) tasks: TaskTracker,
-    /// When cancelled, streamed answers are aborted.
+    /// When cancelled, changes and streamed answers in progress end, and their rows are closed.
+    pub(crate) stopping: CancellationToken,
+    /// As `stopping`, for streamed answers alone.
     pub(crate) streams_shutdown: CancellationToken,
 }
 
@@ -49,6 +51,7 @@ impl DbtProvider {
         settings: ProviderSettings,
         metrics: Arc<ProviderMetrics>,
     ) -> Self {
+        let stopping = CancellationToken::new();
         Self {
             api,
             log,
@@ -58,7 +61,8 @@ impl DbtProvider {
             settings,
             metrics,
             tasks: TaskTracker::new(),
-            streams_shutdown: CancellationToken::new(),
+            streams_shutdown: stopping.child_token(),
+            stopping,
         }
     }
 
@@ -100,8 +104,19 @@ impl DbtProvider {
         self.tasks.wait().await;
     }
 
-    /// Aborts the streamed answers in progress and closes their rows, when the shutdown deadline has passed.
+    /// Aborts the streamed answers in progress and closes their rows: once no caller can read them.
     pub fn abort_streams(&self) {
         self.streams_shutdown.cancel();
+    }
+
+    /// Ends everything in progress and closes its rows, when the shutdown deadline has passed. A change that was sent gets
+    /// the outcome `abandoned`: what it did is unknown.
+    pub fn end_all(&self) {
+        self.stopping.cancel();
+    }
+
+    /// The number of changes and streamed answers in progress.
+    pub fn in_progress(&self) -> usize {
+        self.tasks.len()
     }
 }

@@ -62,6 +62,12 @@ pub enum ProviderError {
     /// The answer exceeds a limit; the text names its setting.
     #[error("the answer is longer than {0}")]
     TooMuch(&'static str),
+    /// The gateway stopped before the change ended. What it did is unknown if it was sent.
+    #[error("the gateway stopped before dbt Cloud answered")]
+    Stopped {
+        /// Whether the change was sent.
+        was_sent: bool,
+    },
     /// The gateway's code panicked; logged in the row.
     #[error("the request failed inside the gateway")]
     Panicked,

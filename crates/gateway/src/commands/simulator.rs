@@ -17,8 +17,8 @@ pub(crate) fn run(options: &SimulatorOptions) -> anyhow::Result<()> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut signals = Signals::new()?;
-        simulator::run(config, async move { signals.next().await }, |banner| {
+        let signals = Signals::listen()?;
+        simulator::run(config, async move { _ = signals.wait_for(1).await }, |banner| {
             // Standard output may be closed.
             let _ = writeln!(std::io::stdout(), "{banner}");
         })

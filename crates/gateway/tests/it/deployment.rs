@@ -69,7 +69,8 @@ fn the_container_has_usable_settings_and_enough_time_to_stop() {
     let settings = container_settings();
     assert_eq!(setting(&settings, "server.listen"), "0.0.0.0:8080");
     let seconds = |key| setting(&settings, key).parse::<u64>().unwrap();
-    let needed = seconds("server.drain_secs") + 2 * seconds("server.shutdown_secs");
+    let reports = seconds("tracing.flush_secs") + 3;
+    let needed = seconds("server.drain_secs") + seconds("server.shutdown_secs") + reports;
     let compose = yaml("docker-compose.yml");
     let given = compose["services"]["gateway"]["stop_grace_period"].as_str().unwrap();
     let given: u64 = given.strip_suffix('s').unwrap().parse().unwrap();

@@ -17,5 +17,6 @@ mod sentry;
 mod shutdown;
 mod spans;
 mod start;
+mod stop;
 mod support;
 mod under_load;

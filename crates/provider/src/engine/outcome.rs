@@ -20,6 +20,8 @@ pub(crate) fn of(error: &ProviderError) -> Outcome {
         ProviderError::Log(_) | ProviderError::ShareExhausted(_) => Outcome::Refused,
         ProviderError::Gathering(_) => Outcome::InvalidRequest,
         ProviderError::TooMuch(_) => Outcome::TooLarge,
+        ProviderError::Stopped { was_sent: true } => Outcome::Abandoned,
+        ProviderError::Stopped { was_sent: false } => Outcome::Refused,
         ProviderError::Panicked => Outcome::InternalError,
     }
 }

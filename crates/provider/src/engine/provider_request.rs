@@ -1,6 +1,7 @@
 //! `provider_request`: runs every operation inside a request scope.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
@@ -14,6 +15,7 @@ use crate::engine::Call;
 use crate::engine::new_runs::NewRuns;
 use crate::engine::request_scope::RequestScope;
 use crate::engine::request_shares::RequestShares;
+use crate::exchanges::Exchanges;
 use crate::{DbtProvider, ProviderError};
 
 /// The columns of a row that only the operation can fill in.
@@ -99,6 +101,7 @@ impl DbtProvider {
         let effect = ctx.request_type().effect();
         let StartedRequest { scope, call, span } = self.begin(&ctx, subject, effect, Reservation::AsNeeded).await?;
         let (exchanges, shares) = (scope.exchanges(), call.shares());
+        let recorded = Arc::clone(&exchanges);
         let guarded = async move {
             // Boxed: the futures of large answers are large.
             let result = catch_panic(Box::pin(work(call))).await.map_err(|error| match error {
@@ -111,7 +114,7 @@ impl DbtProvider {
             let receipt = scope.end(result.as_ref());
             (result, Some(receipt))
         };
-        self.finish(effect, span, guarded).await
+        self.finish(effect, span, recorded, guarded).await
     }
 
     /// Reserves the request's slots in the log's queue, and opens its row where that comes first.
@@ -143,7 +146,14 @@ impl DbtProvider {
         let slot = self
             .log
             .reserve(&owner, opens || reservation == Reservation::OpenAndClose)?;
-        let mut scope = RequestScope::new(slot, place, fixed, ctx.stamp().clone(), Arc::clone(&self.clock), limits);
+        let mut scope = RequestScope::new(
+            (slot, place),
+            fixed,
+            ctx.stamp().clone(),
+            Arc::clone(&self.clock),
+            limits,
+            self.stopping.clone(),
+        );
         if opens && let Err(error) = self.open(&mut scope).instrument(span.clone()).await {
             // The open row may still be committed later; the queued close then follows it.
             drop(scope.end::<()>(Err(&error)));
@@ -171,12 +181,13 @@ impl DbtProvider {
         Ok(receipt.committed_within(self.settings.log_wait).await?)
     }
 
-    /// Runs a request to its end and waits for the commit of its row. Without a receipt the row is closed later, by the
+    /// Runs a request to its end and waits for the commit of its row; a change ends early at the shutdown deadline. Without a receipt the row is closed later, by the
     /// pump.
     pub(crate) async fn finish<T: Send + 'static>(
         &self,
         effect: Effect,
         span: Span,
+        exchanges: Arc<Exchanges>,
         guarded: impl Future<Output = (Result<T, ProviderError>, Option<Receipt>)> + Send + 'static,
     ) -> Result<T, ProviderError> {
         match effect {
@@ -193,9 +204,21 @@ impl DbtProvider {
             Effect::Change => {
                 // A spawned task does not inherit the current span.
                 let span = span.or_current();
+                let stopping = self.stopping.clone();
+                let ended = async move {
+                    let mut guarded = pin!(guarded);
+                    tokio::select! {
+                        ended = guarded.as_mut() => ended,
+                        () = stopping.cancelled() => {
+                            let was_sent = exchanges.has_sent_change();
+                            // `guarded` owns the request scope, which closes the row as it is dropped.
+                            (Err(ProviderError::Stopped { was_sent }), None)
+                        }
+                    }
+                };
                 let (result, receipt) = self
                     .tasks
-                    .spawn(guarded.instrument(span.clone()))
+                    .spawn(ended.instrument(span.clone()))
                     .await
                     .map_err(|_stopped| ProviderError::Panicked)?;
                 if let Some(receipt) = receipt

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use model::{Clock, Held, RequestStamp, error_chain};
 use shares::{Owner, Share};
 use storage::{Closing, FixedColumns, LogRow, LogSlot, Outcome, Receipt, RowLimits};
+use tokio_util::sync::CancellationToken;
 
 use crate::ProviderError;
 use crate::engine::outcome;
 use crate::exchanges::Exchanges;
 
 /// Owns the request's reserved slots in the log's queue, so that its row can be queued at any moment without waiting.
-/// Dropped before its end, which happens when the caller disconnects, it closes the row as `caller_gone`.
+/// Dropped before its end, it closes the row: as `caller_gone` when the caller has disconnected; at the shutdown
+/// deadline, as `abandoned` if a change was sent.
 pub(crate) struct RequestScope {
     /// `None` once the row is closed.
     slot: Option<LogSlot>,
@@ -24,16 +26,18 @@ pub(crate) struct RequestScope {
     is_open: bool,
     /// The request's place, or its place among the streams.
     place: Share,
+    /// Cancelled when the shutdown deadline has passed.
+    stopping: CancellationToken,
 }
 
 impl RequestScope {
     pub(crate) fn new(
-        slot: LogSlot,
-        place: Share,
+        (slot, place): (LogSlot, Share),
         fixed: FixedColumns,
         stamp: RequestStamp,
         clock: Arc<dyn Clock>,
         limits: RowLimits,
+        stopping: CancellationToken,
     ) -> Self {
         Self {
             slot: Some(slot),
@@ -44,6 +48,7 @@ impl RequestScope {
             exchanges: Arc::default(),
             is_open: false,
             place,
+            stopping,
         }
     }
 
@@ -120,8 +125,19 @@ impl RequestScope {
 impl Drop for RequestScope {
     fn drop(&mut self) {
         // The row is queued; its receipt is not awaited.
-        if self.slot.is_some() {
-            drop(self.close(Outcome::CallerGone, None));
+        if self.slot.is_none() {
+            return;
         }
+        drop(match (self.stopping.is_cancelled(), self.exchanges.has_sent_change()) {
+            (true, true) => self.close(
+                Outcome::Abandoned,
+                Some("the gateway stopped before dbt Cloud answered: what the change did is unknown"),
+            ),
+            (true, false) => self.close(
+                Outcome::CallerGone,
+                Some("the gateway stopped before the request ended"),
+            ),
+            (false, _) => self.close(Outcome::CallerGone, None),
+        });
     }
 }

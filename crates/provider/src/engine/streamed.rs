@@ -59,6 +59,7 @@ impl DbtProvider {
     {
         let StartedRequest { scope, call, span } = self.begin(&ctx, subject, effect, Reservation::OpenAndClose).await?;
         let provider = self.clone();
+        let exchanges = scope.exchanges();
         let guarded = async move {
             let (shares, limit) = (call.shares(), call.collect_limits().deadline);
             let deadline = Instant::now() + limit;
@@ -79,7 +80,7 @@ impl DbtProvider {
                 Err(error) => failed(scope, error.into()),
             }
         };
-        self.finish(effect, span, guarded).await
+        self.finish(effect, span, exchanges, guarded).await
     }
 
     async fn pass_on(

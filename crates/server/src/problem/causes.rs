@@ -159,6 +159,13 @@ impl From<ProviderError> for Problem {
                 Kind::TOO_MUCH,
                 format!("There is more to read than the gateway is set to ({setting}). Ask for less."),
             ),
+            ProviderError::Stopped { was_sent: true } => Self::new(
+                Kind::BUSY,
+                "The gateway stopped before dbt Cloud answered. What the change did is unknown: look before you repeat it.",
+            ),
+            ProviderError::Stopped { was_sent: false } => {
+                Self::new(Kind::BUSY, "The gateway is stopping. Nothing was changed.").retry_after(SOON)
+            }
             ProviderError::Panicked => Self::panicked(),
         }
     }

@@ -43,11 +43,13 @@ pub(crate) struct Closing {
     pub(crate) immediately: CancellationToken,
     /// How long an idle connection stays open after `when_idle`.
     pub(crate) idle_grace: Duration,
+    /// The open connections.
+    pub(crate) open: TaskTracker,
 }
 
 /// Serves until `closing`, then until the last connection is closed.
 pub(crate) async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimits, closing: Closing) {
-    let connections = TaskTracker::new();
+    let connections = closing.open.clone();
     let slots = Arc::new(Semaphore::new(limits.max_connections));
     let start = |stream: TcpStream, peer, slot: Option<OwnedSemaphorePermit>| {
         // Pieces of a streamed answer must not wait for the acknowledgement of earlier ones.

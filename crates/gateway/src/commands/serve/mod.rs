@@ -2,6 +2,7 @@
 
 mod background;
 mod connections;
+mod deadline;
 mod heartbeat;
 pub(crate) mod layer_settings;
 mod metrics;

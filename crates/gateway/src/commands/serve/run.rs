@@ -14,27 +14,40 @@ use tokio::task::AbortHandle;
 
 use super::background::{self, BackgroundTasks};
 use super::connections::{self, Closing};
+use super::deadline::Deadline;
 use super::heartbeat::InstanceHeartbeat;
 use super::metrics::{self, Metrics};
-use super::shutdown::{self, ShutdownSequence};
+use super::shutdown::{self, Leftovers, ShutdownSequence};
 use super::{layer_settings, open_files, startup};
 use crate::database::Postgres;
 use crate::key_ring;
 use crate::settings::Settings;
+use crate::signals::Signals;
 use crate::telemetry::{TraceLinker, spans};
+
+/// Time for the private Postgres to stop after a start that failed.
+const START_FAILED: Duration = Duration::from_secs(40);
+/// How long a stop waits for blocking work, whose result nothing uses any more.
+const BLOCKING_WORK: Duration = Duration::from_millis(100);
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(settings: &Settings) -> anyhow::Result<()> {
     open_files::raise_limit(settings.limits.max_connections);
     let postgres = Postgres::for_serving(settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let done = runtime.block_on(serve(settings, &postgres));
-    drop(runtime);
-    postgres.stop()?;
+    let (limit, done) = match runtime.block_on(serve(settings, &postgres)) {
+        Ok((deadline, leftovers)) => (Some(deadline), leftovers.report()),
+        // The start failed.
+        Err(error) => (None, Err(error)),
+    };
+    let remaining = || limit.as_ref().map_or(START_FAILED, Deadline::remaining);
+    // Not `drop`, which would wait for blocking work such as the look-up of a name.
+    runtime.shutdown_timeout(remaining().min(BLOCKING_WORK));
+    postgres.stop_within(remaining())?;
     done
 }
 
-async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
+async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Deadline, Leftovers)> {
     let listener = TcpListener::bind(settings.server.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.server.listen))?;
@@ -97,6 +110,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
         shutdown: shutdown.clone(),
     });
 
+    let signals = Signals::listen()?;
     tracing::info!(address = %listener.local_addr()?, "serving");
     let timeout = Duration::from_secs(settings.server.shutdown_secs);
     let closing = Closing {
@@ -110,15 +124,17 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<()> {
         drain: Duration::from_secs(settings.server.drain_secs),
         timeout,
     };
-    let done = sequence.run_on_signal(serving).await;
+    let (deadline, mut leftovers) = sequence.run_on_signal(signals, serving, &provider).await;
 
     background.abort();
-    background::record_key_use(&clients).await;
-    shutdown::write_remaining_rows(&provider, &log, writer, timeout).await;
+    shutdown::write_remaining_rows(&log, writer, &deadline, &mut leftovers).await;
+    let ending = async {
+        background::record_key_use(&clients).await;
+        heartbeat.end().await;
+        request_logs.close().await;
+        database.close().await;
+    };
+    deadline.limit("database", ending).await;
     metrics_server.inspect(AbortHandle::abort);
-    heartbeat.end().await;
-    request_logs.close().await;
-    database.close().await;
-    tracing::info!("stopped");
-    done
+    Ok((deadline, leftovers))
 }
