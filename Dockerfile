@@ -19,8 +19,9 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/dbt-gateway /usr/local/bin/dbt-gateway
 USER 65532:65532
-ENV DBT_GATEWAY_LISTEN=0.0.0.0:8080 DBT_GATEWAY__LOG__FORMAT=json
-EXPOSE 8080
+# 8081: health checks and metrics, without a key. Do not publish it.
+ENV DBT_GATEWAY_LISTEN=0.0.0.0:8080 DBT_GATEWAY__HEALTH__LISTEN=0.0.0.0:8081 DBT_GATEWAY__LOG__FORMAT=json
+EXPOSE 8080 8081
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["dbt-gateway", "healthcheck"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["dbt-gateway"]

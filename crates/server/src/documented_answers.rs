@@ -85,7 +85,7 @@ fn statuses(operation: &Operation) -> BTreeSet<StatusCode> {
         kinds.push(Kind::NOT_FOUND);
     }
     if operation.request_body.is_some() {
-        kinds.extend([Kind::TOO_LARGE, Kind::MEDIA_TYPE]);
+        kinds.extend([Kind::BODY_TOO_SLOW, Kind::TOO_LARGE, Kind::MEDIA_TYPE]);
     }
     kinds.into_iter().map(Kind::status).collect()
 }

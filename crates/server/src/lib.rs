@@ -5,6 +5,8 @@
 // The examples of the larger views are long.
 #![recursion_limit = "256"]
 
+mod addresses;
+mod arriving_body;
 mod browser;
 mod documented_answers;
 mod edge;
@@ -28,13 +30,14 @@ mod routes;
 mod state;
 mod streamed;
 
+pub use addresses::{AddressGroup, AddressLimitSettings, AddressLimits};
 pub use graphql_document::GraphqlLimits;
 pub use limits::{LimitSettings, Limits};
 pub use metrics::ServerMetrics;
 pub use openapi::document;
 pub use problem::Problem;
 pub use roles::roles_table;
-pub use routes::metrics::metrics_router;
+pub use routes::health::health_router;
 pub use state::{RequestSpans, ServerSettings, ServerState, Shutdown};
 
 use std::sync::Arc;

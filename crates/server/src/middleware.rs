@@ -20,11 +20,14 @@ pub(crate) type ResponseFuture = BoxFuture<'static, Result<Response, Infallible>
 
 /// The service inside a layer.
 pub(crate) trait Inner:
-    Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>
+    Service<Request, Response = Response, Error = Infallible, Future: Send + 'static> + Clone + Send + 'static
 {
 }
 
-impl<S> Inner for S where S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static> {}
+impl<S> Inner for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static> + Clone + Send + 'static
+{
+}
 
 /// A middleware with its inner service.
 #[derive(Debug, Clone)]

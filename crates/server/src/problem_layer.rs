@@ -10,6 +10,9 @@ use futures::FutureExt as _;
 use model::RequestStamp;
 use uuid::Uuid;
 
+use crate::addresses::{AddressGroup, AddressPlace};
+use crate::arriving_body;
+use crate::forwarded::CallerAddress;
 use crate::middleware::{Inner, Middleware, ResponseFuture};
 use crate::problem::Problem;
 use crate::relay::{Arrival, Envelope};
@@ -28,14 +31,30 @@ impl Middleware for Problems {
             .get::<RequestStamp>()
             .map_or_else(Uuid::nil, RequestStamp::request_uuid);
         let envelope = Envelope::of(path.path(), request.extensions().get::<Arrival>().is_some());
-        let answer = state.limits.check_head(&request).map(|()| inner.call(request));
+        let begun = admit(&state, &request).map(|address| {
+            // Nearly all requests have no body: nothing is cloned for them.
+            let begun = if arriving_body::is_expected(&request) {
+                Begun::Receives(request, inner.clone())
+            } else {
+                Begun::Called(inner.call(request))
+            };
+            (address, begun)
+        });
         Box::pin(async move {
-            let mut response = match answer {
-                Ok(answer) => match AssertUnwindSafe(answer).catch_unwind().await {
-                    Ok(answer) => answer?,
-                    Err(_) => Problem::panicked().into_response(),
-                },
-                Err(refusal) => refusal.into_response(),
+            let answer = async {
+                let (_address, begun) = begun?;
+                match begun {
+                    Begun::Called(answer) => Ok(answer.await),
+                    Begun::Receives(request, mut inner) => {
+                        let request = arriving_body::received(request, &state).await?;
+                        Ok(inner.call(request).await)
+                    }
+                }
+            };
+            let mut response = match AssertUnwindSafe(answer).catch_unwind().await {
+                Ok(Ok(answer)) => answer?,
+                Ok(Err(refusal)) => Problem::into_response(refusal),
+                Err(_) => Problem::panicked().into_response(),
             };
             Ok(match response.extensions_mut().remove::<Problem>() {
                 Some(problem) => {
@@ -46,6 +65,31 @@ impl Middleware for Problems {
             })
         })
     }
+}
+
+/// A request on its way to its handler.
+enum Begun<F, I> {
+    Called(F),
+    /// Its body is still to be read.
+    Receives(Request, I),
+}
+
+/// Checks the head, and counts the request of a caller behind a proxy, whose connections are the proxy's.
+fn admit(state: &Shared, request: &Request) -> Result<Option<AddressPlace>, Problem> {
+    state.limits.check_head(request)?;
+    let trusted = &state.settings.trusted_proxies;
+    if trusted.is_empty() || is_probe(request) {
+        return Ok(None);
+    }
+    match CallerAddress::of(request.extensions(), request.headers(), trusted) {
+        Some(CallerAddress::Forwarded(address)) => state.addresses.enter(AddressGroup::of(address)).map(Some),
+        Some(CallerAddress::Direct(_)) | None => Ok(None),
+    }
+}
+
+/// Whether it is a health check, which takes no place: a full gateway is in good health.
+fn is_probe(request: &Request) -> bool {
+    ["/healthz", "/readyz"].contains(&request.uri().path())
 }
 
 /// The answer. A problem that a person must act on is logged here, once: 5xx, which includes refused credentials. A panic

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, Uri};
 use client::Clients;
@@ -10,6 +11,7 @@ use ipnet::IpNet;
 use model::{Clock, TraceContext};
 use tracing::Span;
 
+use crate::addresses::AddressLimits;
 use crate::graphql_document::GraphqlLimits;
 use crate::limits::Limits;
 use crate::metrics::ServerMetrics;
@@ -21,9 +23,11 @@ pub struct ServerSettings {
     pub public_url: Option<Uri>,
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
+    /// How long a request body may take to arrive.
+    pub body_timeout: Duration,
     /// The limits of GraphQL documents.
     pub graphql: GraphqlLimits,
-    /// The proxies whose `X-Forwarded-Proto` and `X-Forwarded-Host` are trusted.
+    /// The proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host` are trusted.
     pub trusted_proxies: Vec<IpNet>,
     /// The origins whose pages may call the gateway; `*` for all.
     pub cors_origins: Vec<HeaderValue>,
@@ -41,6 +45,8 @@ pub struct ServerState {
     pub clock: Arc<dyn Clock>,
     /// Limits on callers.
     pub limits: Arc<Limits>,
+    /// Limits on callers' addresses.
+    pub addresses: Arc<AddressLimits>,
     /// Metrics.
     pub metrics: Arc<ServerMetrics>,
     /// Observes the spans of requests, if set.

@@ -11,12 +11,12 @@ use crate::settings::Settings;
 /// For connecting, writing and reading each.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Gets `/healthz` of the gateway with these settings.
+/// Gets `/healthz` of the gateway with these settings: at `health.listen` if it is set.
 ///
 /// # Errors
 /// There is no answer, or its status is not 200.
 pub(crate) fn run(settings: &Settings) -> anyhow::Result<()> {
-    let address = connect_address(settings.server.listen);
+    let address = connect_address(settings.health_listen().unwrap_or(settings.server.listen));
     let mut stream =
         TcpStream::connect_timeout(&address, TIMEOUT).with_context(|| format!("cannot connect to {address}"))?;
     stream.set_read_timeout(Some(TIMEOUT))?;

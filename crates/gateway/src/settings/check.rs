@@ -1,5 +1,6 @@
 //! Checks beyond types and ranges: the form of secrets, and values that must fit each other.
 
+use std::net::SocketAddr;
 use std::str::FromStr as _;
 
 use secrecy::ExposeSecret as _;
@@ -11,6 +12,11 @@ use super::fields::Settings;
 use super::parsed::{Optional, Origin, header_list, set};
 
 impl Settings {
+    /// The address of health checks and metrics, by its name or its earlier one.
+    pub(crate) fn health_listen(&self) -> Option<SocketAddr> {
+        self.health.listen.0.or(self.metrics.listen.0)
+    }
+
     /// Fails with the first value that cannot be used.
     pub(super) fn check(&self) -> Result<(), SettingsError> {
         let Self {
@@ -18,6 +24,8 @@ impl Settings {
             upstream,
             database,
             instance,
+            health,
+            metrics,
             tracing,
             sentry,
             ..
@@ -53,6 +61,11 @@ impl Settings {
                 "database.url",
                 set(database.url.expose_secret()).is_none_or(is_postgres),
                 "must start with postgres:// or postgresql://",
+            ),
+            (
+                "metrics.listen",
+                metrics.listen.0.is_none() || health.listen.0.is_none() || metrics.listen.0 == health.listen.0,
+                "is the earlier name of health.listen, which has another value; set health.listen alone",
             ),
             (
                 "instance.dead_after_secs",

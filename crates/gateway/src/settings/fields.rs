@@ -22,6 +22,10 @@ settings! {
         #[range(KIB, 64 * MIB)] max_body_bytes: usize,
         trusted_proxies: List<IpNetwork>,
         #[range(1, 3600)] idle_timeout_secs: u64,
+        #[range(1, 600)] head_timeout_secs: u64,
+        #[range(1, 3600)] body_timeout_secs: u64,
+        #[range(0, MIB)] min_bytes_per_sec: u64,
+        #[range(1, 3600)] slow_grace_secs: u64,
         #[range(0, 300)] drain_secs: u64,
         #[range(0, 10_000)] idle_grace_ms: u64,
         #[range(1, 600)] shutdown_secs: u64,
@@ -37,6 +41,8 @@ settings! {
         #[range(1, 100_000)] burst: u32,
         #[range(1, 1000)] replicas: u32,
         #[range(1, 100_000)] max_connections: usize,
+        #[range(0, 100_000)] max_connections_per_address: usize,
+        #[range(0, 100_000)] failed_keys_per_minute: u32,
         #[range(1, 100_000)] max_concurrent_requests: usize,
         #[range(MIB, 65_536 * MIB)] max_answer_bytes: usize,
         #[range(256, 64 * KIB)] max_url_bytes: usize,
@@ -157,7 +163,11 @@ settings! {
         format: LogFormat,
         filter: Parsed<Targets>,
     }
-    /// The metrics listener.
+    /// The listener of health checks and metrics.
+    health: Health {
+        listen: Optional<SocketAddr>,
+    }
+    /// The earlier name of `health.listen`.
     metrics: Metrics {
         listen: Optional<SocketAddr>,
     }

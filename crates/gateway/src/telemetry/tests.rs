@@ -13,7 +13,7 @@ use dbt_api::{ApiAnswer, ApiError, ApiRequest, WrappedApi};
 use model::{ApiKeyId, Caller, Clock, CompanyId, InstanceId, Role, SystemClock, Upstream};
 use provider::{DbtProvider, ProviderShares};
 use secrecy::ExposeSecret as _;
-use server::{Limits, ServerState, Shutdown};
+use server::{AddressLimits, Limits, ServerState, Shutdown};
 use storage::{
     ApiKeys, Credentials, Database, DatabaseSettings, KeyHash, KeyRecord, LogQueue, LogRow, PgStartedRuns, RequestLog,
     RequestLogs, WriteError,
@@ -110,6 +110,7 @@ fn state(settings: &Settings) -> ServerState {
         clients,
         clock,
         limits: Arc::new(Limits::new(layer_settings::limits(settings))),
+        addresses: Arc::new(AddressLimits::new(layer_settings::addresses(settings))),
         metrics: Arc::default(),
         spans: None,
         settings: Arc::new(layer_settings::server(settings).unwrap()),

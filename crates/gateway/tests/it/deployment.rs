@@ -78,8 +78,8 @@ fn the_container_has_usable_settings_and_enough_time_to_stop() {
 }
 
 #[test]
-fn prometheus_scrapes_the_metrics_listener_and_its_files_exist() {
-    let port = setting(&container_settings(), "metrics.listen")
+fn prometheus_scrapes_the_health_listener_and_its_files_exist() {
+    let port = setting(&container_settings(), "health.listen")
         .rsplit_once(':')
         .unwrap()
         .1

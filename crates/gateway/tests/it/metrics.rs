@@ -1,18 +1,18 @@
-//! Metrics: the second address, the alert rules, and the manual agree.
+//! The health address; and that metrics, alert rules and manual agree.
 
 use std::collections::BTreeSet;
 
 use crate::support::{Caller, Gateway, Site};
 
-/// A gateway with `metrics.listen`, and that address.
-fn with_metrics_listener(site: &Site) -> (Gateway, String) {
+/// A gateway with `health.listen`, and that address.
+fn with_health_listener(site: &Site, setting: &str) -> (Gateway, String) {
     let mut serve = site.command(&["serve"]);
-    serve.env("DBT_GATEWAY__METRICS__LISTEN", "127.0.0.1:0");
+    serve.env(setting, "127.0.0.1:0");
     let gateway = Gateway::start(serve);
     let log = gateway.log();
     let line = log
         .lines()
-        .find(|line| line.contains("\"message\":\"serving metrics\""));
+        .find(|line| line.contains("\"message\":\"serving health checks and metrics\""));
     let line: serde_json::Value = serde_json::from_str(line.unwrap()).unwrap();
     (gateway, format!("http://{}", line["address"].as_str().unwrap()))
 }
@@ -44,10 +44,11 @@ fn names_in(text: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn the_metrics_listener_needs_no_key_and_serves_only_metrics() {
+async fn the_health_listener_needs_no_key_and_serves_only_health_checks_and_metrics() {
     let site = Site::new().await;
     let caller = Caller::new(&site.key("viewer"));
-    let (gateway, metrics_origin) = with_metrics_listener(&site);
+    // The earlier name of the setting.
+    let (gateway, metrics_origin) = with_health_listener(&site, "DBT_GATEWAY__METRICS__LISTEN");
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     assert_eq!(caller.get(&gateway, "/metrics").await.unwrap().status, 403);
     let status = async |path: &str| {
@@ -58,8 +59,13 @@ async fn the_metrics_listener_needs_no_key_and_serves_only_metrics() {
             .unwrap()
             .status()
     };
-    assert_eq!(status("/metrics").await, 200);
-    for path in ["/", "/projects", "/healthz", "/metrics/", "/api/v2/accounts/"] {
+    for path in ["/metrics", "/healthz", "/readyz"] {
+        assert_eq!(status(path).await, 200, "{path}");
+    }
+    let ready = client.get(format!("{metrics_origin}/readyz")).send().await.unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&ready.text().await.unwrap()).unwrap();
+    assert_eq!(ready["checks"][0]["name"], "database", "{ready:#}");
+    for path in ["/", "/projects", "/metrics/", "/api/v2/accounts/"] {
         assert_eq!(status(path).await, 404, "{path}");
     }
     gateway.stop();
@@ -69,7 +75,7 @@ async fn the_metrics_listener_needs_no_key_and_serves_only_metrics() {
 #[tokio::test]
 async fn alerts_use_exposed_metrics_and_the_manual_lists_exactly_the_exposed_ones() {
     let site = Site::new().await;
-    let (gateway, metrics_origin) = with_metrics_listener(&site);
+    let (gateway, metrics_origin) = with_health_listener(&site, "DBT_GATEWAY__HEALTH__LISTEN");
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let answer = client.get(format!("{metrics_origin}/metrics")).send().await.unwrap();
     let text = answer.text().await.unwrap();
@@ -107,7 +113,7 @@ async fn process_metrics_have_plausible_values() {
     };
     let before = now();
     let site = Site::new().await;
-    let (gateway, metrics_origin) = with_metrics_listener(&site);
+    let (gateway, metrics_origin) = with_health_listener(&site, "DBT_GATEWAY__HEALTH__LISTEN");
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let answer = client.get(format!("{metrics_origin}/metrics")).send().await.unwrap();
     let text = answer.text().await.unwrap();

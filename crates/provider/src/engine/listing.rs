@@ -67,8 +67,8 @@ impl DbtProvider {
         let StartedRequest { scope, call, span } = begun;
         let provider = self.clone();
         let settings = self.settings.gather;
+        let (exchanges, shares) = (scope.exchanges(), call.shares());
         let guarded = async move {
-            let shares = call.shares();
             let gather = Arc::new(Gather {
                 call,
                 filter,
@@ -102,7 +102,7 @@ impl DbtProvider {
                 Err(error) => failed(scope, error),
             }
         };
-        self.finish(Effect::Read, span, guarded).await
+        self.finish(Effect::Read, span, exchanges, guarded).await
     }
 
     async fn stream_list<T: Serialize + Send + 'static>(

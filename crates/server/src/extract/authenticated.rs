@@ -1,11 +1,15 @@
 //! `Dbt`: the authenticated caller's `DbtClient`. A handler without it has nothing to call.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
 use client::{ClientError, DbtClient};
 use model::RequestStamp;
 
+use crate::addresses::AddressGroup;
+use crate::forwarded::CallerAddress;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 
@@ -16,16 +20,57 @@ impl FromRequestParts<Shared> for Dbt {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Problem> {
-        let stamp = parts
-            .extensions
-            .get::<RequestStamp>()
-            .cloned()
-            .ok_or_else(|| Problem::internal("a route outside the edge layer".to_owned()))?;
-        let key = presented_key(parts).ok_or(ClientError::Unauthenticated)?;
-        let client = state.clients.authenticate(stamp, key).await?;
-        state.limits.check(client.caller().api_key_id)?;
-        Ok(Self(client.by_credential(named_credential(parts)?)))
+        let early = parts.extensions.remove::<Authenticated>();
+        let early =
+            early.and_then(|Authenticated(result)| result.lock().unwrap_or_else(PoisonError::into_inner).take());
+        match early {
+            Some(result) => result.map(Self),
+            None => authenticate(parts, state).await.map(Self),
+        }
     }
+}
+
+/// The result of an authentication before the handler's, which takes it, so that a request is counted once.
+#[derive(Clone)]
+struct Authenticated(Arc<Mutex<Option<Result<DbtClient, Problem>>>>);
+
+impl Dbt {
+    /// Authenticates the caller before a handler does. Returns whether the key is valid; the handler gets the result.
+    pub(crate) async fn authenticate_early(parts: &mut Parts, state: &Shared) -> bool {
+        let result = authenticate(parts, state).await;
+        let is_valid = result.is_ok();
+        parts
+            .extensions
+            .insert(Authenticated(Arc::new(Mutex::new(Some(result)))));
+        is_valid
+    }
+}
+
+async fn authenticate(parts: &Parts, state: &Shared) -> Result<DbtClient, Problem> {
+    let stamp = parts
+        .extensions
+        .get::<RequestStamp>()
+        .cloned()
+        .ok_or_else(|| Problem::internal("a route outside the edge layer".to_owned()))?;
+    let key = presented_key(parts).ok_or(ClientError::Unauthenticated)?;
+    let address = CallerAddress::of(&parts.extensions, &parts.headers, &state.settings.trusted_proxies);
+    let address = address.map(|address| AddressGroup::of(address.ip()));
+    let attempt = state.addresses.attempt(address, key)?;
+    let client = match state.clients.authenticate(stamp, key).await {
+        Ok(client) => {
+            attempt.is_valid();
+            client
+        }
+        Err(error) => {
+            match error {
+                ClientError::Unauthenticated => attempt.is_unknown(),
+                _ => attempt.forgive(),
+            }
+            return Err(error.into());
+        }
+    };
+    state.limits.check(client.caller().api_key_id)?;
+    Ok(client.by_credential(named_credential(parts)?))
 }
 
 /// The credential named in the header `X-Dbt-Credential`.

@@ -1,20 +1,31 @@
-//! Routes without a key: links, liveness and readiness.
+//! Routes without a key: links, liveness and readiness; and the routes of the health address.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use client::Check;
+use axum::routing::get;
+use client::{Check, Clients};
+use metric_families::exposition;
 use model::Role;
+use prometheus_client::registry::Registry;
 use serde::Serialize;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::extract::Dbt;
 use crate::json::Json;
-use crate::state::Shared;
+use crate::routes::metrics::openmetrics;
+use crate::state::{Shared, Shutdown};
+
+/// How long the checks may take together.
+const CHECKS_LIMIT: Duration = Duration::from_secs(5);
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -89,19 +100,37 @@ async fn healthz() -> Json<Health> {
 #[utoipa::path(get, path = "/readyz", tag = "service", security((), ("gateway_key" = [])),
     responses((status = 200, body = Health), (status = 503, body = Health, description = "Not now.")))]
 async fn readyz(IsAdmin(is_admin): IsAdmin, State(state): State<Shared>) -> (StatusCode, Json<Health>) {
+    readiness(&state.clients, &state.shutdown, is_admin).await
+}
+
+/// `/healthz`, `/readyz` with its checks, and `/metrics`, without a key: for an address that only probes and Prometheus
+/// reach. None of the limits on callers is around them.
+pub fn health_router(clients: Clients, shutdown: Shutdown, registry: Arc<Registry>) -> Router {
+    let ready = async move || readiness(&clients, &shutdown, true).await;
+    let metrics = async move || openmetrics(exposition(&registry));
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+}
+
+async fn readiness(clients: &Clients, shutdown: &Shutdown, with_checks: bool) -> (StatusCode, Json<Health>) {
     let serving = Check {
         name: "serving",
-        problem: state
-            .shutdown
-            .has_started()
-            .then(|| "the process is stopping".to_owned()),
+        problem: shutdown.has_started().then(|| "the process is stopping".to_owned()),
     };
-    let mut checks = state.clients.health().await.to_vec();
+    let mut checks = match timeout(CHECKS_LIMIT, clients.health()).await {
+        Ok(checks) => checks.to_vec(),
+        Err(_) => vec![Check {
+            name: "database",
+            problem: Some(format!("the checks took longer than {CHECKS_LIMIT:?}")),
+        }],
+    };
     checks.push(serving);
     let is_well = checks.iter().all(|check| check.problem.is_none());
     let health = Health {
         status: if is_well { "ok" } else { "unavailable" },
-        checks: is_admin.then(|| checks.into_iter().map(HealthCheck::from).collect()),
+        checks: with_checks.then(|| checks.into_iter().map(HealthCheck::from).collect()),
     };
     let status = if is_well {
         StatusCode::OK

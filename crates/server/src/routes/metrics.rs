@@ -1,13 +1,8 @@
 //! Metrics for Prometheus.
 
-use std::sync::Arc;
-
-use axum::Router;
 use axum::http::header;
 use axum::response::IntoResponse;
-use axum::routing::get;
-use metric_families::{EXPOSITION_TYPE, exposition};
-use prometheus_client::registry::Registry;
+use metric_families::EXPOSITION_TYPE;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -37,12 +32,6 @@ async fn get_metrics(Dbt(client): Dbt) -> Result<impl IntoResponse, Problem> {
     Ok(openmetrics(client.get_metrics().await?))
 }
 
-/// `/metrics` alone, without a key: for an address that only Prometheus reaches.
-pub fn metrics_router(registry: Arc<Registry>) -> Router {
-    let metrics = async move || openmetrics(exposition(&registry));
-    Router::new().route("/metrics", get(metrics))
-}
-
-fn openmetrics(text: String) -> impl IntoResponse {
+pub(super) fn openmetrics(text: String) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, EXPOSITION_TYPE)], text)
 }

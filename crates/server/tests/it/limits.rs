@@ -96,7 +96,10 @@ async fn concurrent_requests_are_limited_and_the_next_one_is_refused() {
     let meanwhile = async {
         let (at_dbt, _) = silent.accept().await.unwrap();
         let refused = app.operator().get("/projects").await;
-        let without_key = app.without_key().get("/healthz").await;
+        let without_key = app.without_key().get("/openapi.json").await;
+        for probe in ["/healthz", "/readyz"] {
+            assert_eq!(app.without_key().get(probe).await.status, 200, "{probe} takes no place");
+        }
         drop((at_dbt, silent));
         (refused, without_key)
     };
@@ -109,7 +112,7 @@ async fn concurrent_requests_are_limited_and_the_next_one_is_refused() {
     );
     assert_eq!(refused.header(RETRY_AFTER), Some("1"));
     assert!(!app.has_row(&refused).await);
-    assert_eq!(without_key.status, 200, "a probe is no request to dbt Cloud");
+    assert_eq!(without_key.status, 200, "no request to dbt Cloud");
     blocked.problem(502, "dbt-unavailable");
     assert_eq!(
         app.operator().get("/accounts").await.status,

@@ -34,6 +34,7 @@ mod rows;
 mod runs;
 mod secrets;
 mod sent_once;
+mod slow_bodies;
 mod support;
 mod tenancy;
 mod trace_context;

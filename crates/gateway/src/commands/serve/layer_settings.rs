@@ -10,10 +10,10 @@ use provider::{
     FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings,
     RowLimits, ShareSettings, StreamSettings,
 };
-use server::{GraphqlLimits, LimitSettings, ServerSettings};
+use server::{AddressLimitSettings, GraphqlLimits, LimitSettings, ServerSettings};
 use storage::{LogReadSettings, QueueSettings};
 
-use super::connections::ConnectionLimits;
+use super::connections::{Capacity, ConnectionLimits, MinRate};
 use crate::settings::Settings;
 
 fn millis(count: u64) -> Duration {
@@ -137,6 +137,7 @@ pub(crate) fn server(settings: &Settings) -> anyhow::Result<ServerSettings> {
     Ok(ServerSettings {
         public_url: public_url.context("server.public_url")?,
         max_body_bytes: settings.server.max_body_bytes,
+        body_timeout: secs(settings.server.body_timeout_secs),
         graphql: GraphqlLimits {
             max_depth: settings.graphql.max_depth,
             max_tokens: settings.graphql.max_tokens,
@@ -157,9 +158,51 @@ pub(crate) fn limits(settings: &Settings) -> LimitSettings {
     }
 }
 
-pub(crate) fn connections(settings: &Settings) -> ConnectionLimits {
-    ConnectionLimits {
-        max_connections: settings.limits.max_connections,
-        idle_timeout: secs(settings.server.idle_timeout_secs),
+pub(crate) fn addresses(settings: &Settings) -> AddressLimitSettings {
+    AddressLimitSettings {
+        max_requests: settings.limits.max_connections_per_address,
+        failed_keys_per_minute: settings.limits.failed_keys_per_minute,
     }
 }
+
+/// The limits on callers' connections.
+pub(crate) fn connections(settings: &Settings) -> ConnectionLimits {
+    let (server, limits) = (&settings.server, &settings.limits);
+    ConnectionLimits {
+        capacity: Capacity {
+            connections: limits.max_connections,
+            per_address: limits.max_connections_per_address,
+            trusted: server.trusted_proxies.0.iter().map(|network| network.0).collect(),
+        },
+        idle_timeout: secs(server.idle_timeout_secs),
+        head_timeout: secs(server.head_timeout_secs),
+        min_rate: MinRate {
+            bytes_per_sec: server.min_bytes_per_sec,
+            grace: secs(server.slow_grace_secs),
+        },
+        buffer_bytes: (limits.max_url_bytes + limits.max_header_bytes + HEAD_OVERHEAD).max(MIN_BUFFER),
+    }
+}
+
+/// The limits on connections of probes and Prometheus: a hostile peer there cannot lock others out, nor use up the process.
+pub(crate) fn health_connections() -> ConnectionLimits {
+    ConnectionLimits {
+        capacity: Capacity {
+            connections: 64,
+            per_address: 0,
+            trusted: Vec::new(),
+        },
+        idle_timeout: secs(60),
+        head_timeout: secs(5),
+        min_rate: MinRate {
+            bytes_per_sec: 1024,
+            grace: secs(10),
+        },
+        buffer_bytes: MIN_BUFFER,
+    }
+}
+
+/// Line ends, colons, the method and the version.
+const HEAD_OVERHEAD: usize = 8 << 10;
+/// Enough for bodies to arrive in large pieces.
+const MIN_BUFFER: usize = 64 << 10;

@@ -1,33 +1,28 @@
-//! The metrics registry of the process, the standard process metrics, and the metrics listener.
+//! The metrics registry of the process, the metrics of connections and of the log, and the standard process metrics.
 
-#[cfg(target_os = "linux")]
 use std::fmt;
-use std::future::IntoFuture as _;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use anyhow::Context as _;
 use client::RequestLogs;
-#[cfg(target_os = "linux")]
-use metric_families::Gauges;
-use metric_families::{METRICS_PREFIX, Register as _};
+use metric_families::{Gauges, METRICS_PREFIX, Register as _};
 #[cfg(target_os = "linux")]
 use procfs::process::{LimitValue, Process};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use provider::{LogQueue, ProviderMetrics};
-use server::{ServerMetrics, metrics_router};
+use server::ServerMetrics;
 use shares::Shares;
 use storage::{Database, StorageMetrics};
-use tokio::net::TcpListener;
-use tokio::task::AbortHandle;
 
-use crate::settings::Settings;
+use super::connections::Counts;
 
 /// The registry under construction, and the metrics of the lower layers.
 pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) storage: Arc<StorageMetrics>,
     pub(crate) provider: Arc<ProviderMetrics>,
+    pub(crate) connections: Arc<Counts>,
 }
 
 impl Metrics {
@@ -38,9 +33,13 @@ impl Metrics {
         let gateway = registry.sub_registry_with_prefix(METRICS_PREFIX);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         gateway.register("build", "The program", build);
+        let connections = Arc::<Counts>::default();
+        let counts = Arc::clone(&connections);
+        gateway.collected(move |gauges| connection_metrics(&counts, gauges));
         Self {
             storage: Arc::new(StorageMetrics::register(gateway)),
             provider: Arc::new(ProviderMetrics::register(gateway)),
+            connections,
             registry,
         }
     }
@@ -61,17 +60,32 @@ impl Metrics {
     }
 }
 
-/// Serves the metrics at `metrics.listen`, if it is set, until the handle is aborted.
-pub(crate) async fn serve(settings: &Settings, registry: Arc<Registry>) -> anyhow::Result<Option<AbortHandle>> {
-    let Some(address) = settings.metrics.listen.0 else {
-        return Ok(None);
-    };
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address} (metrics.listen)"))?;
-    tracing::info!(address = %listener.local_addr()?, "serving metrics");
-    let serving = axum::serve(listener, metrics_router(registry)).into_future();
-    Ok(Some(tokio::spawn(serving).abort_handle()))
+/// The connections of callers.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn connection_metrics(counts: &Counts, gauges: &mut Gauges<'_>) -> fmt::Result {
+    let open = counts.open.load(Ordering::Relaxed);
+    let help = "Open connections of callers";
+    gauges.gauge("connections", help, i64::try_from(open).unwrap_or(i64::MAX))?;
+    for (name, help, count) in [
+        (
+            "connections_refused",
+            "Connections that were refused at a limit",
+            &counts.refused,
+        ),
+        (
+            "connections_closed_for_room",
+            "Connections that were closed to make room for new ones",
+            &counts.made_room,
+        ),
+        (
+            "connections_too_slow",
+            "Connections that were closed because the caller was too slow",
+            &counts.too_slow,
+        ),
+    ] {
+        gauges.counter(name, help, count.load(Ordering::Relaxed) as f64)?;
+    }
+    Ok(())
 }
 
 /// The standard process metrics of Prometheus's client libraries; none without /proc.

@@ -3,6 +3,7 @@
 mod background;
 mod connections;
 mod deadline;
+mod health;
 mod heartbeat;
 pub(crate) mod layer_settings;
 mod metrics;

@@ -7,16 +7,16 @@ use anyhow::Context as _;
 use client::{ClientParts, Clients, Records};
 use model::{Clock, SystemClock};
 use provider::{DbtProvider, ProviderShares};
-use server::{Limits, ServerState, Shutdown};
+use server::{AddressLimits, Limits, ServerState, Shutdown};
 use storage::{ApiKeys, Instances, LogQueue, PgRequestLog, PgStartedRuns, RequestLogs};
 use tokio::net::TcpListener;
-use tokio::task::AbortHandle;
 
 use super::background::{self, BackgroundTasks};
 use super::connections::{self, Closing};
 use super::deadline::Deadline;
+use super::health::HealthServer;
 use super::heartbeat::InstanceHeartbeat;
-use super::metrics::{self, Metrics};
+use super::metrics::Metrics;
 use super::shutdown::{self, Leftovers, ShutdownSequence};
 use super::{layer_settings, open_files, startup};
 use crate::database::Postgres;
@@ -77,8 +77,8 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
     let request_logs = RequestLogs::new(&database, &layer_settings::log_read(settings));
     let limits = Arc::new(Limits::new(layer_settings::limits(settings)));
     let shared = [log.rows().clone()].into_iter().chain(shares.all()).collect();
+    let connection_counts = Arc::clone(&metrics.connections);
     let (server_metrics, registry) = metrics.complete(&database, &request_logs, &log, shared);
-    let metrics_server = metrics::serve(settings, Arc::clone(&registry)).await?;
     let client_settings = layer_settings::client(settings);
     let clients = Clients::new(
         ClientParts {
@@ -97,13 +97,21 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
         },
         client_settings,
     );
+    let shutdown = Shutdown::default();
+    let health = match settings.health_listen() {
+        Some(address) => {
+            let router = server::health_router(clients.clone(), shutdown.clone(), registry);
+            Some(HealthServer::start(address, router).await?)
+        }
+        None => None,
+    };
     let retention_days = settings.request_log.retention_days;
     let background = BackgroundTasks::start(&database, &clients, &limits, Arc::clone(&clock), retention_days);
-    let shutdown = Shutdown::default();
     let router = server::router(ServerState {
         clients: clients.clone(),
         clock,
         limits,
+        addresses: Arc::new(AddressLimits::new(layer_settings::addresses(settings))),
         metrics: server_metrics,
         spans: spans::are_exported(settings).then(|| Arc::new(TraceLinker) as _),
         settings: Arc::new(layer_settings::server(settings)?),
@@ -117,7 +125,13 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
         idle_grace: Duration::from_millis(settings.server.idle_grace_ms),
         ..Closing::default()
     };
-    let serving = connections::serve(listener, router, layer_settings::connections(settings), closing.clone());
+    let serving = connections::serve(
+        listener,
+        router,
+        layer_settings::connections(settings),
+        closing.clone(),
+        connection_counts,
+    );
     let sequence = ShutdownSequence {
         shutdown,
         closing,
@@ -135,6 +149,6 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
         database.close().await;
     };
     deadline.limit("database", ending).await;
-    metrics_server.inspect(AbortHandle::abort);
+    drop(health);
     Ok((deadline, leftovers))
 }

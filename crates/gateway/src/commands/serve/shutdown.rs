@@ -176,11 +176,11 @@ pub(crate) async fn write_remaining_rows(
                 error = &error as &dyn std::error::Error,
                 "the request log's writer failed"
             );
-            log.depth()
+            queued_rows(log)
         }
         None => {
             // A commit has no answer yet.
-            let rows = log.depth().max(1);
+            let rows = queued_rows(log).max(1);
             writer.abort();
             rows
         }
@@ -191,4 +191,8 @@ pub(crate) async fn write_remaining_rows(
             "rows of the request log were lost: the database did not accept them"
         );
     }
+}
+
+fn queued_rows(log: &LogQueue) -> usize {
+    usize::try_from(log.rows().usage().used).unwrap_or(usize::MAX)
 }

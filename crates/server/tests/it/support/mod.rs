@@ -23,7 +23,7 @@ use provider::{
 };
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
-use server::{GraphqlLimits, LimitSettings, ServerSettings, Shutdown};
+use server::{AddressLimitSettings, GraphqlLimits, LimitSettings, ServerSettings, Shutdown};
 use simulator::{Config, Running, Simulator, acme};
 use storage::{ApiKeys, CreateKey, Database, KeyRing, LogReadSettings};
 use testkit::TestDatabase;
@@ -48,6 +48,7 @@ pub(crate) struct Setup {
     pub(crate) http: HttpSettings,
     pub(crate) server: ServerSettings,
     pub(crate) limits: LimitSettings,
+    pub(crate) addresses: AddressLimitSettings,
     /// Encrypts stored tokens.
     pub(crate) key_ring: Option<Arc<KeyRing>>,
     pub(crate) access_rules: AccessRules,
@@ -90,6 +91,7 @@ impl Default for Setup {
             server: ServerSettings {
                 public_url: None,
                 max_body_bytes: 1 << 20,
+                body_timeout: FOREVER,
                 graphql: GraphqlLimits {
                     max_depth: 32,
                     max_tokens: 10_000,
@@ -103,6 +105,10 @@ impl Default for Setup {
                 replicas: 1,
                 max_url_bytes: 16 << 10,
                 max_header_bytes: 32 << 10,
+            },
+            addresses: AddressLimitSettings {
+                max_requests: 0,
+                failed_keys_per_minute: 0,
             },
             key_ring: Some(Arc::new(KeyRing::generate("test").unwrap())),
             // The simulator is on loopback.

@@ -9,7 +9,7 @@ use metric_families::METRICS_PREFIX;
 use model::{AccountId, Clock, FixedClock, InstanceId, Upstream, UpstreamSource};
 use prometheus_client::registry::Registry;
 use provider::{DbtProvider, ProviderMetrics, ProviderSettings, ProviderShares, RetrySettings, RowLimits};
-use server::{Limits, ServerMetrics, ServerState};
+use server::{AddressLimits, Limits, ServerMetrics, ServerState};
 use shares::Shares;
 use simulator::Running;
 use storage::{
@@ -137,6 +137,7 @@ pub(crate) fn state(
         clients,
         clock,
         limits,
+        addresses: Arc::new(AddressLimits::new(setup.addresses)),
         metrics: server_metrics,
         spans: None,
         settings: Arc::new(setup.server.clone()),
