@@ -102,6 +102,12 @@ pub(crate) struct SimulatorOptions {
     /// Address of the simulated dbt Cloud API
     #[arg(long, default_value = "127.0.0.1:8581")]
     pub(crate) listen: SocketAddr,
+    /// Address of the same API over TLS, with HTTP/2 and HTTP/1.1
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) tls: Option<SocketAddr>,
+    /// File for the certificate of `--tls`, made at each start; clients have to trust it
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub(crate) ca_file: Option<PathBuf>,
     /// Address of the control endpoint
     #[arg(long, default_value = "127.0.0.1:8582")]
     pub(crate) control: SocketAddr,

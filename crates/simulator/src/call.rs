@@ -36,7 +36,7 @@ pub(crate) struct Call {
     pub(crate) caller: Caller,
     pub(crate) switches: Switches,
     pub(crate) timing: RunTiming,
-    /// `http://host:port` as in the caller's `Host` header, for links in answers.
+    /// `scheme://host:port` as in the caller's `Host` header, for links in answers.
     pub(crate) origin: String,
     /// For the test of a webhook subscription.
     pub(crate) http: reqwest::Client,

@@ -1,6 +1,7 @@
 //! The settings of a simulator.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -15,6 +16,10 @@ use crate::timing::RunTiming;
 pub struct Config {
     /// The address of dbt's APIs; port 0 chooses a free one.
     pub listen: SocketAddr,
+    /// The address of dbt's APIs over TLS, with HTTP/2 and HTTP/1.1; none when `None`, a free port when it is 0.
+    pub tls_listen: Option<SocketAddr>,
+    /// The file that the certificate of `tls_listen` is written to, as PEM.
+    pub ca_file: Option<PathBuf>,
     /// The address of the control endpoint; port 0 chooses a free one.
     pub control_listen: SocketAddr,
     /// The accounts, projects, jobs and runs it starts with.
@@ -42,6 +47,8 @@ impl Default for Config {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self {
             listen: any,
+            tls_listen: None,
+            ca_file: None,
             control_listen: any,
             seed: Seed::Acme,
             time_scale: 1.0,
@@ -64,6 +71,13 @@ impl Config {
             epoch: DateTime::from_timestamp(1_768_467_600, 0),
             ..Self::default()
         }
+    }
+
+    /// The same settings with a TLS listener on a free port.
+    #[must_use]
+    pub fn with_tls(mut self) -> Self {
+        self.tls_listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        self
     }
 
     /// The same settings with another seed.

@@ -19,6 +19,7 @@ pub(crate) struct BreakableListener(pub(crate) TcpListener);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ConnectionHandle {
     broken: Arc<AtomicBool>,
+    is_tls: bool,
 }
 
 impl ConnectionHandle {
@@ -27,7 +28,17 @@ impl ConnectionHandle {
         self.broken.store(true, Ordering::SeqCst);
     }
 
-    fn is_broken(&self) -> bool {
+    /// The same connection, with TLS on it.
+    pub(crate) fn with_tls(self) -> Self {
+        Self { is_tls: true, ..self }
+    }
+
+    /// The scheme of the connection's URLs.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.is_tls { "https" } else { "http" }
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::SeqCst)
     }
 }
@@ -38,6 +49,10 @@ pub(crate) struct BreakableStream {
 }
 
 impl BreakableStream {
+    pub(crate) fn handle(&self) -> ConnectionHandle {
+        self.handle.clone()
+    }
+
     fn check(&self) -> io::Result<()> {
         if self.handle.is_broken() {
             // Zero linger turns the close that follows into RST instead of FIN.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::ConnectInfo;
 use axum::response::Response;
 use bytes::Bytes;
 use http::request::Parts;
@@ -10,6 +11,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use crate::admission::admit;
 use crate::api::{self, Found};
 use crate::call::{Call, Caller};
+use crate::connection::ConnectionHandle;
 use crate::faults::{Effect, Fault};
 use crate::graphql;
 use crate::limiter::Budget;
@@ -100,10 +102,15 @@ fn call(state: &State, parts: &Parts, body: Bytes, caller: Caller, switches: Swi
         caller,
         switches,
         timing: state.timing,
-        origin: format!("http://{host}"),
+        origin: format!("{}://{host}", scheme(parts)),
         http: state.http.clone(),
         webhook_timeout: state.webhook_timeout,
     }
+}
+
+fn scheme(parts: &Parts) -> &'static str {
+    let connection = parts.extensions.get::<ConnectInfo<ConnectionHandle>>();
+    connection.map_or("http", |ConnectInfo(connection)| connection.scheme())
 }
 
 fn hide_runs(call: &mut Call, faults: &[Fault]) {

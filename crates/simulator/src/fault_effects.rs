@@ -35,6 +35,7 @@ pub(crate) async fn with_faults(
                 | Effect::ResetBefore
                 | Effect::ResetAfter
                 | Effect::Truncate { .. }
+                | Effect::Stall { .. }
                 | Effect::MalformedJson
         )
     });
@@ -65,6 +66,7 @@ pub(crate) async fn with_faults(
             status, body, headers, ..
         }) => (operation, Some(fault_answer(*status, body, headers))),
         Some(Effect::Truncate { keep_bytes }) => (operation, Some(truncate(response, *keep_bytes).await)),
+        Some(Effect::Stall { keep_bytes }) => (operation, Some(stall(response, *keep_bytes).await)),
         Some(Effect::MalformedJson) => (operation, Some(malform(response).await)),
         _ => (operation, Some(response)),
     }
@@ -118,6 +120,17 @@ async fn truncate(response: Response, keep: Option<usize>) -> Response {
         Err(std::io::ErrorKind::ConnectionAborted.into())
     });
     Response::from_parts(parts, Body::from_stream(head.chain(end)))
+}
+
+/// Declares the whole length and sends a part; the rest never comes.
+async fn stall(response: Response, keep: usize) -> Response {
+    let (mut parts, bytes) = collect(response).await;
+    parts
+        .headers
+        .insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    let part = Some(bytes.slice(..keep.min(bytes.len()))).filter(|part| !part.is_empty());
+    let head = futures::stream::iter(part.map(Ok::<_, std::io::Error>));
+    Response::from_parts(parts, Body::from_stream(head.chain(futures::stream::pending())))
 }
 
 async fn malform(response: Response) -> Response {

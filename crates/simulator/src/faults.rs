@@ -22,6 +22,11 @@ pub struct Fault {
     pub skip: u32,
     /// The number of requests that it applies to after that; `None` is all.
     pub times: Option<u32>,
+    /// After `skip`, only one matching request of this many; 0 and 1 are all.
+    pub every: u32,
+    /// The matching requests since `skip`, counted by the simulator.
+    #[serde(skip)]
+    pub counted: u32,
     /// Real milliseconds before the work is done.
     pub delay_before_ms: u64,
     /// Real milliseconds between the work and the answer.
@@ -60,6 +65,15 @@ pub enum Effect {
         #[serde(default)]
         keep_bytes: Option<usize>,
     },
+    /// Does the work, declares the whole length, sends a part and then nothing. The connection stays open, and the other
+    /// streams of an HTTP/2 connection go on.
+    Stall {
+        /// The number of bytes sent.
+        #[serde(default)]
+        keep_bytes: usize,
+    },
+    /// Refuses the stream with `REFUSED_STREAM`: the request is neither recorded nor worked on. HTTP/2 only.
+    RefuseStream,
     /// Does the work and cuts the JSON in half, with a matching length.
     MalformedJson,
     /// On a trigger, rerun or retry: the new run is a 404 for this time.
@@ -114,6 +128,8 @@ impl Default for Fault {
             path_contains: String::new(),
             skip: 0,
             times: None,
+            every: 0,
+            counted: 0,
             delay_before_ms: 0,
             delay_after_ms: 0,
             effect: Effect::None,
@@ -160,6 +176,13 @@ impl Fault {
     #[must_use]
     pub fn after(mut self, count: u32) -> Self {
         self.skip = count;
+        self
+    }
+
+    /// Applies to one of `count` matching requests only.
+    #[must_use]
+    pub fn every(mut self, count: u32) -> Self {
+        self.every = count;
         self
     }
 
@@ -231,6 +254,12 @@ impl Fault {
         self.effect(Effect::ResetAfter)
     }
 
+    /// Refuses the HTTP/2 stream.
+    #[must_use]
+    pub fn refuse_stream(self) -> Self {
+        self.effect(Effect::RefuseStream)
+    }
+
     fn matches(&self, method: &str, path: &str) -> bool {
         self.method
             .as_deref()
@@ -276,11 +305,25 @@ impl FaultBox {
 
     /// The faults that apply to this request, oldest first; counts them down and removes the used ones.
     pub(crate) fn matching(&self, method: &str, path: &str) -> Vec<Fault> {
+        self.applying(|fault| fault.effect != Effect::RefuseStream && fault.matches(method, path))
+    }
+
+    /// Whether a fault refuses the stream of this request, which is decided before the request is recorded.
+    pub(crate) fn refuse_stream(&self, method: &str, path: &str) -> bool {
+        let refusing = self.applying(|fault| fault.effect == Effect::RefuseStream && fault.matches(method, path));
+        !refusing.is_empty()
+    }
+
+    fn applying(&self, concerns: impl Fn(&Fault) -> bool) -> Vec<Fault> {
         let mut state = self.state();
         let mut matching = Vec::new();
-        for fault in state.1.iter_mut().filter(|fault| fault.matches(method, path)) {
+        for fault in state.1.iter_mut().filter(|fault| concerns(fault)) {
             if fault.skip > 0 {
                 fault.skip -= 1;
+                continue;
+            }
+            fault.counted = fault.counted.wrapping_add(1);
+            if fault.every > 1 && !fault.counted.is_multiple_of(fault.every) {
                 continue;
             }
             if let Some(left) = &mut fault.times {
@@ -311,6 +354,15 @@ mod tests {
         assert!(faults.all().is_empty());
         faults.add(Fault::on("POST", "/api/").status(500));
         assert!(faults.matching("GET", "/api/v2/").is_empty());
+    }
+
+    #[test]
+    fn a_fault_may_apply_to_each_third_request_only() {
+        let faults = FaultBox::default();
+        faults.add(Fault::everywhere().every(3).times(2).refuse_stream());
+        let refused: Vec<bool> = (0..8).map(|_| faults.refuse_stream("GET", "/")).collect();
+        assert_eq!(refused, [false, false, true, false, false, true, false, false]);
+        assert!(faults.all().is_empty());
     }
 
     #[test]

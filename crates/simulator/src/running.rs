@@ -22,19 +22,20 @@ use crate::seed::Seed;
 use crate::serve::serve;
 use crate::state::State;
 use crate::switches::Switches;
+use crate::tls::Tls;
 use crate::webhook_delivery::deliver_forever;
 use crate::world::JobScript;
-use crate::{acme, api, control};
+use crate::{acme, api, control, tls_listener};
 
 /// Starts simulators.
 #[derive(Clone, Copy, Debug)]
 pub struct Simulator;
 
 impl Simulator {
-    /// Binds both listeners and serves until [`Running::shutdown`] or until the handle is dropped.
+    /// Binds the listeners and serves until [`Running::shutdown`] or until the handle is dropped.
     ///
     /// # Errors
-    /// An address could not be bound.
+    /// An address could not be bound, or the certificate's file not written.
     pub async fn start(config: Config) -> io::Result<Running> {
         let listener = TcpListener::bind(config.listen).await?;
         let control = TcpListener::bind(config.control_listen).await?;
@@ -43,6 +44,18 @@ impl Simulator {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
 
+        let tls = match config.tls_listen {
+            Some(address) => Some(Tls::bind(address, config.ca_file.as_deref()).await?),
+            None => None,
+        };
+        let (tls_address, ca_pem) = tls.as_ref().map(|tls| (tls.address, tls.ca_pem.clone())).unzip();
+        if let Some(tls) = tls {
+            let serving = tls_listener::serve(tls, Arc::clone(&state), dbt_apis(Arc::clone(&state)));
+            let until = stop.clone();
+            tasks.spawn(async move {
+                until.run_until_cancelled(serving).await;
+            });
+        }
         let app = dbt_apis(Arc::clone(&state)).into_make_service_with_connect_info::<ConnectionHandle>();
         tasks.spawn(serve_until(
             stop.clone(),
@@ -58,6 +71,8 @@ impl Simulator {
         Ok(Running {
             state,
             address,
+            tls_address,
+            ca_pem,
             control_address,
             stop,
             tasks,
@@ -97,6 +112,8 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>, announce: impl 
 pub struct Running {
     state: Arc<State>,
     address: SocketAddr,
+    tls_address: Option<SocketAddr>,
+    ca_pem: Option<String>,
     control_address: SocketAddr,
     stop: CancellationToken,
     tasks: JoinSet<()>,
@@ -123,6 +140,17 @@ impl Running {
         format!("http://{}", self.address)
     }
 
+    /// The URL of dbt's APIs over TLS: `https://127.0.0.1:PORT`, without a slash at the end; `None` without
+    /// [`Config::tls_listen`].
+    pub fn tls_url(&self) -> Option<String> {
+        self.tls_address.map(|address| format!("https://{address}"))
+    }
+
+    /// The certificate of the TLS listener as PEM, which a client has to trust; `None` without [`Config::tls_listen`].
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca_pem.as_deref()
+    }
+
     /// The URL of the control endpoint, without a slash at the end.
     pub fn control_url(&self) -> String {
         format!("http://{}", self.control_address)
@@ -142,6 +170,11 @@ impl Running {
              \x20 dbt's APIs        {dbt}      (Administrative v2 and v3, Discovery /graphql, Semantic Layer /api/graphql)\n\
              \x20 control endpoint  {control}      (GET / lists its routes)\n"
         );
+        if let Some(tls) = self.tls_url() {
+            text.push_str("  over TLS          ");
+            text.push_str(&tls);
+            text.push_str("     (HTTP/2 and HTTP/1.1; the certificate is its own)\n");
+        }
         if self.seeded_with_acme {
             let examples = format!(
                 "\n\

@@ -60,6 +60,17 @@ pub struct Switches {
     pub artifact_max_bytes: Option<u64>,
     /// Whether the artifact list of a run without artifacts is `null` instead of a 404.
     pub no_artifacts_is_null: bool,
+    /// HTTP/2: after this many streams of a connection it is closed by GOAWAY with the id of the last one. Those are
+    /// answered; later ones are neither recorded nor worked on. This and the next four apply to new connections.
+    pub h2_goaway_after: Option<u32>,
+    /// HTTP/2: the number of concurrent streams of a connection (`SETTINGS_MAX_CONCURRENT_STREAMS`).
+    pub h2_max_streams: u32,
+    /// HTTP/2: the window for the request body of a stream, in bytes.
+    pub h2_stream_window: u32,
+    /// HTTP/2: the window for all request bodies of a connection, in bytes.
+    pub h2_connection_window: u32,
+    /// HTTP/2: real milliseconds before a received piece of a request body is given back to the windows.
+    pub h2_window_update_delay_ms: u64,
 }
 
 impl Default for Switches {
@@ -91,6 +102,11 @@ impl Default for Switches {
             webhook_deactivated_after: None,
             artifact_max_bytes: None,
             no_artifacts_is_null: false,
+            h2_goaway_after: None,
+            h2_max_streams: 100,
+            h2_stream_window: 65_535,
+            h2_connection_window: 65_535,
+            h2_window_update_delay_ms: 0,
         }
     }
 }

@@ -11,6 +11,8 @@ use crate::signals::Signals;
 pub(crate) fn run(options: &SimulatorOptions) -> anyhow::Result<()> {
     let config = Config {
         listen: options.listen,
+        tls_listen: options.tls,
+        ca_file: options.ca_file.clone(),
         control_listen: options.control,
         time_scale: options.time_scale,
         ..Config::default()

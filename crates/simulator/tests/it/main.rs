@@ -7,6 +7,7 @@ mod contract;
 mod control;
 mod faults;
 mod graphql;
+mod http2;
 mod lists;
 mod manual;
 mod resources;
