@@ -1,8 +1,9 @@
 //! The errors of one exchange with dbt Cloud. `client` and `server` choose the texts for callers of the gateway.
 //!
-//! Created in `response.rs` (error statuses), `collect.rs` (too slow, too large), `http.rs` (no answer) and `guard.rs`
+//! Created in `response.rs` (error statuses), `collect.rs` (too slow, too large), `exchange_error.rs` (no answer) and `guard.rs`
 //! (forbidden address).
 
+use std::error::Error;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -213,4 +214,9 @@ impl ApiError {
 /// Whether a read may be retried after this status.
 pub(crate) fn is_transient(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 502 | 503 | 504)
+}
+
+/// The sources of an error, outermost first.
+pub(crate) fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(error.source(), |&cause| cause.source())
 }

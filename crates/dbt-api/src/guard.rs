@@ -16,6 +16,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::Url;
 
 use crate::ApiError;
+use crate::error::causes;
 
 /// Finds the addresses of a name.
 #[async_trait]
@@ -24,18 +25,7 @@ pub(crate) trait Lookup: Send + Sync {
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// The system's resolver.
-struct SystemLookup;
-
-#[async_trait]
-impl Lookup for SystemLookup {
-    async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
-        let found = tokio::net::lookup_host((name, 0)).await?;
-        Ok(found.map(|address| address.ip()).collect())
-    }
-}
-
-/// A resolver that returns public addresses only.
+/// A resolver that returns the permitted addresses only.
 #[derive(Clone)]
 pub(crate) struct Guard {
     lookup: Arc<dyn Lookup>,
@@ -43,14 +33,18 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
+    /// Permits public addresses.
+    pub(crate) fn public(lookup: Arc<dyn Lookup>) -> Self {
+        Self::new(lookup, is_public_address)
+    }
+
+    /// Permits every address: for credentials in the settings.
+    pub(crate) fn none(lookup: Arc<dyn Lookup>) -> Self {
+        Self::new(lookup, |_| true)
+    }
+
     pub(crate) fn new(lookup: Arc<dyn Lookup>, may_connect: fn(IpAddr) -> bool) -> Self {
         Self { lookup, may_connect }
-    }
-}
-
-impl Default for Guard {
-    fn default() -> Self {
-        Self::new(Arc::new(SystemLookup), is_public_address)
     }
 }
 
@@ -90,5 +84,5 @@ pub(crate) fn check_literal(url: &Url) -> Result<(), ApiError> {
 
 /// Whether the connection failed because [`Guard`] found no public address.
 pub(crate) fn has_refused(error: &reqwest::Error) -> bool {
-    std::iter::successors(error.source(), |&cause| cause.source()).any(<dyn Error + 'static>::is::<NoPublicAddress>)
+    causes(error).any(<dyn Error + 'static>::is::<NoPublicAddress>)
 }

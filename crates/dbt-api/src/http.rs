@@ -1,71 +1,29 @@
-//! [`DbtWrappedApi`]: connections, headers, timeouts. Only this file and `guard.rs` use `reqwest`.
+//! [`DbtWrappedApi`]: connections, headers, timeouts. Only this file, `shards.rs`, `exchange_error.rs` and `guard.rs` use
+//! `reqwest`.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
+use http::HeaderValue;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
 use model::{ClientType, Upstream, UpstreamSource};
 use reqwest::redirect;
+use rustls::ClientConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
+use crate::dns::Dns;
+use crate::exchange_error::exchange_error;
 use crate::guard::{self, Guard};
+use crate::http_settings::{BuildError, HttpSettings};
 use crate::request_url::request_url;
-use crate::{ApiAnswer, ApiError, ApiRequest, BoxError, CollectLimits, WrappedApi};
+use crate::shards::{Keep, Shards};
+use crate::{ApiAnswer, ApiError, ApiRequest, CollectLimits, WrappedApi, tls};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-/// How connections to dbt Cloud are made and kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpSettings {
-    /// For name resolution, TCP and TLS.
-    pub connect_timeout: Duration,
-    /// The longest time without a byte: before the head of the answer, and between two chunks of its body.
-    pub read_timeout: Duration,
-    /// From sending the request to the last byte of an answer that is read into memory. Streamed answers have no deadline.
-    pub deadline: Duration,
-    /// The longest body that is read into memory, in bytes after decompression.
-    pub max_body_bytes: usize,
-    /// How long an idle connection is kept. Set it below the 60 seconds after which common load balancers close idle
-    /// connections: a change sent on a closing connection fails, because changes are never retried.
-    pub pool_idle_timeout: Duration,
-    /// How many idle connections are kept per host.
-    pub pool_max_idle_per_host: usize,
-    /// Whether credentials stored through the API may use addresses that are not public. If not, their connections also
-    /// ignore the proxy in the environment, because a proxy resolves names itself. Credentials in the settings may use any
-    /// address and the proxy.
-    pub allow_private_addresses: bool,
-    /// The `User-Agent` header.
-    pub user_agent: String,
-}
-
-impl Default for HttpSettings {
-    /// 5 s to connect, 120 s without a byte, 150 s and 64 MiB in total, 256 idle connections per host for 45 s, no private
-    /// addresses for stored credentials.
-    fn default() -> Self {
-        let CollectLimits {
-            deadline,
-            max_body_bytes,
-        } = CollectLimits::default();
-        Self {
-            connect_timeout: Duration::from_secs(5),
-            read_timeout: Duration::from_mins(2),
-            deadline,
-            max_body_bytes,
-            pool_idle_timeout: Duration::from_secs(45),
-            pool_max_idle_per_host: 256,
-            allow_private_addresses: false,
-            user_agent: concat!("dbt-gateway/", env!("CARGO_PKG_VERSION")).to_owned(),
-        }
-    }
-}
-
-/// The HTTP client could not be set up (invalid `user_agent`, no system certificates).
-#[derive(Debug, thiserror::Error)]
-#[error("the HTTP client for dbt Cloud could not be set up")]
-pub struct BuildError(#[source] BoxError);
+/// The largest window of HTTP/2, in bytes.
+const MAX_WINDOW: u32 = (1 << 31) - 1;
 
 /// dbt Cloud over HTTP. One per process: it holds the connections of all credentials.
 #[derive(Debug)]
@@ -77,22 +35,27 @@ pub struct DbtWrappedApi {
     limits: CollectLimits,
 }
 
-/// One client that decompresses answers, one that passes them on unchanged.
+/// Clients that decompress answers, and clients that pass them on unchanged.
 #[derive(Debug)]
 struct Connections {
-    decoding: reqwest::Client,
-    verbatim: reqwest::Client,
+    decoding: Shards,
+    verbatim: Shards,
 }
 
 impl Connections {
-    fn new(make: impl Fn() -> reqwest::ClientBuilder) -> Result<Self, BuildError> {
+    fn new(
+        settings: &HttpSettings,
+        make: impl Fn() -> reqwest::ClientBuilder + Clone + Send + Sync + 'static,
+    ) -> Result<Self, BuildError> {
+        let (places, idle) = (settings.max_streams_per_connection, settings.pool_max_idle_per_host);
+        let verbatim = make.clone();
         Ok(Self {
-            decoding: build(make())?,
-            verbatim: build(make().no_gzip())?,
+            decoding: Shards::new(places, idle, move |keep| build(make(), keep))?,
+            verbatim: Shards::new(places, idle, move |keep| build(verbatim().no_gzip(), keep))?,
         })
     }
 
-    fn of(&self, request: &ApiRequest) -> &reqwest::Client {
+    fn of(&self, request: &ApiRequest) -> &Shards {
         if request.is_verbatim() {
             &self.verbatim
         } else {
@@ -110,21 +73,28 @@ impl DbtWrappedApi {
     /// # Panics
     /// If the process has not installed a rustls crypto provider.
     pub fn new(settings: &HttpSettings) -> Result<Self, BuildError> {
-        Self::guarded_by(&Guard::default(), settings)
+        let dns = Arc::new(Dns::of_system(settings.dns));
+        Self::resolving(&Guard::public(dns.clone()), &Guard::none(dns), settings)
     }
 
-    fn guarded_by(guard: &Guard, settings: &HttpSettings) -> Result<Self, BuildError> {
+    /// `guard` resolves the names of stored credentials, `anywhere` those of the settings.
+    fn resolving(guard: &Guard, anywhere: &Guard, settings: &HttpSettings) -> Result<Self, BuildError> {
         let limits = CollectLimits {
             deadline: settings.deadline,
             max_body_bytes: settings.max_body_bytes,
         };
+        let tls = tls::config(settings.extra_roots.as_deref())?;
+        let make = |guard: &Guard| {
+            let (guard, tls, settings) = (guard.clone(), tls.clone(), settings.clone());
+            move || connections(&settings, tls.clone()).dns_resolver(guard.clone())
+        };
         let guarded = if settings.allow_private_addresses {
             None
         } else {
-            let guarded = || connections(settings).dns_resolver(guard.clone()).no_proxy();
-            Some(Connections::new(guarded)?)
+            let make = make(guard);
+            Some(Connections::new(settings, move || make().no_proxy())?)
         };
-        let trusted = Connections::new(|| connections(settings))?;
+        let trusted = Connections::new(settings, make(anywhere))?;
         Ok(Self {
             trusted,
             guarded,
@@ -145,28 +115,47 @@ impl DbtWrappedApi {
 }
 
 /// Settings of all connections.
-fn connections(settings: &HttpSettings) -> reqwest::ClientBuilder {
+fn connections(settings: &HttpSettings, tls: ClientConfig) -> reqwest::ClientBuilder {
+    // What one stream has received and not read never uses up the connection's window.
+    let streams = u32::try_from(settings.max_streams_per_connection).unwrap_or(u32::MAX);
+    let window = settings.stream_window_bytes.saturating_mul(streams).min(MAX_WINDOW);
     reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
         .connect_timeout(settings.connect_timeout)
         .read_timeout(settings.read_timeout)
         .pool_idle_timeout(settings.pool_idle_timeout)
-        .pool_max_idle_per_host(settings.pool_max_idle_per_host)
+        .http2_initial_stream_window_size(settings.stream_window_bytes)
+        .http2_initial_connection_window_size(window)
+        .http2_keep_alive_interval(settings.keepalive_interval)
+        .http2_keep_alive_timeout(settings.keepalive_timeout)
+        // Otherwise the next request would find the dead connection.
+        .http2_keep_alive_while_idle(true)
+        .tcp_keepalive(settings.keepalive_interval)
+        .tcp_user_timeout(settings.keepalive_timeout)
         .user_agent(&*settings.user_agent)
         // A redirect could carry the token to another host, or turn a POST into a GET.
         .redirect(redirect::Policy::none())
-        // By default `reqwest` sends a refused HTTP/2 stream again, even a POST.
+        // By default `reqwest` sends a refused HTTP/2 stream again; `provider` does that, so that it is recorded.
         .retry(reqwest::retry::never())
 }
 
-fn build(client: reqwest::ClientBuilder) -> Result<reqwest::Client, BuildError> {
-    client.build().map_err(|error| BuildError(error.without_url().into()))
+fn build(client: reqwest::ClientBuilder, keep: Keep) -> Result<reqwest::Client, BuildError> {
+    let idle = match keep {
+        Keep::Idle(count) => count,
+        Keep::Nothing => 0,
+    };
+    let client = client.pool_max_idle_per_host(idle).build();
+    client.map_err(|error| BuildError::Client(error.without_url().into()))
 }
 
 #[async_trait]
 impl WrappedApi for DbtWrappedApi {
     async fn send(&self, to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
         let url = request_url(to, &request)?;
-        let client = self.connections(to.source, &url)?.of(&request);
+        let shards = self.connections(to.source, &url)?.of(&request);
+        let (client, place) = shards
+            .take(&url)
+            .map_err(|error| ApiError::Unsendable(error.into()))?;
         let mut call = reqwest::Request::new(request.method().clone(), url);
         let authorization = authorization(request.api(), &to.token)?;
         let is_verbatim = request.is_verbatim();
@@ -192,9 +181,11 @@ impl WrappedApi for DbtWrappedApi {
             .map_err(|error| exchange_error(error, None))?;
         let status = answer.status();
         let headers = std::mem::take(answer.headers_mut());
-        let body = answer
-            .bytes_stream()
-            .map_err(move |error| exchange_error(error, Some(status)));
+        let body = answer.bytes_stream().map_err(move |error| {
+            // Given back when the body is dropped.
+            let _held = &place;
+            exchange_error(error, Some(status))
+        });
         Ok(ApiAnswer::new(status, headers, body))
     }
 
@@ -214,25 +205,6 @@ fn authorization(api: ClientType, token: &SecretString) -> Result<HeaderValue, A
         .map_err(|error| ApiError::Unsendable(error.into()))?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// The reason why there is no answer or, with `status`, only a part of it. A connect timeout is a failure to connect: dbt
-/// Cloud has not received the request.
-fn exchange_error(error: reqwest::Error, status: Option<StatusCode>) -> ApiError {
-    let error = error.without_url();
-    if error.is_builder() {
-        ApiError::Unsendable(error.into())
-    } else if guard::has_refused(&error) {
-        ApiError::ForbiddenAddress
-    } else if error.is_connect() {
-        ApiError::Connect(error.into())
-    } else if error.is_timeout() {
-        let source = error.into();
-        ApiError::Timeout { status, source }
-    } else {
-        let source = error.into();
-        ApiError::Disconnected { status, source }
-    }
 }
 
 #[cfg(test)]

@@ -48,7 +48,12 @@ fn counts_as_public(address: IpAddr) -> bool {
 
 fn api(guard: &Guard) -> DbtWrappedApi {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    DbtWrappedApi::guarded_by(guard, &HttpSettings::default()).unwrap()
+    api_with(guard, &HttpSettings::default())
+}
+
+fn api_with(guard: &Guard, settings: &HttpSettings) -> DbtWrappedApi {
+    let anywhere = Guard::none(Arc::new(Dns::of_system(settings.dns)));
+    DbtWrappedApi::resolving(guard, &anywhere, settings).unwrap()
 }
 
 fn upstream(source: UpstreamSource, host: &str, port: u16) -> Upstream {
@@ -171,11 +176,10 @@ async fn a_name_that_becomes_private_between_two_requests_is_refused_on_the_seco
         ..HttpSettings::default()
     };
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let api = DbtWrappedApi::guarded_by(
+    let api = api_with(
         &guard("dbt.test", &[&[PUBLIC], &[PRIVATE]], counts_as_public),
         &settings,
-    )
-    .unwrap();
+    );
 
     let to = stored("dbt.test", port);
     assert_eq!(ask(&api, &to).await.unwrap(), 200);
@@ -188,10 +192,13 @@ async fn a_name_that_becomes_private_between_two_requests_is_refused_on_the_seco
 async fn guarded_and_trusted_requests_never_share_a_connection() {
     let (public, private, port) = public_and_private().await;
     // The same host and port for both sources. The second round has no look-up left, so it must reuse its own connection.
-    let mut api = api(&guard("dbt.test", &[&[PUBLIC]], counts_as_public));
-    let anywhere = guard("dbt.test", &[&[PRIVATE]], |_| true);
-    let trusted = || reqwest::Client::builder().dns_resolver(anywhere.clone()).no_proxy();
-    api.trusted = Connections::new(trusted).unwrap();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let api = DbtWrappedApi::resolving(
+        &guard("dbt.test", &[&[PUBLIC]], counts_as_public),
+        &guard("dbt.test", &[&[PRIVATE]], |_| true),
+        &HttpSettings::default(),
+    )
+    .unwrap();
 
     for round in 1..=2 {
         let settings = upstream(UpstreamSource::Settings, "dbt.test", port);

@@ -3,12 +3,15 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use crate::commands::serve::startup;
 use crate::key_ring;
 use crate::settings::{self, Settings};
 
-/// Fails if the settings or the encryption keys cannot be used.
+/// Fails if the settings, the encryption keys or the additional certificates cannot be used.
 pub(crate) fn check(file: Option<&Path>) -> anyhow::Result<()> {
-    key_ring::from_settings(&Settings::load(file)?)?;
+    let settings = Settings::load(file)?;
+    key_ring::from_settings(&settings)?;
+    startup::wrapped_api(&settings)?;
     Ok(writeln!(std::io::stdout(), "the settings are usable")?)
 }
 

@@ -58,6 +58,11 @@ impl Settings {
                 "set a token and its account (DBT_TOKEN, DBT_ACCOUNT_ID) together",
             ),
             (
+                "upstream.dns_timeout_secs",
+                upstream.dns_timeout_secs <= upstream.connect_timeout_secs,
+                "must be at most upstream.connect_timeout_secs",
+            ),
+            (
                 "database.url",
                 set(database.url.expose_secret()).is_none_or(is_postgres),
                 "must start with postgres:// or postgresql://",

@@ -70,6 +70,14 @@ settings! {
         #[range(0, 1024)] pool_max_idle_per_host: usize,
         #[range(1, 100_000)] max_exchanges: usize,
         #[range(0, 60_000)] share_wait_ms: u64,
+        #[range(1, 1000)] max_streams_per_connection: usize,
+        #[range(64 * KIB, 16 * MIB)] stream_window_bytes: u32,
+        #[range(1, 600)] keepalive_interval_secs: u64,
+        #[range(1, 600)] keepalive_timeout_secs: u64,
+        ca_file: Optional<PathBuf>,
+        #[range(1, 30)] dns_timeout_secs: u64,
+        #[range(1, 1000)] dns_max_concurrent: usize,
+        #[range(0, 86_400)] dns_cache_secs: u64,
     }
     /// Retries of reads.
     retry: Retry {

@@ -255,6 +255,8 @@ fn every_range_is_checked_at_both_ends() {
         // Values that must fit each other.
         match field.key {
             "upstream.account_id" if value != "0" => variables.push(("DBT_TOKEN", "t")),
+            "upstream.connect_timeout_secs" => variables.push(("DBT_GATEWAY__UPSTREAM__DNS_TIMEOUT_SECS", "1")),
+            "upstream.dns_timeout_secs" => variables.push(("DBT_GATEWAY__UPSTREAM__CONNECT_TIMEOUT_SECS", "60")),
             "instance.heartbeat_secs" => variables.push(("DBT_GATEWAY__INSTANCE__DEAD_AFTER_SECS", "3600")),
             "instance.dead_after_secs" => variables.push(("DBT_GATEWAY__INSTANCE__HEARTBEAT_SECS", "1")),
             _ => {}

@@ -18,6 +18,7 @@ mod environments;
 mod explorer;
 mod graphql;
 mod health;
+mod http2;
 mod jobs;
 mod large_list;
 mod limits;

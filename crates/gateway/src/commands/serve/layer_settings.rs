@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use client::{AccessRules, ClientSettings};
-use dbt_api::HttpSettings;
+use dbt_api::{DnsSettings, HttpSettings};
 use model::InstanceId;
 use provider::{
     FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings,
@@ -42,18 +42,31 @@ pub(crate) fn log_read(settings: &Settings) -> LogReadSettings {
     }
 }
 
-pub(crate) fn http(settings: &Settings) -> HttpSettings {
+pub(crate) fn http(settings: &Settings) -> anyhow::Result<HttpSettings> {
     let upstream = &settings.upstream;
-    HttpSettings {
+    let ca_file = upstream.ca_file.0.as_deref().map(|file| {
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {} (upstream.ca_file)", file.display()))
+    });
+    Ok(HttpSettings {
         connect_timeout: secs(upstream.connect_timeout_secs),
         read_timeout: secs(upstream.read_timeout_secs),
         deadline: secs(upstream.deadline_secs),
         max_body_bytes: upstream.max_body_bytes,
         pool_idle_timeout: secs(upstream.pool_idle_timeout_secs),
         pool_max_idle_per_host: upstream.pool_max_idle_per_host,
+        max_streams_per_connection: upstream.max_streams_per_connection,
+        stream_window_bytes: upstream.stream_window_bytes,
+        keepalive_interval: secs(upstream.keepalive_interval_secs),
+        keepalive_timeout: secs(upstream.keepalive_timeout_secs),
+        extra_roots: ca_file.transpose()?,
+        dns: DnsSettings {
+            timeout: secs(upstream.dns_timeout_secs),
+            max_concurrent: upstream.dns_max_concurrent,
+            max_cache_age: secs(upstream.dns_cache_secs),
+        },
         allow_private_addresses: upstream.allow_private_addresses,
         ..HttpSettings::default()
-    }
+    })
 }
 
 pub(crate) fn provider(settings: &Settings, instance: InstanceId) -> ProviderSettings {

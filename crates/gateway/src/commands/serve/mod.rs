@@ -10,7 +10,7 @@ mod metrics;
 mod open_files;
 mod run;
 mod shutdown;
-mod startup;
+pub(crate) mod startup;
 
 pub(crate) use run::run;
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub(crate) async fn migrate(database: &Database, timeout: Duration) -> anyhow::R
 
 /// The client of dbt Cloud; with tracing if spans are exported.
 pub(crate) fn wrapped_api(settings: &Settings) -> anyhow::Result<Arc<dyn WrappedApi>> {
-    let api = Arc::new(DbtWrappedApi::new(&layer_settings::http(settings))?);
+    let api = Arc::new(DbtWrappedApi::new(&layer_settings::http(settings)?)?);
     Ok(if spans::are_exported(settings) {
         Arc::new(TracedApi(api))
     } else {

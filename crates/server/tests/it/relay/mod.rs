@@ -7,7 +7,7 @@ mod failures;
 mod framing;
 mod graphql;
 mod paths_and_methods;
-mod raw_http;
+pub(crate) mod raw_http;
 mod refusals;
 mod roles;
 mod secrets;
@@ -21,7 +21,7 @@ use simulator::acme;
 use crate::support::Answer;
 
 /// A path of the Administrative API v2 in Acme's account.
-fn v2(rest: &str) -> String {
+pub(crate) fn v2(rest: &str) -> String {
     format!("/api/v2/accounts/{}{rest}", acme::ACCOUNT_ID)
 }
 
@@ -31,7 +31,7 @@ fn v3(rest: &str) -> String {
 }
 
 /// Asserts a refusal by the gateway in dbt's envelope and returns its message.
-fn refusal(answer: &Answer, status: u16) -> String {
+pub(crate) fn refusal(answer: &Answer, status: u16) -> String {
     assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
     assert_eq!(answer.header(CONTENT_TYPE), Some("application/json"));
     let body = answer.json();

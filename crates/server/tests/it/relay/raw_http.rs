@@ -8,16 +8,16 @@ use tokio::net::TcpStream;
 
 /// An answer with its unframed body.
 #[derive(Debug)]
-pub(super) struct RawAnswer {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+pub(crate) struct RawAnswer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
     /// Whether the body reached the end of its framing.
-    pub(super) is_whole: bool,
+    pub(crate) is_whole: bool,
 }
 
 impl RawAnswer {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
             .find(|(each, _)| each == name)
@@ -26,7 +26,7 @@ impl RawAnswer {
 }
 
 /// Sends these bytes and reads until the server closes the connection; returns all answers.
-pub(super) async fn exchange(address: SocketAddr, request: &[u8]) -> Vec<RawAnswer> {
+pub(crate) async fn exchange(address: SocketAddr, request: &[u8]) -> Vec<RawAnswer> {
     let mut stream = TcpStream::connect(address).await.unwrap();
     // The server may close the connection before it has read everything.
     let _ = stream.write_all(request).await;
@@ -36,14 +36,14 @@ pub(super) async fn exchange(address: SocketAddr, request: &[u8]) -> Vec<RawAnsw
 }
 
 /// As above, for a request with one answer.
-pub(super) async fn only(address: SocketAddr, request: &[u8]) -> RawAnswer {
+pub(crate) async fn only(address: SocketAddr, request: &[u8]) -> RawAnswer {
     let mut answers = exchange(address, request).await;
     assert_eq!(answers.len(), 1, "{answers:?}");
     answers.remove(0)
 }
 
 /// An HTTP request with `Connection: close`.
-pub(super) fn request(method: &str, target: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Vec<u8> {
+pub(crate) fn request(method: &str, target: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Vec<u8> {
     let mut text = format!("{method} {target} HTTP/1.1\r\nHost: gateway.test\r\nConnection: close\r\n");
     for (name, value) in headers {
         write!(text, "{name}: {value}\r\n").unwrap();
@@ -57,7 +57,7 @@ pub(super) fn request(method: &str, target: &str, headers: &[(&str, &str)], body
 }
 
 /// Parses the answers received over a connection.
-pub(super) fn answers(mut received: &[u8]) -> Vec<RawAnswer> {
+pub(crate) fn answers(mut received: &[u8]) -> Vec<RawAnswer> {
     let mut answers = Vec::new();
     while let Some(end) = find(received, b"\r\n\r\n") {
         let head = std::str::from_utf8(&received[..end]).unwrap();

@@ -178,6 +178,12 @@ impl Setup {
     }
 }
 
+/// Whether all tests of this run have an upstream over TLS and HTTP/2: `TEST_UPSTREAM=h2`.
+#[expect(clippy::disallowed_methods, reason = "it is no setting of the gateway")]
+fn upstream_is_http2() -> bool {
+    std::env::var("TEST_UPSTREAM").is_ok_and(|kind| kind == "h2")
+}
+
 /// A running gateway and everything around it. Stops with the test.
 pub(crate) struct TestApp {
     /// The simulated dbt Cloud.
@@ -201,9 +207,13 @@ impl TestApp {
         Self::with(Setup::default()).await
     }
 
-    async fn with(setup: Setup) -> Self {
+    async fn with(mut setup: Setup) -> Self {
         let http = wiring::http_client();
+        if upstream_is_http2() {
+            setup.simulator = setup.simulator.with_tls();
+        }
         let dbt = Simulator::start(setup.simulator.clone()).await.unwrap();
+        setup.http.extra_roots = dbt.ca_pem().map(str::to_owned);
         let clock = Arc::new(FixedClock::at(DateTime::from_timestamp(1_768_467_600, 0).unwrap()));
         let database = wiring::migrated_database().await;
         let keys = ApiKeys::new(&Database::from(database.pool().clone()));

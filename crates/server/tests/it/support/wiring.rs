@@ -147,7 +147,10 @@ pub(crate) fn state(
 }
 
 fn upstreams(setup: &Setup, dbt: &Running) -> Upstreams {
-    let origin = setup.dbt_url.clone().unwrap_or_else(|| dbt.base_url().parse().unwrap());
+    let origin = setup
+        .dbt_url
+        .clone()
+        .unwrap_or_else(|| dbt.tls_url().unwrap_or_else(|| dbt.base_url()).parse().unwrap());
     setup
         .accounts
         .iter()
