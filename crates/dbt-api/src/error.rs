@@ -87,6 +87,10 @@ pub enum ApiError {
          which only the setting upstream.allow_private_addresses allows; dbt Cloud was not contacted"
     )]
     ForbiddenAddress,
+    /// The server refused the request or closed the connection before it processed the request, as the protocol guarantees
+    /// (HTTP/2 GOAWAY or `REFUSED_STREAM`, or no byte was sent). Even a change may be sent again.
+    #[error("dbt Cloud closed the connection or refused the request before it processed the request")]
+    NotProcessed(#[source] BoxError),
     /// The connection broke, or the answer was not valid HTTP or not validly compressed. Whether a change took effect is
     /// unknown.
     #[error("the connection to dbt Cloud broke")]
@@ -166,16 +170,16 @@ impl ApiError {
             Self::Timeout { status, .. } | Self::Disconnected { status, .. } | Self::ShareExhausted { status, .. } => {
                 *status
             }
-            Self::Connect(_) | Self::ForbiddenAddress | Self::Unsendable(_) => None,
+            Self::Connect(_) | Self::NotProcessed(_) | Self::ForbiddenAddress | Self::Unsendable(_) => None,
         }
     }
 
     /// Whether a *read* may be retried: no answer began because the connection failed or broke, or the status is 408, 502,
-    /// 503 or 504. Not after 429, and not after a local timeout, which has used up the caller's time. Changes are never
-    /// retried.
+    /// 503 or 504. Not after 429, and not after a local timeout, which has used up the caller's time. Changes are
+    /// retried after [`ApiError::NotProcessed`] only.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Connect(_) | Self::Disconnected { status: None, .. } => true,
+            Self::Connect(_) | Self::NotProcessed(_) | Self::Disconnected { status: None, .. } => true,
             Self::UnexpectedStatus { status, .. } => is_transient(*status),
             _ => false,
         }
@@ -200,6 +204,7 @@ impl ApiError {
             Self::UnexpectedStatus { .. } => "unexpected_status",
             Self::Timeout { .. } => "timeout",
             Self::Connect(_) => "connect",
+            Self::NotProcessed(_) => "not_processed",
             Self::ForbiddenAddress => "forbidden_address",
             Self::Disconnected { .. } => "disconnected",
             Self::Decode { .. } => "decode",

@@ -1,7 +1,8 @@
-//! Classifies the errors of `reqwest`.
+//! Classifies the errors of `reqwest`. The important question: can dbt Cloud have processed the request?
 
 use std::error::Error;
 
+use h2::Reason;
 use http::StatusCode;
 
 use crate::error::causes;
@@ -17,6 +18,8 @@ pub(crate) fn exchange_error(error: reqwest::Error, status: Option<StatusCode>) 
         ApiError::ForbiddenAddress
     } else if error.is_connect() {
         ApiError::Connect(error.into())
+    } else if status.is_none() && causes(&error).any(is_not_processed) {
+        ApiError::NotProcessed(error.into())
     } else if error.is_timeout() && !causes(&error).any(<dyn Error + 'static>::is::<hyper::Error>) {
         // `hyper`'s own timeouts are those of a dead connection: an unanswered PING, TCP's user timeout.
         let source = error.into();
@@ -25,4 +28,21 @@ pub(crate) fn exchange_error(error: reqwest::Error, status: Option<StatusCode>) 
         let source = error.into();
         ApiError::Disconnected { status, source }
     }
+}
+
+/// Whether the protocol guarantees that the server did not process the request:
+///
+/// - HTTP/2 GOAWAY from the server: `h2` returns it only for streams above the last one that the server names (RFC 9113,
+///   section 6.8) and for requests that were never sent. Streams at or below it go on, and fail with an I/O error if the
+///   connection then closes.
+/// - HTTP/2 `RST_STREAM` with `REFUSED_STREAM` from the server (section 8.7).
+/// - `hyper` had not written a byte of it when the connection closed.
+fn is_not_processed(cause: &(dyn Error + 'static)) -> bool {
+    if let Some(error) = cause.downcast_ref::<h2::Error>() {
+        let is_refused = error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM);
+        return error.is_remote() && (error.is_go_away() || is_refused);
+    }
+    cause
+        .downcast_ref::<hyper::Error>()
+        .is_some_and(hyper::Error::is_canceled)
 }

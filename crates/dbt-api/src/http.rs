@@ -153,9 +153,12 @@ impl WrappedApi for DbtWrappedApi {
     async fn send(&self, to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
         let url = request_url(to, &request)?;
         let shards = self.connections(to.source, &url)?.of(&request);
-        let (client, place) = shards
-            .take(&url)
-            .map_err(|error| ApiError::Unsendable(error.into()))?;
+        let taken = if request.needs_fresh_connection() {
+            shards.fresh().map(|client| (client, None))
+        } else {
+            shards.take(&url).map(|(client, place)| (client, Some(place)))
+        };
+        let (client, place) = taken.map_err(|error| ApiError::Unsendable(error.into()))?;
         let mut call = reqwest::Request::new(request.method().clone(), url);
         let authorization = authorization(request.api(), &to.token)?;
         let is_verbatim = request.is_verbatim();

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use reqwest::Client;
 use url::{Position, Url};
@@ -36,6 +36,8 @@ pub(crate) struct Shards {
     /// The number of idle connections to keep per host, over all shards.
     max_idle: usize,
     clients: Mutex<Vec<Client>>,
+    /// Keeps no connection.
+    fresh: OnceLock<Client>,
     hosts: Mutex<HashMap<Box<str>, Arc<Host>>>,
 }
 
@@ -70,6 +72,7 @@ impl Shards {
             places: places.max(1),
             max_idle,
             clients: Mutex::default(),
+            fresh: OnceLock::new(),
             hosts: Mutex::default(),
         };
         shards.client(0)?;
@@ -82,6 +85,15 @@ impl Shards {
         let shard = host.take_place(self.places);
         let place = Place { host, shard };
         Ok((self.client(shard)?, place))
+    }
+
+    /// A client that opens a new connection.
+    pub(crate) fn fresh(&self) -> Result<Client, BuildError> {
+        if let Some(client) = self.fresh.get() {
+            return Ok(client.clone());
+        }
+        let client = (self.make)(Keep::Nothing)?;
+        Ok(self.fresh.get_or_init(|| client).clone())
     }
 
     fn client(&self, shard: usize) -> Result<Client, BuildError> {
@@ -193,8 +205,9 @@ mod tests {
         );
         drop(held);
         let (none, made) = shards(64, 0);
-        drop(none);
-        assert_eq!(*lock(&made), [Keep::Nothing]);
+        none.fresh().unwrap();
+        none.fresh().unwrap();
+        assert_eq!(*lock(&made), [Keep::Nothing, Keep::Nothing]);
     }
 
     #[test]

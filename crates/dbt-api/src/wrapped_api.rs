@@ -27,8 +27,8 @@ pub trait WrappedApi: Send + Sync {
     /// Exactly one HTTP exchange. The body of the answer is not read yet.
     ///
     /// # Errors
-    /// [`ApiError::Connect`], [`ApiError::Disconnected`], [`ApiError::Timeout`] if there is no answer;
-    /// [`ApiError::ForbiddenAddress`] and [`ApiError::Unsendable`] if nothing was sent. No status is an error here.
+    /// [`ApiError::Connect`], [`ApiError::NotProcessed`], [`ApiError::Disconnected`], [`ApiError::Timeout`] if there is no
+    /// answer; [`ApiError::ForbiddenAddress`] and [`ApiError::Unsendable`] if nothing was sent. No status is an error here.
     async fn send(&self, to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError>;
 
     /// The limits of the typed methods, which read the whole answer. Not applied by `send`, because streamed answers have
@@ -77,6 +77,7 @@ pub struct ApiRequest {
     headers: HeaderMap,
     body: Option<Bytes>,
     is_verbatim: bool,
+    needs_fresh_connection: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,6 +148,7 @@ impl ApiRequest {
             headers: HeaderMap::new(),
             body: None,
             is_verbatim: false,
+            needs_fresh_connection: false,
         }
     }
 
@@ -245,6 +247,20 @@ impl ApiRequest {
     /// headers.
     pub fn is_verbatim(&self) -> bool {
         self.is_verbatim
+    }
+
+    /// The same request on a connection of its own, opened for it: for what a closing connection did not process.
+    #[must_use]
+    pub fn on_fresh_connection(self) -> Self {
+        Self {
+            needs_fresh_connection: true,
+            ..self
+        }
+    }
+
+    /// Whether the request is sent on a connection of its own.
+    pub fn needs_fresh_connection(&self) -> bool {
+        self.needs_fresh_connection
     }
 
     /// The body, if any.

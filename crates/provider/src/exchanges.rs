@@ -20,6 +20,8 @@ pub(crate) enum Why {
     Poll,
     /// The same read after a transient failure.
     Retry,
+    /// The same request, a change included, after dbt Cloud had not processed it.
+    NotProcessed,
     /// A redirect that differs only by the trailing slash.
     OtherSlash,
     /// The read of a just started run that dbt Cloud does not show yet.
@@ -40,6 +42,7 @@ impl Why {
             Self::NextPage => "next_page",
             Self::Poll => "poll",
             Self::Retry => "retry",
+            Self::NotProcessed => "not_processed",
             Self::OtherSlash => "other_slash",
             Self::NotVisibleYet => "not_visible_yet",
             Self::BeforeChange => "before_change",

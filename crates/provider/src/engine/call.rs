@@ -1,6 +1,7 @@
-//! The exchanges of one request: each recorded, and reads retried after a transient failure.
+//! The exchanges of one request: each recorded, reads retried after a transient failure, and what dbt Cloud did not
+//! process sent again.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use dbt_api::{ApiAnswer, ApiError, ApiRequest, ApiResponse, CollectLimits, Redirect, WrappedApi};
@@ -10,6 +11,7 @@ use model::{AccountId, Clock, EachAccount, JobId, RequestType, RunId, TraceConte
 use secrecy::SecretString;
 use tracing::{Instrument as _, Span, field};
 
+use crate::engine::fresh_connection::on_fresh_connection;
 use crate::engine::new_runs::NewRuns;
 use crate::engine::request_shares::{RequestShares, SharedApi};
 use crate::engine::trace_context::with_trace_context;
@@ -19,6 +21,8 @@ use crate::{DbtProvider, ProviderError, ProviderMetrics, RetrySettings};
 /// What an operation calls dbt Cloud with, to one account or to each of several.
 pub(crate) struct Call<To = Arc<Upstream>> {
     api: Arc<dyn WrappedApi>,
+    /// The same, for what dbt Cloud did not process.
+    on_fresh_connection: OnceLock<Arc<dyn WrappedApi>>,
     to: To,
     operation: RequestType,
     clock: Arc<dyn Clock>,
@@ -43,8 +47,8 @@ impl Call {
         Ok(self.exchange(self.operation, Why::Asked, send).await?)
     }
 
-    /// Sends one operation to dbt Cloud: a change exactly once; a read again after a transient failure, each time as an
-    /// exchange of its own in the row.
+    /// Sends one operation to dbt Cloud: a change once, and once more only if the protocol guarantees that it was not
+    /// processed; a read again after a transient failure. Each time is an exchange of its own in the row.
     pub(crate) async fn exchange<'a, T, Answer>(
         &'a self,
         operation: RequestType,
@@ -173,6 +177,7 @@ impl<To> Call<To> {
                 api: with_trace_context(&provider.api, trace),
                 shares: Arc::clone(&shares),
             }),
+            on_fresh_connection: OnceLock::new(),
             to,
             operation,
             clock: Arc::clone(&provider.clock),
@@ -215,7 +220,8 @@ impl<To> Call<To> {
             .await
     }
 
-    /// Sends, and sends again while `retry_after` returns the least pause before the next try (`None`: no retry).
+    /// Sends, and sends again while `retry_after` returns the least pause before the next try (`None`: no retry). What dbt
+    /// Cloud did not process is first sent again once, whatever it is, without a pause and on a new connection.
     async fn with_retries<'a, T, Answer>(
         &'a self,
         to: &'a Upstream,
@@ -230,10 +236,21 @@ impl<To> Call<To> {
     {
         let mut pauses = None;
         let mut retries = 0;
+        let mut was_not_processed = false;
         loop {
             let span = exchange_span(operation, why, retries);
-            let answer = send(&*self.api, to).instrument(span.clone());
+            let api = match why {
+                Why::NotProcessed => self.on_fresh_connection.get_or_init(|| on_fresh_connection(&self.api)),
+                _ => &self.api,
+            };
+            let answer = send(&**api, to).instrument(span.clone());
             let result = self.send_recorded(logged_account, operation, why, &span, answer).await;
+            if !was_not_processed && matches!(result, Err(ApiError::NotProcessed(_))) {
+                was_not_processed = true;
+                why = Why::NotProcessed;
+                retries += 1;
+                continue;
+            }
             let Some(least) = retry_after(&result) else {
                 return result;
             };

@@ -1,6 +1,7 @@
 //! What every operation runs in: the request scope with its row, exchanges with retries, gathered pages, streamed answers.
 
 mod call;
+mod fresh_connection;
 mod gather;
 mod listing;
 mod new_runs;

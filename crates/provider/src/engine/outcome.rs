@@ -36,7 +36,7 @@ fn of_exchange(error: &ApiError) -> Outcome {
         ApiError::UnexpectedStatus { .. } => Outcome::UnexpectedStatus,
         ApiError::Timeout { .. } => Outcome::Timeout,
         // The row is open and an exchange was begun, so it is not `Refused`; `exchanges` has the error's own name.
-        ApiError::Connect(_) | ApiError::ForbiddenAddress => Outcome::Connect,
+        ApiError::Connect(_) | ApiError::NotProcessed(_) | ApiError::ForbiddenAddress => Outcome::Connect,
         ApiError::Disconnected { .. } => Outcome::Disconnected,
         ApiError::Decode { .. } => Outcome::Decode,
         ApiError::TooLarge { .. } => Outcome::TooLarge,

@@ -215,6 +215,15 @@ fn of_exchange(error: ApiError, effect: Option<&str>) -> Problem {
         | ApiError::TooLarge { .. } => Problem::new(Kind::BAD_GATEWAY, with_advice(&error, effect))
             .caused_by(&error)
             .retry_after(retry_after),
+        ApiError::NotProcessed(_) => {
+            let advice = match effect {
+                Some(_) => "Nothing was changed, so it can be sent again.",
+                None => "Send it again.",
+            };
+            Problem::new(Kind::BAD_GATEWAY, format!("{error}, twice in a row. {advice}"))
+                .caused_by(&error)
+                .retry_after(SOON)
+        }
         ApiError::Graphql {
             message, errors, data, ..
         } => Problem {

@@ -1,11 +1,11 @@
-//! A change is sent exactly once, whatever the answer.
+//! A change is sent exactly once, whatever the answer; once more if dbt Cloud did not process it.
 
 use http::{Method, StatusCode};
 use model::{JobId, RequestType, RunId};
-use provider::ApiError;
+use provider::{ApiError, ProviderError};
 use serde_json::json;
 
-use crate::support::{Reply, TestProvider, trigger_input};
+use crate::support::{Reply, TestProvider, reasons, trigger_input};
 
 /// Every change of runs.
 #[derive(Debug, Clone, Copy)]
@@ -136,4 +136,63 @@ async fn a_change_is_sent_once_when_the_answer_is_unreadable_or_the_code_panics(
         assert_eq!(posts(change, || Reply::ok(&json!("no run"))).await, 1, "{change:?}");
         assert_eq!(posts(change, || Reply::Panics).await, 1, "{change:?}");
     }
+}
+
+fn not_processed() -> Reply {
+    Reply::Fails(ApiError::NotProcessed("GOAWAY".into()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_was_not_processed_is_sent_again_once_on_a_fresh_connection() {
+    for (failures, succeeds) in [(1, true), (9, false)] {
+        let fixture = TestProvider::with(move |number, _| match number {
+            number if number <= failures => not_processed(),
+            _ => Reply::ok(&json!({"id": 1, "status": 1})),
+        });
+        let ctx = fixture.ctx(RequestType::TriggerJob);
+        let answer = fixture.provider.trigger_job(ctx, JobId(1), trigger_input()).await;
+        assert_eq!(answer.is_ok(), succeeds, "{answer:?}");
+        fixture.provider.drain().await;
+        assert_eq!(reasons(&fixture.log.only_row()), ["asked", "not_processed"]);
+        let fresh: Vec<bool> = fixture
+            .dbt
+            .requests()
+            .iter()
+            .map(dbt_api::ApiRequest::needs_fresh_connection)
+            .collect();
+        assert_eq!(fresh, [false, true]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_was_not_processed_and_then_lost_is_not_sent_a_third_time() {
+    let fixture = TestProvider::with(|number, _| match number {
+        1 => not_processed(),
+        _ => Reply::Fails(ApiError::Disconnected {
+            status: None,
+            source: "reset".into(),
+        }),
+    });
+    let ctx = fixture.ctx(RequestType::TriggerJob);
+    let error = fixture
+        .provider
+        .trigger_job(ctx, JobId(1), trigger_input())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, ProviderError::Change(ApiError::Disconnected { .. })),
+        "{error:?}"
+    );
+    assert_eq!(fixture.dbt.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_was_not_processed_is_sent_again_and_then_retried() {
+    let fixture = TestProvider::with(|_, _| not_processed());
+    let ctx = fixture.ctx(RequestType::GetRun);
+    fixture.provider.get_run(ctx, RunId(1), Vec::new()).await.unwrap_err();
+    assert_eq!(
+        reasons(&fixture.log.only_row()),
+        ["asked", "not_processed", "retry", "retry"]
+    );
 }

@@ -1,6 +1,7 @@
 //! dbt Cloud over TLS and HTTP/2, as in production: closing connections, refused and stalled streams, slow readers.
 
 mod dead_connections;
+mod not_processed;
 mod slow_readers;
 
 use std::time::Duration;
