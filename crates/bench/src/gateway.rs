@@ -1,7 +1,6 @@
 //! A gateway process with its private Postgres.
 
 use std::fs::File;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -23,11 +22,12 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Starts the gateway with its defaults and `settings` (environment variables), and creates an API key.
+    /// Starts the gateway with its defaults, the environment of its upstream and `settings` (environment variables), and
+    /// creates an API key.
     pub(crate) async fn start(
         program: &Path,
         folder: PathBuf,
-        upstream: SocketAddr,
+        upstream: Vec<(&str, String)>,
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
         std::fs::create_dir(&folder)?;
@@ -39,7 +39,7 @@ impl Gateway {
                 .envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "PG_BIN_DIR"))
                 .env("DBT_GATEWAY_DATA_DIR", &data)
                 .env("DBT_GATEWAY_LISTEN", address.to_string())
-                .env("DBT_BASE_URL", format!("http://{upstream}/api"))
+                .envs(upstream.iter().map(|(name, value)| (name, value)))
                 .env("DBT_TOKEN", "dbtc_FAKE_bench")
                 .env("DBT_ACCOUNT_ID", ACCOUNT)
                 .env("DBT_GATEWAY__LIMITS__REQUESTS_PER_SECOND", "0")

@@ -26,6 +26,7 @@ mod targets;
 mod telemetry;
 mod training;
 mod upstream;
+mod upstream_tls;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -57,7 +58,11 @@ enum Command {
         times: u32,
     },
     /// Serve the simulated dbt Cloud of `run`, until standard input closes
-    Upstream,
+    Upstream {
+        /// Also serve HTTP/2 over TLS, and write the certificate to this file
+        #[arg(long, value_name = "FILE")]
+        certificate: Option<PathBuf>,
+    },
 }
 
 /// Single-threaded, so that the load costs the same for every subject.
@@ -66,7 +71,7 @@ async fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(options) => run(&options).await,
         Command::Train { gateway, times } => training::run(&gateway, times).await,
-        Command::Upstream => upstream::serve().await,
+        Command::Upstream { certificate } => upstream::serve(certificate.as_deref()).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -49,6 +49,7 @@ pub(crate) async fn measure(options: &RunOptions) -> anyhow::Result<Report> {
     Ok(Report {
         machine,
         settings: options.set.clone(),
+        upstream: options.upstream,
         quick: options.quick,
         rounds,
         scenarios: figures,

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::comparisons::{self, BaselineComparison};
 use crate::figures::{Figures, Totals};
 use crate::machine::Machine;
+use crate::options::Protocol;
 use crate::targets::{self, Target};
 
 #[derive(Debug, Serialize)]
@@ -12,6 +13,7 @@ pub(crate) struct Report {
     pub(crate) machine: Machine,
     /// Values of `--set`.
     pub(crate) settings: Vec<(String, String)>,
+    pub(crate) upstream: Protocol,
     pub(crate) quick: bool,
     pub(crate) rounds: u32,
     pub(crate) scenarios: Figures,

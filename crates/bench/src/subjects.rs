@@ -50,7 +50,7 @@ impl Subjects {
         let program = options.gateway.canonicalize().context("gateway binary not found")?;
         let baseline = options.baseline.as_ref().map(|file| file.canonicalize());
         let baseline = baseline.transpose().context("baseline binary not found")?;
-        let upstream = Upstream::start().await?;
+        let upstream = Upstream::start(options.upstream, folder).await?;
         let nginx = Nginx::start(folder, &upstream).await?;
         if nginx.is_none() {
             progress::print("nginx is not installed; its figures are omitted");
@@ -82,7 +82,7 @@ impl Subjects {
         let mut gateways = BTreeMap::new();
         for (subject, program, settings) in wanted {
             let folder = folder.join(format!("{subject:?}"));
-            let gateway = Gateway::start(program, folder, upstream.address, &settings).await;
+            let gateway = Gateway::start(program, folder, upstream.environment(), &settings).await;
             gateways.insert(subject, gateway.with_context(|| format!("{subject:?}"))?);
         }
         Ok(Self {

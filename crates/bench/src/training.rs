@@ -50,7 +50,13 @@ pub(crate) async fn run(program: &Path, times: u32) -> anyhow::Result<()> {
     wait_until_ready(control, "/".to_owned())
         .await
         .context("the simulator did not start")?;
-    let gateway = Gateway::start(&program, scratch.path().join("gateway"), dbt, &[("DBT_TOKEN", TOKEN)]).await?;
+    let gateway = Gateway::start(
+        &program,
+        scratch.path().join("gateway"),
+        vec![("DBT_BASE_URL", format!("http://{dbt}/api"))],
+        &[("DBT_TOKEN", TOKEN)],
+    )
+    .await?;
 
     progress::print("Running the training workload");
     let endpoint = Arc::new(gateway.endpoint());

@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +24,9 @@ use tokio::net::TcpListener;
 use tokio::process::Command;
 
 use crate::http::{Endpoint, connect};
+use crate::options::Protocol;
 use crate::process::ChildProcess;
+use crate::upstream_tls::TlsListener;
 
 pub(crate) const ACCOUNT: &str = "70403103900001";
 /// A list of two projects, in the format of dbt Cloud's API v3.
@@ -35,18 +38,48 @@ const DELAY: &str = "/delay/";
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
+    /// Over TLS, with the file of its certificate.
+    tls: Option<(SocketAddr, PathBuf)>,
     pub(crate) process: ChildProcess,
 }
 
 impl Upstream {
-    pub(crate) async fn start() -> anyhow::Result<Self> {
+    pub(crate) async fn start(protocol: Protocol, folder: &Path) -> anyhow::Result<Self> {
+        let certificate = (protocol == Protocol::H2).then(|| folder.join("upstream.pem"));
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("upstream").stdin(Stdio::piped()).stdout(Stdio::piped());
+        if let Some(file) = &certificate {
+            command.arg("--certificate").arg(file);
+        }
         let mut process = ChildProcess::start(&mut command)?;
         let stdout = process.child.stdout.take().context("no standard output")?;
-        let line = BufReader::new(stdout).lines().next_line().await?;
-        let address = line.context("the upstream did not start")?.parse()?;
-        Ok(Self { address, process })
+        let mut lines = BufReader::new(stdout).lines();
+        let mut address = async || {
+            let line = lines.next_line().await?;
+            anyhow::Ok(line.context("the upstream did not start")?.parse()?)
+        };
+        let plain = address().await?;
+        let tls = match certificate {
+            Some(file) => Some((address().await?, file)),
+            None => None,
+        };
+        Ok(Self {
+            address: plain,
+            tls,
+            process,
+        })
+    }
+
+    /// The environment of a gateway that uses this upstream. `SSL_CERT_FILE` replaces the system's certificates, for gateways
+    /// of every version.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        match &self.tls {
+            None => vec![("DBT_BASE_URL", format!("http://{}/api", self.address))],
+            Some((address, certificate)) => vec![
+                ("DBT_BASE_URL", format!("https://{address}/api")),
+                ("SSL_CERT_FILE", certificate.display().to_string()),
+            ],
+        }
     }
 
     /// Sets the delay of all later responses.
@@ -69,11 +102,18 @@ impl Upstream {
     }
 }
 
-/// Prints the address, then serves until standard input closes, so that it never outlives the bench.
-pub(crate) async fn serve() -> anyhow::Result<()> {
+/// Prints the address (and that of TLS, with `certificate`), then serves until standard input closes, so that it never
+/// outlives the bench.
+pub(crate) async fn serve(certificate: Option<&Path>) -> anyhow::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     writeln!(std::io::stdout(), "{}", listener.local_addr()?)?;
     let delay_ms = Arc::new(AtomicU64::new(0));
+    if let Some(file) = certificate {
+        let listener = TlsListener::bind(file).await?;
+        writeln!(std::io::stdout(), "{}", listener.address()?)?;
+        let delay_ms = Arc::clone(&delay_ms);
+        tokio::spawn(listener.serve(move |request| respond(request, Arc::clone(&delay_ms))));
+    }
     let mut stdin = tokio::io::stdin();
     let mut buffer = [0];
     let mut closed = std::pin::pin!(stdin.read(&mut buffer));
