@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use dbt_api::{ApiAnswer, ApiError, ApiRequest, CollectLimits, WrappedApi};
 use model::Upstream;
+use shares::Exhausted;
 
 /// The API that opens a connection for each exchange.
 pub(crate) fn on_fresh_connection(api: &Arc<dyn WrappedApi>) -> Arc<dyn WrappedApi> {
@@ -22,5 +23,9 @@ impl WrappedApi for OnFreshConnection {
 
     fn limits(&self) -> CollectLimits {
         self.0.limits()
+    }
+
+    fn keep_bytes(&self, bytes: usize) -> Result<(), Exhausted> {
+        self.0.keep_bytes(bytes)
     }
 }
