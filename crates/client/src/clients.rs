@@ -1,18 +1,17 @@
 //! `Clients`: creates the `DbtClient` of each request.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use model::{Clock, RequestStamp};
 use prometheus_client::registry::Registry;
 use provider::DbtProvider;
 use storage::Database;
-use tokio::sync::Semaphore;
 
 use crate::health::CachedHealth;
 use crate::key_cache::KeyCache;
 use crate::shared::Shared;
-use crate::{Check, ClientError, ClientSettings, DbtClient, KeySource, Records, Upstreams};
+use crate::{Check, ClientError, ClientSettings, ClientShares, DbtClient, KeySource, Records, Upstreams};
 
 /// The parts of [`Clients`].
 pub struct ClientParts {
@@ -26,6 +25,8 @@ pub struct ClientParts {
     pub database: Database,
     /// The gateway's own records.
     pub records: Records,
+    /// The resources of requests for these records.
+    pub shares: ClientShares,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The metrics of all layers.
@@ -55,6 +56,7 @@ impl Clients {
             provider,
             database,
             records,
+            shares,
             clock,
             metrics,
         } = parts;
@@ -70,7 +72,7 @@ impl Clients {
                 clock,
                 metrics,
                 settings,
-                export_permits: Arc::new(Semaphore::new(settings.max_exports)),
+                shares,
             }),
         }
     }
@@ -85,6 +87,7 @@ impl Clients {
             caller,
             stamp,
             credential: None,
+            connection: OnceLock::new(),
             shared: Arc::clone(&self.shared),
         })
     }

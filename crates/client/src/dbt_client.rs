@@ -1,9 +1,10 @@
 //! `DbtClient`: one authenticated request, before it is admitted.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use model::{Caller, RequestStamp};
+use shares::{Owner, Share};
 
 use crate::shared::Shared;
 
@@ -15,6 +16,8 @@ pub struct DbtClient {
     pub(crate) stamp: RequestStamp,
     /// The credential that the request's header names.
     pub(crate) credential: Option<String>,
+    /// The share of the connections to Postgres, once the request is admitted.
+    pub(crate) connection: OnceLock<Share>,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -26,6 +29,11 @@ impl DbtClient {
             credential: name,
             ..self
         }
+    }
+
+    /// The caller's company and key.
+    pub(crate) fn owner(&self) -> Owner {
+        Owner::key(self.caller.company_id.0, self.caller.api_key_id.0)
     }
 
     /// The authenticated caller.

@@ -2,6 +2,7 @@
 
 use model::{AccountId, ApiKeyId, Role};
 use provider::ProviderError;
+use shares::Exhausted;
 use storage::StorageError;
 use uuid::Uuid;
 
@@ -55,9 +56,9 @@ pub enum ClientError {
     /// The time of a summary is too long, or ends before it begins.
     #[error("a summary covers at most 24 hours, and `from` is before `to`")]
     Window,
-    /// The maximum number of exports is in progress.
-    #[error("too many exports of the request log are in progress")]
-    TooManyExports,
+    /// A share of the gateway's resources is used up.
+    #[error(transparent)]
+    ShareExhausted(#[from] Exhausted),
     /// The export was aborted because its reader was too slow.
     #[error("the export was aborted")]
     ExportCutOff,

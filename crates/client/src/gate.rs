@@ -69,10 +69,11 @@ impl DbtClient {
         }
     }
 
-    /// Admits a request for the gateway's own records. The key must be allowed to use `account`.
+    /// Admits a request for the gateway's own records. The key must be allowed to use `account`. The request then waits for
+    /// its share of the connections to Postgres, which it holds to its end.
     ///
     /// # Errors
-    /// As [`Self::admit`].
+    /// As [`Self::admit`]; [`ClientError::ShareExhausted`].
     pub(crate) async fn admit_local(
         &self,
         request_type: RequestType,
@@ -81,9 +82,17 @@ impl DbtClient {
         let refusal = match (self.check_allowed(request_type), account) {
             (Err(refusal), _) => refusal,
             (Ok(()), Some(id)) if !self.caller.may_use(id) => ClientError::UnknownAccount(id),
-            (Ok(()), _) => return Ok(()),
+            (Ok(()), _) => return self.take_connection(request_type).await,
         };
         Err(log_refusal(&self.shared, &self.stamp, request_type, &self.caller, account, refusal).await)
+    }
+
+    async fn take_connection(&self, request_type: RequestType) -> Result<(), ClientError> {
+        let shares = &self.shared.shares;
+        let share = shares.of(request_type).take(&self.owner(), 1, shares.wait).await?;
+        // A request is admitted once.
+        let _ = self.connection.set(share);
+        Ok(())
     }
 
     /// Admits a request about the whole process, for admins of company 1 only.

@@ -26,6 +26,7 @@ mod request_logs;
 mod runs;
 mod settings;
 mod shared;
+mod shares;
 mod upstreams;
 
 use operations::operations;
@@ -45,6 +46,7 @@ pub use provider::{
 pub use request_logs::{LogSummary, RequestLogService};
 pub use settings::ClientSettings;
 pub use shared::Records;
+pub use shares::ClientShares;
 pub use storage::{
     ApiKeyInfo, Credential, LogFilter, LogPage, LogPosition, LogRecord, NewKey, OutcomeFilter, Percentiles,
     RequestLogs, TypeSummary,

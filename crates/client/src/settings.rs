@@ -17,6 +17,12 @@ pub struct ClientSettings {
     pub key_capacity: u64,
     /// The access URLs that the API accepts.
     pub access_rules: AccessRules,
+    /// Connections of the pool for credentials and keys, from 1.
+    pub record_connections: u32,
+    /// Connections of the pool for reading the request log, from 1.
+    pub search_connections: u32,
+    /// How long a request waits for its share of these connections.
+    pub connection_wait: Duration,
     /// The maximum number of concurrent exports of the request log, from 1.
     pub max_exports: usize,
     /// How long the reader of an export may take for 1 MiB before the export is aborted.

@@ -6,11 +6,10 @@ use model::Clock;
 use prometheus_client::registry::Registry;
 use provider::DbtProvider;
 use storage::{ApiKeys, Credentials, Database, RequestLogs};
-use tokio::sync::Semaphore;
 
 use crate::health::CachedHealth;
 use crate::key_cache::KeyCache;
-use crate::{ClientSettings, Upstreams};
+use crate::{ClientSettings, ClientShares, Upstreams};
 
 /// The repositories of the gateway's own records.
 #[derive(Debug, Clone)]
@@ -33,6 +32,5 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Registry>,
     pub(crate) settings: ClientSettings,
-    /// One permit per concurrent export.
-    pub(crate) export_permits: Arc<Semaphore>,
+    pub(crate) shares: ClientShares,
 }

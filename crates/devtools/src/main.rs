@@ -31,6 +31,8 @@ enum Command {
     Openapi,
     /// Print `docs/roles.md`: which role every operation needs
     Roles,
+    /// Print the table of shared resources in `docs/limits.md`
+    Limits,
     /// Measure the private Postgres: first start, next start, attach, recovery after `kill -9`, stop
     PostgresTimings {
         /// The data directory, which stays. Without it: one below `/tmp` that is removed afterwards
@@ -62,6 +64,7 @@ fn main() -> anyhow::Result<()> {
         Command::Structure(options) => print(&structure_report(&cli.root, &options)?),
         Command::Openapi => print(&format!("{}\n", serde_json::to_string_pretty(&server::document())?)),
         Command::Roles => print(&server::roles_table()),
+        Command::Limits => print(&devtools::limits::table(&cli.root)?),
         Command::PostgresTimings { directory } => postgres_timings::run(directory.as_deref()),
         Command::AuditWords => print(&words::audit(&cli.root)?),
     }

@@ -76,6 +76,9 @@ impl ProviderShares {
         when_full: "503; a list waits `upstream.share_wait_ms` first",
     };
 
+    /// Their descriptions.
+    pub const RESOURCES: [Resource; 4] = [Self::REQUESTS, Self::STREAMS, Self::EXCHANGES, Self::BYTES];
+
     /// The resources with these capacities.
     pub fn new(settings: ShareSettings) -> Self {
         Self {

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt as _, stream};
 use model::CompanyId;
+use shares::Share;
 use storage::{LogFilter, LogPage, LogRecord, LogVisibility, PageLimit, RequestLogs};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
 use crate::ClientError;
@@ -39,7 +40,7 @@ impl Export {
     /// returned here.
     pub(crate) async fn start(
         self,
-        permit: OwnedSemaphorePermit,
+        permit: Share,
     ) -> Result<impl Stream<Item = Result<LogRecord, ClientError>> + Send + use<>, ClientError> {
         let first = self.page(None).await?;
         let (send, items) = mpsc::channel(1);

@@ -2,8 +2,6 @@
 
 mod export;
 
-use std::sync::Arc;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::Stream;
 use model::{CompanyId, RequestType, Role};
@@ -110,7 +108,7 @@ impl RequestLogService {
     /// All rows, newest first. An aborted stream ends with an error.
     ///
     /// # Errors
-    /// [`ClientError`]; [`ClientError::TooManyExports`].
+    /// [`ClientError`]; [`ClientError::ShareExhausted`].
     pub async fn export(
         self,
         filter: LogFilter,
@@ -119,8 +117,7 @@ impl RequestLogService {
             .admit_local(RequestType::ExportRequestLogs, filter.account_id)
             .await?;
         let shared = &self.0.shared;
-        let permit = Arc::clone(&shared.export_permits).try_acquire_owned();
-        let permit = permit.map_err(|_| ClientError::TooManyExports)?;
+        let permit = shared.shares.exports.try_take(&self.0.owner(), 1)?;
         let export = Export {
             logs: shared.records.request_logs.clone(),
             company: self.company(),

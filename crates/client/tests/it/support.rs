@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, TimeZone as _, Utc};
 use client::{
-    AccessRules, ApiError, ClientError, ClientParts, ClientSettings, Clients, DbtClient, KeySource, KeySourceError,
-    Records, Upstreams,
+    AccessRules, ApiError, ClientError, ClientParts, ClientSettings, ClientShares, Clients, DbtClient, KeySource,
+    KeySourceError, Records, Upstreams,
 };
 use dbt_api::{ApiAnswer, ApiRequest, WrappedApi};
 use futures::stream;
@@ -178,6 +178,9 @@ pub(crate) fn settings() -> ClientSettings {
         key_max_age: Duration::from_hours(1),
         key_capacity: 1000,
         access_rules: AccessRules::default(),
+        record_connections: 10,
+        search_connections: 3,
+        connection_wait: Duration::from_secs(5),
         max_exports: 1,
         export_stall: Duration::from_secs(1),
     }
@@ -246,6 +249,7 @@ impl TestClients {
             provider,
             database: unreachable_database(),
             records,
+            shares: ClientShares::new(&settings),
             clock: clients_clock,
             metrics: Arc::default(),
         };

@@ -4,6 +4,7 @@
 
 mod circles;
 mod layers;
+mod limits;
 mod rooms;
 mod structure;
 

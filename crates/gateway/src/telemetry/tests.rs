@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use client::{ClientParts, Clients, KeySource, KeySourceError, Records};
+use client::{ClientParts, ClientShares, Clients, KeySource, KeySourceError, Records};
 use dbt_api::{ApiAnswer, ApiError, ApiRequest, WrappedApi};
 use model::{ApiKeyId, Caller, Clock, CompanyId, InstanceId, Role, SystemClock, Upstream};
 use provider::{DbtProvider, ProviderShares};
@@ -90,6 +90,7 @@ fn state(settings: &Settings) -> ServerState {
         layer_settings::provider(settings, InstanceId(1)),
         Arc::default(),
     );
+    let client_settings = layer_settings::client(settings);
     let clients = Clients::new(
         ClientParts {
             keys: Arc::new(OneKey),
@@ -101,10 +102,11 @@ fn state(settings: &Settings) -> ServerState {
                 api_keys: ApiKeys::new(&database),
                 request_logs: RequestLogs::new(&database, &layer_settings::log_read(settings)),
             },
+            shares: ClientShares::new(&client_settings),
             clock: Arc::clone(&clock),
             metrics: Arc::default(),
         },
-        layer_settings::client(settings),
+        client_settings,
     );
     ServerState {
         clients,

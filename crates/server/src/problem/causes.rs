@@ -63,11 +63,7 @@ impl From<ClientError> for Problem {
                 format!("Request {uuid} is not on record here, or this key may not see it."),
             ),
             ClientError::Window => Self::new(Kind::INVALID_REQUEST, format!("In the query: {error}.")),
-            ClientError::TooManyExports => Self::new(
-                Kind::BUSY,
-                "As many exports of the request log as there may be are under way.",
-            )
-            .retry_after(SOON),
+            ClientError::ShareExhausted(exhausted) => share_exhausted(&exhausted),
             ClientError::ExportCutOff => Self::internal(error.to_string()),
             ClientError::SearchTooBroad(_) => Self::new(
                 Kind::SEARCH_TOO_BROAD,

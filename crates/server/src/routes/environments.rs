@@ -21,7 +21,8 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 
 /// List the environments of an account or a project
 ///
-/// Reads as many of dbt Cloud's pages of 100 as the requested page covers. The page is whole or an error. Without a
+/// Reads as many of dbt Cloud's pages of 100 as the requested page covers. The page is whole or an error; a page beyond
+/// `gather.hold_max_bytes` is sent as it is read, and the connection is aborted where a part of it fails. Without a
 /// project dbt Cloud does not support the filters `name`, `name_contains`, `type`, `deployment_type` and `credentials_id`:
 /// the gateway then reads the whole list and filters it.
 #[utoipa::path(get, path = "/environments", tag = "environments", params(ListQuery<EnvironmentFilter>),

@@ -19,7 +19,8 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 
 /// List the projects of an account
 ///
-/// Reads as many of dbt Cloud's pages of 100 as the requested page covers. The page is whole or an error.
+/// Reads as many of dbt Cloud's pages of 100 as the requested page covers. The page is whole or an error; a page beyond
+/// `gather.hold_max_bytes` is sent as it is read, and the connection is aborted where a part of it fails.
 #[utoipa::path(get, path = "/projects", tag = "projects", params(ListQuery<ProjectFilter>),
     responses((status = 200, body = List<Project>)))]
 async fn list_projects(

@@ -27,7 +27,8 @@ pub struct LogQueue {
 }
 
 impl LogQueue {
-    const ROWS: Resource = Resource {
+    /// The description of the queue.
+    pub const ROWS: Resource = Resource {
         name: "request_log_rows",
         what: "rows queued for the request log",
         setting: "request_log.queue_capacity",

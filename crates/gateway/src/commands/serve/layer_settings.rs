@@ -138,6 +138,9 @@ pub(crate) fn client(settings: &Settings) -> ClientSettings {
             allow_private_addresses: settings.upstream.allow_private_addresses,
             allow_plain_http: settings.upstream.allow_plain_http,
         },
+        record_connections: settings.database.max_connections,
+        search_connections: settings.request_log.read_connections,
+        connection_wait: secs(settings.database.acquire_timeout_secs),
         max_exports: settings.request_log.max_exports,
         export_stall: secs(settings.request_log.export_stall_secs),
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use client::{ClientParts, Clients, Records};
+use client::{ClientParts, ClientShares, Clients, Records};
 use model::{Clock, SystemClock};
 use provider::{DbtProvider, ProviderShares};
 use server::{AddressLimits, Limits, ServerState, Shutdown};
@@ -76,10 +76,14 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
     let api_keys = ApiKeys::new(&database);
     let request_logs = RequestLogs::new(&database, &layer_settings::log_read(settings));
     let limits = Arc::new(Limits::new(layer_settings::limits(settings)));
-    let shared = [log.rows().clone()].into_iter().chain(shares.all()).collect();
-    let connection_counts = Arc::clone(&metrics.connections);
-    let (server_metrics, registry) = metrics.complete(&database, &request_logs, &log, shared);
     let client_settings = layer_settings::client(settings);
+    let client_shares = ClientShares::new(&client_settings);
+    let shared = [log.rows().clone()]
+        .into_iter()
+        .chain(shares.all())
+        .chain(client_shares.all());
+    let connection_counts = Arc::clone(&metrics.connections);
+    let (server_metrics, registry) = metrics.complete(&database, &request_logs, &log, shared.collect());
     let clients = Clients::new(
         ClientParts {
             keys: Arc::new(api_keys.clone()),
@@ -92,6 +96,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
                 api_keys,
                 request_logs: request_logs.clone(),
             },
+            shares: client_shares,
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&registry),
         },

@@ -27,7 +27,8 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 
 /// List the jobs of an account
 ///
-/// Reads as many of dbt Cloud's pages of 100 as the requested page covers. The page is whole or an error.
+/// Reads as many of dbt Cloud's pages of 100 as the requested page covers. The page is whole or an error; a page beyond
+/// `gather.hold_max_bytes` is sent as it is read, and the connection is aborted where a part of it fails.
 #[utoipa::path(get, path = "/jobs", tag = "jobs", params(ListQuery<JobFilter>),
     responses((status = 200, body = List<Job>)))]
 async fn list_jobs(Dbt(client): Dbt, links: PageLinks, query: ListQuery<JobFilter>) -> Result<ListAnswer, Problem> {

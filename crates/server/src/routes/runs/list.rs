@@ -107,7 +107,8 @@ related!(InOne of RunRelated::OF_ONE);
 /// List the runs of an account
 ///
 /// The newest first, unless `order_by` says otherwise. Reads as many of dbt Cloud's pages of 100 as the requested page
-/// covers; the page is whole or an error.
+/// covers; the page is whole or an error. A page beyond `gather.hold_max_bytes` is sent as it is read, and the connection is
+/// aborted where a part of it fails.
 #[utoipa::path(get, path = "/runs", tag = "runs", params(ListQuery<ListRuns>),
     responses((status = 200, body = List<Run>)))]
 pub(super) async fn list_runs(

@@ -118,7 +118,7 @@ async fn concurrent_exports_are_limited_and_a_disconnected_reader_frees_its_slot
     })
     .await;
     let unread = start_export(&app).await;
-    let problem: Value = small_export(&app).await.problem(503, "busy");
+    let problem: Value = small_export(&app).await.problem(503, "share-exhausted");
     assert!(problem["detail"].as_str().unwrap().contains("exports"), "{problem:#}");
     drop(unread);
     eventually(async || (small_export(&app).await.status == 200).then_some(())).await;

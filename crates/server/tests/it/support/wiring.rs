@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::{ClientParts, ClientSettings, Clients, Records, Upstreams};
+use client::{ClientParts, ClientSettings, ClientShares, Clients, Records, Upstreams};
 use dbt_api::DbtWrappedApi;
 use metric_families::METRICS_PREFIX;
 use model::{AccountId, Clock, FixedClock, InstanceId, Upstream, UpstreamSource};
@@ -106,8 +106,24 @@ pub(crate) fn state(
     let credentials = Credentials::new(&database, setup.key_ring.clone());
     let request_logs = RequestLogs::new(&database, &setup.log_reading);
     StorageMetrics::observe(gateway_metrics, &database, &request_logs, &log);
-    let shared = [log.rows().clone()].into_iter().chain(shares.all()).collect();
-    Shares::observe(gateway_metrics, shared);
+    let client_settings = ClientSettings {
+        read_only: setup.read_only,
+        allow_token_minting: setup.allow_token_minting,
+        key_max_age: Duration::from_secs(4),
+        key_capacity: 100,
+        access_rules: setup.access_rules,
+        record_connections: 10,
+        search_connections: 3,
+        connection_wait: Duration::from_secs(5),
+        max_exports: setup.max_exports,
+        export_stall: setup.export_stall,
+    };
+    let client_shares = ClientShares::new(&client_settings);
+    let shared = [log.rows().clone()]
+        .into_iter()
+        .chain(shares.all())
+        .chain(client_shares.all());
+    Shares::observe(gateway_metrics, shared.collect());
     let registry = Arc::new(registry);
     let clients = Clients::new(
         ClientParts {
@@ -120,18 +136,11 @@ pub(crate) fn state(
                 api_keys,
                 request_logs,
             },
+            shares: client_shares,
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&registry),
         },
-        ClientSettings {
-            read_only: setup.read_only,
-            allow_token_minting: setup.allow_token_minting,
-            key_max_age: Duration::from_secs(4),
-            key_capacity: 100,
-            access_rules: setup.access_rules,
-            max_exports: setup.max_exports,
-            export_stall: setup.export_stall,
-        },
+        client_settings,
     );
     let state = ServerState {
         clients,
