@@ -57,7 +57,7 @@ pub fn router(state: ServerState) -> Router {
     let (routes, document) = openapi::routes();
     let origins = &state.settings.cors_origins;
     routes
-        .merge(explorer::routes(document))
+        .merge(explorer::routes(&document))
         .merge(relay::routes())
         .fallback(problem::unknown_route)
         .method_not_allowed_fallback(problem::method_not_allowed)
