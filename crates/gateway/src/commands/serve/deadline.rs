@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use crate::signals::Signals;
 
@@ -53,18 +53,25 @@ impl Deadline {
 
     /// Waits until rows are no longer written.
     pub(crate) async fn rows_passed(&self) {
-        tokio::select! {
-            () = sleep_until(self.of_rows()) => {}
-            _ = self.signals.wait_for(2) => sleep_until(self.of_rows()).await,
-        }
+        self.passed(Self::of_rows).await;
     }
 
     /// Runs a part of the stop until the end. Past it, the part is dropped, and a line in the log names it.
     pub(crate) async fn limit<T>(&self, part: &str, work: impl Future<Output = T>) -> Option<T> {
-        let done = timeout_at(self.end(), work).await;
-        if done.is_err() {
-            tracing::warn!(part, "a part of the shutdown did not end in time");
+        tokio::select! {
+            done = work => Some(done),
+            () = self.passed(Self::end) => {
+                tracing::warn!(part, "a part of the shutdown did not end in time");
+                None
+            }
         }
-        done.ok()
+    }
+
+    /// Waits for that moment, which a second signal brings forward.
+    async fn passed(&self, moment: fn(&Self) -> Instant) {
+        tokio::select! {
+            () = sleep_until(moment(self)) => {}
+            _ = self.signals.wait_for(2) => sleep_until(moment(self)).await,
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use model::{JobId, PageQuery, ProjectFilter, ProjectId, RequestType};
-use provider::Outcome;
+use provider::{Outcome, ProviderError};
 use serde_json::json;
 
 use crate::support::{LogMode, Reply, TestProvider, exchanges, reasons, trigger_input};
@@ -136,4 +136,42 @@ async fn drain_waits_for_changes_in_flight() {
 
     assert_eq!(fixture.journal.lines()[..2], ["row open", "dbt POST"]);
     assert_eq!(fixture.log.closed_row().await.outcome(), Some(Outcome::Succeeded));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_is_ended_by_a_shutdown_has_an_unknown_result_in_its_row_and_for_its_caller() {
+    let fixture = TestProvider::with(|_, _| Reply::ok(&json!({"id": 77})).after(Duration::from_hours(1)));
+    let ctx = fixture.ctx(RequestType::TriggerJob);
+    let request = fixture.provider.trigger_job(ctx, JobId(1), trigger_input());
+    let (answer, ()) = tokio::join!(request, async {
+        fixture.dbt.received(1).await;
+        assert_eq!(fixture.provider.in_progress(), 1);
+        fixture.provider.end_all();
+    });
+
+    assert!(
+        matches!(answer, Err(ProviderError::Stopped { was_sent: true })),
+        "{answer:?}"
+    );
+    let row = fixture.log.closed_row().await;
+    assert_eq!((row.outcome(), row.attempts()), (Some(Outcome::Abandoned), 1));
+    assert!(row.closing().unwrap().error().unwrap().contains("the gateway stopped"));
+    fixture.provider.drain().await;
+    assert_eq!(fixture.provider.in_progress(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_is_dropped_by_a_shutdown_says_so() {
+    let fixture = TestProvider::with(|_, _| Reply::Never);
+    let ctx = fixture.ctx(RequestType::GetProject);
+    let request = fixture.provider.get_project(ctx, ProjectId(7));
+    let at_dbt = async {
+        fixture.dbt.received(1).await;
+        fixture.provider.end_all();
+    };
+    disconnect_at(request, at_dbt).await;
+
+    let row = fixture.log.closed_row().await;
+    assert_eq!(row.outcome(), Some(Outcome::CallerGone));
+    assert!(row.closing().unwrap().error().unwrap().contains("the gateway stopped"));
 }
