@@ -9,7 +9,10 @@ pub(crate) mod spans;
 mod tests;
 mod trace_context;
 
-use std::io::{IsTerminal as _, stderr};
+use std::io::{IsTerminal as _, Write as _, stderr};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::fmt;
@@ -20,6 +23,7 @@ use self::sentry::Sentry;
 use self::spans::Spans;
 use crate::settings::{LogFormat, Settings};
 
+pub(crate) use log_writer::dropped_lines;
 pub(crate) use trace_context::{TraceLinker, TracedApi};
 
 /// Dropped, it sends and writes what is queued. The log is last, since the others write to it.
@@ -33,7 +37,7 @@ pub(crate) struct Telemetry {
 pub(crate) fn start(settings: &Settings) -> anyhow::Result<Telemetry> {
     let sentry = Sentry::start(&settings.sentry);
     let spans = Spans::start(&settings.tracing)?;
-    let (writer, log) = log_writer::start(stderr());
+    let (writer, log) = log_writer::start_for_process(stderr());
     let lines = fmt::layer().with_writer(writer);
     let lines = match settings.log.format {
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
@@ -52,16 +56,33 @@ pub(crate) fn start(settings: &Settings) -> anyhow::Result<Telemetry> {
     })
 }
 
-/// Prints why a command failed: the error and its causes, a line each.
-#[expect(clippy::print_stderr, reason = "a command may fail before the log is started")]
+/// How long printing an error waits for the reader of standard error.
+const PRINT_LIMIT: Duration = Duration::from_secs(2);
+
+/// Prints why a command failed, without the log, which may not be started.
 pub(crate) fn print_error(error: &anyhow::Error) {
-    let mut printed = error.to_string();
-    eprintln!("dbt-gateway: {printed}");
+    let text = error_text(error);
+    let (done, printed) = mpsc::channel();
+    // A thread, since a reader that stalls would block it; the process ends all the same.
+    thread::spawn(move || {
+        let _ = stderr().write_all(text.as_bytes());
+        let _ = done.send(());
+    });
+    let _ = printed.recv_timeout(PRINT_LIMIT);
+}
+
+/// The error and its causes, a line each.
+fn error_text(error: &anyhow::Error) -> String {
+    let mut last = error.to_string();
+    let mut text = format!("dbt-gateway: {last}\n");
     for cause in error.chain().skip(1).map(ToString::to_string) {
         // Some libraries repeat their cause.
-        if !printed.contains(&cause) {
-            eprintln!("  because: {cause}");
+        if !last.contains(&cause) {
+            text.push_str("  because: ");
+            text.push_str(&cause);
+            text.push('\n');
         }
-        printed = cause;
+        last = cause;
     }
+    text
 }

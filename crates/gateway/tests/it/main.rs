@@ -4,6 +4,7 @@
 
 mod deployment;
 mod fake_sentry;
+mod hostile_peers;
 mod kill;
 mod load;
 #[cfg(target_os = "linux")]

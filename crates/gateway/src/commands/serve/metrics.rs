@@ -16,6 +16,7 @@ use shares::Shares;
 use storage::{Database, StorageMetrics};
 
 use super::connections::Counts;
+use crate::telemetry;
 
 /// The registry under construction, and the metrics of the lower layers.
 pub(crate) struct Metrics {
@@ -36,6 +37,7 @@ impl Metrics {
         let connections = Arc::<Counts>::default();
         let counts = Arc::clone(&connections);
         gateway.collected(move |gauges| connection_metrics(&counts, gauges));
+        gateway.collected(log_metrics);
         Self {
             storage: Arc::new(StorageMetrics::register(gateway)),
             provider: Arc::new(ProviderMetrics::register(gateway)),
@@ -58,6 +60,13 @@ impl Metrics {
         let server = ServerMetrics::register(gateway);
         (Arc::new(server), Arc::new(self.registry))
     }
+}
+
+/// The log lines.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn log_metrics(gauges: &mut Gauges<'_>) -> fmt::Result {
+    let help = "Log lines that were dropped because the reader of standard error was too slow";
+    gauges.counter("log_lines_dropped", help, telemetry::dropped_lines() as f64)
 }
 
 /// The connections of callers.
