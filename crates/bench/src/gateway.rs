@@ -15,10 +15,35 @@ use crate::upstream::ACCOUNT;
 
 #[derive(Debug)]
 pub(crate) struct Gateway {
+    commands: Commands,
     endpoint: Endpoint,
     pub(crate) process: ChildProcess,
     pub(crate) database: Database,
     postgres_pid: i32,
+}
+
+/// Runs the program with the gateway's settings.
+#[derive(Debug)]
+struct Commands {
+    program: PathBuf,
+    environment: Vec<(String, String)>,
+}
+
+impl Commands {
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "PG_BIN_DIR"))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null());
+        command
+    }
+
+    async fn create_key(&self, name: &str) -> anyhow::Result<String> {
+        let args = ["keys", "create", "--name", name, "--company", "1", "--role", "operator"];
+        Ok(output(self.command().args(args)).await?.trim().to_owned())
+    }
 }
 
 impl Gateway {
@@ -32,37 +57,27 @@ impl Gateway {
     ) -> anyhow::Result<Self> {
         std::fs::create_dir(&folder)?;
         let (address, data) = (free_address()?, folder.join("data"));
-        let command = || {
-            let mut command = Command::new(program);
-            command
-                .env_clear()
-                .envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "PG_BIN_DIR"))
-                .env("DBT_GATEWAY_DATA_DIR", &data)
-                .env("DBT_GATEWAY_LISTEN", address.to_string())
-                .envs(upstream.iter().map(|(name, value)| (name, value)))
-                .env("DBT_TOKEN", "dbtc_FAKE_bench")
-                .env("DBT_ACCOUNT_ID", ACCOUNT)
-                .env("DBT_GATEWAY__LIMITS__REQUESTS_PER_SECOND", "0")
-                .envs(settings.iter().copied())
-                .stdin(Stdio::null());
-            command
+        let commands = Commands {
+            program: program.to_owned(),
+            environment: [
+                ("DBT_GATEWAY_DATA_DIR", data.display().to_string()),
+                ("DBT_GATEWAY_LISTEN", address.to_string()),
+                ("DBT_TOKEN", "dbtc_FAKE_bench".to_owned()),
+                ("DBT_ACCOUNT_ID", ACCOUNT.to_owned()),
+                ("DBT_GATEWAY__LIMITS__REQUESTS_PER_SECOND", "0".to_owned()),
+            ]
+            .into_iter()
+            .chain(upstream)
+            .chain(settings.iter().map(|(name, value)| (*name, (*value).to_owned())))
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
         };
         let log = folder.join("log");
-        let process = ChildProcess::start(command().arg("serve").stderr(File::create(&log)?))?;
+        let process = ChildProcess::start(commands.command().arg("serve").stderr(File::create(&log)?))?;
         wait_until_ready(address, "/readyz".to_owned())
             .await
             .with_context(|| format!("the gateway did not start:\n{}", last_lines(&log)))?;
-        let create_key = [
-            "keys",
-            "create",
-            "--name",
-            "bench",
-            "--company",
-            "1",
-            "--role",
-            "operator",
-        ];
-        let key = output(command().args(create_key)).await?;
+        let key = commands.create_key("bench").await?;
         let pid_file = std::fs::read_to_string(data.join("data/postmaster.pid"))?;
         let mut lines = pid_file.lines();
         let postgres_pid = lines
@@ -76,14 +91,20 @@ impl Gateway {
         let endpoint = Endpoint {
             address,
             path: format!("/projects?account_id={ACCOUNT}"),
-            authorization: format!("Bearer {}", key.trim()),
+            authorization: format!("Bearer {key}"),
         };
         Ok(Self {
+            commands,
             endpoint,
             process,
             database,
             postgres_pid,
         })
+    }
+
+    /// Creates another key of company 1.
+    pub(crate) async fn create_key(&self, name: &str) -> anyhow::Result<String> {
+        self.commands.create_key(name).await
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {

@@ -2,6 +2,7 @@
 //! an open loop (a constant rate, independent of the responses).
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -51,6 +52,8 @@ pub(crate) struct Tally {
     pub(crate) first_failure: Option<String>,
     /// Of the responses within the window.
     pub(crate) latencies: Latencies,
+    /// Of the responses with another status, by status, including the warm-up.
+    pub(crate) refused: HashMap<StatusCode, Latencies>,
 }
 
 impl Tally {
@@ -83,6 +86,7 @@ impl Load {
             failures: 0,
             first_failure: None,
             latencies: Latencies::new(),
+            refused: HashMap::new(),
         }));
         let local = LocalSet::new();
         let mut workers = JoinSet::new();
@@ -138,7 +142,15 @@ impl Worker {
     }
 
     async fn send(&mut self, sent: Instant) {
-        let result = self.exchange().await;
+        let result = self.exchange().await.and_then(|status| {
+            if status != StatusCode::OK {
+                let mut tally = self.tally.borrow_mut();
+                let refused = tally.refused.entry(status).or_insert_with(Latencies::new);
+                refused.record(sent.elapsed());
+                anyhow::bail!("status {status}");
+            }
+            Ok(())
+        });
         let now = Instant::now();
         let Err(error) = result else {
             let mut tally = self.tally.borrow_mut();
@@ -158,7 +170,7 @@ impl Worker {
         }
     }
 
-    async fn exchange(&mut self) -> anyhow::Result<()> {
+    async fn exchange(&mut self) -> anyhow::Result<StatusCode> {
         let request = Request::builder()
             .method(Method::GET)
             .uri(&self.endpoint.path)
@@ -172,8 +184,7 @@ impl Worker {
             frame?;
         }
         self.connection.ready().await?;
-        anyhow::ensure!(status == StatusCode::OK, "status {status}");
-        Ok(())
+        Ok(status)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Starts every process on loopback, measures the subjects in turns, prints the targets as a Markdown table and writes
 //! every figure as JSON. Shares no code with the gateway.
 
+mod chaos;
 mod comparisons;
 mod figures;
 mod gateway;
@@ -57,6 +58,8 @@ enum Command {
         #[arg(long, value_name = "NUMBER", default_value_t = 25)]
         times: u32,
     },
+    /// Attack a gateway, and measure its honest callers meanwhile
+    Chaos(chaos::ChaosOptions),
     /// Serve the simulated dbt Cloud of `run`, until standard input closes
     Upstream {
         /// Also serve HTTP/2 over TLS, and write the certificate to this file
@@ -71,6 +74,7 @@ async fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(options) => run(&options).await,
         Command::Train { gateway, times } => training::run(&gateway, times).await,
+        Command::Chaos(options) => chaos::run(&options).await,
         Command::Upstream { certificate } => upstream::serve(certificate.as_deref()).await,
     };
     match result {

@@ -1,5 +1,5 @@
-//! Simulated dbt Cloud behind every subject: one fixed list of two projects, immediately or after a delay. A
-//! single-threaded process.
+//! Simulated dbt Cloud behind every subject: one fixed list of two projects, immediately or after a delay. For attacks also
+//! a slow project, a long list of runs and an artifact without end. A single-threaded process.
 
 use std::convert::Infallible;
 use std::io::Write as _;
@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use http_body_util::{Empty, Full};
-use hyper::body::Incoming;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -31,6 +32,12 @@ use crate::upstream_tls::TlsListener;
 pub(crate) const ACCOUNT: &str = "70403103900001";
 /// A list of two projects, in the format of dbt Cloud's API v3.
 const PROJECTS: &str = include_str!("projects.json");
+/// The project that is answered after [`SLOW`].
+pub(crate) const SLOW_PROJECT: &str = "666";
+const SLOW: Duration = Duration::from_secs(20);
+/// The list of runs.
+const RUNS: u64 = 10_000;
+const RUN_BYTES: usize = 10_000;
 /// `PUT` with a number of milliseconds at the end sets the delay of all later responses.
 const DELAY: &str = "/delay/";
 
@@ -134,7 +141,9 @@ pub(crate) async fn serve(certificate: Option<&Path>) -> anyhow::Result<()> {
     }
 }
 
-async fn respond(request: Request<Incoming>, delay_ms: Arc<AtomicU64>) -> Result<Response<Full<Bytes>>, Infallible> {
+type Body = BoxBody<Bytes, Infallible>;
+
+async fn respond(request: Request<Incoming>, delay_ms: Arc<AtomicU64>) -> Result<Response<Body>, Infallible> {
     let new_delay = request.uri().path().strip_prefix(DELAY);
     if let Some(new_delay) = new_delay.and_then(|text| text.parse().ok()) {
         delay_ms.store(new_delay, Ordering::Relaxed);
@@ -144,10 +153,47 @@ async fn respond(request: Request<Incoming>, delay_ms: Arc<AtomicU64>) -> Result
             tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         }
     }
-    let mut response = Response::new(Full::new(Bytes::from_static(PROJECTS.as_bytes())));
+    let path = request.uri().path();
+    let body = if path.ends_with("/runs/") {
+        Full::new(runs(request.uri().query().unwrap_or_default())).boxed()
+    } else if path.contains("/artifacts/") {
+        endless()
+    } else {
+        if path.contains(SLOW_PROJECT) {
+            tokio::time::sleep(SLOW).await;
+        }
+        Full::new(Bytes::from_static(PROJECTS.as_bytes())).boxed()
+    };
+    let mut response = Response::new(body);
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     Ok(response)
+}
+
+/// A page of the list of runs.
+fn runs(query: &str) -> Bytes {
+    let number = |name: &str| {
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find_map(|(found, value)| (found == name).then(|| value.parse::<u64>().ok())?)
+    };
+    let (offset, limit) = (number("offset").unwrap_or(0), number("limit").unwrap_or(100));
+    let padding = "x".repeat(RUN_BYTES);
+    let entries: Vec<String> = (offset.min(RUNS)..(offset + limit).min(RUNS))
+        .map(|id| {
+            format!(
+                r#"{{"id": {}, "account_id": {ACCOUNT}, "status": 10, "git_branch": "{padding}"}}"#,
+                id + 1
+            )
+        })
+        .collect();
+    let total = format!(r#"{{"pagination": {{"count": {limit}, "total_count": {RUNS}}}}}"#);
+    format!(r#"{{"data": [{}], "extra": {total}}}"#, entries.join(",")).into()
+}
+
+/// A body that goes on as long as it is read.
+fn endless() -> Body {
+    let piece = || Ok(Frame::data(Bytes::from_static(&[b' '; 64 << 10])));
+    BodyExt::boxed(StreamBody::new(futures::stream::repeat_with(piece)))
 }
 
 #[cfg(test)]

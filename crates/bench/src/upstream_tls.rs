@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::combinators::BoxBody;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -53,7 +53,7 @@ impl TlsListener {
         respond: impl Fn(Request<Incoming>) -> Answer + Clone + Send + 'static,
     ) -> anyhow::Result<()>
     where
-        Answer: Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send + 'static,
+        Answer: Future<Output = Result<Response<BoxBody<Bytes, Infallible>>, Infallible>> + Send + 'static,
     {
         loop {
             let (connection, _) = self.listener.accept().await?;
