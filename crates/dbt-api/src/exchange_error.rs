@@ -46,3 +46,51 @@ fn is_not_processed(cause: &(dyn Error + 'static)) -> bool {
         .downcast_ref::<hyper::Error>()
         .is_some_and(hyper::Error::is_canceled)
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Empty;
+    use hyper::client::conn::http1;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt as _, duplex};
+
+    use super::*;
+
+    type Body = Empty<bytes::Bytes>;
+
+    fn request() -> http::Request<Body> {
+        http::Request::post("/").body(Empty::new()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_closed_before_a_byte_was_written_has_processed_nothing() {
+        let (near, far) = duplex(1024);
+        let (mut sender, connection) = http1::handshake::<_, Body>(TokioIo::new(near)).await.unwrap();
+        drop((connection, far));
+        let error = sender.send_request(request()).await.unwrap_err();
+        assert!(is_not_processed(&error), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_closed_after_the_request_may_have_processed_it() {
+        let (near, mut far) = duplex(1024);
+        let (mut sender, connection) = http1::handshake::<_, Body>(TokioIo::new(near)).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let server = async {
+            far.read_u8().await.unwrap();
+            drop(far);
+        };
+        let (answer, ()) = tokio::join!(sender.send_request(request()), server);
+        let error = answer.unwrap_err();
+        assert!(!is_not_processed(&error), "{error:?}");
+        let _ = connection.await;
+    }
+
+    #[test]
+    fn an_error_of_this_side_says_nothing_about_the_server() {
+        for reason in [Reason::REFUSED_STREAM, Reason::NO_ERROR, Reason::CANCEL] {
+            assert!(!is_not_processed(&h2::Error::from(reason)));
+        }
+        assert!(!is_not_processed(&std::io::Error::from(std::io::ErrorKind::BrokenPipe)));
+    }
+}

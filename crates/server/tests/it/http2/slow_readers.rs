@@ -80,7 +80,8 @@ async fn readers_that_stop_reading_hold_up_no_other_request(#[case] readers: usi
     others_are_answered(&app).await;
     let mut stalled = Vec::new();
     for _ in 0..readers {
-        stalled.push(stalled_reader(&app).await);
+        let reader = timeout(LONG, stalled_reader(&app)).await;
+        stalled.push(reader.expect("held up by the readers before it"));
     }
 
     others_are_answered(&app).await;
