@@ -11,10 +11,12 @@
 //! crate contains no code for particular tables, and only tests depend on it.
 
 mod database;
+mod proxy;
 mod scratch;
 mod server;
 mod template;
 
 pub use database::TestDatabase;
+pub use proxy::{Flow, SwitchableProxy};
 pub use server::{TEST_POSTGRES_URL, TestServer};
 pub use template::fingerprint;

@@ -3,4 +3,5 @@
 
 mod database;
 mod own_server;
+mod proxy;
 mod with_postgres;
