@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::DateTime;
+use chrono::{DateTime, Datelike as _, Utc};
 use client::{LogFilter, LogPosition, OutcomeFilter};
 use model::{AccountId, ApiKeyId, JobId, RequestType, RunId, Surface, excerpt};
 use serde::de::{Deserialize, Deserializer, Error};
@@ -146,12 +146,17 @@ impl FromStr for Cursor {
             let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
             let (micros, uuid) = bytes.split_first_chunk::<8>()?;
             Some(Self(LogPosition {
-                started_at: DateTime::from_timestamp_micros(i64::from_be_bytes(*micros))?,
+                started_at: DateTime::from_timestamp_micros(i64::from_be_bytes(*micros)).filter(is_spelled)?,
                 request_uuid: Uuid::from_slice(uuid).ok()?,
             }))
         };
         parse().ok_or("it is not a cursor that `next` gave")
     }
+}
+
+/// The years of RFC 3339, as in the other filters. Postgres knows no earlier ones than 4713 BC.
+fn is_spelled(moment: &DateTime<Utc>) -> bool {
+    (0..=9999).contains(&moment.year())
 }
 
 impl<'de> Deserialize<'de> for Cursor {
@@ -180,7 +185,24 @@ mod tests {
     #[test]
     fn other_texts_are_no_cursor() {
         let beyond_time = URL_SAFE_NO_PAD.encode([0x7f; 24]);
-        for text in ["", "AAAA", "not base64!", &"A".repeat(33), &beyond_time] {
+        let of_year = |year| {
+            let moment = DateTime::<Utc>::MIN_UTC.with_year(year).unwrap();
+            cursor_of(LogPosition {
+                started_at: moment,
+                request_uuid: Uuid::nil(),
+            })
+        };
+        let (before_postgres, after_rfc_3339) = (of_year(-257_000), of_year(10_000));
+        assert!(of_year(9999).parse::<Cursor>().is_ok());
+        for text in [
+            "",
+            "AAAA",
+            "not base64!",
+            &"A".repeat(33),
+            &beyond_time,
+            &before_postgres,
+            &after_rfc_3339,
+        ] {
             assert!(text.parse::<Cursor>().is_err(), "{text}");
         }
     }
