@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use model::{AccountId, ApiKeyId, CompanyId, RequestType, Role};
-use storage::{ApiKeyInfo, CreateKey, NewKey};
+use provider::ProviderError;
+use storage::{ApiKeyInfo, CreateKey, NewKey, Revocation};
+use tracing::Instrument as _;
 
 use crate::{ClientError, DbtClient};
 
@@ -92,22 +94,38 @@ impl ApiKeyService {
         Ok((created, info))
     }
 
-    /// Revokes a key permanently: in this process immediately, in every replica within 5 seconds. Idempotent.
+    /// Revokes a key permanently: in this process immediately, in every replica within 5 seconds. Idempotent. It works
+    /// also while the request log cannot be written: its row then follows.
     ///
     /// # Errors
     /// [`ClientError`].
     pub async fn revoke(self, id: ApiKeyId) -> Result<(), ClientError> {
         self.0.admit_local(RequestType::RevokeApiKey, None).await?;
-        let by = Some(self.0.caller.api_key_id);
-        let revoked = self
-            .0
-            .shared
-            .records
-            .api_keys
-            .revoke(self.company(), &self.0.stamp, by, id)
-            .await?;
-        self.0.shared.keys.clear();
-        revoked.map(drop).ok_or(ClientError::UnknownApiKey(id))
+        // In a task: a caller that disconnects after the commit must not take the row with it.
+        let revoking = tokio::spawn(self.revoke_admitted(id).in_current_span());
+        revoking.await.unwrap_or_else(|_| Err(ProviderError::Panicked.into()))
+    }
+
+    async fn revoke_admitted(self, id: ApiKeyId) -> Result<(), ClientError> {
+        let shared = &self.0.shared;
+        let slot = shared.log.reserve_unrefused();
+        let (stamp, by) = (&self.0.stamp, Some(self.0.caller.api_key_id));
+        let revoked = shared.records.api_keys.revoke(self.company(), stamp, by, id).await;
+        // After an error as well: it may have happened.
+        shared.keys.forget(id);
+        let Revocation { row, .. } = revoked?.ok_or(ClientError::UnknownApiKey(id))?;
+        let written = match slot {
+            Ok(slot) => slot.close(row).committed_within(shared.settings.row_wait).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
+            tracing::error!(
+                api_key.id = %id,
+                error = &error as &dyn std::error::Error,
+                "a key was revoked, and its row is not written yet"
+            );
+        }
+        Ok(())
     }
 
     fn company(&self) -> CompanyId {

@@ -6,12 +6,14 @@ use std::sync::{Arc, OnceLock};
 use model::{Clock, RequestStamp};
 use prometheus_client::registry::Registry;
 use provider::DbtProvider;
-use storage::Database;
+use storage::{Database, LogQueue};
 
-use crate::health::CachedHealth;
-use crate::key_cache::KeyCache;
+use crate::health::{HealthChecks, HealthParts};
+use crate::key_cache::{KeyCache, KeyCacheSettings};
 use crate::shared::Shared;
-use crate::{Check, ClientError, ClientSettings, ClientShares, DbtClient, KeySource, Records, Upstreams};
+use crate::{
+    Check, ClientError, ClientSettings, ClientShares, DbtClient, HealthSignals, KeySource, Records, Upstreams,
+};
 
 /// The parts of [`Clients`].
 pub struct ClientParts {
@@ -23,6 +25,10 @@ pub struct ClientParts {
     pub provider: DbtProvider,
     /// The database.
     pub database: Database,
+    /// The queue of the request log.
+    pub log: LogQueue,
+    /// What the tasks of the process report for the readiness checks.
+    pub signals: HealthSignals,
     /// The gateway's own records.
     pub records: Records,
     /// The resources of requests for these records.
@@ -55,19 +61,33 @@ impl Clients {
             upstreams,
             provider,
             database,
+            log,
+            signals,
             records,
             shares,
             clock,
             metrics,
         } = parts;
-        let keys = KeyCache::new(keys, Arc::clone(&clock), settings.key_max_age, settings.key_capacity);
+        let cache = KeyCacheSettings {
+            ttl: settings.key_max_age,
+            capacity: settings.key_capacity,
+            limit: settings.look_up_limit,
+        };
+        let keys = KeyCache::new(keys, Arc::clone(&clock), cache);
+        let health = HealthParts {
+            database,
+            credentials: records.credentials.clone(),
+            log: log.clone(),
+            signals,
+            clock: Arc::clone(&clock),
+        };
         Self {
             shared: Arc::new(Shared {
                 keys,
                 upstreams,
                 provider,
-                database,
-                health: CachedHealth::default(),
+                health: HealthChecks::new(health),
+                log,
                 records,
                 clock,
                 metrics,
@@ -110,13 +130,6 @@ impl Clients {
 
     /// The readiness checks, at most half a second old.
     pub async fn health(&self) -> Arc<[Check]> {
-        let Shared {
-            health,
-            database,
-            records,
-            provider,
-            ..
-        } = &*self.shared;
-        health.get(database, &records.credentials, provider).await
+        self.shared.health.get().await
     }
 }

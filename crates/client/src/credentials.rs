@@ -144,7 +144,7 @@ impl CredentialService {
         let created = records
             .create(self.company(), &self.0.stamp, Some(self.0.caller.api_key_id), new)
             .await?;
-        self.0.shared.upstreams.clear_cache();
+        self.0.shared.upstreams.forget(self.0.caller.company_id);
         Ok(created.into())
     }
 
@@ -190,7 +190,7 @@ impl CredentialService {
         let records = &self.0.shared.records.credentials;
         let by = Some(self.0.caller.api_key_id);
         let changed = records.update(self.company(), &self.0.stamp, by, name, change).await?;
-        self.0.shared.upstreams.clear_cache();
+        self.0.shared.upstreams.forget(self.0.caller.company_id);
         changed
             .map(Into::into)
             .ok_or_else(|| ClientError::UnknownCredential(name.to_owned()))
@@ -207,7 +207,7 @@ impl CredentialService {
         let records = &self.0.shared.records.credentials;
         let by = Some(self.0.caller.api_key_id);
         let deleted = records.delete(self.company(), &self.0.stamp, by, name).await?;
-        self.0.shared.upstreams.clear_cache();
+        self.0.shared.upstreams.forget(self.0.caller.company_id);
         if deleted {
             Ok(())
         } else {

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use model::{ApiKeyId, Caller, Clock};
-use moka::future::Cache;
+use moka::sync::Cache;
 use storage::{ApiKeys, KeyHash, KeyRecord, StorageError};
 
 use crate::ClientError;
+use crate::look_ups::{LookUpFailure, LookUps};
 
 /// Looks up keys; in production in the table `api_key`.
 #[async_trait]
@@ -33,20 +34,39 @@ impl KeySource for ApiKeys {
     }
 }
 
+/// How long an unknown key is refused without a query. A key has 256 random bits: nobody can have tried it before it was
+/// created.
+const UNKNOWN_TTL: Duration = Duration::from_secs(5);
+
 /// Recently used keys.
 pub(crate) struct KeyCache {
     source: Arc<dyn KeySource>,
-    cache: Cache<KeyHash, KeyRecord>,
+    keys: LookUps<KeyHash, KeyRecord, LookUpError>,
+    unknown: Cache<KeyHash, ()>,
     clock: Arc<dyn Clock>,
     used: Mutex<HashSet<ApiKeyId>>,
 }
 
+/// The limits of the cache.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeyCacheSettings {
+    pub(crate) ttl: Duration,
+    /// Number of known keys, and of unknown ones.
+    pub(crate) capacity: u64,
+    /// The deadline of a look-up.
+    pub(crate) limit: Duration,
+}
+
 impl KeyCache {
-    /// Only found keys are cached; an unknown key is looked up each time.
-    pub(crate) fn new(source: Arc<dyn KeySource>, clock: Arc<dyn Clock>, ttl: Duration, capacity: u64) -> Self {
+    pub(crate) fn new(source: Arc<dyn KeySource>, clock: Arc<dyn Clock>, settings: KeyCacheSettings) -> Self {
+        let KeyCacheSettings { ttl, capacity, limit } = settings;
         Self {
             source,
-            cache: Cache::builder().max_capacity(capacity).time_to_live(ttl).build(),
+            keys: LookUps::new(ttl, capacity, limit),
+            unknown: Cache::builder()
+                .max_capacity(capacity)
+                .time_to_live(UNKNOWN_TTL)
+                .build(),
             clock,
             used: Mutex::default(),
         }
@@ -55,14 +75,20 @@ impl KeyCache {
     /// The caller with the key `presented`.
     pub(crate) async fn authenticate(&self, presented: &str) -> Result<Caller, ClientError> {
         let hash = KeyHash::of(presented).ok_or(ClientError::Unauthenticated)?;
-        let record = self
-            .cache
-            .try_get_with(hash, self.look_up(hash))
-            .await
-            .map_err(|error| match *error {
-                LookUpError::Unknown => ClientError::Unauthenticated,
-                LookUpError::Unavailable => ClientError::KeysUnavailable,
-            })?;
+        if self.unknown.contains_key(&hash) {
+            return Err(ClientError::Unauthenticated);
+        }
+        let source = Arc::clone(&self.source);
+        let record = match self.keys.get(&hash, || look_up(source, hash)).await {
+            Ok(record) => record,
+            Err(LookUpFailure::Source(LookUpError::Unknown)) => {
+                self.unknown.insert(hash, ());
+                return Err(ClientError::Unauthenticated);
+            }
+            Err(LookUpFailure::Source(LookUpError::Unavailable) | LookUpFailure::Late) => {
+                return Err(ClientError::KeysUnavailable);
+            }
+        };
         if !record.is_valid(self.clock.now()) {
             return Err(ClientError::Unauthenticated);
         }
@@ -70,9 +96,9 @@ impl KeyCache {
         Ok(record.caller)
     }
 
-    /// Empties the cache, so that a change made in this process takes effect immediately.
-    pub(crate) fn clear(&self) {
-        self.cache.invalidate_all();
+    /// Forgets a key, so that a change made in this process takes effect immediately.
+    pub(crate) fn forget(&self, id: ApiKeyId) {
+        self.keys.forget_where(|record| record.caller.api_key_id == id);
     }
 
     /// The keys used since the last call.
@@ -88,20 +114,21 @@ impl KeyCache {
     fn used(&self) -> MutexGuard<'_, HashSet<ApiKeyId>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    async fn look_up(&self, hash: KeyHash) -> Result<KeyRecord, LookUpError> {
-        match self.source.find(&hash).await {
-            Ok(found) => found.ok_or(LookUpError::Unknown),
-            Err(error) => {
-                // Only a warning: the answer to the request logs the error.
-                tracing::warn!(error = &error as &dyn std::error::Error, "API keys cannot be looked up");
-                Err(LookUpError::Unavailable)
-            }
+async fn look_up(source: Arc<dyn KeySource>, hash: KeyHash) -> Result<KeyRecord, LookUpError> {
+    match source.find(&hash).await {
+        Ok(found) => found.ok_or(LookUpError::Unknown),
+        Err(error) => {
+            // Only a warning: the answer to the request logs the error.
+            tracing::warn!(error = &error as &dyn std::error::Error, "API keys cannot be looked up");
+            Err(LookUpError::Unavailable)
         }
     }
 }
 
 /// Why a look-up found no key.
+#[derive(Debug, Clone, Copy)]
 enum LookUpError {
     Unknown,
     Unavailable,

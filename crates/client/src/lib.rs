@@ -18,6 +18,7 @@ mod graphql;
 mod health;
 mod jobs;
 mod key_cache;
+mod look_ups;
 mod metrics;
 mod operations;
 mod projects;
@@ -37,7 +38,7 @@ pub use clients::{ClientParts, Clients};
 pub use credentials::{CreateCredential, CredentialInfo, CredentialService, UpdateCredential, Verification};
 pub use dbt_client::DbtClient;
 pub use error::ClientError;
-pub use health::Check;
+pub use health::{Check, DiskCheck, HealthSignals, PartitionsAhead};
 pub use key_cache::{KeySource, KeySourceError};
 pub use provider::{
     AnswerBody, ApiError, Exhausted, ForwardRequest, Listing, LogError, ProviderError, StreamAborted, StreamedAnswer,

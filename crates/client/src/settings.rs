@@ -15,6 +15,10 @@ pub struct ClientSettings {
     pub key_max_age: Duration,
     /// The maximum number of cached keys.
     pub key_capacity: u64,
+    /// The deadline of a look-up of a key or of credentials, with the wait for a connection.
+    pub look_up_limit: Duration,
+    /// How long the answer to a revocation waits for its row.
+    pub row_wait: Duration,
     /// The access URLs that the API accepts.
     pub access_rules: AccessRules,
     /// Connections of the pool for credentials and keys, from 1.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use model::Clock;
 use prometheus_client::registry::Registry;
 use provider::DbtProvider;
-use storage::{ApiKeys, Credentials, Database, RequestLogs};
+use storage::{ApiKeys, Credentials, LogQueue, RequestLogs};
 
-use crate::health::CachedHealth;
+use crate::health::HealthChecks;
 use crate::key_cache::KeyCache;
 use crate::{ClientSettings, ClientShares, Upstreams};
 
@@ -26,8 +26,9 @@ pub(crate) struct Shared {
     pub(crate) keys: KeyCache,
     pub(crate) upstreams: Upstreams,
     pub(crate) provider: DbtProvider,
-    pub(crate) database: Database,
-    pub(crate) health: CachedHealth,
+    pub(crate) health: HealthChecks,
+    /// For rows of changes that do not depend on the log.
+    pub(crate) log: LogQueue,
     pub(crate) records: Records,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Registry>,

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use model::{AccountId, Caller, CompanyId, EachAccount, Target, Upstream, UpstreamSource};
-use moka::future::Cache;
 use storage::{Credentials, LoadedCredential, StorageError};
 
 use crate::ClientError;
+use crate::look_ups::{LookUpFailure, LookUps};
 
 /// Looks up stored credentials; in production in the table `credential`.
 #[async_trait]
@@ -30,11 +30,18 @@ impl CredentialSource for Credentials {
 }
 
 /// The credentials of all companies. Cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Upstreams {
     from_settings: BTreeMap<CompanyId, Vec<HeldCredential>>,
-    stored: Option<Arc<dyn CredentialSource>>,
-    cache: Cache<CompanyId, Arc<[HeldCredential]>>,
+    stored: Option<Stored>,
+}
+
+/// The stored credentials.
+#[derive(Clone)]
+struct Stored {
+    source: Arc<dyn CredentialSource>,
+    /// The error is logged by the look-up.
+    look_ups: LookUps<CompanyId, Arc<[HeldCredential]>, ()>,
 }
 
 /// A credential of a company.
@@ -53,16 +60,6 @@ impl fmt::Debug for Upstreams {
     }
 }
 
-impl Default for Upstreams {
-    fn default() -> Self {
-        Self {
-            from_settings: BTreeMap::new(),
-            stored: None,
-            cache: new_cache(Duration::ZERO),
-        }
-    }
-}
-
 impl Upstreams {
     /// Adds a credential from the settings, as its account's default.
     #[must_use]
@@ -75,19 +72,23 @@ impl Upstreams {
         self
     }
 
-    /// Adds the stored credentials. `ttl` is the maximum delay until a replica sees a change in the database.
+    /// Adds the stored credentials. `ttl` is the maximum delay until a replica sees a change in the database, `limit` the
+    /// deadline of a look-up.
     #[must_use]
-    pub fn with_stored(self, source: Arc<dyn CredentialSource>, ttl: Duration) -> Self {
+    pub fn with_stored(self, source: Arc<dyn CredentialSource>, ttl: Duration, limit: Duration) -> Self {
+        const COMPANIES: u64 = 10_000;
+        let look_ups = LookUps::new(ttl, COMPANIES, limit);
         Self {
-            stored: Some(source),
-            cache: new_cache(ttl),
+            stored: Some(Stored { source, look_ups }),
             ..self
         }
     }
 
-    /// Empties the cache, so that a change made in this process takes effect immediately.
-    pub(crate) fn clear_cache(&self) {
-        self.cache.invalidate_all();
+    /// Forgets the company's credentials, so that a change made in this process takes effect immediately.
+    pub(crate) fn forget(&self, company: CompanyId) {
+        if let Some(stored) = &self.stored {
+            stored.look_ups.forget(&company);
+        }
     }
 
     /// The company's credentials from the settings.
@@ -169,34 +170,49 @@ impl Upstreams {
 
     /// The company's credentials, those from the settings first.
     async fn credentials_of(&self, company: CompanyId) -> Result<Arc<[HeldCredential]>, ClientError> {
-        let look_up = async {
-            let mut credentials = self.from_settings.get(&company).cloned().unwrap_or_default();
-            if let Some(source) = &self.stored {
-                let from_settings: Vec<AccountId> = credentials
-                    .iter()
-                    .map(|credential| credential.upstream.account_id)
-                    .collect();
-                let stored = source.load(company).await?;
-                credentials.extend(stored.into_iter().map(|loaded| {
-                    // An account has one default: settings win over stored credentials.
-                    let is_default =
-                        loaded.credential.is_default && !from_settings.contains(&loaded.credential.account_id);
-                    HeldCredential {
-                        upstream: Arc::new(upstream_of(loaded)),
-                        is_default,
-                    }
-                }));
-            }
-            Ok::<Arc<[HeldCredential]>, StorageError>(credentials.into())
+        let from_settings = || self.from_settings.get(&company).cloned().unwrap_or_default();
+        let Some(stored) = &self.stored else {
+            return Ok(from_settings().into());
         };
-        self.cache.try_get_with(company, look_up).await.map_err(|error| {
-            tracing::warn!(
-                error = &*error as &dyn std::error::Error,
-                "could not look up credentials"
-            );
+        let source = Arc::clone(&stored.source);
+        let found = stored
+            .look_ups
+            .get(&company, || look_up(source, company, from_settings()))
+            .await;
+        found.map_err(|failure| {
+            if failure == LookUpFailure::Late {
+                tracing::warn!("credentials were not looked up in time");
+            }
             ClientError::CredentialsUnavailable
         })
     }
+}
+
+/// Adds the stored credentials to those from the settings.
+async fn look_up(
+    source: Arc<dyn CredentialSource>,
+    company: CompanyId,
+    mut credentials: Vec<HeldCredential>,
+) -> Result<Arc<[HeldCredential]>, ()> {
+    let stored = source.load(company).await.map_err(|error| {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "could not look up credentials"
+        );
+    })?;
+    let in_settings: Vec<AccountId> = credentials
+        .iter()
+        .map(|credential| credential.upstream.account_id)
+        .collect();
+    credentials.extend(stored.into_iter().map(|loaded| {
+        // An account has one default: settings win over stored credentials.
+        let is_default = loaded.credential.is_default && !in_settings.contains(&loaded.credential.account_id);
+        HeldCredential {
+            upstream: Arc::new(upstream_of(loaded)),
+            is_default,
+        }
+    }));
+    Ok(credentials.into())
 }
 
 /// The destination of a stored credential.
@@ -210,9 +226,4 @@ fn upstream_of(LoadedCredential { credential, token }: LoadedCredential) -> Upst
         semantic_layer_url: credential.semantic_layer_url,
         token,
     }
-}
-
-fn new_cache(ttl: Duration) -> Cache<CompanyId, Arc<[HeldCredential]>> {
-    const COMPANIES: u64 = 10_000;
-    Cache::builder().max_capacity(COMPANIES).time_to_live(ttl).build()
 }

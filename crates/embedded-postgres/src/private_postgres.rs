@@ -1,5 +1,6 @@
 //! The public handle: start or attach, URL, stop. Fixes the order: the directory, its lock, the cluster, the server.
 
+use std::io;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -114,6 +115,16 @@ impl PrivatePostgres {
     /// start in the same directory.
     pub fn url(&self) -> String {
         socket::url(&self.cluster.socket, &self.database)
+    }
+
+    /// Measures the space that the server's user may still fill on the disk of the data directory, in bytes. The function
+    /// blocks while the disk does not answer.
+    pub fn disk(&self) -> impl Fn() -> io::Result<u64> + Send + Sync + use<> {
+        let data = self.cluster.data.clone();
+        move || {
+            let disk = rustix::fs::statvfs(&data)?;
+            Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+        }
     }
 
     /// Whether this process owns the directory. Then no other process works on the database, and everything that an earlier

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use client::DiskCheck;
 use embedded_postgres::{Options, PrivatePostgres};
 use secrecy::{ExposeSecret as _, SecretString};
 use storage::{Database, DatabaseSettings};
@@ -67,6 +68,7 @@ impl Postgres {
             url,
             max_connections: settings.database.max_connections,
             acquire_timeout: Duration::from_secs(settings.database.acquire_timeout_secs),
+            statement_timeout: Duration::from_secs(settings.database.statement_timeout_secs),
         })?)
     }
 
@@ -82,6 +84,15 @@ impl Postgres {
         });
         let stopped = stopped.recv_timeout(limit);
         stopped.context("the private Postgres did not stop in time, and ends with this process")?
+    }
+
+    /// The check of the private Postgres's disk, unless it is switched off.
+    pub(crate) fn disk_check(&self, settings: &Settings) -> Option<DiskCheck> {
+        let min_free = settings.database.min_free_disk_mb << 20;
+        match self {
+            Self::Private(postgres) if min_free > 0 => Some(DiskCheck::new(postgres.disk(), min_free)),
+            _ => None,
+        }
     }
 
     /// Stops the private Postgres if this process started it. Call it after the last connection is closed.

@@ -1,13 +1,14 @@
-//! A change of companies, API keys or credentials, committed together with its row in the request log.
+//! A change of companies, API keys or credentials, and its row in the request log: committed together, except for a
+//! revocation, which must not depend on the log.
 
 use model::{AccountId, ApiKeyId, CompanyId, RequestStamp, RequestType};
 use serde_json::Value;
-use sqlx::{Postgres, Transaction};
 
+use crate::bounded_pool::BoundedTransaction;
 use crate::error::StorageError;
 use crate::metrics::StorageMetrics;
 use crate::outcome::Outcome;
-use crate::request_log::{Closing, FixedColumns, RowLimits, SanitisedText, ensure_partition, insert_rows};
+use crate::request_log::{Closing, FixedColumns, LogRow, RowLimits, SanitisedText, ensure_partition, insert_rows};
 
 /// What the row says besides its arguments.
 pub(crate) struct AuditedChange<'s> {
@@ -45,10 +46,21 @@ impl<'s> AuditedChange<'s> {
     /// Writes the row, commits it with the change, and counts the request. `args` is an object without secrets.
     pub(crate) async fn commit(
         self,
-        mut transaction: Transaction<'_, Postgres>,
+        mut transaction: BoundedTransaction,
         metrics: &StorageMetrics,
         args: &Value,
     ) -> Result<(), StorageError> {
+        let day = self.stamp.started_at().date_naive();
+        let row = self.row(args);
+        ensure_partition(&mut transaction, day).await?;
+        insert_rows(&mut *transaction, std::slice::from_ref(&row), true).await?;
+        transaction.commit().await?;
+        row.count_ended(metrics);
+        Ok(())
+    }
+
+    /// The row of the change, which succeeded. `args` is an object without secrets.
+    pub(crate) fn row(self, args: &Value) -> LogRow {
         let limits = RowLimits::default();
         let Self {
             stamp, by, credential, ..
@@ -59,11 +71,6 @@ impl<'s> AuditedChange<'s> {
         fixed.account_id = credential.map(|(_, account)| account);
         // Derived from the start, so that start, end and duration agree.
         let finished_at = stamp.started_at() + stamp.elapsed();
-        let row = fixed.closed(Closing::new(Outcome::Succeeded, stamp, finished_at, None, &limits));
-        ensure_partition(&mut transaction, stamp.started_at().date_naive()).await?;
-        insert_rows(&mut *transaction, std::slice::from_ref(&row), true).await?;
-        transaction.commit().await?;
-        row.count_ended(metrics);
-        Ok(())
+        fixed.closed(Closing::new(Outcome::Succeeded, stamp, finished_at, None, &limits))
     }
 }

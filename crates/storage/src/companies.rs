@@ -5,9 +5,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use model::{CompanyId, RequestStamp, RequestType};
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::audited_change::AuditedChange;
+use crate::bounded_pool::{BoundedPool, BoundedTransaction};
 use crate::database::Database;
 use crate::display_name::check_display_name;
 use crate::error::StorageError;
@@ -27,7 +27,7 @@ pub struct Company {
 /// The table `company`.
 #[derive(Debug, Clone)]
 pub struct Companies {
-    pool: PgPool,
+    pool: BoundedPool,
     metrics: Arc<StorageMetrics>,
 }
 
@@ -46,16 +46,18 @@ impl Companies {
     /// [`StorageError::InvalidName`], [`StorageError::NameTaken`], [`StorageError::Query`].
     pub async fn create(&self, stamp: &RequestStamp, name: &str) -> Result<CompanyId, StorageError> {
         check_display_name(name)?;
-        let mut transaction = self.pool.begin().await?;
-        let row = sqlx::query!("INSERT INTO company (name) VALUES ($1) RETURNING id", name)
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(|error| StorageError::taken_or(error, "company_name_key"))?;
-        let id = CompanyId(row.id);
-        AuditedChange::new(stamp, RequestType::CreateCompany, id, None)
-            .commit(transaction, &self.metrics, &json!({"company_id": id, "name": name}))
-            .await?;
-        Ok(id)
+        let create = async |mut transaction: BoundedTransaction| {
+            let row = sqlx::query!("INSERT INTO company (name) VALUES ($1) RETURNING id", name)
+                .fetch_one(&mut *transaction)
+                .await
+                .map_err(|error| StorageError::taken_or(error, "company_name_key"))?;
+            let id = CompanyId(row.id);
+            AuditedChange::new(stamp, RequestType::CreateCompany, id, None)
+                .commit(transaction, &self.metrics, &json!({"company_id": id, "name": name}))
+                .await?;
+            Ok(id)
+        };
+        self.pool.transaction(create).await
     }
 
     /// All companies, oldest first.

@@ -1,5 +1,8 @@
 //! Why a statement, a migration or a change failed.
 
+use std::io;
+use std::time::Duration;
+
 use model::{AccountId, CompanyId};
 use sqlx::migrate::MigrateError;
 
@@ -13,7 +16,10 @@ pub enum StorageError {
     Address(#[source] sqlx::Error),
     /// Postgres cannot be reached or refused the statement.
     #[error("the database query failed")]
-    Query(#[from] sqlx::Error),
+    Query(#[source] sqlx::Error),
+    /// Postgres did not answer in time. The statement or transaction may have been executed or not.
+    #[error("the database did not answer within {0:?}")]
+    TimedOut(Duration),
     /// A search of the request log reached the statement timeout.
     #[error("the search took too long")]
     TooSlow(#[source] sqlx::Error),
@@ -79,7 +85,7 @@ impl StorageError {
         if violated == Some(constraint) {
             Self::NameTaken
         } else {
-            Self::Query(error)
+            error.into()
         }
     }
 
@@ -89,18 +95,43 @@ impl StorageError {
         if sqlstate(&error).is_some_and(|code| code == "57014") {
             Self::TooSlow(error)
         } else {
-            Self::Query(error)
+            error.into()
         }
     }
 
-    /// Whether the database is unavailable: starting, stopping, or not reachable.
+    /// Whether the database is unavailable: starting, stopping, not reachable, or too slow to answer.
     pub fn is_unavailable(&self) -> bool {
-        let (Self::Query(error) | Self::Migrate(MigrateError::Execute(error))) = self else {
-            return false;
+        let error = match self {
+            Self::TimedOut(_) => return true,
+            Self::Query(error) | Self::Migrate(MigrateError::Execute(error)) => error,
+            _ => return false,
         };
-        // 57P01 to 57P03: stopped by an administrator, crashed, still starting.
+        // 57P01 to 57P03: stopped by an administrator, crashed, still starting. 57014: the server's statement timeout.
         matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut)
-            || sqlstate(error).is_some_and(|code| code.starts_with("57P0"))
+            || sqlstate(error).is_some_and(|code| code.starts_with("57P0") || code == "57014")
+    }
+}
+
+impl From<sqlx::Error> for StorageError {
+    fn from(error: sqlx::Error) -> Self {
+        if let sqlx::Error::Io(error) = &error
+            && let Some(inner) = error.get_ref()
+            && let Some(StatementTimeout(limit)) = inner.downcast_ref()
+        {
+            return Self::TimedOut(*limit);
+        }
+        Self::Query(error)
+    }
+}
+
+/// A statement passed its deadline: [`StorageError::TimedOut`] in the form of an error of sqlx.
+#[derive(Debug, thiserror::Error)]
+#[error("the database did not answer within {0:?}")]
+pub(crate) struct StatementTimeout(pub(crate) Duration);
+
+impl From<StatementTimeout> for sqlx::Error {
+    fn from(timeout: StatementTimeout) -> Self {
+        Self::Io(io::Error::new(io::ErrorKind::TimedOut, timeout))
     }
 }
 

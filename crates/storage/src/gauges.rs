@@ -44,7 +44,10 @@ impl StorageMetrics {
 
 fn connections(gauges: &mut Gauges<'_>, database: &Database, reading: &RequestLogs) -> fmt::Result {
     let (mut open, mut maximum) = (Vec::new(), Vec::new());
-    for (pool, connections) in [("main", database.pool()), ("log_reading", reading.pool())] {
+    for (pool, connections) in [
+        ("main", database.pool().inner()),
+        ("log_reading", reading.pool().inner()),
+    ] {
         let idle = connections.num_idle();
         let in_use = (connections.size() as usize).saturating_sub(idle);
         for (state, count) in [("idle", idle), ("in_use", in_use)] {

@@ -5,6 +5,7 @@
 
 mod api_keys;
 mod audited_change;
+mod bounded_pool;
 mod companies;
 mod credentials;
 mod database;
@@ -12,21 +13,24 @@ mod display_name;
 mod error;
 mod gauges;
 mod instances;
+mod last_success;
 mod metrics;
 mod migrations;
 mod outcome;
 mod request_log;
 mod secrets;
+mod session;
 mod started_runs;
 
-pub use api_keys::{ApiKeyInfo, ApiKeys, CreateKey, KeyHash, KeyRecord, NewKey};
+pub use api_keys::{ApiKeyInfo, ApiKeys, CreateKey, KeyHash, KeyRecord, NewKey, Revocation};
 pub use companies::{Companies, Company};
 pub use credentials::{
     Credential, CredentialChange, CredentialId, Credentials, LoadedCredential, NewCredential, RotationReport,
 };
 pub use database::{Database, DatabaseSettings};
 pub use error::StorageError;
-pub use instances::Instances;
+pub use instances::{AbandonedSweep, Heartbeat, Instances};
+pub use last_success::LastSuccess;
 pub use metrics::StorageMetrics;
 pub use migrations::Schema;
 pub use outcome::Outcome;

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use model::{AccountId, CompanyId, RequestType, RunId};
-use sqlx::PgPool;
 
+use crate::bounded_pool::BoundedPool;
 use crate::database::Database;
 use crate::error::StorageError;
 
@@ -27,7 +27,7 @@ pub trait StartedRuns: Send + Sync {
 /// [`StartedRuns`] from the request log in Postgres.
 #[derive(Debug, Clone)]
 pub struct PgStartedRuns {
-    pool: PgPool,
+    pool: BoundedPool,
 }
 
 impl PgStartedRuns {

@@ -148,14 +148,31 @@ async fn concurrent_requests_with_one_key_share_one_lookup() {
 }
 
 #[tokio::test]
-async fn an_unknown_key_is_not_cached_so_a_new_key_works_immediately() {
+async fn an_unknown_key_costs_one_query_and_hinders_no_other_key() {
     let fixture = TestClients::new();
-    for _ in 0..3 {
-        assert!(fixture.with_key(&key(1)).await.is_err());
+    for _ in 0..50 {
+        let refused = fixture.with_key(&key(1)).await;
+        assert!(matches!(refused, Err(ClientError::Unauthenticated)), "{refused:?}");
     }
-    assert_eq!(fixture.keys.lookups(), 3);
+    assert_eq!(fixture.keys.lookups(), 1);
+    fixture.keys.insert(&key(2), valid(caller(Role::Viewer)));
+    assert!(fixture.with_key(&key(2)).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_up_that_hangs_fails_in_time_and_the_next_one_works() {
+    let limits = ClientSettings {
+        look_up_limit: Duration::from_secs(5),
+        ..settings()
+    };
+    let fixture = TestClients::with_credentials(limits, &[(COMPANY, 10, "production")]);
     fixture.keys.insert(&key(1), valid(caller(Role::Viewer)));
+    fixture.keys.blocked.send_replace(true);
+    let refused = fixture.with_key(&key(1)).await;
+    assert!(matches!(refused, Err(ClientError::KeysUnavailable)), "{refused:?}");
+    fixture.keys.blocked.send_replace(false);
     assert!(fixture.with_key(&key(1)).await.is_ok());
+    assert_eq!(fixture.keys.lookups(), 2);
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, TimeZone as _, Utc};
 use client::{
-    AccessRules, ApiError, ClientError, ClientParts, ClientSettings, ClientShares, Clients, DbtClient, KeySource,
-    KeySourceError, Records, Upstreams,
+    AccessRules, ApiError, ClientError, ClientParts, ClientSettings, ClientShares, Clients, DbtClient, HealthSignals,
+    KeySource, KeySourceError, Records, Upstreams,
 };
 use dbt_api::{ApiAnswer, ApiRequest, WrappedApi};
 use futures::stream;
@@ -177,6 +177,8 @@ pub(crate) fn settings() -> ClientSettings {
         allow_token_minting: false,
         key_max_age: Duration::from_hours(1),
         key_capacity: 1000,
+        look_up_limit: Duration::from_secs(60),
+        row_wait: Duration::from_secs(60),
         access_rules: AccessRules::default(),
         record_connections: 10,
         search_connections: 3,
@@ -192,6 +194,7 @@ fn unreachable_database() -> Database {
         url: "postgres://user@127.0.0.1:1/nothing".into(),
         max_connections: 1,
         acquire_timeout: Duration::from_millis(10),
+        statement_timeout: Duration::from_secs(10),
     })
     .unwrap()
 }
@@ -224,7 +227,7 @@ impl TestClients {
         let api: Arc<FakeDbt> = Arc::clone(&dbt);
         let provider = DbtProvider::new(
             api,
-            queue,
+            queue.clone(),
             ProviderShares::default(),
             Arc::new(NoStartedRuns),
             Arc::<FixedClock>::clone(&clock),
@@ -248,6 +251,8 @@ impl TestClients {
             upstreams,
             provider,
             database: unreachable_database(),
+            log: queue,
+            signals: HealthSignals::default(),
             records,
             shares: ClientShares::new(&settings),
             clock: clients_clock,

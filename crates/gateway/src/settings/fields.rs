@@ -135,7 +135,9 @@ settings! {
         #[env("PG_BIN_DIR")] bin_dir: Optional<PathBuf>,
         #[range(1, 500)] max_connections: u32,
         #[range(1, 60)] acquire_timeout_secs: u64,
+        #[range(1, 60)] statement_timeout_secs: u64,
         #[range(0, 600)] start_wait_secs: u64,
+        #[range(0, 1_000_000)] min_free_disk_mb: u64,
     }
     /// Writing, keeping and reading the request log.
     request_log: RequestLog {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use client::{ClientParts, ClientShares, Clients, KeySource, KeySourceError, Records};
+use client::{ClientParts, ClientShares, Clients, HealthSignals, KeySource, KeySourceError, Records};
 use dbt_api::{ApiAnswer, ApiError, ApiRequest, WrappedApi};
 use model::{ApiKeyId, Caller, Clock, CompanyId, InstanceId, Role, SystemClock, Upstream};
 use provider::{DbtProvider, ProviderShares};
@@ -77,13 +77,14 @@ fn state(settings: &Settings) -> ServerState {
         url: "postgres://nobody@127.0.0.1:1/nothing".into(),
         max_connections: 1,
         acquire_timeout: Duration::from_millis(10),
+        statement_timeout: Duration::from_secs(10),
     });
     let database = database.unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (log, _writer) = LogQueue::start(Arc::new(AcceptsAll), layer_settings::queue(settings), Arc::default());
     let provider = DbtProvider::new(
         Arc::new(Panics),
-        log,
+        log.clone(),
         ProviderShares::default(),
         Arc::new(PgStartedRuns::new(&database)),
         Arc::clone(&clock),
@@ -97,6 +98,8 @@ fn state(settings: &Settings) -> ServerState {
             upstreams: upstreams(settings),
             provider,
             database: database.clone(),
+            log,
+            signals: HealthSignals::default(),
             records: Records {
                 credentials: Credentials::new(&database, None),
                 api_keys: ApiKeys::new(&database),

@@ -16,6 +16,7 @@ mod secret_leaks;
 mod secrets;
 mod sentry;
 mod shutdown;
+mod silent_postgres;
 mod spans;
 mod start;
 mod stop;

@@ -62,7 +62,9 @@ struct Health {
 #[schema(example = json!({"name": "database", "ok": true}))]
 struct HealthCheck {
     /// `database`; `migrations`: its tables are as new as this version; `encryption_keys`: all that stored tokens need are
-    /// there; `request_log`: its queue has room; `serving`: the process is not about to end.
+    /// there; `request_log`: its rows are written and its queue has room; `heartbeat`: this process's is not late;
+    /// `partitions`: tomorrow's of the request log exists; `disk`: that of the private Postgres has room; `serving`: the
+    /// process is not about to end.
     name: &'static str,
     ok: bool,
     /// The reason of a failure.

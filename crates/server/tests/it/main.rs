@@ -35,6 +35,7 @@ mod rows;
 mod runs;
 mod secrets;
 mod sent_once;
+mod silence;
 mod slow_bodies;
 mod support;
 mod tenancy;

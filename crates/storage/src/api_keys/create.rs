@@ -8,6 +8,7 @@ use serde_json::json;
 use super::key::GeneratedKey;
 use super::table::ApiKeys;
 use crate::audited_change::AuditedChange;
+use crate::bounded_pool::BoundedTransaction;
 use crate::display_name::check_display_name;
 use crate::error::StorageError;
 
@@ -76,45 +77,45 @@ impl ApiKeys {
         let accounts = new.accounts.as_ref().map(|ids| ids.iter().map(|id| id.0).collect());
         let accounts: Option<Vec<i64>> = accounts;
 
-        let mut transaction = self.pool.begin().await?;
-        let company = sqlx::query!("SELECT id FROM company WHERE id = $1", new.company_id.0)
-            .fetch_optional(&mut *transaction)
+        let create = async |mut transaction: BoundedTransaction| {
+            let company = sqlx::query!("SELECT id FROM company WHERE id = $1", new.company_id.0)
+                .fetch_optional(&mut *transaction)
+                .await?;
+            if company.is_none() {
+                return Err(StorageError::NoSuchCompany(new.company_id));
+            }
+            let row = sqlx::query!(
+                "INSERT INTO api_key (company_id, name, prefix, key_hash, role, accounts, default_account_id, expires_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                 RETURNING id",
+                new.company_id.0,
+                new.name,
+                key.prefix,
+                key.hash.as_bytes(),
+                new.role.as_str(),
+                accounts.as_deref(),
+                new.default_account.map(i64::from),
+                new.expires_at,
+            )
+            .fetch_one(&mut *transaction)
             .await?;
-        if company.is_none() {
-            return Err(StorageError::NoSuchCompany(new.company_id));
-        }
-        let row = sqlx::query!(
-            "INSERT INTO api_key (company_id, name, prefix, key_hash, role, accounts, default_account_id, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-             RETURNING id",
-            new.company_id.0,
-            new.name,
-            key.prefix,
-            key.hash.as_bytes(),
-            new.role.as_str(),
-            accounts.as_deref(),
-            new.default_account.map(i64::from),
-            new.expires_at,
-        )
-        .fetch_one(&mut *transaction)
-        .await?;
 
-        let mut args = json!({"api_key_id": row.id, "name": new.name, "role": new.role});
-        if let Some(accounts) = &new.accounts {
-            args["accounts"] = json!(accounts);
-        }
-        if let Some(default) = new.default_account {
-            args["default_account"] = json!(default);
-        }
-        if let Some(end) = new.expires_at {
-            args["expires_at"] = json!(end);
-        }
-        AuditedChange::new(stamp, RequestType::CreateApiKey, new.company_id, new.by)
-            .commit(transaction, &self.metrics, &args)
-            .await?;
-        Ok(NewKey {
-            id: ApiKeyId(row.id),
-            key: key.text,
-        })
+            let mut args = json!({"api_key_id": row.id, "name": new.name, "role": new.role});
+            if let Some(accounts) = &new.accounts {
+                args["accounts"] = json!(accounts);
+            }
+            if let Some(default) = new.default_account {
+                args["default_account"] = json!(default);
+            }
+            if let Some(end) = new.expires_at {
+                args["expires_at"] = json!(end);
+            }
+            AuditedChange::new(stamp, RequestType::CreateApiKey, new.company_id, new.by)
+                .commit(transaction, &self.metrics, &args)
+                .await?;
+            Ok(ApiKeyId(row.id))
+        };
+        let id = self.pool.transaction(create).await?;
+        Ok(NewKey { id, key: key.text })
     }
 }

@@ -7,7 +7,9 @@ use serde_json::json;
 use super::key::KeyHash;
 use super::table::{ApiKeys, parse_role};
 use crate::audited_change::AuditedChange;
+use crate::bounded_pool::BoundedTransaction;
 use crate::error::StorageError;
+use crate::request_log::LogRow;
 
 /// What a company sees of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +34,16 @@ pub struct ApiKeyInfo {
     pub revoked_at: Option<DateTime<Utc>>,
     /// When it was last used, in minutes.
     pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// A revoked key, and the row of the revocation.
+#[derive(Debug)]
+#[must_use = "the row is not queued yet"]
+pub struct Revocation {
+    /// The key.
+    pub key: ApiKeyInfo,
+    /// Its row in the request log.
+    pub row: LogRow,
 }
 
 struct ApiKeyRow {
@@ -102,46 +114,48 @@ impl ApiKeys {
         row.map(ApiKeyInfo::try_from).transpose()
     }
 
-    /// Revokes a key of the company, and writes its row in the request log in the same transaction. Revoking again keeps
-    /// the first time, and the row says so. `None`: the company has no such key, and nothing is written.
+    /// Revokes a key of the company. Commits alone, so that it works whenever the table of keys can be written; the caller
+    /// queues its row. Revoking again keeps the first time, and the row says so. `None`: the company has no such key.
     ///
     /// # Errors
-    /// [`StorageError::Query`], [`StorageError::Row`].
+    /// [`StorageError::TimedOut`]: the key may be revoked or not; [`StorageError::Query`], [`StorageError::Row`].
     pub async fn revoke(
         &self,
         company: CompanyId,
         stamp: &RequestStamp,
         by: Option<ApiKeyId>,
         id: ApiKeyId,
-    ) -> Result<Option<ApiKeyInfo>, StorageError> {
-        let mut transaction = self.pool.begin().await?;
-        let before = sqlx::query!(
-            "SELECT revoked_at FROM api_key WHERE company_id = $1 AND id = $2 FOR NO KEY UPDATE",
-            company.0,
-            id.0,
-        )
-        .fetch_optional(&mut *transaction)
-        .await?;
-        let Some(before) = before else {
-            return Ok(None);
-        };
-        let row = sqlx::query_as!(
-            ApiKeyRow,
-            "UPDATE api_key SET revoked_at = COALESCE(revoked_at, now()) WHERE company_id = $1 AND id = $2
-             RETURNING id, name, prefix, role, accounts, default_account_id, created_at, expires_at, revoked_at,
-                 last_used_at",
-            company.0,
-            id.0,
-        )
-        .fetch_one(&mut *transaction)
-        .await?;
-        let mut args = json!({"api_key_id": id, "name": row.name});
-        if before.revoked_at.is_some() {
-            args["already_revoked"] = json!(true);
-        }
-        AuditedChange::new(stamp, RequestType::RevokeApiKey, company, by)
-            .commit(transaction, &self.metrics, &args)
+    ) -> Result<Option<Revocation>, StorageError> {
+        let revoke = async |mut transaction: BoundedTransaction| {
+            let before = sqlx::query!(
+                "SELECT revoked_at FROM api_key WHERE company_id = $1 AND id = $2 FOR NO KEY UPDATE",
+                company.0,
+                id.0,
+            )
+            .fetch_optional(&mut *transaction)
             .await?;
-        ApiKeyInfo::try_from(row).map(Some)
+            let Some(before) = before else {
+                return Ok(None);
+            };
+            let row = sqlx::query_as!(
+                ApiKeyRow,
+                "UPDATE api_key SET revoked_at = COALESCE(revoked_at, now()) WHERE company_id = $1 AND id = $2
+                 RETURNING id, name, prefix, role, accounts, default_account_id, created_at, expires_at, revoked_at,
+                     last_used_at",
+                company.0,
+                id.0,
+            )
+            .fetch_one(&mut *transaction)
+            .await?;
+            let mut args = json!({"api_key_id": id, "name": row.name});
+            if before.revoked_at.is_some() {
+                args["already_revoked"] = json!(true);
+            }
+            let key = ApiKeyInfo::try_from(row)?;
+            transaction.commit().await?;
+            let row = AuditedChange::new(stamp, RequestType::RevokeApiKey, company, by).row(&args);
+            Ok(Some(Revocation { key, row }))
+        };
+        self.pool.transaction(revoke).await
     }
 }

@@ -11,5 +11,5 @@ mod table;
 pub use create::{CreateKey, NewKey};
 pub use find::KeyRecord;
 pub use key::KeyHash;
-pub use manage::ApiKeyInfo;
+pub use manage::{ApiKeyInfo, Revocation};
 pub use table::ApiKeys;

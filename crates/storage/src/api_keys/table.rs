@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use model::Role;
-use sqlx::PgPool;
 
+use crate::bounded_pool::BoundedPool;
 use crate::database::Database;
 use crate::error::StorageError;
 use crate::metrics::StorageMetrics;
@@ -12,7 +12,7 @@ use crate::metrics::StorageMetrics;
 /// The table `api_key`.
 #[derive(Debug, Clone)]
 pub struct ApiKeys {
-    pub(super) pool: PgPool,
+    pub(super) pool: BoundedPool,
     pub(super) metrics: Arc<StorageMetrics>,
 }
 

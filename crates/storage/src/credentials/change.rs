@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use super::record::{Credential, CredentialChange, CredentialRow, NewCredential, is_name, origin};
 use super::table::{Credentials, token_aad};
 use crate::audited_change::AuditedChange;
+use crate::bounded_pool::BoundedTransaction;
 use crate::error::StorageError;
 
 /// The unique constraint on (company, name).
@@ -29,54 +30,56 @@ impl Credentials {
     ) -> Result<Credential, StorageError> {
         let key_ring = self.key_ring()?;
         new.check()?;
-        let mut transaction = self.pool.begin().await?;
-        if !lock_company(&mut transaction, company).await? {
-            return Err(StorageError::NoSuchCompany(company));
-        }
-        // The token is encrypted for its row, so the id is needed before the row.
-        let id = sqlx::query_scalar!(r#"SELECT nextval(pg_get_serial_sequence('credential', 'id')) AS "id!""#)
+        let create = async |mut transaction: BoundedTransaction| {
+            if !lock_company(&mut transaction, company).await? {
+                return Err(StorageError::NoSuchCompany(company));
+            }
+            // The token is encrypted for its row, so the id is needed before the row.
+            let id = sqlx::query_scalar!(r#"SELECT nextval(pg_get_serial_sequence('credential', 'id')) AS "id!""#)
+                .fetch_one(&mut *transaction)
+                .await?;
+            let token_sealed = key_ring.encrypt(&new.token, &token_aad(company, id));
+            let is_default =
+                new.is_default == Some(true) || !has_default(&mut transaction, company, new.account_id).await?;
+            if is_default {
+                clear_default(&mut transaction, company, new.account_id, id).await?;
+            }
+            let row = sqlx::query_as!(
+                CredentialRow,
+                "INSERT INTO credential
+                     (id, company_id, name, account_id, admin_url, metadata_url, semantic_layer_url, token_sealed,
+                      is_default)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                 RETURNING id, name, account_id, admin_url, metadata_url, semantic_layer_url, is_default, version,
+                     created_at, updated_at",
+                id,
+                company.0,
+                new.name,
+                new.account_id.0,
+                new.admin_url.as_str(),
+                new.metadata_url.as_str(),
+                new.semantic_layer_url.as_str(),
+                token_sealed,
+                is_default,
+            )
             .fetch_one(&mut *transaction)
-            .await?;
-        let token_sealed = key_ring.encrypt(&new.token, &token_aad(company, id));
-        let is_default =
-            new.is_default == Some(true) || !has_default(&mut transaction, company, new.account_id).await?;
-        if is_default {
-            clear_default(&mut transaction, company, new.account_id, id).await?;
-        }
-        let row = sqlx::query_as!(
-            CredentialRow,
-            "INSERT INTO credential
-                 (id, company_id, name, account_id, admin_url, metadata_url, semantic_layer_url, token_sealed,
-                  is_default)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-             RETURNING id, name, account_id, admin_url, metadata_url, semantic_layer_url, is_default, version,
-                 created_at, updated_at",
-            id,
-            company.0,
-            new.name,
-            new.account_id.0,
-            new.admin_url.as_str(),
-            new.metadata_url.as_str(),
-            new.semantic_layer_url.as_str(),
-            token_sealed,
-            is_default,
-        )
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(|error| StorageError::taken_or(error, UNIQUE_NAME))?;
-        let args = json!({
-            "name": new.name,
-            "account_id": new.account_id,
-            "admin_url": origin(&new.admin_url),
-            "metadata_url": origin(&new.metadata_url),
-            "semantic_layer_url": origin(&new.semantic_layer_url),
-            "is_default": is_default,
-        });
-        AuditedChange::new(stamp, RequestType::CreateCredential, company, by)
-            .of_credential(&new.name, new.account_id)
-            .commit(transaction, &self.metrics, &args)
-            .await?;
-        Credential::try_from(row)
+            .await
+            .map_err(|error| StorageError::taken_or(error, UNIQUE_NAME))?;
+            let args = json!({
+                "name": new.name,
+                "account_id": new.account_id,
+                "admin_url": origin(&new.admin_url),
+                "metadata_url": origin(&new.metadata_url),
+                "semantic_layer_url": origin(&new.semantic_layer_url),
+                "is_default": is_default,
+            });
+            AuditedChange::new(stamp, RequestType::CreateCredential, company, by)
+                .of_credential(&new.name, new.account_id)
+                .commit(transaction, &self.metrics, &args)
+                .await?;
+            Credential::try_from(row)
+        };
+        self.pool.transaction(create).await
     }
 
     /// Changes a credential of the company. `None`: there is none with that name, and nothing is written.
@@ -94,71 +97,73 @@ impl Credentials {
         change: CredentialChange,
     ) -> Result<Option<Credential>, StorageError> {
         change.check()?;
-        let mut transaction = self.pool.begin().await?;
-        let Some(old) = lock_and_get(&mut transaction, company, name).await? else {
-            return Ok(None);
-        };
-        if change.redirects_token_of(&old) {
-            return Err(StorageError::TokenRequired);
-        }
-        let id = old.id.0;
-        let token_sealed = match &change.token {
-            Some(token) => Some(self.key_ring()?.encrypt(token, &token_aad(company, id))),
-            None => None,
-        };
-        let account = change.account_id.unwrap_or(old.account_id);
-        let moves = account != old.account_id;
-        let becomes_default = match change.is_default {
-            Some(true) => true,
-            None if !moves => old.is_default,
-            Some(false) | None if moves => !has_default(&mut transaction, company, account).await?,
-            // The only credential of an account stays its default.
-            Some(false) | None => old.is_default && !has_other(&mut transaction, company, account, id).await?,
-        };
-        if becomes_default {
-            clear_default(&mut transaction, company, account, id).await?;
-        }
-        let row = sqlx::query_as!(
-            CredentialRow,
-            "UPDATE credential SET
-                 name = COALESCE($3, name),
-                 account_id = $4,
-                 admin_url = COALESCE($5, admin_url),
-                 metadata_url = COALESCE($6, metadata_url),
-                 semantic_layer_url = COALESCE($7, semantic_layer_url),
-                 token_sealed = COALESCE($8, token_sealed),
-                 is_default = $9,
-                 version = version + 1,
-                 updated_at = now()
-             WHERE company_id = $1 AND id = $2
-             RETURNING id, name, account_id, admin_url, metadata_url, semantic_layer_url, is_default, version,
-                 created_at, updated_at",
-            company.0,
-            id,
-            change.new_name,
-            account.0,
-            change.admin_url.as_ref().map(url::Url::as_str),
-            change.metadata_url.as_ref().map(url::Url::as_str),
-            change.semantic_layer_url.as_ref().map(url::Url::as_str),
-            token_sealed,
-            becomes_default,
-        )
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(|error| StorageError::taken_or(error, UNIQUE_NAME))?;
+        let update = async |mut transaction: BoundedTransaction| {
+            let Some(old) = lock_and_get(&mut transaction, company, name).await? else {
+                return Ok(None);
+            };
+            if change.redirects_token_of(&old) {
+                return Err(StorageError::TokenRequired);
+            }
+            let id = old.id.0;
+            let token_sealed = match &change.token {
+                Some(token) => Some(self.key_ring()?.encrypt(token, &token_aad(company, id))),
+                None => None,
+            };
+            let account = change.account_id.unwrap_or(old.account_id);
+            let moves = account != old.account_id;
+            let becomes_default = match change.is_default {
+                Some(true) => true,
+                None if !moves => old.is_default,
+                Some(false) | None if moves => !has_default(&mut transaction, company, account).await?,
+                // The only credential of an account stays its default.
+                Some(false) | None => old.is_default && !has_other(&mut transaction, company, account, id).await?,
+            };
+            if becomes_default {
+                clear_default(&mut transaction, company, account, id).await?;
+            }
+            let row = sqlx::query_as!(
+                CredentialRow,
+                "UPDATE credential SET
+                     name = COALESCE($3, name),
+                     account_id = $4,
+                     admin_url = COALESCE($5, admin_url),
+                     metadata_url = COALESCE($6, metadata_url),
+                     semantic_layer_url = COALESCE($7, semantic_layer_url),
+                     token_sealed = COALESCE($8, token_sealed),
+                     is_default = $9,
+                     version = version + 1,
+                     updated_at = now()
+                 WHERE company_id = $1 AND id = $2
+                 RETURNING id, name, account_id, admin_url, metadata_url, semantic_layer_url, is_default, version,
+                     created_at, updated_at",
+                company.0,
+                id,
+                change.new_name,
+                account.0,
+                change.admin_url.as_ref().map(url::Url::as_str),
+                change.metadata_url.as_ref().map(url::Url::as_str),
+                change.semantic_layer_url.as_ref().map(url::Url::as_str),
+                token_sealed,
+                becomes_default,
+            )
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(|error| StorageError::taken_or(error, UNIQUE_NAME))?;
 
-        let mut args = json!({"name": name, "account_id": old.account_id, "changed": change.logged()});
-        if old.is_default
-            && (moves || !becomes_default)
-            && let Some(successor) = promote_oldest(&mut transaction, company, old.account_id, id).await?
-        {
-            args["new_default"] = json!(successor);
-        }
-        AuditedChange::new(stamp, RequestType::UpdateCredential, company, by)
-            .of_credential(name, old.account_id)
-            .commit(transaction, &self.metrics, &args)
-            .await?;
-        Credential::try_from(row).map(Some)
+            let mut args = json!({"name": name, "account_id": old.account_id, "changed": change.logged()});
+            if old.is_default
+                && (moves || !becomes_default)
+                && let Some(successor) = promote_oldest(&mut transaction, company, old.account_id, id).await?
+            {
+                args["new_default"] = json!(successor);
+            }
+            AuditedChange::new(stamp, RequestType::UpdateCredential, company, by)
+                .of_credential(name, old.account_id)
+                .commit(transaction, &self.metrics, &args)
+                .await?;
+            Credential::try_from(row).map(Some)
+        };
+        self.pool.transaction(update).await
     }
 
     /// Deletes a credential of the company. If it was a default, the oldest other one of its account becomes the default.
@@ -173,28 +178,30 @@ impl Credentials {
         by: Option<ApiKeyId>,
         name: &str,
     ) -> Result<bool, StorageError> {
-        let mut transaction = self.pool.begin().await?;
-        let Some(old) = lock_and_get(&mut transaction, company, name).await? else {
-            return Ok(false);
-        };
-        sqlx::query!(
-            "DELETE FROM credential WHERE company_id = $1 AND id = $2",
-            company.0,
-            old.id.0
-        )
-        .execute(&mut *transaction)
-        .await?;
-        let mut args = json!({"name": name, "account_id": old.account_id});
-        if old.is_default
-            && let Some(successor) = promote_oldest(&mut transaction, company, old.account_id, old.id.0).await?
-        {
-            args["new_default"] = json!(successor);
-        }
-        AuditedChange::new(stamp, RequestType::DeleteCredential, company, by)
-            .of_credential(name, old.account_id)
-            .commit(transaction, &self.metrics, &args)
+        let delete = async |mut transaction: BoundedTransaction| {
+            let Some(old) = lock_and_get(&mut transaction, company, name).await? else {
+                return Ok(false);
+            };
+            sqlx::query!(
+                "DELETE FROM credential WHERE company_id = $1 AND id = $2",
+                company.0,
+                old.id.0
+            )
+            .execute(&mut *transaction)
             .await?;
-        Ok(true)
+            let mut args = json!({"name": name, "account_id": old.account_id});
+            if old.is_default
+                && let Some(successor) = promote_oldest(&mut transaction, company, old.account_id, old.id.0).await?
+            {
+                args["new_default"] = json!(successor);
+            }
+            AuditedChange::new(stamp, RequestType::DeleteCredential, company, by)
+                .of_credential(name, old.account_id)
+                .commit(transaction, &self.metrics, &args)
+                .await?;
+            Ok(true)
+        };
+        self.pool.transaction(delete).await
     }
 }
 

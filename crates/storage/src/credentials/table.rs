@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use model::CompanyId;
 use secrecy::SecretString;
-use sqlx::PgPool;
 
+use crate::bounded_pool::BoundedPool;
 use crate::database::Database;
 use crate::error::StorageError;
 use crate::metrics::StorageMetrics;
@@ -14,7 +14,7 @@ use crate::secrets::KeyRing;
 /// The table `credential`, and the keys that encrypt its tokens.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    pub(super) pool: PgPool,
+    pub(super) pool: BoundedPool,
     pub(super) metrics: Arc<StorageMetrics>,
     pub(super) key_ring: Option<Arc<KeyRing>>,
 }

@@ -9,6 +9,7 @@ mod receipt;
 mod row;
 mod sanitised;
 mod sink;
+mod write_state;
 mod writer;
 
 pub(crate) use insert::insert_rows;

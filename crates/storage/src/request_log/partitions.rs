@@ -6,19 +6,23 @@
 use std::time::Duration;
 
 use chrono::{Days, NaiveDate};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection};
+use tokio::time;
 
 use crate::database::Database;
 use crate::error::StorageError;
+use crate::session::Session;
 
+/// Statements that run one after another: those that drop a table.
+const MAX_STATEMENTS: u32 = 4;
 /// The comment on a table that the gateway detached in order to drop it. Tables that an operator detached lack it.
 const MARK: &str = "dbt-gateway: expired, to be dropped";
 
 /// The partitions of `request_log`, one per UTC day.
 #[derive(Debug, Clone)]
 pub struct Partitions {
-    options: PgConnectOptions,
+    database: Database,
+    session: Session,
 }
 
 /// The table of an expired day.
@@ -36,27 +40,29 @@ impl Partitions {
 
     /// `timeout` limits the wait for queries that read an expired partition; it is then dropped on the next run.
     pub fn new(database: &Database, timeout: Duration) -> Self {
-        let options = database.pool().connect_options().as_ref().clone();
-        let timeout = timeout.as_millis().to_string();
         Self {
-            options: options
-                .application_name("dbt-gateway partitions")
-                .options([("statement_timeout", timeout.as_str())]),
+            database: database.clone(),
+            session: Session::new("dbt-gateway partitions", timeout),
         }
     }
 
-    /// Creates missing partitions of today and the next [`Self::DAYS_AHEAD`] days.
+    /// Creates missing partitions of today and the next [`Self::DAYS_AHEAD`] days. Returns the last of these days.
     ///
     /// # Errors
     /// [`StorageError::Query`].
-    pub async fn make_ahead(&self, today: NaiveDate) -> Result<(), StorageError> {
-        let mut connection = self.options.connect().await?;
-        for ahead in 0..=Self::DAYS_AHEAD {
-            if let Some(day) = today.checked_add_days(Days::new(ahead)) {
-                ensure_partition(&mut connection, day).await?;
+    pub async fn make_ahead(&self, today: NaiveDate) -> Result<NaiveDate, StorageError> {
+        self.bounded(async {
+            let mut connection = self.database.connect_as(&self.session).await?;
+            let mut last = today;
+            for ahead in 0..=Self::DAYS_AHEAD {
+                if let Some(day) = today.checked_add_days(Days::new(ahead)) {
+                    ensure_partition(&mut connection, day).await?;
+                    last = day;
+                }
             }
-        }
-        Ok(connection.close().await?)
+            Ok(last)
+        })
+        .await
     }
 
     /// Drops the partitions older than `retention_days` before today, and returns their names. Today is the earlier of
@@ -67,20 +73,31 @@ impl Partitions {
     /// # Errors
     /// [`StorageError::Query`], also when a partition is still read at the timeout.
     pub async fn drop_expired(&self, today: NaiveDate, retention_days: u32) -> Result<Vec<String>, StorageError> {
-        let mut connection = self.options.connect().await?;
-        // A session lock: released when the connection closes.
-        let is_locked: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtext('request_log_drop_expired'))")
-            .fetch_one(&mut connection)
-            .await?;
+        let mut connection = self.database.connect_as(&self.session).await?;
+        let listing = self.bounded(async {
+            // A session lock: released when the connection closes.
+            let lock = "SELECT pg_try_advisory_lock(hashtext('request_log_drop_expired'))";
+            let is_locked: bool = sqlx::query_scalar(lock).fetch_one(&mut connection).await?;
+            Ok(if is_locked {
+                expired(&mut connection, today, retention_days).await?
+            } else {
+                Vec::new()
+            })
+        });
         let mut dropped = Vec::new();
-        if is_locked {
-            for table in expired(&mut connection, today, retention_days).await? {
-                drop_table(&mut connection, &table).await?;
-                dropped.push(table.name);
-            }
+        for table in listing.await? {
+            self.bounded(async { Ok(drop_table(&mut connection, &table).await?) })
+                .await?;
+            dropped.push(table.name);
         }
-        connection.close().await?;
         Ok(dropped)
+    }
+
+    /// Ends the wait for a server that does not end the statements itself.
+    async fn bounded<T>(&self, statements: impl Future<Output = Result<T, StorageError>>) -> Result<T, StorageError> {
+        let limit = self.session.statement_timeout * MAX_STATEMENTS;
+        let done = time::timeout(limit, statements).await;
+        done.unwrap_or(Err(StorageError::TimedOut(limit)))
     }
 }
 

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
+use sqlx::PgConnection;
 use tokio::sync::Mutex;
 
 use super::insert::insert_rows;
@@ -14,11 +13,13 @@ use super::partitions::ensure_partition;
 use super::row::LogRow;
 use super::sink::{RequestLog, WriteError};
 use crate::database::Database;
+use crate::session::{SERVER_MARGIN, Session};
 
 /// The table `request_log`, for writing.
 #[derive(Debug)]
 pub struct PgRequestLog {
-    options: PgConnectOptions,
+    database: Database,
+    session: Session,
     write_timeout: Duration,
     state: Mutex<State>,
 }
@@ -33,9 +34,12 @@ struct State {
 impl PgRequestLog {
     /// A commit that takes longer than `write_timeout` is cancelled, and the next write uses a new connection.
     pub fn new(database: &Database, write_timeout: Duration) -> Self {
-        let options = database.pool().connect_options().as_ref().clone();
         Self {
-            options: options.application_name("dbt-gateway request log"),
+            database: database.clone(),
+            session: Session {
+                has_generic_plans: true,
+                ..Session::new("dbt-gateway request log", write_timeout + SERVER_MARGIN)
+            },
             write_timeout,
             state: Mutex::default(),
         }
@@ -55,12 +59,7 @@ impl PgRequestLog {
     async fn write_once(&self, state: &mut State, rows: &[LogRow]) -> Result<(), sqlx::Error> {
         let connection = match &mut state.connection {
             Some(connection) => connection,
-            missing => {
-                let mut connection = self.options.connect().await?;
-                // By default Postgres would plan the same statements again for each commit.
-                connection.execute("SET plan_cache_mode = force_generic_plan").await?;
-                missing.insert(connection)
-            }
+            missing => missing.insert(self.database.connect_as(&self.session).await?),
         };
         for row in rows {
             let day = row.fixed.started_at.date_naive();
@@ -89,10 +88,9 @@ impl RequestLog for PgRequestLog {
             Err(_) => WriteError::TooSlow(self.write_timeout),
         };
         state.days.clear();
-        if !matches!(error, WriteError::Rejected(_))
-            && let Some(connection) = state.connection.take()
-        {
-            drop(connection.close_hard().await);
+        if !matches!(error, WriteError::Rejected(_)) {
+            // Closed without a farewell, which could wait for a silent server.
+            state.connection = None;
         }
         Err(error)
     }

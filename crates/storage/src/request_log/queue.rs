@@ -3,6 +3,7 @@
 //! Companies and keys share the room: one that fills its share is refused while others are logged.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use shares::{Owner, Resource, Share, Shares};
 use tokio::sync::mpsc::{self, UnboundedSender};
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::receipt::{Entry, LogError, Receipt};
 use super::row::LogRow;
 use super::sink::RequestLog;
+use super::write_state::WriteState;
 use super::writer::{QueueSettings, Writer};
 use crate::metrics::StorageMetrics;
 
@@ -20,9 +22,11 @@ use crate::metrics::StorageMetrics;
 pub struct LogQueue {
     /// `None` after [`Self::close`]. The writer ends when the slots have dropped their clones too.
     sender: Arc<Mutex<Option<UnboundedSender<Entry>>>>,
-    /// The channel has no limit of its own: each queued row has its share, but the close of a stream.
+    /// The channel has no limit of its own: each queued row has its share, but the close of a stream and the row of
+    /// a revocation.
     rows: Shares,
     give_up: CancellationToken,
+    state: WriteState,
     metrics: Arc<StorageMetrics>,
 }
 
@@ -44,17 +48,20 @@ impl LogQueue {
     ) -> (Self, JoinHandle<usize>) {
         let (sender, queue) = mpsc::unbounded_channel();
         let give_up = CancellationToken::new();
+        let state = WriteState::default();
         let writer = Writer {
             sink,
             queue,
             settings,
             give_up: give_up.clone(),
+            state: state.clone(),
             metrics: Arc::clone(&metrics),
         };
         let queue = Self {
             sender: Arc::new(Mutex::new(Some(sender))),
             rows: Shares::new(Self::ROWS, settings.capacity as u64),
             give_up,
+            state,
             metrics,
         };
         (queue, tokio::spawn(writer.run()))
@@ -73,6 +80,25 @@ impl LogQueue {
             opens,
             metrics: Arc::clone(&self.metrics),
         })
+    }
+
+    /// A slot for one complete row that is never refused because the queue is full: for a change that must not depend on
+    /// the log, such as a revocation. Its row counts in no share.
+    ///
+    /// # Errors
+    /// [`LogError::Closed`].
+    pub fn reserve_unrefused(&self) -> Result<LogSlot, LogError> {
+        Ok(LogSlot {
+            sender: self.sender().ok_or(LogError::Closed)?,
+            room: None,
+            opens: false,
+            metrics: Arc::clone(&self.metrics),
+        })
+    }
+
+    /// How long commits have been failing without a success; `None`: the last one succeeded, or there was none.
+    pub fn failing_for(&self) -> Option<Duration> {
+        self.state.failing_for()
     }
 
     /// The rows queued and reserved.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::receipt::{Committed, Entry, LogError};
 use super::row::LogRow;
 use super::sink::{RequestLog, WriteError};
+use super::write_state::WriteState;
 use crate::metrics::StorageMetrics;
 
 /// How rows are queued and written.
@@ -34,6 +35,7 @@ pub(super) struct Writer {
     pub(super) settings: QueueSettings,
     /// Cancelled: what is not written is lost.
     pub(super) give_up: CancellationToken,
+    pub(super) state: WriteState,
     pub(super) metrics: Arc<StorageMetrics>,
 }
 
@@ -86,6 +88,7 @@ impl Writer {
             }
             let error = match written {
                 Ok(()) => {
+                    self.state.succeeded();
                     self.metrics.committed(group.rows.len(), begun.elapsed());
                     group.resolve(Ok(()));
                     return 0;
@@ -110,6 +113,7 @@ impl Writer {
                 }
                 Err(error) => error,
             };
+            self.state.failed();
             log_outage(&error, group.rows.len(), std::mem::replace(&mut is_unavailable, true));
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(self.settings.retry_max),

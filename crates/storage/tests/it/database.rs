@@ -10,6 +10,7 @@ fn settings(url: &str) -> DatabaseSettings {
         url: url.into(),
         max_connections: 2,
         acquire_timeout: Duration::from_secs(10),
+        statement_timeout: Duration::from_secs(10),
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use model::{InstanceId, JobId};
 use serde_json::{Value, json};
-use storage::{Instances, LogRow, Outcome, RequestLog as _};
+use storage::{AbandonedSweep, Heartbeat, Instances, LogRow, Outcome, RequestLog as _};
 
-use crate::support::{Db, closing, fixed, noon, stamp_at};
+use crate::support::{Db, TIMEOUT, closing, fixed, noon, stamp_at};
 
 const DEAD_AFTER: Duration = Duration::from_secs(30);
 
@@ -64,6 +64,11 @@ async fn two() -> Two {
 }
 
 impl Two {
+    /// Closes the rows of dead processes, and returns their number.
+    async fn sweep(&self) -> u64 {
+        AbandonedSweep::new(&self.db.database, DEAD_AFTER).run().await.unwrap()
+    }
+
     async fn outcomes(&self) -> [Value; 2] {
         [
             outcome_of(&self.db, &self.open[0]).await,
@@ -93,7 +98,7 @@ async fn a_registered_process_is_alive() {
 async fn open_rows_of_living_processes_stay_open() {
     let two = two().await;
     age_heartbeat(&two.db, two.ids[0], 29).await;
-    assert_eq!(two.instances.close_abandoned(DEAD_AFTER).await.unwrap(), 0);
+    assert_eq!(two.sweep().await, 0);
     assert_eq!(two.outcomes().await, [json!(null), json!(null)]);
 }
 
@@ -101,9 +106,9 @@ async fn open_rows_of_living_processes_stay_open() {
 async fn only_open_rows_of_the_process_without_heartbeat_are_abandoned() {
     let two = two().await;
     age_heartbeat(&two.db, two.ids[0], 31).await;
-    assert_eq!(two.instances.close_abandoned(DEAD_AFTER).await.unwrap(), 1);
+    assert_eq!(two.sweep().await, 1);
     assert_eq!(two.outcomes().await, [json!("abandoned"), json!(null)]);
-    assert_eq!(two.instances.close_abandoned(DEAD_AFTER).await.unwrap(), 0, "once");
+    assert_eq!(two.sweep().await, 0, "once");
 }
 
 #[tokio::test]
@@ -111,7 +116,7 @@ async fn an_abandoned_row_keeps_all_other_columns() {
     let two = two().await;
     let before = two.db.rows().await;
     two.instances.end(two.ids[0]).await.unwrap();
-    two.instances.close_abandoned(DEAD_AFTER).await.unwrap();
+    two.sweep().await;
     for (mut row, old) in two.db.rows().await.into_iter().zip(before) {
         if row["outcome"] == "abandoned" {
             assert!(!row["finished_at"].take().is_null());
@@ -125,7 +130,7 @@ async fn an_abandoned_row_keeps_all_other_columns() {
 async fn open_rows_of_an_ended_process_are_abandoned_immediately() {
     let two = two().await;
     two.instances.end(two.ids[1]).await.unwrap();
-    assert_eq!(two.instances.close_abandoned(DEAD_AFTER).await.unwrap(), 1);
+    assert_eq!(two.sweep().await, 1);
     assert_eq!(two.outcomes().await, [json!(null), json!("abandoned")]);
 }
 
@@ -134,8 +139,11 @@ async fn a_late_heartbeat_keeps_the_process_alive() {
     let two = two().await;
     age_heartbeat(&two.db, two.ids[0], 3600).await;
     age_heartbeat(&two.db, two.ids[1], 3600).await;
-    two.instances.heartbeat(two.ids[0]).await.unwrap();
-    assert_eq!(two.instances.close_abandoned(DEAD_AFTER).await.unwrap(), 1);
+    Heartbeat::new(&two.db.database, two.ids[0], TIMEOUT)
+        .beat()
+        .await
+        .unwrap();
+    assert_eq!(two.sweep().await, 1);
     assert_eq!(two.outcomes().await, [json!(null), json!("abandoned")]);
 }
 
@@ -152,21 +160,17 @@ async fn a_process_alone_on_its_database_ends_all_others() {
     assert!(!rows[0]["ended_at"].is_null());
     assert_eq!(rows[1]["ended_at"], ended_before, "an earlier end is kept");
     assert!(rows[2]["ended_at"].is_null());
-    assert_eq!(two.instances.close_abandoned(DEAD_AFTER).await.unwrap(), 2);
+    assert_eq!(two.sweep().await, 2);
 }
 
 #[tokio::test]
 async fn a_late_close_by_the_owner_overwrites_abandoned() {
     let two = two().await;
     two.instances.end_all_except(InstanceId(0)).await.unwrap();
-    assert_eq!(two.instances.close_abandoned(DEAD_AFTER).await.unwrap(), 2);
+    assert_eq!(two.sweep().await, 2);
     two.db.log().write(&two.closed).await.unwrap();
     assert_eq!(two.outcomes().await, [json!("succeeded"), json!("succeeded")]);
-    assert_eq!(
-        two.instances.close_abandoned(DEAD_AFTER).await.unwrap(),
-        0,
-        "closed rows stay"
-    );
+    assert_eq!(two.sweep().await, 0, "closed rows stay");
     assert_eq!(two.outcomes().await, [json!("succeeded"), json!("succeeded")]);
 }
 
@@ -176,6 +180,73 @@ async fn a_row_without_a_process_is_never_abandoned() {
     let (open, _) = open_row(None);
     two.db.log().write(std::slice::from_ref(&open)).await.unwrap();
     two.instances.end_all_except(InstanceId(0)).await.unwrap();
-    assert_eq!(two.instances.close_abandoned(DEAD_AFTER).await.unwrap(), 2);
+    assert_eq!(two.sweep().await, 2);
     assert_eq!(outcome_of(&two.db, &open).await, json!(null));
+}
+
+#[tokio::test]
+async fn a_jump_of_the_databases_clock_kills_no_living_process() {
+    let two = two().await;
+    // Unqualified, `now()` is this function in sessions whose search path names its schema first.
+    two.db
+        .run(
+            "CREATE SCHEMA jumping;
+             CREATE TABLE jumping.clock AS SELECT interval '0' AS ahead;
+             CREATE FUNCTION jumping.now() RETURNS timestamptz LANGUAGE sql STABLE AS
+                 'SELECT pg_catalog.now() + ahead FROM jumping.clock'",
+        )
+        .await;
+    let name = two.db.name().await;
+    two.db
+        .run(&format!(
+            "ALTER DATABASE {name} SET search_path = jumping, pg_catalog, public"
+        ))
+        .await;
+    let database = storage::Database::new(&storage::DatabaseSettings {
+        url: two.db.test.url().into(),
+        max_connections: 2,
+        acquire_timeout: TIMEOUT,
+        statement_timeout: TIMEOUT,
+    })
+    .unwrap();
+    let [mut living, mut dying] = two.ids.map(|id| Heartbeat::new(&database, id, TIMEOUT));
+    let mut sweep = AbandonedSweep::new(&database, DEAD_AFTER);
+    living.beat().await.unwrap();
+    dying.beat().await.unwrap();
+    assert_eq!(sweep.run().await.unwrap(), 0);
+
+    two.db.run("UPDATE jumping.clock SET ahead = '1 hour'").await;
+    assert_eq!(sweep.run().await.unwrap(), 0, "both look an hour silent");
+    living.beat().await.unwrap();
+
+    // The other one is dead: it does not beat within the time that the process itself measures.
+    tokio::time::pause();
+    tokio::time::advance(DEAD_AFTER).await;
+    tokio::time::resume();
+    assert_eq!(sweep.run().await.unwrap(), 1);
+    assert_eq!(two.outcomes().await, [json!(null), json!("abandoned")]);
+}
+
+#[tokio::test]
+async fn a_heartbeat_on_a_silent_connection_fails_in_time_and_comes_back() {
+    let db = Db::new().await;
+    let id = Instances::new(&db.database).register("host-1", "0.1.0").await.unwrap();
+    let options = db.test.url().parse().unwrap();
+    let proxy = testkit::SwitchableProxy::start(&options).await;
+    let database = storage::Database::new(&storage::DatabaseSettings {
+        url: proxy.url(&options).into(),
+        max_connections: 1,
+        acquire_timeout: TIMEOUT,
+        statement_timeout: TIMEOUT,
+    })
+    .unwrap();
+    let mut heartbeat = Heartbeat::new(&database, id, Duration::from_secs(1));
+    heartbeat.beat().await.unwrap();
+    proxy.set_existing(testkit::Flow::OnlyPings);
+    let missed = tokio::time::timeout(TIMEOUT, heartbeat.beat()).await.unwrap();
+    assert!(missed.unwrap_err().is_unavailable());
+    age_heartbeat(&db, id, 60).await;
+    heartbeat.beat().await.unwrap();
+    let late = format!("SELECT count(*) FROM instance WHERE id = {id} AND heartbeat_at < now() - interval '30 s'");
+    assert_eq!(db.number(&late).await, 0);
 }

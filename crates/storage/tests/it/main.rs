@@ -19,6 +19,7 @@ mod rejected_rows;
 mod retention;
 mod sanitising;
 mod shutdown;
+mod silence;
 mod started_runs;
 mod support;
 mod tenancy;

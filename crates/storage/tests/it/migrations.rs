@@ -1,5 +1,7 @@
 //! Applying the migrations, and refusing a database of an earlier version.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use storage::{Database, DatabaseSettings, Outcome, PgRequestLog, RequestLog as _, StorageError};
@@ -12,6 +14,7 @@ fn connect(test: &TestDatabase) -> Database {
         url: test.url().into(),
         max_connections: 2,
         acquire_timeout: TIMEOUT,
+        statement_timeout: Duration::from_secs(10),
     };
     Database::new(&settings).unwrap()
 }

@@ -123,3 +123,41 @@ async fn giving_up_ends_the_writer_although_a_commit_hangs_and_a_slot_is_held() 
     let late = held.close(complete_row(Outcome::Succeeded));
     assert_eq!(late.committed_within(TIMEOUT).await, Err(LogError::Closed));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_queue_says_for_how_long_commits_have_been_failing() {
+    let sink = Arc::new(WatchedSink::without_database());
+    let (queue, _writer) = start(&sink);
+    assert_eq!(queue.failing_for(), None);
+    sink.script([Step::Unavailable; 3]);
+    let receipt = queue
+        .reserve(&owner(), false)
+        .unwrap()
+        .close(complete_row(Outcome::Succeeded));
+    sink.wait_for_failures(1).await;
+    sink.wait_for_failures(1).await;
+    assert!(queue.failing_for().is_some());
+    receipt.committed_within(TIMEOUT).await.unwrap();
+    assert_eq!(queue.failing_for(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_must_not_be_refused_is_queued_beside_a_full_queue() {
+    let sink = Arc::new(WatchedSink::without_database());
+    let (queue, writer) = start(&sink);
+    sink.hold(true);
+    let mut held = Vec::new();
+    while let Ok(slot) = queue.reserve(&owner(), true) {
+        held.push(slot);
+    }
+    let receipt = queue
+        .reserve_unrefused()
+        .unwrap()
+        .close(complete_row(Outcome::Succeeded));
+    sink.hold(false);
+    receipt.committed_within(TIMEOUT).await.unwrap();
+    queue.close();
+    assert_eq!(queue.reserve_unrefused().unwrap_err(), LogError::Closed);
+    drop(held);
+    assert_eq!(lost_rows(writer).await, 0);
+}

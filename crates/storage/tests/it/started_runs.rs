@@ -157,6 +157,7 @@ async fn a_run_started_by_another_replica_is_found() {
         url: db.test.url().into(),
         max_connections: 1,
         acquire_timeout: TIMEOUT,
+        statement_timeout: TIMEOUT,
     })
     .unwrap();
     let there = PgStartedRuns::new(&other);

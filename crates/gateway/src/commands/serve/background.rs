@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::Clients;
+use client::{Clients, PartitionsAhead};
 use model::Clock;
 use server::Limits;
 use storage::{Database, Partitions};
@@ -30,11 +30,12 @@ impl BackgroundTasks {
         clients: &Clients,
         limits: &Arc<Limits>,
         clock: Arc<dyn Clock>,
+        ahead: PartitionsAhead,
         retention_days: u32,
     ) -> Self {
         let partitions = Partitions::new(database, DROP_LOCK_TIMEOUT);
         Self([
-            tokio::spawn(maintain_partitions(partitions, clock, retention_days)),
+            tokio::spawn(maintain_partitions(partitions, clock, ahead, retention_days)),
             tokio::spawn(tidy(clients.clone(), Arc::clone(limits))),
         ])
     }
@@ -63,16 +64,22 @@ pub(crate) async fn record_key_use(clients: &Clients) {
     }
 }
 
-async fn maintain_partitions(partitions: Partitions, clock: Arc<dyn Clock>, retention_days: u32) {
+async fn maintain_partitions(
+    partitions: Partitions,
+    clock: Arc<dyn Clock>,
+    ahead: PartitionsAhead,
+    retention_days: u32,
+) {
     let mut minutes = every(Duration::from_mins(1));
     loop {
         minutes.tick().await;
         let today = clock.now().date_naive();
-        if let Err(error) = partitions.make_ahead(today).await {
-            tracing::warn!(
+        match partitions.make_ahead(today).await {
+            Ok(last) => ahead.record(last),
+            Err(error) => tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the next partitions of the request log were not created"
-            );
+            ),
         }
         if retention_days == 0 {
             continue;

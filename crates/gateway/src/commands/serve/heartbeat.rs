@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use model::InstanceId;
-use storage::Instances;
+use storage::{AbandonedSweep, Database, Heartbeat, Instances, LastSuccess};
 use tokio::task::JoinHandle;
 
 use super::background::every;
@@ -14,41 +14,59 @@ use crate::settings;
 pub(crate) struct InstanceHeartbeat {
     id: InstanceId,
     instances: Instances,
-    task: JoinHandle<()>,
+    last_beat: LastSuccess,
+    /// Two tasks: a sweep may take long, a beat may not wait.
+    tasks: [JoinHandle<()>; 2],
 }
 
 impl InstanceHeartbeat {
     /// Registers this process. With an exclusive database, all other instances are dead.
     pub(crate) async fn start(
-        instances: Instances,
+        database: &Database,
         settings: &settings::Instance,
         is_exclusive: bool,
     ) -> anyhow::Result<Self> {
         let host = gethostname::gethostname().to_string_lossy().into_owned();
+        let instances = Instances::new(database);
         let id = instances
             .register(&host, env!("CARGO_PKG_VERSION"))
             .await
             .context("cannot register this process")?;
+        let last_beat = LastSuccess::default();
+        last_beat.record();
         if is_exclusive {
             instances
                 .end_all_except(id)
                 .await
                 .context("cannot end the instances of dead processes")?;
         }
-        let heartbeat = Duration::from_secs(settings.heartbeat_secs);
-        let sweep = Duration::from_secs(settings.sweep_secs);
-        let dead_after = Duration::from_secs(settings.dead_after_secs);
-        let task = tokio::spawn(keep_beating(instances.clone(), id, heartbeat, sweep, dead_after));
-        Ok(Self { id, instances, task })
+        let pause = Duration::from_secs(settings.heartbeat_secs);
+        let heartbeat = Heartbeat::new(database, id, pause * 4 / 5);
+        let sweep = AbandonedSweep::new(database, Duration::from_secs(settings.dead_after_secs));
+        let tasks = [
+            tokio::spawn(keep_beating(heartbeat, pause, last_beat.clone())),
+            tokio::spawn(keep_sweeping(sweep, Duration::from_secs(settings.sweep_secs))),
+        ];
+        Ok(Self {
+            id,
+            instances,
+            last_beat,
+            tasks,
+        })
     }
 
     pub(crate) fn id(&self) -> InstanceId {
         self.id
     }
 
+    /// The last successful beat.
+    pub(crate) fn last_beat(&self) -> LastSuccess {
+        self.last_beat.clone()
+    }
+
     /// Records the clean end of this process.
     pub(crate) async fn end(self) {
-        self.task.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
         if let Err(error) = self.instances.end(self.id).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -58,28 +76,31 @@ impl InstanceHeartbeat {
     }
 }
 
-async fn keep_beating(
-    instances: Instances,
-    id: InstanceId,
-    heartbeat: Duration,
-    sweep: Duration,
-    dead_after: Duration,
-) {
-    let (mut heartbeats, mut sweeps) = (every(heartbeat), every(sweep));
+async fn keep_beating(mut heartbeat: Heartbeat, pause: Duration, last_beat: LastSuccess) {
+    let mut ticks = every(pause);
     loop {
-        let done = tokio::select! {
-            _ = heartbeats.tick() => instances.heartbeat(id).await,
-            _ = sweeps.tick() => instances.close_abandoned(dead_after).await.map(|closed| {
-                if closed > 0 {
-                    tracing::warn!(rows = closed, "closed the open rows of a dead process as abandoned");
-                }
-            }),
-        };
-        if let Err(error) = done {
-            tracing::warn!(
+        ticks.tick().await;
+        match heartbeat.beat().await {
+            Ok(()) => last_beat.record(),
+            Err(error) => tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the heartbeat of this process failed"
-            );
+            ),
+        }
+    }
+}
+
+async fn keep_sweeping(mut sweep: AbandonedSweep, pause: Duration) {
+    let mut ticks = every(pause);
+    loop {
+        ticks.tick().await;
+        match sweep.run().await {
+            Ok(0) => {}
+            Ok(rows) => tracing::warn!(rows, "closed the open rows of a dead process as abandoned"),
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the search for open rows of dead processes failed"
+            ),
         }
     }
 }

@@ -128,12 +128,21 @@ pub(crate) fn shares(settings: &Settings) -> ShareSettings {
     }
 }
 
+/// The age of a late heartbeat: half of the time after which other processes take this one for dead, but not before the
+/// next one is due.
+pub(crate) fn late_heartbeat(settings: &Settings) -> Duration {
+    let instance = &settings.instance;
+    (secs(instance.dead_after_secs) / 2).max(secs(instance.heartbeat_secs) * 3 / 2)
+}
+
 pub(crate) fn client(settings: &Settings) -> ClientSettings {
     ClientSettings {
         read_only: settings.server.read_only,
         allow_token_minting: settings.compat.allow_token_minting,
         key_max_age: millis(settings.api_keys.max_age_ms),
         key_capacity: settings.api_keys.capacity,
+        look_up_limit: secs(settings.database.statement_timeout_secs),
+        row_wait: millis(settings.request_log.close_wait_ms),
         access_rules: AccessRules {
             allow_private_addresses: settings.upstream.allow_private_addresses,
             allow_plain_http: settings.upstream.allow_plain_http,

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use client::{ClientParts, ClientShares, Clients, Records};
+use client::{ClientParts, ClientShares, Clients, HealthSignals, PartitionsAhead, Records};
 use model::{Clock, SystemClock};
 use provider::{DbtProvider, ProviderShares};
 use server::{AddressLimits, Limits, ServerState, Shutdown};
-use storage::{ApiKeys, Instances, LogQueue, PgRequestLog, PgStartedRuns, RequestLogs};
+use storage::{ApiKeys, LogQueue, PgRequestLog, PgStartedRuns, RequestLogs};
 use tokio::net::TcpListener;
 
 use super::background::{self, BackgroundTasks};
@@ -54,8 +54,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
     let metrics = Metrics::new();
     let database = postgres.connect(settings)?.with_metrics(Arc::clone(&metrics.storage));
     startup::migrate(&database, Duration::from_secs(settings.database.start_wait_secs)).await?;
-    let heartbeat =
-        InstanceHeartbeat::start(Instances::new(&database), &settings.instance, postgres.is_exclusive()).await?;
+    let heartbeat = InstanceHeartbeat::start(&database, &settings.instance, postgres.is_exclusive()).await?;
 
     let commit_timeout = Duration::from_millis(settings.request_log.commit_timeout_ms);
     let sink = PgRequestLog::new(&database, commit_timeout);
@@ -84,13 +83,24 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
         .chain(client_shares.all());
     let connection_counts = Arc::clone(&metrics.connections);
     let (server_metrics, registry) = metrics.complete(&database, &request_logs, &log, shared.collect());
+    let partitions = PartitionsAhead::default();
+    let signals = HealthSignals {
+        heartbeat: Some((heartbeat.last_beat(), layer_settings::late_heartbeat(settings))),
+        partitions: Some(partitions.clone()),
+        disk: postgres.disk_check(settings),
+    };
     let clients = Clients::new(
         ClientParts {
             keys: Arc::new(api_keys.clone()),
-            upstreams: startup::upstreams(settings)
-                .with_stored(Arc::new(credentials.clone()), client_settings.key_max_age),
+            upstreams: startup::upstreams(settings).with_stored(
+                Arc::new(credentials.clone()),
+                client_settings.key_max_age,
+                client_settings.look_up_limit,
+            ),
             provider: provider.clone(),
             database: database.clone(),
+            log: log.clone(),
+            signals,
             records: Records {
                 credentials,
                 api_keys,
@@ -111,7 +121,14 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
         None => None,
     };
     let retention_days = settings.request_log.retention_days;
-    let background = BackgroundTasks::start(&database, &clients, &limits, Arc::clone(&clock), retention_days);
+    let background = BackgroundTasks::start(
+        &database,
+        &clients,
+        &limits,
+        Arc::clone(&clock),
+        partitions,
+        retention_days,
+    );
     let router = server::router(ServerState {
         clients: clients.clone(),
         clock,

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use chrono::DateTime;
-use client::{AccessRules, Clients};
+use client::{AccessRules, Clients, HealthSignals};
 use dbt_api::HttpSettings;
 use metric_families::exposition;
 use model::{CompanyId, FixedClock, RequestStamp, Role, Surface};
@@ -26,7 +26,7 @@ use serde_json::Value;
 use server::{AddressLimitSettings, GraphqlLimits, LimitSettings, ServerSettings, Shutdown};
 use simulator::{Config, Running, Simulator, acme};
 use storage::{ApiKeys, CreateKey, Database, KeyRing, LogReadSettings};
-use testkit::TestDatabase;
+use testkit::{SwitchableProxy, TestDatabase};
 use tokio::net::TcpListener;
 use url::Url;
 
@@ -58,6 +58,10 @@ pub(crate) struct Setup {
     pub(crate) dbt_url: Option<Url>,
     /// Replaces the database of the test for keys and log.
     pub(crate) database_url: Option<String>,
+    /// The database of the test is reached through [`TestApp::proxy`], with this deadline of statements.
+    pub(crate) proxied: Option<Duration>,
+    /// What the tasks of the process would report.
+    pub(crate) signals: HealthSignals,
     pub(crate) read_only: bool,
     pub(crate) log_wait: Duration,
     /// How long a 404 for a new run is retried.
@@ -119,6 +123,8 @@ impl Default for Setup {
             accounts: vec![(COMPANY, acme::ACCOUNT_ID, acme::TOKEN.to_owned())],
             dbt_url: None,
             database_url: None,
+            proxied: None,
+            signals: HealthSignals::default(),
             read_only: false,
             log_wait: FOREVER,
             new_runs: NewRunSettings {
@@ -191,6 +197,8 @@ pub(crate) struct TestApp {
     /// Shows the start time of the simulator and does not advance by itself.
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) database: TestDatabase,
+    /// Between the gateway and Postgres, if [`Setup::proxied`].
+    pub(crate) proxy: SwitchableProxy,
     /// The address of the gateway: `http://127.0.0.1:PORT`.
     pub(crate) url: String,
     pub(crate) http: reqwest::Client,
@@ -217,6 +225,11 @@ impl TestApp {
         let clock = Arc::new(FixedClock::at(DateTime::from_timestamp(1_768_467_600, 0).unwrap()));
         let database = wiring::migrated_database().await;
         let keys = ApiKeys::new(&Database::from(database.pool().clone()));
+        let options = database.url().parse().unwrap();
+        let proxy = SwitchableProxy::start(&options).await;
+        if setup.proxied.is_some() {
+            setup.database_url = Some(proxy.url(&options));
+        }
         let (state, registry) = wiring::state(&setup, &dbt, &database, &clock);
         let clients = state.clients.clone();
         let router = server::router(state).into_make_service_with_connect_info::<SocketAddr>();
@@ -227,6 +240,7 @@ impl TestApp {
             dbt,
             clock,
             database,
+            proxy,
             url,
             http,
             clients,

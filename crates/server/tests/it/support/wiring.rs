@@ -52,7 +52,8 @@ pub(crate) fn state(
         Some(url) => Database::new(&DatabaseSettings {
             url: url.as_str().into(),
             max_connections: 2,
-            acquire_timeout: Duration::from_millis(50),
+            acquire_timeout: setup.proxied.map_or(Duration::from_millis(50), |_| FOREVER),
+            statement_timeout: setup.proxied.unwrap_or(FOREVER),
         })
         .unwrap(),
     };
@@ -64,7 +65,7 @@ pub(crate) fn state(
     let server_metrics = Arc::new(ServerMetrics::register(gateway_metrics));
     let database = database.with_metrics(Arc::clone(&storage_metrics));
     let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
-    let sink = PgRequestLog::new(&database, FOREVER);
+    let sink = PgRequestLog::new(&database, setup.proxied.unwrap_or(FOREVER));
     let (log, _writer) = LogQueue::start(
         Arc::new(sink),
         QueueSettings {
@@ -111,6 +112,8 @@ pub(crate) fn state(
         allow_token_minting: setup.allow_token_minting,
         key_max_age: Duration::from_secs(4),
         key_capacity: 100,
+        look_up_limit: FOREVER,
+        row_wait: setup.log_wait,
         access_rules: setup.access_rules,
         record_connections: 10,
         search_connections: 3,
@@ -128,9 +131,15 @@ pub(crate) fn state(
     let clients = Clients::new(
         ClientParts {
             keys: Arc::new(api_keys.clone()),
-            upstreams: upstreams(setup, dbt).with_stored(Arc::new(credentials.clone()), Duration::from_secs(4)),
+            upstreams: upstreams(setup, dbt).with_stored(
+                Arc::new(credentials.clone()),
+                Duration::from_secs(4),
+                FOREVER,
+            ),
             provider,
             database: database.clone(),
+            log,
+            signals: setup.signals.clone(),
             records: Records {
                 credentials,
                 api_keys,

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
-
+use crate::bounded_pool::{BoundedPool, PoolLimits};
 use crate::database::Database;
+use crate::session::{SERVER_MARGIN, Session};
 
 /// How the log is read.
 #[derive(Debug, Clone, Copy)]
@@ -14,39 +13,38 @@ pub struct LogReadSettings {
     pub connections: u32,
     /// How long a reader waits for a connection.
     pub acquire_timeout: Duration,
-    /// Time limit of one statement.
+    /// Time limit of one statement at the server: past it the search is too slow. The process waits a little longer, so
+    /// that a silent server is told from a slow search.
     pub statement_timeout: Duration,
 }
 
 /// The table `request_log`, for reading.
 #[derive(Debug, Clone)]
 pub struct RequestLogs {
-    pool: PgPool,
+    pool: BoundedPool,
 }
 
 impl RequestLogs {
     /// The log of that database. Connections are opened when needed.
     pub fn new(database: &Database, settings: &LogReadSettings) -> Self {
-        let options = database.pool().connect_options().as_ref().clone();
-        let options = options.application_name("dbt-gateway log reader").options([
-            (
-                "statement_timeout",
-                settings.statement_timeout.as_millis().to_string().as_str(),
-            ),
-            ("default_transaction_read_only", "on"),
-        ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(settings.connections)
-            .acquire_timeout(settings.acquire_timeout)
-            .connect_lazy_with(options);
+        let session = Session {
+            is_read_only: true,
+            ..Session::new("dbt-gateway log reader", settings.statement_timeout)
+        };
+        let limits = PoolLimits {
+            max_connections: settings.connections,
+            acquire_timeout: settings.acquire_timeout,
+            statement_timeout: settings.statement_timeout + SERVER_MARGIN,
+        };
+        let pool = BoundedPool::new(session.options(database.options()), limits);
         Self { pool }
     }
 
-    pub(crate) fn pool(&self) -> &PgPool {
+    pub(crate) fn pool(&self) -> &BoundedPool {
         &self.pool
     }
 
-    /// Closes the connections, after waiting for those in use.
+    /// Closes the connections, after waiting a moment for those in use.
     pub async fn close(&self) {
         self.pool.close().await;
     }

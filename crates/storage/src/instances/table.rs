@@ -1,17 +1,15 @@
-//! The gateway processes: their heartbeats, and closing the open rows of dead ones as `abandoned`.
-
-use std::time::Duration;
+//! The table `instance`: processes register and end.
 
 use model::InstanceId;
-use sqlx::PgPool;
 
+use crate::bounded_pool::BoundedPool;
 use crate::database::Database;
 use crate::error::StorageError;
 
 /// The table `instance`. All times are those of the database's clock.
 #[derive(Debug, Clone)]
 pub struct Instances {
-    pool: PgPool,
+    pool: BoundedPool,
 }
 
 impl Instances {
@@ -37,17 +35,6 @@ impl Instances {
         Ok(InstanceId(row.id))
     }
 
-    /// Records that the process is alive.
-    ///
-    /// # Errors
-    /// [`StorageError::Query`].
-    pub async fn heartbeat(&self, id: InstanceId) -> Result<(), StorageError> {
-        sqlx::query!("UPDATE instance SET heartbeat_at = now() WHERE id = $1", id.0)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
-    }
-
     /// Records that the process ended normally.
     ///
     /// # Errors
@@ -71,23 +58,5 @@ impl Instances {
         .execute(&self.pool)
         .await?;
         Ok(())
-    }
-
-    /// Closes the open rows of instances that ended or had no heartbeat for `dead_after`, and returns their number. Their
-    /// outcome `abandoned` means unknown; if the process still closes the row later, that overwrites it.
-    ///
-    /// # Errors
-    /// [`StorageError::Query`].
-    pub async fn close_abandoned(&self, dead_after: Duration) -> Result<u64, StorageError> {
-        let done = sqlx::query!(
-            "UPDATE request_log SET finished_at = now(), outcome = 'abandoned'
-             WHERE finished_at IS NULL AND instance_id IN (
-                 SELECT id FROM instance
-                 WHERE ended_at IS NOT NULL OR heartbeat_at < now() - make_interval(secs => $1))",
-            dead_after.as_secs_f64(),
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(done.rows_affected())
     }
 }
