@@ -79,23 +79,24 @@ impl<Filter, List> Gather<Filter, List> {
         let Some(count) = first.total_count else {
             return Ok(Gathered::Whole(self.until_short(page, first, seen).await?));
         };
-        let mut held_bytes = first.bytes;
+        let (hold_max, mut held_bytes) = (self.settings.hold_max_bytes, first.bytes);
         let mut results = once_each(first.items, &mut seen);
-        let hold_max = self.settings.hold_max_bytes;
+        let mut unread = page.later_slices(count).count();
         let mut rest = self.parts(page.later_slices(count), held_bytes, hold_max).await?;
-        while held_bytes <= hold_max {
-            let Some(part) = rest.try_next().await? else {
-                let query = page;
-                return Ok(Gathered::Whole(Page { query, count, results }));
-            };
+        while unread > 0 && held_bytes <= hold_max {
+            let Some(part) = rest.try_next().await? else { break };
+            unread -= 1;
             held_bytes += part.bytes;
             results.extend(once_each(part.items, &mut seen));
+        }
+        let query = page;
+        if unread == 0 {
+            return Ok(Gathered::Whole(Page { query, count, results }));
         }
         let rest = rest.map_ok(move |part| Part {
             items: once_each(part.items, &mut seen),
             ..part
         });
-        let query = page;
         Ok(Gathered::Long(LongPage {
             beginning: Page { query, count, results },
             beginning_bytes: held_bytes,
