@@ -82,7 +82,8 @@ impl AddressLimits {
         })
     }
 
-    /// Allows the look-up of a key that this address presents. It counts as unknown until [`KeyAttempt::is_valid`].
+    /// Allows the look-up of a key that this address presents. Only keys that turn out to be unknown count: many callers
+    /// of one address may present valid keys for the first time at once.
     ///
     /// A key that was valid lately is always looked up, so that an address shared by many loses no caller.
     pub(crate) fn attempt(self: &Arc<Self>, address: Option<AddressGroup>, key: &str) -> Result<KeyAttempt, Problem> {
@@ -91,23 +92,16 @@ impl AddressLimits {
         let counted = address.filter(|_| limit > 0 && !lock(&self.valid).contains_key(&key));
         if let Some(address) = counted {
             let now = Instant::now();
-            let mut failures = lock(&self.failures);
-            if !failures.contains_key(&address) {
-                make_room(&mut failures, |failed| failed.since);
-            }
-            let failed = failures.entry(address).or_insert(Failures { since: now, count: 0 });
-            if now.duration_since(failed.since) >= MINUTE {
-                *failed = Failures { since: now, count: 0 };
-            }
-            if failed.count >= limit {
-                let wait = MINUTE.saturating_sub(now.duration_since(failed.since));
+            let failures = lock(&self.failures);
+            let failed = failures.get(&address).filter(|failed| failed.count >= limit);
+            let wait = failed.and_then(|failed| MINUTE.checked_sub(now.duration_since(failed.since)));
+            if let Some(wait) = wait {
                 let detail = format!(
                     "Your address has presented {limit} unknown keys within a minute (limits.failed_keys_per_minute). This \
                      key was not looked up, and dbt Cloud was not contacted."
                 );
                 return Err(Problem::new(Kind::TOO_MANY_FAILED_KEYS, detail).retry_after(Some(wait)));
             }
-            failed.count += 1;
         }
         Ok(KeyAttempt {
             limits: Arc::clone(self),
@@ -164,7 +158,6 @@ impl KeyAttempt {
     /// The key is valid.
     pub(crate) fn is_valid(self) {
         if self.counted.is_some() {
-            self.forgive();
             let mut valid = lock(&self.limits.valid);
             make_room(&mut valid, |since| *since);
             valid.insert(self.key, Instant::now());
@@ -174,15 +167,17 @@ impl KeyAttempt {
     /// The key is unknown.
     pub(crate) fn is_unknown(self) {
         lock(&self.limits.valid).remove(&self.key);
-    }
-
-    /// The look-up failed, which says nothing about the key.
-    pub(crate) fn forgive(&self) {
-        if let Some(address) = self.counted
-            && let Some(failed) = lock(&self.limits.failures).get_mut(&address)
-        {
-            failed.count = failed.count.saturating_sub(1);
+        let Some(address) = self.counted else { return };
+        let now = Instant::now();
+        let mut failures = lock(&self.limits.failures);
+        if !failures.contains_key(&address) {
+            make_room(&mut failures, |failed| failed.since);
         }
+        let failed = failures.entry(address).or_insert(Failures { since: now, count: 0 });
+        if now.duration_since(failed.since) >= MINUTE {
+            *failed = Failures { since: now, count: 0 };
+        }
+        failed.count = failed.count.saturating_add(1);
     }
 }
 
@@ -236,15 +231,19 @@ mod tests {
     }
 
     #[test]
-    fn look_ups_that_fail_do_not_count() {
+    fn keys_that_are_being_looked_up_do_not_count() {
         let limits = limits(1);
         let address = Some(group("192.0.2.1"));
-        for _ in 0..10 {
-            limits
-                .attempt(address, "key")
-                .expect("nothing is known of the key")
-                .forgive();
-        }
+        let attempts: Vec<_> = (0..100)
+            .map(|number| {
+                limits
+                    .attempt(address, &number.to_string())
+                    .expect("nothing is known of the key")
+            })
+            .collect();
+        attempts.into_iter().for_each(KeyAttempt::is_valid);
+        limits.attempt(address, "other").expect("none was unknown").is_unknown();
+        limits.attempt(address, "other").expect_err("one was unknown");
     }
 
     #[test]

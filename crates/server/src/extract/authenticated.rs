@@ -62,9 +62,9 @@ async fn authenticate(parts: &Parts, state: &Shared) -> Result<DbtClient, Proble
             client
         }
         Err(error) => {
-            match error {
-                ClientError::Unauthenticated => attempt.is_unknown(),
-                _ => attempt.forgive(),
+            // Any other failure says nothing about the key.
+            if matches!(error, ClientError::Unauthenticated) {
+                attempt.is_unknown();
             }
             return Err(error.into());
         }
