@@ -5,6 +5,7 @@
 //! single key may use nine tenths of an idle resource; several busy owners converge to equal parts; and the last tenth
 //! is free for those who use nothing yet.
 
+mod ledger;
 mod metrics;
 mod owner;
 mod resource;
@@ -13,7 +14,8 @@ mod shares;
 mod usage;
 mod waiters;
 
+pub use ledger::Exhausted;
 pub use owner::{Label, Owner};
 pub use resource::Resource;
 pub use share::Share;
-pub use shares::{Exhausted, Shares, Usage};
+pub use shares::{Shares, Usage};

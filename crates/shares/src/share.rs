@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::ledger::{Exhausted, Ledger};
 use crate::owner::Owner;
-use crate::shares::{Exhausted, Inner};
 
 /// A part of a resource. Dropped, it is free again.
 #[derive(Debug)]
 pub struct Share {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) ledger: Arc<Ledger>,
     pub(crate) owner: Owner,
     pub(crate) amount: u64,
 }
@@ -29,20 +29,20 @@ impl Share {
     /// # Errors
     /// [`Exhausted`]: the share stays as it is.
     pub fn try_grow(&mut self, more: u64) -> Result<(), Exhausted> {
-        self.inner.grant(&self.owner, more)?;
+        self.ledger.grant(&self.owner, more)?;
         self.amount += more;
         Ok(())
     }
 
     /// Takes more, beyond every limit: for what exists already and cannot be refused. Others wait until it is given back.
     pub fn grow_beyond(&mut self, more: u64) {
-        self.inner.take_beyond(&self.owner, more);
+        self.ledger.take_beyond(&self.owner, more);
         self.amount = self.amount.saturating_add(more);
     }
 
     /// Adds another share of the same owner and resource.
     pub fn absorb(&mut self, mut other: Self) {
-        debug_assert!(Arc::ptr_eq(&self.inner, &other.inner) && self.owner == other.owner);
+        debug_assert!(Arc::ptr_eq(&self.ledger, &other.ledger) && self.owner == other.owner);
         self.amount = self.amount.saturating_add(std::mem::take(&mut other.amount));
     }
 
@@ -50,7 +50,7 @@ impl Share {
     pub fn split(&mut self, amount: u64) -> Option<Self> {
         self.amount = self.amount.checked_sub(amount)?;
         Some(Self {
-            inner: Arc::clone(&self.inner),
+            ledger: Arc::clone(&self.ledger),
             owner: self.owner.clone(),
             amount,
         })
@@ -59,7 +59,7 @@ impl Share {
     /// Gives a part back.
     pub fn shrink_to(&mut self, amount: u64) {
         if let Some(less) = self.amount.checked_sub(amount).filter(|less| *less > 0) {
-            self.inner.give_back(&self.owner, less);
+            self.ledger.give_back(&self.owner, less);
             self.amount = amount;
         }
     }
@@ -68,7 +68,7 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         if self.amount > 0 {
-            self.inner.give_back(&self.owner, self.amount);
+            self.ledger.give_back(&self.owner, self.amount);
         }
     }
 }

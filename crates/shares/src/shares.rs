@@ -1,34 +1,19 @@
 //! A resource with its owners and its waiting requests.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::ledger::{Exhausted, Ledger, State};
 use crate::owner::Owner;
 use crate::resource::Resource;
 use crate::share::Share;
-use crate::usage::{Full, Node};
-use crate::waiters::Waiters;
+use crate::usage::Full;
 
 /// A bounded resource. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Shares(Arc<Inner>);
-
-#[derive(Debug)]
-pub(crate) struct Inner {
-    resource: Resource,
-    capacity: u64,
-    state: Mutex<State>,
-    refused: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    usage: Node,
-    waiters: Waiters,
-}
+pub struct Shares(Arc<Ledger>);
 
 /// How much of a resource is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,35 +26,10 @@ pub struct Usage {
     pub refused: u64,
 }
 
-/// A share is used up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{}", self.text())]
-pub struct Exhausted {
-    /// The resource.
-    pub resource: Resource,
-    /// Whose share: `process`, `company`, `key` or `host`.
-    pub whose: &'static str,
-}
-
-impl Exhausted {
-    fn text(&self) -> String {
-        let (what, setting) = (self.resource.what, self.resource.setting);
-        match self.whose {
-            "process" => format!("all {what} of this process are in use ({setting})"),
-            whose => format!("the share of this {whose} in the {what} is used up ({setting})"),
-        }
-    }
-}
-
 impl Shares {
     /// A resource of which nothing is used. `capacity` from 1.
     pub fn new(resource: Resource, capacity: u64) -> Self {
-        Self(Arc::new(Inner {
-            resource,
-            capacity: capacity.max(1),
-            state: Mutex::default(),
-            refused: AtomicU64::new(0),
-        }))
+        Self(Arc::new(Ledger::new(resource, capacity)))
     }
 
     /// Takes an amount without waiting.
@@ -118,7 +78,7 @@ impl Shares {
 
     /// What is shared.
     pub fn resource(&self) -> Resource {
-        self.0.resource
+        self.0.resource()
     }
 
     /// How much is used.
@@ -126,13 +86,13 @@ impl Shares {
         Usage {
             used: self.0.lock().usage.used(),
             capacity: self.0.capacity,
-            refused: self.0.refused.load(Ordering::Relaxed),
+            refused: self.0.refused(),
         }
     }
 
     fn share(&self, owner: &Owner, amount: u64) -> Share {
         Share {
-            inner: Arc::clone(&self.0),
+            ledger: Arc::clone(&self.0),
             owner: owner.clone(),
             amount,
         }
@@ -150,64 +110,28 @@ struct Waiting<'a> {
 impl Waiting<'_> {
     /// Leaves the queue, unless the amount was granted meanwhile.
     fn leave(&mut self) -> Result<(), Exhausted> {
-        let inner = &self.shares.0;
-        let state = inner.lock();
+        let ledger = &self.shares.0;
+        let state = ledger.lock();
         self.granted.close();
         if self.granted.try_recv().is_ok() {
             return Ok(());
         }
-        let full = state.usage.room(inner.capacity, self.owner.labels(), self.amount);
-        Err(inner.exhausted(full.err().unwrap_or(Full::Capacity), self.owner))
+        let full = state.usage.room(ledger.capacity, self.owner.labels(), self.amount);
+        Err(ledger.exhausted(full.err().unwrap_or(Full::Capacity), self.owner))
     }
 }
 
 impl Drop for Waiting<'_> {
     /// A request that is cancelled may hold a granted amount, and later ones may have waited behind it only.
     fn drop(&mut self) {
-        let inner = &self.shares.0;
-        let mut state = inner.lock();
+        let ledger = &self.shares.0;
+        let mut state = ledger.lock();
         let State { usage, waiters } = &mut *state;
         self.granted.close();
         if self.granted.try_recv().is_ok() {
             usage.subtract(self.owner.labels(), self.amount);
         }
-        waiters.grant(inner.capacity, usage);
-    }
-}
-
-impl Inner {
-    pub(crate) fn grant(&self, owner: &Owner, amount: u64) -> Result<(), Exhausted> {
-        let granted = self.lock().usage.grant(self.capacity, owner.labels(), amount);
-        granted.map_err(|full| self.exhausted(full, owner))
-    }
-
-    pub(crate) fn take_beyond(&self, owner: &Owner, amount: u64) {
-        self.lock().usage.add(owner.labels(), amount);
-    }
-
-    pub(crate) fn give_back(&self, owner: &Owner, amount: u64) {
-        let mut state = self.lock();
-        let State { usage, waiters } = &mut *state;
-        usage.subtract(owner.labels(), amount);
-        if !waiters.is_empty() {
-            waiters.grant(self.capacity, usage);
-        }
-    }
-
-    fn exhausted(&self, full: Full, owner: &Owner) -> Exhausted {
-        self.refused.fetch_add(1, Ordering::Relaxed);
-        Exhausted {
-            resource: self.resource,
-            whose: match full {
-                Full::Capacity => "process",
-                Full::Level(level) => owner.labels()[level].level(),
-            },
-        }
-    }
-
-    /// No code panics while it holds the lock.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        waiters.grant(ledger.capacity, usage);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
+use reqwest::header::CONTENT_LENGTH;
 use simulator::{AccountPlan, Config, Fault, Seed};
 
 use crate::support::{COMPANY, Setup};
@@ -81,7 +82,7 @@ async fn a_page_that_is_sent_as_it_is_read_is_the_same_as_one_that_is_held() {
     ] {
         let path = format!("/projects{query}");
         let (whole, streamed) = (held.viewer().get(&path).await, streaming.viewer().get(&path).await);
-        assert!(whole.header("content-length").is_some() && streamed.header("content-length").is_none());
+        assert!(whole.header(CONTENT_LENGTH).is_some() && streamed.header(CONTENT_LENGTH).is_none());
         let (mut whole, mut streamed) = (whole.json(), streamed.json());
         // The links name the address of the gateway.
         for list in [&mut whole, &mut streamed] {

@@ -28,6 +28,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,9 @@ use table::{Place, Table};
 
 /// The pause after a failed accept, such as one without free file descriptors.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(20);
+/// The system's buffer of what a caller has not read. It reports that a caller reads in steps of a third of it: with the
+/// system's own size of megabytes a slow but steady reader would seem to stand still for minutes.
+const SEND_BUFFER_BYTES: usize = 256 << 10;
 /// The least time between two log lines about failed accepts.
 const ACCEPT_LOG_PAUSE: Duration = Duration::from_secs(30);
 
@@ -89,6 +93,8 @@ pub(crate) async fn serve(
     let start = |stream: TcpStream, peer, place: Place| {
         // Pieces of a streamed answer must not wait for the acknowledgement of earlier ones.
         let _ = stream.set_nodelay(true);
+        // Fails on no supported system; without it only slow readers are judged worse.
+        let _ = set_socket_send_buffer_size(&stream, SEND_BUFFER_BYTES);
         let serving = serve_connection(stream, peer, place, router.clone(), limits.clone(), closing.clone());
         closing.open.spawn(serving);
     };
