@@ -1,6 +1,7 @@
 //! A connection on loan. It goes back to the pool only if it answers soon.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
@@ -8,18 +9,22 @@ use sqlx::{Executor as _, PgConnection, Postgres};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use super::suspicion::Suspicion;
+
 /// How long a connection may take to finish the statement of a caller that has gone, and again to roll back.
 const RETURN_LIMIT: Duration = Duration::from_secs(2);
 
 pub(super) struct Lease {
+    suspicion: Arc<Suspicion>,
     /// `None` once returned or discarded.
     connection: Option<PoolConnection<Postgres>>,
     is_in_transaction: bool,
 }
 
 impl Lease {
-    pub(super) fn new(connection: PoolConnection<Postgres>) -> Self {
+    pub(super) fn new(connection: PoolConnection<Postgres>, suspicion: Arc<Suspicion>) -> Self {
         Self {
+            suspicion,
             connection: Some(connection),
             is_in_transaction: false,
         }
@@ -65,7 +70,10 @@ impl Drop for Lease {
             return;
         };
         match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(give_back(connection, self.is_in_transaction))),
+            Ok(runtime) => {
+                let suspicion = Arc::clone(&self.suspicion);
+                drop(runtime.spawn(give_back(connection, self.is_in_transaction, suspicion)));
+            }
             // The process is ending.
             Err(_) => drop(connection.detach()),
         }
@@ -73,10 +81,11 @@ impl Drop for Lease {
 }
 
 /// Returns the connection after a rollback and a ping, which wait for the end of an interrupted statement.
-async fn give_back(mut connection: PoolConnection<Postgres>, is_in_transaction: bool) {
+async fn give_back(mut connection: PoolConnection<Postgres>, is_in_transaction: bool, suspicion: Arc<Suspicion>) {
     if is_in_transaction {
         let rolled_back = timeout(RETURN_LIMIT, connection.execute("ROLLBACK")).await;
         if !matches!(rolled_back, Ok(Ok(_))) {
+            suspicion.raise();
             drop(connection.detach());
             return;
         }
@@ -84,6 +93,7 @@ async fn give_back(mut connection: PoolConnection<Postgres>, is_in_transaction: 
     // Dropped at the limit it closes the connection; sqlx's own return has no limit.
     let returning = connection.return_to_pool();
     if timeout(RETURN_LIMIT, returning).await.is_err() {
+        suspicion.raise();
         tracing::debug!("closed a connection to Postgres that did not finish its statement");
     }
 }

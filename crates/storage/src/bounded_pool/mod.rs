@@ -85,7 +85,8 @@ impl BoundedPool {
     }
 
     async fn lease(&self) -> Result<Lease, sqlx::Error> {
-        self.pool.acquire().await.map(Lease::new)
+        let connection = self.pool.acquire().await?;
+        Ok(Lease::new(connection, Arc::clone(&self.suspicion)))
     }
 
     /// Throws the connection away, and distrusts all others that are idle now.

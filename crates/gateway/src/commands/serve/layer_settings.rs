@@ -141,7 +141,8 @@ pub(crate) fn client(settings: &Settings) -> ClientSettings {
         allow_token_minting: settings.compat.allow_token_minting,
         key_max_age: millis(settings.api_keys.max_age_ms),
         key_capacity: settings.api_keys.capacity,
-        look_up_limit: secs(settings.database.statement_timeout_secs),
+        // A second more than the pool itself allows, so that its deadline comes first and condemns the connection.
+        look_up_limit: secs(settings.database.acquire_timeout_secs + settings.database.statement_timeout_secs + 1),
         row_wait: millis(settings.request_log.close_wait_ms),
         access_rules: AccessRules {
             allow_private_addresses: settings.upstream.allow_private_addresses,
