@@ -94,7 +94,7 @@ impl Default for DnsSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// [`HttpSettings::extra_roots`] is not PEM, or has no certificate that can be used.
-    #[error("the additional certificates for connections to dbt Cloud cannot be used")]
+    #[error("the certificates in the file of upstream.ca_file cannot be used")]
     ExtraRoots(#[source] BoxError),
     /// An invalid `user_agent`, or no certificates of the system.
     #[error("the HTTP client for dbt Cloud could not be set up")]
