@@ -192,8 +192,9 @@ fn runs(query: &str) -> Bytes {
 
 /// A body that goes on as long as it is read.
 fn endless() -> Body {
-    let piece = || Ok(Frame::data(Bytes::from_static(&[b' '; 64 << 10])));
-    BodyExt::boxed(StreamBody::new(futures::stream::repeat_with(piece)))
+    let piece = Bytes::from(vec![b' '; 64 << 10]);
+    let pieces = futures::stream::repeat_with(move || Ok(Frame::data(piece.clone())));
+    BodyExt::boxed(StreamBody::new(pieces))
 }
 
 #[cfg(test)]

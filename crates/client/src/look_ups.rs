@@ -317,7 +317,10 @@ mod tests {
                 tokio::spawn(async move { look_ups.get(&key, std::future::pending).await })
             })
             .collect();
-        tokio::task::yield_now().await;
+        // One task runs for each.
+        for _ in 0..MAX_IN_FLIGHT {
+            tokio::task::yield_now().await;
+        }
         let refused = look_ups.get(&MAX_IN_FLIGHT, || async { Ok(1) }).await;
         assert_eq!(refused, Err(LookUpFailure::Late));
         for late in waiting {

@@ -28,9 +28,11 @@ pub fn table(root: &Path) -> anyhow::Result<String> {
             ..
         } = resource;
         let default = default(&settings, setting).with_context(|| format!("no default of {setting}"))?;
-        table.push_str(&format!(
-            "| {what} | `{setting}` | {default} | {levels} | {when_full} |\n"
-        ));
+        let default = default.to_string();
+        let cells = [
+            "| ", what, " | `", setting, "` | ", &default, " | ", levels, " | ", when_full, " |\n",
+        ];
+        table.extend(cells);
     }
     Ok(table)
 }

@@ -92,12 +92,6 @@ impl DbtProvider {
         Ok(())
     }
 
-    /// Whether the log's queue has room for another request, a change of any company.
-    pub fn has_room(&self) -> bool {
-        let usage = self.log.rows().usage();
-        usage.used + 2 <= usage.capacity
-    }
-
     /// Waits until all changes and streamed answers in progress have ended. Call it once no new request can arrive.
     pub async fn drain(&self) {
         self.tasks.close();

@@ -17,7 +17,7 @@ pub use dbt_api::{ApiError, WrappedApi};
 pub use dbt_provider::DbtProvider;
 pub use engine::{AnswerBody, Listing, StreamAborted, StreamedAnswer, StreamedPage};
 pub use error::ProviderError;
-pub use metrics::ProviderMetrics;
+pub use metrics::{ProviderMetrics, observe_shares};
 pub use operations::relay::{ForwardRequest, lists_accounts};
 pub use settings::{
     FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings,

@@ -1,4 +1,4 @@
-//! The metrics of this layer: exchanges with dbt Cloud, and streamed answers.
+//! The metrics of this layer: exchanges with dbt Cloud, streamed answers, shared resources.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use model::RequestType;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use shares::Shares;
 
 use crate::ApiError;
 use crate::exchanges::Why;
@@ -92,6 +93,42 @@ impl ProviderMetrics {
         self.streams.inc();
         StreamGuard(self.streams.clone())
     }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SharedResource {
+    resource: &'static str,
+}
+
+/// Adds gauges of shared resources, read whenever the registry is collected.
+pub fn observe_shares(registry: &mut Registry, resources: Vec<Shares>) {
+    registry.collected(move |gauges| {
+        let (mut used, mut capacity, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        for shares in &resources {
+            let usage = shares.usage();
+            let labels = SharedResource {
+                resource: shares.resource().name,
+            };
+            used.push((labels.clone(), whole(usage.used)));
+            capacity.push((labels.clone(), whole(usage.capacity)));
+            refused.push((labels, usage.refused));
+        }
+        gauges.gauges("shared_resource_used", "How much of a shared resource is in use", &used)?;
+        gauges.gauges(
+            "shared_resource_capacity",
+            "How much of a shared resource there is",
+            &capacity,
+        )?;
+        gauges.counters(
+            "shared_resource_refused",
+            "Requests refused because a share was used up",
+            &refused,
+        )
+    });
+}
+
+fn whole(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX)
 }
 
 #[derive(Debug)]

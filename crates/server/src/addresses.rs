@@ -155,8 +155,8 @@ pub(crate) struct KeyAttempt {
 }
 
 impl KeyAttempt {
-    /// The key is valid.
-    pub(crate) fn is_valid(self) {
+    /// Records a valid key.
+    pub(crate) fn was_valid(self) {
         if self.counted.is_some() {
             let mut valid = lock(&self.limits.valid);
             make_room(&mut valid, |since| *since);
@@ -164,8 +164,8 @@ impl KeyAttempt {
         }
     }
 
-    /// The key is unknown.
-    pub(crate) fn is_unknown(self) {
+    /// Records an unknown key.
+    pub(crate) fn was_unknown(self) {
         lock(&self.limits.valid).remove(&self.key);
         let Some(address) = self.counted else { return };
         let now = Instant::now();
@@ -212,21 +212,21 @@ mod tests {
             limits
                 .attempt(one, "valid")
                 .expect("valid keys do not count")
-                .is_valid();
+                .was_valid();
         }
         for number in 0..3 {
             limits
                 .attempt(one, &number.to_string())
                 .expect("below the limit")
-                .is_unknown();
+                .was_unknown();
         }
         let refused = limits.attempt(one, "3").expect_err("beyond the limit");
         assert_eq!(refused.status(), 429);
         assert!(refused.retry_after.is_some_and(|wait| wait <= MINUTE));
-        limits.attempt(one, "valid").expect("known").is_valid();
-        limits.attempt(other, "3").expect("another address").is_unknown();
+        limits.attempt(one, "valid").expect("known").was_valid();
+        limits.attempt(other, "3").expect("another address").was_unknown();
         // Revoked.
-        limits.attempt(one, "valid").expect("known").is_unknown();
+        limits.attempt(one, "valid").expect("known").was_unknown();
         limits.attempt(one, "valid").expect_err("no longer known");
     }
 
@@ -241,8 +241,11 @@ mod tests {
                     .expect("nothing is known of the key")
             })
             .collect();
-        attempts.into_iter().for_each(KeyAttempt::is_valid);
-        limits.attempt(address, "other").expect("none was unknown").is_unknown();
+        attempts.into_iter().for_each(KeyAttempt::was_valid);
+        limits
+            .attempt(address, "other")
+            .expect("none was unknown")
+            .was_unknown();
         limits.attempt(address, "other").expect_err("one was unknown");
     }
 
@@ -254,7 +257,7 @@ mod tests {
             limits
                 .attempt(Some(address), "key")
                 .expect("a new address")
-                .is_unknown();
+                .was_unknown();
         }
         assert!(lock(&limits.failures).len() <= MAX_REMEMBERED);
     }

@@ -34,7 +34,7 @@ impl Middleware for Problems {
         let begun = admit(&state, &request).map(|address| {
             // Nearly all requests have no body: nothing is cloned for them.
             let begun = if arriving_body::is_expected(&request) {
-                Begun::Receives(request, inner.clone())
+                Begun::Receives(Box::new(request), inner.clone())
             } else {
                 Begun::Called(inner.call(request))
             };
@@ -46,7 +46,7 @@ impl Middleware for Problems {
                 match begun {
                     Begun::Called(answer) => Ok(answer.await),
                     Begun::Receives(request, mut inner) => {
-                        let request = arriving_body::received(request, &state).await?;
+                        let request = arriving_body::received(*request, &state).await?;
                         Ok(inner.call(request).await)
                     }
                 }
@@ -71,7 +71,7 @@ impl Middleware for Problems {
 enum Begun<F, I> {
     Called(F),
     /// Its body is still to be read.
-    Receives(Request, I),
+    Receives(Box<Request>, I),
 }
 
 /// Checks the head, and counts the request of a caller behind a proxy, whose connections are the proxy's.

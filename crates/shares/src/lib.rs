@@ -6,7 +6,6 @@
 //! is free for those who use nothing yet.
 
 mod ledger;
-mod metrics;
 mod owner;
 mod resource;
 mod share;

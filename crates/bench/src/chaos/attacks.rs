@@ -11,7 +11,7 @@ use super::attack::{Attack, Target, drip, read_all, read_slowly};
 use crate::upstream::{ACCOUNT, SLOW_PROJECT};
 
 /// Longer than any attack is measured.
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_hours(1);
 const NO_SETTINGS: &[(&str, &str)] = &[];
 /// Attackers from one address meet the limit of connections for an address first; here the other limits are attacked.
 const ANY_ADDRESS: &[(&str, &str)] = &[("DBT_GATEWAY__LIMITS__MAX_CONNECTIONS_PER_ADDRESS", "0")];
@@ -177,9 +177,11 @@ fn unknown_key(target: Target, number: usize) -> BoxFuture<'static, ()> {
         let mut text = String::new();
         for index in 0..50 {
             let key = format!("dbtgw_{number:08}{index:032}");
-            text.push_str(&format!(
-                "GET /projects HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {key}\r\n\r\n"
-            ));
+            text.extend([
+                "GET /projects HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer ",
+                &key,
+                "\r\n\r\n",
+            ]);
         }
         text.push_str("GET /healthz HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n");
         let _ = stream.write_all(text.as_bytes()).await;

@@ -8,16 +8,17 @@ mod attacks;
 mod overload;
 mod report;
 mod stage;
+mod windows;
 
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 
 use self::attacks::ATTACKS;
 use self::report::Row;
 use self::stage::Stage;
+use self::windows::Windows;
 use crate::options::Protocol;
 use crate::progress;
 
@@ -35,34 +36,6 @@ pub(crate) struct ChaosOptions {
     /// What the gateway speaks with the upstream
     #[arg(long, value_enum, default_value = "http1")]
     upstream: Protocol,
-}
-
-/// How long each part of an attack is measured.
-#[derive(Debug, Clone, Copy)]
-struct Windows {
-    before: Duration,
-    /// From the start of the attack to its measurement.
-    settle: Duration,
-    during: Duration,
-    after: Duration,
-}
-
-impl Windows {
-    fn new(short: bool) -> Self {
-        let seconds = |long, short_ms| {
-            if short {
-                Duration::from_millis(short_ms)
-            } else {
-                Duration::from_secs(long)
-            }
-        };
-        Self {
-            before: seconds(4, 1500),
-            settle: seconds(3, 500),
-            during: seconds(8, 2500),
-            after: seconds(4, 1500),
-        }
-    }
 }
 
 /// Runs every attack and prints the table.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
-use super::Windows;
 use super::stage::Stage;
+use super::windows::Windows;
 use crate::latencies::Latencies;
 use crate::load::{Load, Pace};
 use crate::options::Protocol;

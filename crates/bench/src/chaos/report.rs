@@ -92,8 +92,8 @@ pub(crate) fn table(rows: &[Row]) -> String {
         "| attack | requests/s before | during / before (goal {LEAST_RATE}) | after / before | p99 before, ms | p99 during / \
          before (goal {MOST_P99}) | failed | peak MiB before, after |\n|---|---|---|---|---|---|---|---|\n"
     );
-    for row in rows {
-        text.push_str(&format!(
+    text.extend(rows.iter().map(|row| {
+        format!(
             "| {} | {:.0} | {:.2} | {:.2} | {:.1} | {:.2} | {} | {:.0}, {:.0} |\n",
             row.name,
             row.before.per_second,
@@ -104,7 +104,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
             row.failures(),
             row.calm_mib,
             row.peak_mib
-        ));
-    }
+        )
+    }));
     text
 }

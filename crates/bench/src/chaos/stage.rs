@@ -6,9 +6,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::Windows;
 use super::attack::{Attack, Target, repeat};
 use super::report::{Part, Row};
+use super::windows::Windows;
 use crate::gateway::Gateway;
 use crate::http::Endpoint;
 use crate::load::{Load, Pace};

@@ -225,7 +225,10 @@ async fn a_draining_gateway_serves_and_is_not_ready() {
     let mut healthcheck = site.command(&["healthcheck"]);
     healthcheck.env("DBT_GATEWAY_LISTEN", address);
     assert!(healthcheck.status().unwrap().success());
-    assert_eq!(caller.get(&gateway, "/readyz").await.unwrap().status, 200);
+    eventually("readiness, once partitions are made ahead", async || {
+        (caller.get(&gateway, "/readyz").await.unwrap().status == 200).then_some(())
+    })
+    .await;
     gateway.signal("TERM");
     gateway.wait_for_line("stopping");
     let unready = eventually("the 503", async || {

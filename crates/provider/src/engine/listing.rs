@@ -102,7 +102,8 @@ impl DbtProvider {
                 Err(error) => failed(scope, error),
             }
         };
-        self.finish(Effect::Read, span, exchanges, guarded).await
+        // Boxed: the future of a stream's beginning is large.
+        self.finish(Effect::Read, span, exchanges, Box::pin(guarded)).await
     }
 
     async fn stream_list<T: Serialize + Send + 'static>(

@@ -17,11 +17,12 @@ pub(crate) fn of(error: &ProviderError) -> Outcome {
             Outcome::NotFound
         }
         ProviderError::RunFinished { .. } | ProviderError::CannotRetry { .. } => Outcome::Conflict,
-        ProviderError::Log(_) | ProviderError::ShareExhausted(_) => Outcome::Refused,
+        ProviderError::Log(_) | ProviderError::ShareExhausted(_) | ProviderError::Stopped { was_sent: false } => {
+            Outcome::Refused
+        }
         ProviderError::Gathering(_) => Outcome::InvalidRequest,
         ProviderError::TooMuch(_) => Outcome::TooLarge,
         ProviderError::Stopped { was_sent: true } => Outcome::Abandoned,
-        ProviderError::Stopped { was_sent: false } => Outcome::Refused,
         ProviderError::Panicked => Outcome::InternalError,
     }
 }

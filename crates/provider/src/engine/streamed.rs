@@ -80,7 +80,8 @@ impl DbtProvider {
                 Err(error) => failed(scope, error.into()),
             }
         };
-        self.finish(effect, span, exchanges, guarded).await
+        // Boxed: the future of a stream's beginning is large.
+        self.finish(effect, span, exchanges, Box::pin(guarded)).await
     }
 
     async fn pass_on(

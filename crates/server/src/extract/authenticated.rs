@@ -58,13 +58,13 @@ async fn authenticate(parts: &Parts, state: &Shared) -> Result<DbtClient, Proble
     let attempt = state.addresses.attempt(address, key)?;
     let client = match state.clients.authenticate(stamp, key).await {
         Ok(client) => {
-            attempt.is_valid();
+            attempt.was_valid();
             client
         }
         Err(error) => {
             // Any other failure says nothing about the key.
             if matches!(error, ClientError::Unauthenticated) {
-                attempt.is_unknown();
+                attempt.was_unknown();
             }
             return Err(error.into());
         }

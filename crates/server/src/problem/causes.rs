@@ -139,8 +139,9 @@ impl From<ProviderError> for Problem {
                 format!("Run {run} is over ({}), so there is nothing to cancel.", status.name()),
             ),
             ProviderError::CannotRetry { run, reason } => cannot_retry(run, reason),
-            ProviderError::ShareExhausted(exhausted) => share_exhausted(&exhausted),
-            ProviderError::Log(LogError::QueueFull(exhausted)) => share_exhausted(&exhausted),
+            ProviderError::ShareExhausted(exhausted) | ProviderError::Log(LogError::QueueFull(exhausted)) => {
+                share_exhausted(&exhausted)
+            }
             ProviderError::Log(LogError::Closed) => {
                 Self::new(Kind::BUSY, "The gateway is stopping. dbt Cloud was not contacted.").retry_after(SOON)
             }

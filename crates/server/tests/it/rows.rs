@@ -177,7 +177,7 @@ async fn without_the_log_reads_fail_and_changes_are_not_sent() {
                 .contains("A change was not sent to dbt Cloud."),
             "{problem:#}"
         );
-        assert_eq!(answer.header(reqwest::header::RETRY_AFTER), Some("1"));
+        assert_eq!(answer.header(reqwest::header::RETRY_AFTER), Some("2"));
     }
     assert!(app.dbt.requests_to("POST", "/").is_empty(), "no row, no trigger");
 
@@ -192,7 +192,7 @@ async fn without_the_log_reads_fail_and_changes_are_not_sent() {
 }
 
 #[tokio::test]
-async fn with_a_full_log_queue_changes_are_refused_and_the_gateway_is_not_ready() {
+async fn a_change_without_room_in_the_log_queue_is_refused_and_a_read_with_room_is_served() {
     let app = Setup {
         queue_capacity: 3,
         ..Setup::default()
@@ -215,7 +215,7 @@ async fn with_a_full_log_queue_changes_are_refused_and_the_gateway_is_not_ready(
             .contains("dbt Cloud was not contacted"),
         "{problem:#}"
     );
-    assert_eq!(refused.header(reqwest::header::RETRY_AFTER), Some("2"));
+    assert_eq!(refused.header(reqwest::header::RETRY_AFTER), Some("1"));
     assert_eq!(app.dbt.requests_to("POST", "/").len(), 1);
     assert_eq!(app.viewer().get("/projects").await.status, 200);
 }

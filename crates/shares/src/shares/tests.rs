@@ -11,7 +11,7 @@ const ROOMS: Resource = Resource {
     levels: "company, key",
     when_full: "503",
 };
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 fn shares(capacity: u64) -> Shares {
     Shares::new(ROOMS, capacity)

@@ -123,13 +123,11 @@ async fn is_usable(connection: &mut PgConnection, idle_for: Duration, suspicion:
     if suspicion.includes(idle_for) {
         return false;
     }
-    match timeout(PING_LIMIT, connection.ping()).await {
-        Ok(answered) => answered.is_ok(),
-        Err(_) => {
-            suspicion.raise();
-            false
-        }
-    }
+    let Ok(answered) = timeout(PING_LIMIT, connection.ping()).await else {
+        suspicion.raise();
+        return false;
+    };
+    answered.is_ok()
 }
 
 /// The connection is broken, the server stops, or it became a read-only standby (25006).

@@ -10,7 +10,7 @@ use metric_families::{Gauges, METRICS_PREFIX, Register as _};
 use procfs::process::{LimitValue, Process};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
-use provider::{LogQueue, ProviderMetrics};
+use provider::{LogQueue, ProviderMetrics, observe_shares};
 use server::ServerMetrics;
 use shares::Shares;
 use storage::{Database, StorageMetrics};
@@ -56,7 +56,7 @@ impl Metrics {
     ) -> (Arc<ServerMetrics>, Arc<Registry>) {
         let gateway = self.registry.sub_registry_with_prefix(METRICS_PREFIX);
         StorageMetrics::observe(gateway, database, request_logs, queue);
-        Shares::observe(gateway, shared);
+        observe_shares(gateway, shared);
         let server = ServerMetrics::register(gateway);
         (Arc::new(server), Arc::new(self.registry))
     }

@@ -6,10 +6,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use client::{ClientParts, ClientShares, Clients, HealthSignals, PartitionsAhead, Records};
 use model::{Clock, SystemClock};
+use prometheus_client::registry::Registry;
 use provider::{DbtProvider, ProviderShares};
 use server::{AddressLimits, Limits, ServerState, Shutdown};
-use storage::{ApiKeys, LogQueue, PgRequestLog, PgStartedRuns, RequestLogs};
+use shares::Shares;
+use storage::{ApiKeys, Database, LogQueue, PgRequestLog, PgStartedRuns, RequestLogs};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use super::background::{self, BackgroundTasks};
 use super::connections::{self, Closing};
@@ -56,10 +59,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
     startup::migrate(&database, Duration::from_secs(settings.database.start_wait_secs)).await?;
     let heartbeat = InstanceHeartbeat::start(&database, &settings.instance, postgres.is_exclusive()).await?;
 
-    let commit_timeout = Duration::from_millis(settings.request_log.commit_timeout_ms);
-    let sink = PgRequestLog::new(&database, commit_timeout);
-    let queue = layer_settings::queue(settings);
-    let (log, writer) = LogQueue::start(Arc::new(sink), queue, Arc::clone(&metrics.storage));
+    let (log, writer) = start_log(settings, &database, &metrics);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let shares = ProviderShares::new(layer_settings::shares(settings));
     let provider = DbtProvider::new(
@@ -77,18 +77,10 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
     let limits = Arc::new(Limits::new(layer_settings::limits(settings)));
     let client_settings = layer_settings::client(settings);
     let client_shares = ClientShares::new(&client_settings);
-    let shared = [log.rows().clone()]
-        .into_iter()
-        .chain(shares.all())
-        .chain(client_shares.all());
+    let resources = resources(&log, &shares, &client_shares);
     let connection_counts = Arc::clone(&metrics.connections);
-    let (server_metrics, registry) = metrics.complete(&database, &request_logs, &log, shared.collect());
+    let (server_metrics, registry) = metrics.complete(&database, &request_logs, &log, resources);
     let partitions = PartitionsAhead::default();
-    let signals = HealthSignals {
-        heartbeat: Some((heartbeat.last_beat(), layer_settings::late_heartbeat(settings))),
-        partitions: Some(partitions.clone()),
-        disk: postgres.disk_check(settings),
-    };
     let clients = Clients::new(
         ClientParts {
             keys: Arc::new(api_keys.clone()),
@@ -100,7 +92,11 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
             provider: provider.clone(),
             database: database.clone(),
             log: log.clone(),
-            signals,
+            signals: HealthSignals {
+                heartbeat: Some((heartbeat.last_beat(), layer_settings::late_heartbeat(settings))),
+                partitions: Some(partitions.clone()),
+                disk: postgres.disk_check(settings),
+            },
             records: Records {
                 credentials,
                 api_keys,
@@ -113,22 +109,9 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
         client_settings,
     );
     let shutdown = Shutdown::default();
-    let health = match settings.health_listen() {
-        Some(address) => {
-            let router = server::health_router(clients.clone(), shutdown.clone(), registry);
-            Some(HealthServer::start(address, router).await?)
-        }
-        None => None,
-    };
-    let retention_days = settings.request_log.retention_days;
-    let background = BackgroundTasks::start(
-        &database,
-        &clients,
-        &limits,
-        Arc::clone(&clock),
-        partitions,
-        retention_days,
-    );
+    let health = start_health(settings, &clients, &shutdown, registry).await?;
+    let days = settings.request_log.retention_days;
+    let background = BackgroundTasks::start(&database, &clients, &limits, Arc::clone(&clock), partitions, days);
     let router = server::router(ServerState {
         clients: clients.clone(),
         clock,
@@ -142,23 +125,17 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
 
     let signals = Signals::listen()?;
     tracing::info!(address = %listener.local_addr()?, "serving");
-    let timeout = Duration::from_secs(settings.server.shutdown_secs);
     let closing = Closing {
         idle_grace: Duration::from_millis(settings.server.idle_grace_ms),
         ..Closing::default()
     };
-    let serving = connections::serve(
-        listener,
-        router,
-        layer_settings::connections(settings),
-        closing.clone(),
-        connection_counts,
-    );
+    let limits = layer_settings::connections(settings);
+    let serving = connections::serve(listener, router, limits, closing.clone(), connection_counts);
     let sequence = ShutdownSequence {
         shutdown,
         closing,
         drain: Duration::from_secs(settings.server.drain_secs),
-        timeout,
+        timeout: Duration::from_secs(settings.server.shutdown_secs),
     };
     let (deadline, mut leftovers) = sequence.run_on_signal(signals, serving, &provider).await;
 
@@ -173,4 +150,31 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
     deadline.limit("database", ending).await;
     drop(health);
     Ok((deadline, leftovers))
+}
+
+fn start_log(settings: &Settings, database: &Database, metrics: &Metrics) -> (LogQueue, JoinHandle<usize>) {
+    let commit_timeout = Duration::from_millis(settings.request_log.commit_timeout_ms);
+    let sink = PgRequestLog::new(database, commit_timeout);
+    let queue = layer_settings::queue(settings);
+    LogQueue::start(Arc::new(sink), queue, Arc::clone(&metrics.storage))
+}
+
+/// Everything that companies and keys share.
+fn resources(log: &LogQueue, provider: &ProviderShares, client: &ClientShares) -> Vec<Shares> {
+    let log = [log.rows().clone()];
+    log.into_iter().chain(provider.all()).chain(client.all()).collect()
+}
+
+/// The server of the second address, if it is set.
+async fn start_health(
+    settings: &Settings,
+    clients: &Clients,
+    shutdown: &Shutdown,
+    registry: Arc<Registry>,
+) -> anyhow::Result<Option<HealthServer>> {
+    let Some(address) = settings.health_listen() else {
+        return Ok(None);
+    };
+    let router = server::health_router(clients.clone(), shutdown.clone(), registry);
+    Ok(Some(HealthServer::start(address, router).await?))
 }

@@ -162,12 +162,11 @@ pub(crate) async fn write_remaining_rows(
         lost = &mut writer => Some(lost),
         () = deadline.rows_passed() => None,
     };
-    let lost = match written {
-        Some(lost) => Some(lost),
-        None => {
-            log.give_up();
-            timeout_at(Instant::now() + GIVE_UP, &mut writer).await.ok()
-        }
+    let lost = if written.is_some() {
+        written
+    } else {
+        log.give_up();
+        timeout_at(Instant::now() + GIVE_UP, &mut writer).await.ok()
     };
     leftovers.rows = match lost {
         Some(Ok(rows)) => rows,

@@ -137,7 +137,7 @@ impl Default for Setup {
                 acquire_timeout: FOREVER,
                 statement_timeout: FOREVER,
             },
-            max_exports: 2,
+            max_exports: 4,
             export_stall: FOREVER,
             queue_capacity: 4096,
             shares: ShareSettings::default(),

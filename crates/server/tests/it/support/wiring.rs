@@ -8,9 +8,10 @@ use dbt_api::DbtWrappedApi;
 use metric_families::METRICS_PREFIX;
 use model::{AccountId, Clock, FixedClock, InstanceId, Upstream, UpstreamSource};
 use prometheus_client::registry::Registry;
-use provider::{DbtProvider, ProviderMetrics, ProviderSettings, ProviderShares, RetrySettings, RowLimits};
+use provider::{
+    DbtProvider, ProviderMetrics, ProviderSettings, ProviderShares, RetrySettings, RowLimits, observe_shares,
+};
 use server::{AddressLimits, Limits, ServerMetrics, ServerState};
-use shares::Shares;
 use simulator::Running;
 use storage::{
     ApiKeys, Credentials, Database, DatabaseSettings, LogQueue, PgRequestLog, PgStartedRuns, QueueSettings,
@@ -83,50 +84,18 @@ pub(crate) fn state(
         shares.clone(),
         Arc::new(PgStartedRuns::new(&database)),
         Arc::clone(&clock),
-        ProviderSettings {
-            retry: RetrySettings {
-                max_retries: 2,
-                min_pause: Duration::from_millis(1),
-                max_pause: Duration::from_millis(2),
-            },
-            gather: setup.gather,
-            new_runs: setup.new_runs,
-            log_wait: setup.log_wait,
-            close_wait: FOREVER,
-            open_reads: false,
-            relay: setup.relay,
-            stream: setup.stream,
-            graphql: setup.graphql,
-            run_failure: setup.run_failure,
-            row_limits: RowLimits::default(),
-            instance_id: Some(InstanceId(1)),
-        },
+        provider_settings(setup),
         provider_metrics,
     );
     let api_keys = ApiKeys::new(&database);
     let credentials = Credentials::new(&database, setup.key_ring.clone());
     let request_logs = RequestLogs::new(&database, &setup.log_reading);
     StorageMetrics::observe(gateway_metrics, &database, &request_logs, &log);
-    let client_settings = ClientSettings {
-        read_only: setup.read_only,
-        allow_token_minting: setup.allow_token_minting,
-        key_max_age: Duration::from_secs(4),
-        key_capacity: 100,
-        look_up_limit: FOREVER,
-        row_wait: setup.log_wait,
-        access_rules: setup.access_rules,
-        record_connections: 10,
-        search_connections: 3,
-        connection_wait: Duration::from_secs(5),
-        max_exports: setup.max_exports,
-        export_stall: setup.export_stall,
-    };
+    let client_settings = client_settings(setup);
     let client_shares = ClientShares::new(&client_settings);
-    let shared = [log.rows().clone()]
-        .into_iter()
-        .chain(shares.all())
-        .chain(client_shares.all());
-    Shares::observe(gateway_metrics, shared.collect());
+    let log_rows = [log.rows().clone()];
+    let resources = log_rows.into_iter().chain(shares.all()).chain(client_shares.all());
+    observe_shares(gateway_metrics, resources.collect());
     let registry = Arc::new(registry);
     let clients = Clients::new(
         ClientParts {
@@ -162,6 +131,44 @@ pub(crate) fn state(
         shutdown: setup.shutdown.clone(),
     };
     (state, registry)
+}
+
+fn provider_settings(setup: &Setup) -> ProviderSettings {
+    ProviderSettings {
+        retry: RetrySettings {
+            max_retries: 2,
+            min_pause: Duration::from_millis(1),
+            max_pause: Duration::from_millis(2),
+        },
+        gather: setup.gather,
+        new_runs: setup.new_runs,
+        log_wait: setup.log_wait,
+        close_wait: FOREVER,
+        open_reads: false,
+        relay: setup.relay,
+        stream: setup.stream,
+        graphql: setup.graphql,
+        run_failure: setup.run_failure,
+        row_limits: RowLimits::default(),
+        instance_id: Some(InstanceId(1)),
+    }
+}
+
+fn client_settings(setup: &Setup) -> ClientSettings {
+    ClientSettings {
+        read_only: setup.read_only,
+        allow_token_minting: setup.allow_token_minting,
+        key_max_age: Duration::from_secs(4),
+        key_capacity: 100,
+        look_up_limit: FOREVER,
+        row_wait: setup.log_wait,
+        access_rules: setup.access_rules,
+        record_connections: 10,
+        search_connections: 3,
+        connection_wait: Duration::from_secs(5),
+        max_exports: setup.max_exports,
+        export_stall: setup.export_stall,
+    }
 }
 
 fn upstreams(setup: &Setup, dbt: &Running) -> Upstreams {
