@@ -80,7 +80,7 @@ async fn a_page_that_is_sent_as_it_is_read_is_the_same_as_one_that_is_held() {
         "?page_size=730",
         "?page_size=300",
         "?page=2&page_size=300",
-        "?page=3&page_size=350",
+        "?page=2&page_size=350",
     ] {
         let path = format!("/projects{query}");
         let (whole, streamed) = (held.viewer().get(&path).await, streaming.viewer().get(&path).await);
