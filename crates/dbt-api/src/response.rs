@@ -3,27 +3,18 @@
 //! Only the HTTP status decides about success. dbt Cloud has five envelopes (with `is_success`, with only `code`, with
 //! neither); only `data` and, for lists, `extra.pagination.total_count` are read from them.
 
-use std::num::NonZeroUsize;
-use std::sync::LazyLock;
-
 use http::StatusCode;
 use model::{Listed, Upstream};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tokio::sync::Semaphore;
 
 use crate::collect::{self, Collected};
+use crate::large::work_on_body;
 use crate::message::message;
 use crate::retry_after::retry_after;
 use crate::{ApiAnswer, ApiError, ApiRequest, BoxError, WrappedApi};
-
-/// Bodies from this length are decoded on a thread of their own: parsing one takes about a millisecond.
-const LARGE_BODY_BYTES: usize = 128 << 10;
-/// One for each large body that is decoded concurrently.
-static LARGE_BODIES: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get)));
 
 /// A decoded answer of dbt Cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,23 +165,13 @@ fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(data: D) -> Result<O
     Option::deserialize(data)
 }
 
-/// Decodes a body. A large one on a thread of its own, so that it does not hold up the requests that share the runtime's
-/// threads.
+/// Decodes a body, a large one on a thread of its own.
 pub(crate) async fn decode<T>(answer: &Collected) -> Result<T, ApiError>
 where
     T: DeserializeOwned + Send + 'static,
 {
-    let parsed = if answer.body.len() < LARGE_BODY_BYTES {
-        parse(&answer.body)
-    } else {
-        let body = answer.body.clone();
-        // The semaphore is never closed.
-        let _turn = LARGE_BODIES.acquire().await;
-        match tokio::task::spawn_blocking(move || parse(&body)).await {
-            Ok(parsed) => parsed,
-            Err(failed) => Err(failed.into()),
-        }
-    };
+    let body = answer.body.clone();
+    let parsed = work_on_body(body.len(), move || parse(&body)).await;
     parsed.map_err(|source| ApiError::Decode {
         status: answer.status,
         source,

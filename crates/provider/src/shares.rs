@@ -41,6 +41,8 @@ pub struct ProviderShares {
     pub streams: Shares,
     /// Concurrent exchanges with dbt Cloud, each with a connection or an HTTP/2 stream.
     pub exchanges: Shares,
+    /// The same, by host.
+    pub hosts: Shares,
     /// Bytes of answers in memory.
     pub bytes: Shares,
     pub(crate) wait: Duration,
@@ -65,8 +67,15 @@ impl ProviderShares {
         name: "exchanges",
         what: "concurrent exchanges with dbt Cloud",
         setting: "upstream.max_exchanges",
-        levels: "host, company, key",
+        levels: "company, key",
         when_full: "a wait of `upstream.share_wait_ms`, then 503",
+    };
+    const HOSTS: Resource = Resource {
+        name: "host_exchanges",
+        what: "concurrent exchanges with the hosts of dbt Cloud",
+        setting: "upstream.max_exchanges",
+        levels: "host",
+        when_full: "as above",
     };
     const BYTES: Resource = Resource {
         name: "bytes",
@@ -77,7 +86,7 @@ impl ProviderShares {
     };
 
     /// Their descriptions.
-    pub const RESOURCES: [Resource; 4] = [Self::REQUESTS, Self::STREAMS, Self::EXCHANGES, Self::BYTES];
+    pub const RESOURCES: [Resource; 5] = [Self::REQUESTS, Self::STREAMS, Self::EXCHANGES, Self::HOSTS, Self::BYTES];
 
     /// The resources with these capacities.
     pub fn new(settings: ShareSettings) -> Self {
@@ -85,14 +94,15 @@ impl ProviderShares {
             requests: Shares::new(Self::REQUESTS, settings.max_requests as u64),
             streams: Shares::new(Self::STREAMS, settings.max_streams as u64),
             exchanges: Shares::new(Self::EXCHANGES, settings.max_exchanges as u64),
+            hosts: Shares::new(Self::HOSTS, settings.max_exchanges as u64),
             bytes: Shares::new(Self::BYTES, settings.max_bytes as u64),
             wait: settings.wait,
         }
     }
 
     /// All of them, for metrics and documentation.
-    pub fn all(&self) -> [Shares; 4] {
-        [&self.requests, &self.streams, &self.exchanges, &self.bytes].map(Clone::clone)
+    pub fn all(&self) -> [Shares; 5] {
+        [&self.requests, &self.streams, &self.exchanges, &self.hosts, &self.bytes].map(Clone::clone)
     }
 }
 

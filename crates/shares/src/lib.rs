@@ -1,9 +1,9 @@
 //! Fair shares of bounded resources: requests in flight, queued rows, exchanges with dbt Cloud, bytes in memory.
 //!
 //! A resource has a capacity and is used by owners on several levels, such as a company and one of its keys. Each owner's
-//! limit is ten times what is free on the level above it (a dynamic threshold, as switches share packet memory). So a
-//! single key may use nine tenths of an idle resource; several busy owners converge to equal parts; and the last tenth
-//! is free for those who use nothing yet.
+//! limit is a multiple of what is free on the level above it (a dynamic threshold, as switches share packet memory). So a
+//! single key may use nine tenths of an idle resource; several busy owners converge to equal parts; and some is always free
+//! for those who use nothing yet.
 
 mod ledger;
 mod owner;

@@ -39,14 +39,9 @@ impl Owner {
         Self([Label::Company(company)].into())
     }
 
-    /// The same owner at one host: first the host has a share, then the company a share of it.
-    #[must_use]
-    pub fn at_host(&self, host: Arc<str>) -> Self {
-        Self(
-            std::iter::once(Label::Host(host))
-                .chain(self.0.iter().cloned())
-                .collect(),
-        )
+    /// A host of dbt Cloud.
+    pub fn host(host: Arc<str>) -> Self {
+        Self([Label::Host(host)].into())
     }
 
     pub(crate) fn labels(&self) -> &[Label] {

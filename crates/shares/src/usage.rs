@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use crate::owner::Label;
 
-/// An owner may use up to this multiple of what is free on the level above.
-const THRESHOLD: u64 = 10;
+/// For owners of one and of two levels: which multiple of what is free on the level above an owner may use, as a fraction.
+/// Alone, the innermost level may so use 0.9 of the capacity, and a company 11/12: a key leaves room for the other keys.
+const THRESHOLDS: [&[(u128, u128)]; 2] = [&[(9, 1)], &[(11, 1), (9, 2)]];
 
 /// The tree of owners that use something.
 #[derive(Debug, Default)]
@@ -40,14 +41,18 @@ impl Node {
     /// What is free on a level is its limit less its use, `amount` included. An owner that uses nothing is granted its
     /// first amount wherever the levels above have room.
     pub(crate) fn room(&self, capacity: u64, owner: &[Label], amount: u64) -> Result<(), Full> {
-        let mut free = capacity
+        let free = capacity
             .checked_sub(self.used.saturating_add(amount))
             .ok_or(Full::Capacity)?;
+        // In thousandths, so that the fractions are exact enough.
+        let mut free = u128::from(free) * 1000;
         let mut parent = Some(self);
-        for (level, label) in owner.iter().enumerate() {
+        let thresholds = THRESHOLDS[owner.len().clamp(1, THRESHOLDS.len()) - 1];
+        for (level, (label, (times, parts))) in owner.iter().zip(thresholds).enumerate() {
             let node = parent.and_then(|parent| parent.children.get(label));
             let used = node.map_or(0, Node::used);
-            let left = (free.saturating_mul(THRESHOLD)).checked_sub(used.saturating_add(amount));
+            let limit = free.saturating_mul(*times) / parts;
+            let left = limit.checked_sub(u128::from(used.saturating_add(amount)) * 1000);
             free = match (left, used) {
                 (Some(left), _) => left,
                 (None, 0) => 0,
@@ -117,13 +122,24 @@ mod tests {
         }
     }
 
+    /// Takes as much as is granted for the first owner, then for the next.
+    fn fill_in_turn(capacity: u64, owners: &[[Label; 2]]) -> Vec<u64> {
+        let mut root = Node::default();
+        let mut fill = |owner: &[Label; 2]| (0..=capacity).find(|_| root.grant(capacity, owner, 1).is_err());
+        owners.iter().filter_map(&mut fill).collect()
+    }
+
     #[test]
     fn a_single_key_may_use_all_but_the_last_tenth() {
         assert_eq!(fill(100, &[key(1, 1)]), [90]);
+        let [one, other] = fill_in_turn(CAPACITY, &[key(1, 1), key(1, 2)])[..] else {
+            panic!("two owners")
+        };
+        assert_eq!((one, other), (1800, 32), "another key of the company has room");
         let [held] = fill(CAPACITY, &[key(1, 1)])[..] else {
             panic!("one owner")
         };
-        assert!((1800..=1802).contains(&held), "{held}");
+        assert_eq!(held, 1800);
     }
 
     #[test]
@@ -140,7 +156,7 @@ mod tests {
             }
         }
         let first: u64 = held[..3].iter().sum();
-        assert!(first.abs_diff(held[3]) <= CAPACITY / 20, "{held:?}");
+        assert!(first * 100 / held[3] <= 120, "{held:?}");
         assert!(held[0].abs_diff(held[2]) <= CAPACITY / 20, "{held:?}");
     }
 

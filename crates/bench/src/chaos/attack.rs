@@ -1,6 +1,6 @@
 //! What an attacker does, and the tools for it.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -8,12 +8,17 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::sleep;
 
+/// Between two attempts of an attacker: what is slow is attacked here, not the processor.
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// The target of an attack.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     /// `Bearer …` of a valid key, which is not that of the honest callers.
     pub(crate) authorization: String,
+    /// The attacker's own address.
+    pub(crate) from: Ipv4Addr,
 }
 
 /// One kind of hostile or slow caller.
@@ -23,26 +28,32 @@ pub(crate) struct Attack {
     pub(crate) attackers: usize,
     /// What one attacker does; repeated until the attack ends.
     pub(crate) run: fn(Target, usize) -> BoxFuture<'static, ()>,
-    /// Settings of the gateway (environment variables).
-    pub(crate) settings: &'static [(&'static str, &'static str)],
+    /// Whether each attacker has an address of its own.
+    pub(crate) many_addresses: bool,
 }
 
 /// Repeats the attack until the task is aborted.
 pub(crate) async fn repeat(attack: &'static Attack, target: Target, number: usize) {
     loop {
         (attack.run)(target.clone(), number).await;
-        sleep(Duration::from_millis(20)).await;
+        sleep(PAUSE).await;
     }
 }
 
 impl Target {
     pub(crate) async fn connect(&self) -> Option<TcpStream> {
-        TcpStream::connect(self.address).await.ok()
+        self.socket()?.connect(self.address).await.ok()
+    }
+
+    fn socket(&self) -> Option<TcpSocket> {
+        let socket = TcpSocket::new_v4().ok()?;
+        socket.bind((self.from, 0).into()).ok()?;
+        Some(socket)
     }
 
     /// A connection with small buffers, so that what is not read waits in the gateway soon.
     pub(crate) async fn connect_narrow(&self) -> Option<TcpStream> {
-        let socket = TcpSocket::new_v4().ok()?;
+        let socket = self.socket()?;
         socket.set_recv_buffer_size(4096).ok()?;
         socket.connect(self.address).await.ok()
     }

@@ -15,7 +15,7 @@ pub(crate) const NAME: &str = "ten times the load";
 /// With these, dbt Cloud's delay decides what can be served.
 const PLACES: usize = 40;
 const SETTINGS: &[(&str, &str)] = &[
-    ("DBT_GATEWAY__LIMITS__MAX_CONCURRENT_REQUESTS", "44"),
+    ("DBT_GATEWAY__LIMITS__MAX_CONCURRENT_REQUESTS", "50"),
     ("DBT_GATEWAY__LIMITS__MAX_CONNECTIONS_PER_ADDRESS", "0"),
 ];
 const DELAY: Duration = Duration::from_millis(200);

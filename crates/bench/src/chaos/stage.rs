@@ -1,5 +1,6 @@
 //! One gateway with its upstream, honest callers and attackers.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -56,6 +57,7 @@ impl Stage {
         let target = Target {
             address: self.gateway.endpoint().address,
             authorization: format!("Bearer {}", self.attacker_key),
+            from: Ipv4Addr::new(127, 0, 0, 2),
         };
         // On threads of their own, so that the attack does not slow down the measurement more than it must.
         let attackers = std::thread::spawn({
@@ -115,7 +117,12 @@ fn attack_for(attack: &'static Attack, target: &Target, time: Duration) {
     runtime.block_on(async {
         let mut attackers = JoinSet::new();
         for number in 0..attack.attackers {
-            attackers.spawn(repeat(attack, target.clone(), number));
+            let mut target = target.clone();
+            if attack.many_addresses {
+                let [_, _, high, low] = u32::try_from(number + 1).unwrap_or(1).to_be_bytes();
+                target.from = Ipv4Addr::new(127, 1, high, low);
+            }
+            attackers.spawn(repeat(attack, target, number));
         }
         tokio::time::sleep(time).await;
         attackers.shutdown().await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dbt_api::ApiError;
+use dbt_api::{ApiError, LARGE_BODY_BYTES, work_on_body};
 use futures::stream::{BoxStream, StreamExt as _};
 use http::StatusCode;
 use model::{ClientContext, Effect, HasId, ListFilter, Page, PageQuery};
@@ -17,9 +17,6 @@ use crate::engine::pump::{Piped, StreamAborted};
 use crate::engine::request_scope::RequestScope;
 use crate::engine::streamed::failed;
 use crate::{DbtProvider, ProviderError};
-
-/// Entries of this length are encoded on a thread of their own, so that they do not hold up other requests.
-const LARGE_BYTES: u64 = 128 << 10;
 
 /// One page of a list.
 pub enum Listing<T> {
@@ -113,7 +110,7 @@ impl DbtProvider {
         rest: BoxStream<'static, Result<Bytes, ApiError>>,
     ) -> (Result<Listing<T>, ProviderError>, Option<Receipt>) {
         let results = std::mem::take(&mut page.results);
-        let beginning = match encoded(results, LARGE_BYTES, "").await {
+        let beginning = match encoded(results, LARGE_BODY_BYTES as u64, "").await {
             Ok(beginning) => vec![beginning],
             Err(error) => return failed(scope, error.into()),
         };
@@ -144,15 +141,8 @@ where
         }
         Ok::<_, serde_json::Error>(json.into())
     };
-    let json = if bytes < LARGE_BYTES {
-        encode()
-    } else {
-        // Fails only where the encoder panics.
-        match tokio::task::spawn_blocking(encode).await {
-            Ok(json) => json,
-            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-        }
-    };
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let json = work_on_body(bytes, encode).await;
     json.map_err(|error| ApiError::Decode {
         status: StatusCode::OK,
         source: error.into(),

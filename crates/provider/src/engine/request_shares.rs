@@ -115,10 +115,14 @@ pub(crate) struct SharedApi {
 impl WrappedApi for SharedApi {
     async fn send(&self, to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
         let RequestShares { shares, owner, .. } = &*self.shares;
-        let host = to.base_url(request.api()).authority().into();
-        let share = shares.exchanges.take(&owner.at_host(host), 1, shares.wait).await;
-        let share = share.map_err(|source| ApiError::ShareExhausted { status: None, source })?;
-        Ok(self.api.send(to, request).await?.holding(share))
+        let host = Owner::host(to.base_url(request.api()).authority().into());
+        let taken: Result<_, Exhausted> = async {
+            let share = shares.exchanges.take(owner, 1, shares.wait).await?;
+            Ok((share, shares.hosts.take(&host, 1, shares.wait).await?))
+        }
+        .await;
+        let taken = taken.map_err(|source| ApiError::ShareExhausted { status: None, source })?;
+        Ok(self.api.send(to, request).await?.holding(taken))
     }
 
     fn limits(&self) -> CollectLimits {

@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
@@ -130,7 +129,7 @@ async fn many_tasks_take_and_give_back_and_nothing_is_lost() {
         .map(|index| {
             let rooms = rooms.clone();
             tokio::spawn(async move {
-                let owner = Owner::key(index % 5, index).at_host(Arc::from("dbt"));
+                let owner = Owner::key(index % 5, index);
                 for amount in 1..=4 {
                     let share = rooms.take(&owner, amount, LONG).await.unwrap();
                     assert!(rooms.usage().used <= 20);
