@@ -101,6 +101,16 @@ pub struct Slice {
     pub limit: u32,
 }
 
+impl Slice {
+    /// The slice with that number, from 0, of a list in slices of [`DBT_PAGE_LIMIT`].
+    pub fn whole(number: u64) -> Self {
+        Self {
+            offset: number * u64::from(DBT_PAGE_LIMIT),
+            limit: DBT_PAGE_LIMIT,
+        }
+    }
+}
+
 /// The answer to one list request to dbt Cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed<T> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use dbt_api::{ApiError, ApiResponse, WrappedApi};
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
-use model::{HasId, ListFilter, Listed, Page, PageQuery, Slice, Upstream};
+use model::{DBT_PAGE_LIMIT, HasId, ListFilter, Listed, Page, PageQuery, Slice, Upstream};
 
 use crate::engine::Call;
 use crate::exchanges::Why;
@@ -111,45 +111,37 @@ impl<Filter, List> Gather<Filter, List> {
         Filter: ListFilter<T> + Send + Sync + 'static,
         List: for<'a> ListSlice<'a, T, Filter> + 'static,
     {
+        let too_much = || ProviderError::TooMuch("gather.max_filtered_pages");
+        let max_pages = self.settings.max_filtered_pages;
+        let first = Arc::clone(&self).fetch(Slice::whole(0), Why::Asked).await?;
+        let total = first.total_count;
+        let later = (1..max_pages as u64).map(Slice::whole);
+        let mut parts = match total {
+            Some(total) if total > Slice::whole(max_pages as u64).offset => return Err(too_much()),
+            Some(total) => {
+                let later = later.take_while(move |slice| slice.offset < total);
+                self.parts(later, first.bytes, 0).await?
+            }
+            None => self.one_by_one(later),
+        };
         let mut matches = Matches {
             page,
             count: 0,
             results: Vec::new(),
             seen: HashSet::new(),
         };
-        let mut next = Some(PageQuery::LARGEST);
-        let mut pages = 0;
-        while let Some(query) = next {
-            let first =
-                Arc::clone(&self).fetch(query.first_slice(), if pages == 0 { Why::Asked } else { Why::NextPage });
-            let first = first.await?;
-            // Without a total the list ends with a page that is not full.
-            let total = first.total_count;
-            let mut last_is_full = first.items.len() >= query.first_slice().limit as usize;
-            let mut parts = match total {
-                Some(total) => self.parts(query.later_slices(total), first.bytes, 0).await?,
-                None => self.one_by_one(query.later_slices(u64::MAX)),
-            };
-            let mut part = Some(first);
-            while let Some(Part { items, bytes, .. }) = part {
-                pages += 1;
-                if pages > self.settings.max_filtered_pages {
-                    return Err(ProviderError::TooMuch("gather.max_filtered_pages"));
-                }
-                last_is_full = items.len() >= model::DBT_PAGE_LIMIT as usize;
-                matches.add(items, &self.filter);
-                self.call.free_bytes(bytes);
-                part = if total.is_none() && !last_is_full {
-                    None
-                } else {
-                    parts.try_next().await?
-                };
+        let (mut part, mut pages) = (Some(first), 0);
+        while let Some(Part { items, bytes, .. }) = part {
+            pages += 1;
+            let read = items.len() as u64;
+            let kept = matches.add(items, &self.filter);
+            self.call.free_bytes(bytes - bytes * kept / read.max(1));
+            // Without a total the list ends with a slice that is not full.
+            let is_last = total.is_none() && read < u64::from(DBT_PAGE_LIMIT);
+            part = if is_last { None } else { parts.try_next().await? };
+            if part.is_none() && !is_last && total.is_none() && pages >= max_pages {
+                return Err(too_much());
             }
-            next = match total {
-                Some(total) => query.next(total),
-                None if last_is_full => query.next(u64::MAX),
-                None => None,
-            };
         }
         Ok(Page {
             query: page,
@@ -267,7 +259,9 @@ struct Matches<T: HasId> {
 }
 
 impl<T: HasId> Matches<T> {
-    fn add(&mut self, items: Vec<T>, filter: &impl ListFilter<T>) {
+    /// Returns how many of the entries are on the page.
+    fn add(&mut self, items: Vec<T>, filter: &impl ListFilter<T>) -> u64 {
+        let before = self.results.len();
         for entry in items {
             if filter.matches(&entry) && self.seen.insert(entry.id()) {
                 if (self.page.start()..self.page.end()).contains(&self.count) {
@@ -276,6 +270,7 @@ impl<T: HasId> Matches<T> {
                 self.count += 1;
             }
         }
+        (self.results.len() - before) as u64
     }
 }
 
