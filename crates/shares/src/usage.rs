@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use crate::owner::Label;
 
 /// For owners of one and of two levels: which multiple of what is free on the level above an owner may use, as a fraction.
-/// Alone, the innermost level may so use 0.9 of the capacity, and a company 11/12: a key leaves room for the other keys.
-const THRESHOLDS: [&[(u128, u128)]; 2] = [&[(9, 1)], &[(11, 1), (9, 2)]];
+/// Alone, a key may so use 0.9 of the capacity and its company 11/12, which leaves room for other keys. A host, which many
+/// companies use, may use 0.975.
+const THRESHOLDS: [&[(u128, u128)]; 2] = [&[(39, 1)], &[(11, 1), (9, 2)]];
 
 /// The tree of owners that use something.
 #[derive(Debug, Default)]

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use super::*;
 use crate::Resource;
 
@@ -11,6 +13,12 @@ const ROOMS: Resource = Resource {
     when_full: "503",
 };
 const LONG: Duration = Duration::from_mins(1);
+
+/// A request that waits for an amount.
+fn start(rooms: &Shares, owner: Owner, amount: u64) -> JoinHandle<Result<Share, Exhausted>> {
+    let rooms = rooms.clone();
+    tokio::spawn(async move { rooms.take(&owner, amount, LONG).await })
+}
 
 fn shares(capacity: u64) -> Shares {
     Shares::new(ROOMS, capacity)
@@ -53,13 +61,9 @@ async fn a_wait_ends_with_the_name_of_the_share_that_is_used_up() {
 async fn a_large_amount_is_not_overtaken_by_later_small_ones() {
     let rooms = shares(100);
     let held = rooms.try_take(&Owner::key(1, 1), 60).unwrap();
-    let start = |owner: Owner, amount| {
-        let rooms = rooms.clone();
-        tokio::spawn(async move { rooms.take(&owner, amount, LONG).await })
-    };
-    let large = start(Owner::key(2, 2), 80);
+    let large = start(&rooms, Owner::key(2, 2), 80);
     tokio::task::yield_now().await;
-    let small = start(Owner::key(3, 3), 10);
+    let small = start(&rooms, Owner::key(3, 3), 10);
     tokio::task::yield_now().await;
     assert!(
         !small.is_finished(),
@@ -90,13 +94,9 @@ async fn a_request_above_its_own_share_does_not_hold_up_others() {
 async fn a_cancelled_wait_frees_those_behind_it_and_keeps_nothing() {
     let rooms = shares(100);
     let _held = rooms.try_take(&Owner::key(1, 1), 60).unwrap();
-    let start = |owner: Owner, amount| {
-        let rooms = rooms.clone();
-        tokio::spawn(async move { rooms.take(&owner, amount, LONG).await })
-    };
-    let large = start(Owner::key(2, 2), 80);
+    let large = start(&rooms, Owner::key(2, 2), 80);
     tokio::task::yield_now().await;
-    let small = start(Owner::key(3, 3), 10);
+    let small = start(&rooms, Owner::key(3, 3), 10);
     tokio::task::yield_now().await;
     large.abort();
     assert!(large.await.unwrap_err().is_cancelled());
