@@ -190,7 +190,7 @@ fn runs(query: &str) -> Bytes {
     format!(r#"{{"data": [{}], "extra": {total}}}"#, entries.join(",")).into()
 }
 
-/// A body that goes on as long as it is read.
+/// A body without an end.
 fn endless() -> Body {
     let piece = Bytes::from(vec![b' '; 64 << 10]);
     let pieces = futures::stream::repeat_with(move || Ok(Frame::data(piece.clone())));

@@ -14,7 +14,7 @@ static TURNS: LazyLock<Semaphore> = LazyLock::new(|| {
     Semaphore::new(processors.div_ceil(2))
 });
 
-/// Runs the work on a body of that length. A panic in it goes on here.
+/// Runs the work on a body of that length. A panic in it continues here.
 pub async fn work_on_body<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
     if bytes < LARGE_BODY_BYTES {
         return work();

@@ -34,12 +34,6 @@ impl Share {
         Ok(())
     }
 
-    /// Takes more, beyond every limit: for what exists already and cannot be refused. Others wait until it is given back.
-    pub fn grow_beyond(&mut self, more: u64) {
-        self.ledger.take_beyond(&self.owner, more);
-        self.amount = self.amount.saturating_add(more);
-    }
-
     /// Adds another share of the same owner and resource.
     pub fn absorb(&mut self, mut other: Self) {
         debug_assert!(Arc::ptr_eq(&self.ledger, &other.ledger) && self.owner == other.owner);
@@ -54,14 +48,6 @@ impl Share {
             owner: self.owner.clone(),
             amount,
         })
-    }
-
-    /// Gives a part back.
-    pub fn shrink_to(&mut self, amount: u64) {
-        if let Some(less) = self.amount.checked_sub(amount).filter(|less| *less > 0) {
-            self.ledger.give_back(&self.owner, less);
-            self.amount = amount;
-        }
     }
 }
 

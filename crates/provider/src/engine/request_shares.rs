@@ -40,11 +40,7 @@ impl RequestShares {
 
     /// Reserves memory beyond what is used, all in one step, waiting for it.
     pub(crate) async fn reserve_bytes(&self, bytes: u64) -> Result<(), Exhausted> {
-        let missing = {
-            let memory = self.memory();
-            let held = memory.share.as_ref().map_or(0, Share::amount);
-            (memory.used + bytes).saturating_sub(held)
-        };
+        let missing = self.memory().missing(bytes);
         if missing == 0 {
             return Ok(());
         }
@@ -57,8 +53,7 @@ impl RequestShares {
     /// refused, unless dbt Cloud has made a change.
     fn use_bytes(&self, bytes: u64) -> Result<(), Exhausted> {
         let mut memory = self.memory();
-        let held = memory.share.as_ref().map_or(0, Share::amount);
-        let missing = (memory.used + bytes).saturating_sub(held);
+        let missing = memory.missing(bytes);
         if missing > 0 {
             let more = match self.shares.bytes.try_take(&self.owner, missing) {
                 Ok(more) => more,
@@ -97,6 +92,12 @@ impl RequestShares {
 }
 
 impl Memory {
+    /// What the share lacks for this many more bytes.
+    fn missing(&self, bytes: u64) -> u64 {
+        let held = self.share.as_ref().map_or(0, Share::amount);
+        (self.used + bytes).saturating_sub(held)
+    }
+
     fn add(&mut self, more: Share) {
         match &mut self.share {
             Some(share) => share.absorb(more),

@@ -105,20 +105,20 @@ async fn a_cancelled_wait_frees_those_behind_it_and_keeps_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_share_grows_within_the_limits_or_beyond_them_and_shrinks() {
+async fn a_share_grows_within_the_limits_or_beyond_them_and_gives_a_part_back() {
     let rooms = shares(100);
     let owner = Owner::company(1);
     let mut share = rooms.try_take(&owner, 50).unwrap();
     share.try_grow(40).unwrap();
     assert_eq!(share.try_grow(10).unwrap_err().whose, "company");
-    share.grow_beyond(1000);
+    share.absorb(rooms.take_beyond(&owner, 1000));
     assert_eq!(rooms.usage().used, 1090);
     assert_eq!(
         rooms.try_take(&Owner::company(2), 1).unwrap_err().whose,
         "process",
         "what is held beyond the capacity counts"
     );
-    share.shrink_to(30);
+    drop(share.split(1060));
     assert_eq!((share.amount(), rooms.usage().used), (30, 30));
 }
 
