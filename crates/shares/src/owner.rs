@@ -25,7 +25,7 @@ impl Label {
 }
 
 /// The path from the whole resource to its user, such as company and key. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Owner(Arc<[Label]>);
 
 impl Owner {

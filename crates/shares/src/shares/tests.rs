@@ -105,6 +105,28 @@ async fn a_cancelled_wait_frees_those_behind_it_and_keeps_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn requests_of_several_owners_are_granted_in_the_order_of_their_arrival() {
+    let rooms = shares(10);
+    let held = rooms.take_beyond(&Owner::key(9, 9), 10);
+    let granted = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let mut waiting = Vec::new();
+    for (index, key) in [1, 2, 1, 3, 2, 1].into_iter().enumerate() {
+        let (rooms, granted) = (rooms.clone(), granted.clone());
+        waiting.push(tokio::spawn(async move {
+            let _share = rooms.take(&Owner::key(key, key), 9, LONG).await.unwrap();
+            granted.lock().unwrap().push(index);
+        }));
+        tokio::task::yield_now().await;
+    }
+    waiting.remove(2).abort();
+    drop(held);
+    for request in waiting {
+        request.await.unwrap();
+    }
+    assert_eq!(*granted.lock().unwrap(), [0, 1, 3, 4, 5]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_share_grows_within_the_limits_or_beyond_them_and_gives_a_part_back() {
     let rooms = shares(100);
     let owner = Owner::company(1);
