@@ -9,6 +9,10 @@ use std::{env, io};
 use tempfile::TempDir;
 
 const PREFIX: &str = "testkit-postgres-";
+/// A file system in memory. `CREATE DATABASE` copies some 300 files, ten times as fast there as on a disk.
+const MEMORY: &str = "/dev/shm";
+/// Containers often have a small one.
+const MIN_FREE_MEMORY: u64 = 4 << 30;
 /// Locked by the process that uses the directory; the system releases the lock when the process ends.
 const LOCK: &str = "owner.lock";
 
@@ -22,12 +26,13 @@ pub(crate) struct Scratch {
 impl Scratch {
     /// Creates a directory, after removing abandoned ones.
     pub(crate) fn new() -> io::Result<Self> {
-        remove_abandoned(&env::temp_dir());
+        let parent = parent();
+        remove_abandoned(&parent);
         loop {
             let directory = tempfile::Builder::new()
                 .prefix(PREFIX)
                 .permissions(Permissions::from_mode(0o755))
-                .tempdir()?;
+                .tempdir_in(&parent)?;
             let lock = File::create_new(directory.path().join(LOCK))?;
             // Another process may have locked the new directory to remove it; then try again.
             if lock.try_lock().is_ok() {
@@ -39,6 +44,23 @@ impl Scratch {
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
+
+    /// A directory for the temporary files of a command, for every user.
+    pub(crate) fn temporary(&self) -> io::Result<PathBuf> {
+        let path = self.path().join("tmp");
+        fs::create_dir_all(&path)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o1777))?;
+        Ok(path)
+    }
+}
+
+/// `TMPDIR` if it is set, else memory if there is enough, else the usual directory for temporary files.
+fn parent() -> PathBuf {
+    let free = rustix::fs::statvfs(MEMORY).map_or(0, |found| found.f_bavail * found.f_frsize);
+    if env::var_os("TMPDIR").is_none() && free >= MIN_FREE_MEMORY {
+        return MEMORY.into();
+    }
+    env::temp_dir()
 }
 
 /// The next call retries what cannot be removed now.

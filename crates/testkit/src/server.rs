@@ -18,7 +18,7 @@ pub const TEST_POSTGRES_URL: &str = "TEST_POSTGRES_URL";
 pub struct TestServer {
     /// Declared before the directory, so that it is dropped first.
     postgres: PrivatePostgres,
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl TestServer {
@@ -46,13 +46,22 @@ impl TestServer {
         }
         Ok(Self {
             postgres: PrivatePostgres::start(&options)?,
-            _scratch: scratch,
+            scratch,
         })
     }
 
     /// The URL of the database `postgres`.
     pub fn url(&self) -> String {
         self.postgres.url()
+    }
+
+    /// A directory for temporary files, in memory where that is large enough. It is removed with the server.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be created.
+    pub fn temporary_directory(&self) -> std::io::Result<std::path::PathBuf> {
+        self.scratch.temporary()
     }
 
     /// Stops the server and removes its directory. Blocks.

@@ -1,6 +1,7 @@
 //! Runs a command with a Postgres for tests: `with-postgres COMMAND [ARGUMENT…]`.
 //!
-//! `TEST_POSTGRES_URL` contains the URL of the server, which is private, not durable, and removed after the command.
+//! `TEST_POSTGRES_URL` contains the URL of the server, which is private, not durable, and removed after the command, as is
+//! the directory for temporary files in `TMPDIR`.
 //! Returns the exit status of the command (128 plus the number of the signal that killed it). Forwards SIGTERM and SIGHUP,
 //! and SIGINT if there is no terminal: a terminal's ^C reaches the command directly.
 #![expect(clippy::print_stderr, reason = "a command-line tool reports its errors")]
@@ -52,6 +53,7 @@ async fn run(program: OsString, arguments: Vec<OsString>) -> Result<ExitStatus, 
     let mut child = command
         .args(arguments)
         .env(TEST_POSTGRES_URL, server.url())
+        .env("TMPDIR", server.temporary_directory()?)
         .spawn()
         .map_err(|error| format!("could not run {}: {error}", program.display()))?;
     // The id is not reused before `wait` below has returned.
