@@ -97,6 +97,10 @@ impl Clients {
         }
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// The client of one request, for the caller with the key `presented`.
     ///
     /// # Errors

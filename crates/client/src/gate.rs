@@ -1,11 +1,15 @@
 //! The gate: admits or refuses every request to dbt Cloud or for the gateway's own records.
 
-use model::{AccountId, Caller, ClientContext, CompanyId, EachAccount, Effect, RequestStamp, RequestType, Target};
+use std::sync::Arc;
+
+use model::{
+    AccountId, Caller, ClientContext, CompanyId, EachAccount, Effect, RequestStamp, RequestType, Target, Upstream,
+};
 use provider::DbtProvider;
 use tracing::Span;
 
 use crate::shared::Shared;
-use crate::{ClientError, DbtClient};
+use crate::{ClientError, Clients, DbtClient};
 
 /// The company of the gateway's operator, created by the migrations.
 const OPERATOR_COMPANY: CompanyId = CompanyId(1);
@@ -123,6 +127,21 @@ impl DbtClient {
         } else {
             Ok(())
         }
+    }
+}
+
+impl Clients {
+    /// The context of background work, which has no caller to check.
+    pub(crate) fn internal_context(
+        &self,
+        stamp: RequestStamp,
+        request_type: RequestType,
+        caller: Caller,
+        to: Arc<Upstream>,
+    ) -> (DbtProvider, ClientContext) {
+        #[expect(clippy::disallowed_methods, reason = "this is the gate")]
+        let ctx = ClientContext::admitted(stamp, request_type, caller, to);
+        (self.shared().provider.clone(), ctx)
     }
 }
 

@@ -1,6 +1,9 @@
 //! Jobs.
 
-use model::{Job, JobFields, JobFilter, JobId, JobRelated, PageQuery, Run, TriggerJob};
+use model::{
+    IdempotencyKey, IfRunning, Job, JobFields, JobFilter, JobId, JobRelated, PageQuery, Repeatable, StartOptions,
+    StartPreview, StartedRun, TriggerJob,
+};
 use provider::Listing;
 
 crate::operations! {
@@ -8,14 +11,16 @@ crate::operations! {
     ListJobs => list_jobs(filter: JobFilter, page: PageQuery) -> Listing<Job>;
     /// One job, with the related objects.
     GetJob => get_job(job_id: JobId, related: Vec<JobRelated>) -> Job;
-    /// Creates a job. Not idempotent: every accepted call creates one.
-    CreateJob => create_job(fields: JobFields) -> Job;
+    /// Creates a job. Every accepted call creates one, unless it repeats an idempotency key.
+    CreateJob => create_job(fields: JobFields, idempotency_key: Option<IdempotencyKey>) -> Repeatable<Job>;
     /// Changes the given fields of a job. A concurrent change may be overwritten.
     UpdateJob => update_job(job_id: JobId, changes: JobFields) -> Job;
     /// Deletes a job.
     DeleteJob => delete_job(job_id: JobId) -> ();
-    /// Starts a run of a job. Not idempotent: every accepted call starts a run.
-    TriggerJob => trigger_job(job_id: JobId, trigger: TriggerJob) -> Run;
-    /// Starts a run of a job from the point of failure of its latest one, else a new one. Not idempotent.
-    RerunJob => rerun_job(job_id: JobId) -> Run;
+    /// Starts a run of a job. Every accepted call starts one, unless it repeats an idempotency key.
+    TriggerJob => trigger_job(job_id: JobId, trigger: TriggerJob, options: StartOptions) -> StartedRun;
+    /// What a trigger would do.
+    PreviewTrigger => preview_trigger(job_id: JobId, trigger: TriggerJob, if_running: IfRunning) -> StartPreview;
+    /// Starts a run of a job from the point of failure of its latest one, else a new one.
+    RerunJob => rerun_job(job_id: JobId, options: StartOptions) -> StartedRun;
 }

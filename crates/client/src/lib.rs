@@ -28,6 +28,7 @@ mod runs;
 mod settings;
 mod shared;
 mod shares;
+mod trigger_resolver;
 mod upstreams;
 
 use operations::operations;
@@ -42,7 +43,7 @@ pub use health::{Check, DiskCheck, HealthSignals, PartitionsAhead};
 pub use key_cache::{KeySource, KeySourceError};
 pub use provider::{
     AnswerBody, ApiError, Exhausted, ForwardRequest, Listing, LogError, ProviderError, StreamAborted, StreamedAnswer,
-    StreamedPage,
+    StreamedPage, TriggerUnresolved,
 };
 pub use request_logs::{LogSummary, RequestLogService};
 pub use settings::ClientSettings;
@@ -50,6 +51,6 @@ pub use shared::Records;
 pub use shares::ClientShares;
 pub use storage::{
     ApiKeyInfo, Credential, LogFilter, LogPage, LogPosition, LogRecord, NewKey, OutcomeFilter, Percentiles,
-    RequestLogs, TypeSummary,
+    RequestLogs, Resolution, TriggerLedger, TypeSummary,
 };
 pub use upstreams::{CredentialSource, Upstreams};

@@ -1,6 +1,9 @@
 //! Runs.
 
-use model::{Page, PageQuery, RetryPreview, Run, RunFailure, RunFilter, RunId, RunRelated, RunStep};
+use model::{
+    IdempotencyKey, Page, PageQuery, Repeatable, RetryPreview, Run, RunFailure, RunFilter, RunId, RunRelated, RunStep,
+    StartOptions, StartedRun,
+};
 use provider::Listing;
 
 crate::operations! {
@@ -13,9 +16,9 @@ crate::operations! {
     /// Why a run failed.
     GetRunFailure => get_run_failure(run_id: RunId) -> RunFailure;
     /// Cancels a run; one that is already cancelled stays so.
-    CancelRun => cancel_run(run_id: RunId) -> Run;
+    CancelRun => cancel_run(run_id: RunId, idempotency_key: Option<IdempotencyKey>) -> Repeatable<Run>;
     /// Whether a run can be retried, and what a retry would run.
     GetRetryPreview => get_retry_preview(run_id: RunId) -> RetryPreview;
-    /// Starts a run from the point of failure of this one. Not idempotent.
-    RetryRun => retry_run(run_id: RunId) -> Run;
+    /// Starts a run from the point of failure of this one.
+    RetryRun => retry_run(run_id: RunId, options: StartOptions) -> StartedRun;
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use model::Clock;
 use prometheus_client::registry::Registry;
 use provider::DbtProvider;
-use storage::{ApiKeys, Credentials, LogQueue, RequestLogs};
+use storage::{ApiKeys, Credentials, LogQueue, RequestLogs, TriggerLedger};
 
 use crate::health::HealthChecks;
 use crate::key_cache::KeyCache;
 use crate::{ClientSettings, ClientShares, Upstreams};
 
 /// The repositories of the gateway's own records.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Records {
     /// The credentials of all companies.
     pub credentials: Credentials,
@@ -20,6 +20,8 @@ pub struct Records {
     pub api_keys: ApiKeys,
     /// The request log.
     pub request_logs: RequestLogs,
+    /// Attempts to start a run.
+    pub triggers: Arc<dyn TriggerLedger>,
 }
 
 pub(crate) struct Shared {

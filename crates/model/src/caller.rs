@@ -55,6 +55,9 @@ impl FromStr for Role {
     }
 }
 
+/// Keys have ids from 1.
+const NO_KEY: ApiKeyId = ApiKeyId(0);
+
 /// An authenticated caller. Contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -71,6 +74,22 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The gateway itself, in its background work for a company.
+    pub fn internal(company_id: CompanyId) -> Self {
+        Self {
+            api_key_id: NO_KEY,
+            company_id,
+            role: Role::Viewer,
+            accounts: None,
+            default_account: None,
+        }
+    }
+
+    /// The key; `None` for the gateway itself.
+    pub fn key(&self) -> Option<ApiKeyId> {
+        (self.api_key_id != NO_KEY).then_some(self.api_key_id)
+    }
+
     /// Whether the key may use `account`.
     pub fn may_use(&self, account: AccountId) -> bool {
         self.accounts.as_ref().is_none_or(|list| list.contains(&account))

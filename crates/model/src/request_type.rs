@@ -135,6 +135,10 @@ request_types! {
     DeleteJob "delete_job" needs Admin, Change, ADMINISTRATIVE;
     /// Start a run of a job.
     TriggerJob "trigger_job" needs Operator, Change, ADMINISTRATIVE;
+    /// Tell what a trigger would do.
+    PreviewTrigger "preview_trigger" needs Operator, Read, ADMINISTRATIVE;
+    /// Look for the runs of triggers whose answers were lost; in the background only.
+    ResolveTriggers "resolve_triggers" needs Viewer, Read, ADMINISTRATIVE;
     /// List the runs of an account.
     ListRuns "list_runs" needs Viewer, Read, ADMINISTRATIVE;
     /// Read one run.

@@ -7,7 +7,7 @@ use dbt_api::WrappedApi;
 use model::{AccountId, Caller, Clock, RequestStamp, RequestType};
 use serde_json::json;
 use shares::Owner;
-use storage::{Closing, FixedColumns, LogQueue, Outcome, StartedRuns};
+use storage::{Closing, FixedColumns, LogQueue, Outcome, StartedRuns, TriggerLedger};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,6 +20,7 @@ pub struct DbtProvider {
     pub(crate) log: LogQueue,
     pub(crate) shares: ProviderShares,
     pub(crate) started_runs: Arc<dyn StartedRuns>,
+    pub(crate) triggers: Arc<dyn TriggerLedger>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: ProviderSettings,
     pub(crate) metrics: Arc<ProviderMetrics>,
@@ -40,13 +41,15 @@ impl fmt::Debug for DbtProvider {
 }
 
 impl DbtProvider {
-    /// A provider that sends through `api` within `shares`, logs to `log`, and looks up in `started_runs` which runs are
-    /// new.
+    /// A provider that sends through `api` within `shares`, logs to `log`, looks up in `started_runs` which runs are new,
+    /// and records attempts to start runs in `triggers`.
+    #[expect(clippy::too_many_arguments, reason = "one for each layer or part below")]
     pub fn new(
         api: Arc<dyn WrappedApi>,
         log: LogQueue,
         shares: ProviderShares,
         started_runs: Arc<dyn StartedRuns>,
+        triggers: Arc<dyn TriggerLedger>,
         clock: Arc<dyn Clock>,
         settings: ProviderSettings,
         metrics: Arc<ProviderMetrics>,
@@ -57,6 +60,7 @@ impl DbtProvider {
             log,
             shares,
             started_runs,
+            triggers,
             clock,
             settings,
             metrics,

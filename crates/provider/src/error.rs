@@ -3,7 +3,10 @@
 use dbt_api::ApiError;
 use model::{AccountId, JobId, RunId, RunStatus};
 use shares::Exhausted;
-use storage::LogError;
+use storage::{LogError, StorageError};
+use uuid::Uuid;
+
+use crate::engine::TriggerUnresolved;
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +59,34 @@ pub enum ProviderError {
     /// The request's row could not be committed: for a change, dbt Cloud was not contacted.
     #[error("the request could not be logged")]
     Log(#[from] LogError),
+    /// The answer to a POST that starts a run was lost, and the run was not found in time.
+    #[error(transparent)]
+    TriggerUnresolved(Box<TriggerUnresolved>),
+    /// The job has active runs, and the request starts none beside them.
+    #[error("job {job} has active runs")]
+    RunActive {
+        /// The job.
+        job: JobId,
+        /// The active runs, newest first.
+        runs: Vec<RunId>,
+        /// Requests that may have started a run which dbt Cloud does not show yet.
+        requests: Vec<Uuid>,
+    },
+    /// Another request looks at the job's runs in order to act on them. dbt Cloud was not contacted.
+    #[error("another request is about to start a run of job {0}")]
+    JobBusy(JobId),
+    /// The idempotency key was used for a request in which these fields differ.
+    #[error("the idempotency key was used for another request: {} differ", .0.join(", "))]
+    IdempotencyMismatch(Vec<String>),
+    /// The first request with the idempotency key has not ended, or its run is being looked for.
+    #[error("request {0} with the same idempotency key has not ended")]
+    IdempotencyInFlight(Uuid),
+    /// What the first request with the idempotency key did is unknown.
+    #[error("what request {0} with the same idempotency key did is unknown")]
+    IdempotencyUnresolved(Uuid),
+    /// The attempt, the key or the lock could not be read or stored. Nothing was sent that starts a run.
+    #[error("the attempt to start a run could not be recorded")]
+    Ledger(#[from] StorageError),
     /// The pages of a GraphQL query cannot be gathered; the text says what the query lacks.
     #[error("the pages cannot be gathered: {0}")]
     Gathering(&'static str),

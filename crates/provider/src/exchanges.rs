@@ -32,6 +32,8 @@ pub(crate) enum Why {
     BeforeChange,
     /// Finds why dbt Cloud refused the change.
     AfterRefusal,
+    /// Cancels a run that has not begun, to make room for a new one.
+    CancelQueued,
 }
 
 impl Why {
@@ -48,6 +50,7 @@ impl Why {
             Self::BeforeChange => "before_change",
             Self::LookUp => "look_up",
             Self::AfterRefusal => "after_refusal",
+            Self::CancelQueued => "cancel_queued",
         }
     }
 }
@@ -87,6 +90,9 @@ pub(crate) struct Exchange {
     account_id: Option<AccountId>,
     operation: RequestType,
     why: Why,
+    /// Only where it is about another run than the row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<RunId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,6 +132,7 @@ impl Exchanges {
                 account_id,
                 operation,
                 why,
+                run_id: None,
                 status: None,
                 error: None,
                 started_at,
@@ -134,6 +141,13 @@ impl Exchanges {
             return index;
         }
         ExchangeIndex(usize::MAX)
+    }
+
+    /// Records that the last exchange was about that run.
+    pub(crate) fn set_run_of_last(&self, id: RunId) {
+        if let Some(exchange) = self.record().logged.last_mut() {
+            exchange.run_id = Some(id);
+        }
     }
 
     /// Whether a change was sent to dbt Cloud.

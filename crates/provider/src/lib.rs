@@ -15,7 +15,9 @@ mod shares;
 pub use ::shares::Exhausted;
 pub use dbt_api::{ApiError, WrappedApi};
 pub use dbt_provider::DbtProvider;
-pub use engine::{AnswerBody, Listing, StreamAborted, StreamedAnswer, StreamedPage};
+pub use engine::{
+    AnswerBody, Listing, StreamAborted, StreamedAnswer, StreamedPage, TriggerSettings, TriggerUnresolved,
+};
 pub use error::ProviderError;
 pub use metrics::{ProviderMetrics, observe_shares};
 pub use operations::relay::{ForwardRequest, lists_accounts};
@@ -24,4 +26,4 @@ pub use settings::{
     StreamSettings,
 };
 pub use shares::{ProviderShares, ShareSettings};
-pub use storage::{LogError, LogQueue, Outcome, RowLimits, StartedRuns};
+pub use storage::{Attempt, LogError, LogQueue, Outcome, RowLimits, StartedRuns, StorageError, TriggerLedger};

@@ -6,6 +6,8 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use model::InstanceId;
 use storage::RowLimits;
 
+use crate::engine::TriggerSettings;
+
 /// When and how often a read is sent again.
 #[derive(Debug, Clone, Copy)]
 pub struct RetrySettings {
@@ -68,6 +70,8 @@ pub struct ProviderSettings {
     pub open_reads: bool,
     /// Streamed answers.
     pub stream: StreamSettings,
+    /// Starting runs.
+    pub trigger: TriggerSettings,
     /// The relay.
     pub relay: RelaySettings,
     /// GraphQL queries that take several exchanges.

@@ -14,8 +14,9 @@ use client::{AnswerBody, StreamedAnswer};
 
 use crate::headers::is_hop_by_hop;
 
-/// The headers of dbt Cloud that are passed on, besides those that begin with `x-rate-limit-`.
-const PASSED_ON: [HeaderName; 10] = [
+/// The headers of dbt Cloud that are passed on, besides those that begin with `x-rate-limit-`, and the gateway's own.
+const PASSED_ON: [HeaderName; 11] = [
+    HeaderName::from_static("x-run-origin"),
     CONTENT_TYPE,
     CONTENT_LENGTH,
     CONTENT_ENCODING,

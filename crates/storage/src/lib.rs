@@ -21,6 +21,7 @@ mod request_log;
 mod secrets;
 mod session;
 mod started_runs;
+mod triggers;
 
 pub use api_keys::{ApiKeyInfo, ApiKeys, CreateKey, KeyHash, KeyRecord, NewKey, Revocation};
 pub use companies::{Companies, Company};
@@ -41,3 +42,7 @@ pub use request_log::{
 };
 pub use secrets::{DecryptError, KeyRing, KeyRingError};
 pub use started_runs::{PgStartedRuns, StartedRuns};
+pub use triggers::{
+    Attempt, AttemptEnd, AttemptLease, Begun, Earlier, KeyBegun, MemoryTriggerLedger, NewAttempt, NewIdempotencyKey,
+    PgTriggerLedger, RecentAttempt, Resolution, StartKind, StoredAnswer, TriggerLedger,
+};

@@ -5,7 +5,7 @@ mod export;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::Stream;
 use model::{CompanyId, RequestType, Role};
-use storage::{LogFilter, LogPage, LogPosition, LogRecord, LogVisibility, PageLimit, TypeSummary};
+use storage::{LogFilter, LogPage, LogPosition, LogRecord, LogVisibility, PageLimit, Resolution, TypeSummary};
 use uuid::Uuid;
 
 use self::export::Export;
@@ -70,15 +70,25 @@ impl RequestLogService {
             .await?)
     }
 
-    /// One row.
+    /// One row; and, for a request whose answer was lost, what became of the run.
     ///
     /// # Errors
     /// [`ClientError`]; [`ClientError::UnknownRequest`].
-    pub async fn get(self, request_uuid: Uuid) -> Result<LogRecord, ClientError> {
+    pub async fn get(self, request_uuid: Uuid) -> Result<(LogRecord, Option<Resolution>), ClientError> {
         self.0.admit_local(RequestType::GetRequestLog, None).await?;
-        let logs = &self.0.shared.records.request_logs;
+        let records = &self.0.shared.records;
+        let logs = &records.request_logs;
         let found = logs.get(self.company(), &self.visibility(), request_uuid).await?;
-        found.ok_or(ClientError::UnknownRequest(request_uuid))
+        let found = found.ok_or(ClientError::UnknownRequest(request_uuid))?;
+        let starts_run = RequestType::STARTS_RUN
+            .iter()
+            .any(|each| each.as_str() == found.request_type);
+        let resolution = if starts_run {
+            records.triggers.resolution(request_uuid).await?
+        } else {
+            None
+        };
+        Ok((found, resolution))
     }
 
     /// Counts and durations of the requests between `filter.from` and `filter.to`. Without `to`: until now; without

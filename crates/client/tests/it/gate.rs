@@ -6,8 +6,8 @@ use client::{ClientError, ClientSettings, DbtClient, ForwardRequest, LogError, P
 use dbt_routes::RelayRequest;
 use http::{HeaderMap, Method};
 use model::{
-    AccountId, ArtifactPath, Effect, EnvironmentFilter, EnvironmentId, Forwarded, GraphqlQuery, JobFields, JobFilter,
-    JobId, PageQuery, ProjectFilter, ProjectId, RequestType, Role, RunFilter, RunId,
+    AccountId, ArtifactPath, Effect, EnvironmentFilter, EnvironmentId, Forwarded, GraphqlQuery, IfRunning, JobFields,
+    JobFilter, JobId, PageQuery, ProjectFilter, ProjectId, RequestType, Role, RunFilter, RunId, StartOptions,
 };
 use provider::Outcome;
 
@@ -92,13 +92,26 @@ async fn request(
             client.list_jobs(account, filter, PageQuery::LARGEST).await.map(drop)
         }
         RequestType::GetJob => client.get_job(account, JobId(1), Vec::new()).await.map(drop),
-        RequestType::CreateJob => client.create_job(account, JobFields::default()).await.map(drop),
+        RequestType::CreateJob => client.create_job(account, JobFields::default(), None).await.map(drop),
         RequestType::UpdateJob => client
             .update_job(account, JobId(1), JobFields::default())
             .await
             .map(drop),
         RequestType::DeleteJob => client.delete_job(account, JobId(1)).await,
-        RequestType::TriggerJob => client.trigger_job(account, JobId(1), trigger_input()).await.map(drop),
+        RequestType::TriggerJob => {
+            let options = StartOptions::default();
+            client
+                .trigger_job(account, JobId(1), trigger_input(), options)
+                .await
+                .map(drop)
+        }
+        RequestType::PreviewTrigger => {
+            let mode = IfRunning::Queue;
+            client
+                .preview_trigger(account, JobId(1), trigger_input(), mode)
+                .await
+                .map(drop)
+        }
         RequestType::ListRuns => {
             let page = PageQuery::new(1, 10).unwrap();
             client.list_runs(account, RunFilter::default(), page).await.map(drop)
@@ -123,10 +136,16 @@ async fn request(
         RequestType::QueryMetadata => client.query_metadata(account, query(), None).await.map(drop),
         RequestType::QuerySemanticLayer => client.query_semantic_layer(account, query()).await.map(drop),
         RequestType::Forward(Forwarded::Change) => forward(client, account, Method::POST, "/api/v2/odd/").await,
-        RequestType::CancelRun => client.cancel_run(account, RunId(1)).await.map(drop),
+        RequestType::CancelRun => client.cancel_run(account, RunId(1), None).await.map(drop),
         RequestType::GetRetryPreview => client.get_retry_preview(account, RunId(1)).await.map(drop),
-        RequestType::RetryRun => client.retry_run(account, RunId(1)).await.map(drop),
-        RequestType::RerunJob => client.rerun_job(account, JobId(1)).await.map(drop),
+        RequestType::RetryRun => client
+            .retry_run(account, RunId(1), StartOptions::default())
+            .await
+            .map(drop),
+        RequestType::RerunJob => client
+            .rerun_job(account, JobId(1), StartOptions::default())
+            .await
+            .map(drop),
         other => panic!("{other} is not among OPERATIONS"),
     }
 }

@@ -21,12 +21,12 @@ use model::{
 };
 use provider::{
     DbtProvider, FailureSettings, GatherSettings, GraphqlSettings, LogQueue, NewRunSettings, ProviderSettings,
-    ProviderShares, RelaySettings, RetrySettings, RowLimits, StartedRuns, StreamSettings,
+    ProviderShares, RelaySettings, RetrySettings, RowLimits, StartedRuns, StreamSettings, TriggerSettings,
 };
 use serde_json::json;
 use storage::{
-    ApiKeys, Credentials, Database, DatabaseSettings, KeyHash, KeyRecord, LogReadSettings, LogRow, QueueSettings,
-    RequestLog, RequestLogs, StorageError, WriteError,
+    ApiKeys, Credentials, Database, DatabaseSettings, KeyHash, KeyRecord, LogReadSettings, LogRow, MemoryTriggerLedger,
+    QueueSettings, RequestLog, RequestLogs, StorageError, WriteError,
 };
 use tokio::sync::watch;
 
@@ -230,6 +230,7 @@ impl TestClients {
             queue.clone(),
             ProviderShares::default(),
             Arc::new(NoStartedRuns),
+            Arc::new(MemoryTriggerLedger::default()),
             Arc::<FixedClock>::clone(&clock),
             provider_settings(),
             Arc::default(),
@@ -244,6 +245,7 @@ impl TestClients {
             credentials: Credentials::new(&unreachable_database(), None),
             api_keys: ApiKeys::new(&unreachable_database()),
             request_logs: RequestLogs::new(&unreachable_database(), &log_reading()),
+            triggers: Arc::new(MemoryTriggerLedger::default()),
         };
         let clients_clock: Arc<FixedClock> = Arc::clone(&clock);
         let parts = ClientParts {
@@ -312,6 +314,7 @@ fn provider_settings() -> ProviderSettings {
             buffer_pieces: 2,
             stall: Duration::from_mins(1),
         },
+        trigger: TriggerSettings::default(),
         relay: RelaySettings {
             collect_max_bytes: 1 << 10,
             keep_static_subdomain: false,

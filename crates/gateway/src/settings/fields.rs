@@ -102,8 +102,26 @@ settings! {
     relay: Relay {
         #[range(0, 16 * MIB)] collect_max_bytes: usize,
     }
+    /// Starting runs.
+    trigger: Trigger {
+        marker: bool,
+        #[range(0, 300)] resolve_secs: u64,
+        #[range(10, 86_400)] horizon_secs: u64,
+        #[range(0, 604_800)] give_up_secs: u64,
+        #[range(10, 10_000)] min_pause_ms: u64,
+        #[range(10, 60_000)] max_pause_ms: u64,
+        #[range(3, 600)] lease_secs: u64,
+        #[range(0, 300)] job_wait_secs: u64,
+        #[range(1, 3650)] keep_days: u64,
+    }
+    /// Idempotency keys.
+    idempotency: Idempotency {
+        #[range(1, 720)] ttl_hours: u64,
+    }
     /// The dbt-compatible surface: special cases.
     compat: Compat {
+        mark_triggers: bool,
+        #[range(0, 3600)] repeat_window_secs: u64,
         allow_token_minting: bool,
         keep_static_subdomain: bool,
     }

@@ -15,8 +15,8 @@ use provider::{DbtProvider, ProviderShares};
 use secrecy::ExposeSecret as _;
 use server::{AddressLimits, Limits, ServerState, Shutdown};
 use storage::{
-    ApiKeys, Credentials, Database, DatabaseSettings, KeyHash, KeyRecord, LogQueue, LogRow, PgStartedRuns, RequestLog,
-    RequestLogs, WriteError,
+    ApiKeys, Credentials, Database, DatabaseSettings, KeyHash, KeyRecord, LogQueue, LogRow, MemoryTriggerLedger,
+    PgStartedRuns, RequestLog, RequestLogs, WriteError,
 };
 use tokio::net::TcpListener;
 
@@ -87,6 +87,7 @@ fn state(settings: &Settings) -> ServerState {
         log.clone(),
         ProviderShares::default(),
         Arc::new(PgStartedRuns::new(&database)),
+        Arc::new(MemoryTriggerLedger::default()),
         Arc::clone(&clock),
         layer_settings::provider(settings, InstanceId(1)),
         Arc::default(),
@@ -104,6 +105,7 @@ fn state(settings: &Settings) -> ServerState {
                 credentials: Credentials::new(&database, None),
                 api_keys: ApiKeys::new(&database),
                 request_logs: RequestLogs::new(&database, &layer_settings::log_read(settings)),
+                triggers: Arc::new(MemoryTriggerLedger::default()),
             },
             shares: ClientShares::new(&client_settings),
             clock: Arc::clone(&clock),

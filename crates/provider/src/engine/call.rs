@@ -61,6 +61,22 @@ impl Call {
         self.exchange_at(&self.to, None, operation, why, send).await
     }
 
+    /// As [`Call::exchange`], recorded as being about that run, which is not the row's.
+    pub(crate) async fn exchange_about<'a, T, Answer>(
+        &'a self,
+        run: RunId,
+        operation: RequestType,
+        why: Why,
+        send: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream) -> Answer,
+    ) -> Result<T, ApiError>
+    where
+        Answer: Future<Output = Result<ApiResponse<T>, ApiError>>,
+    {
+        let answer = self.exchange(operation, why, send).await;
+        self.exchanges.set_run_of_last(run);
+        answer
+    }
+
     /// As [`Call::exchange`], for a read of one run. Repeated for a while where dbt Cloud answers 404 and the log has the
     /// run as just started.
     ///

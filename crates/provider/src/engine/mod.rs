@@ -10,6 +10,7 @@ mod provider_request;
 mod pump;
 mod request_scope;
 mod request_shares;
+pub(crate) mod starts;
 mod streamed;
 mod trace_context;
 
@@ -17,5 +18,6 @@ pub(crate) use call::Call;
 pub use listing::{Listing, StreamedPage};
 pub(crate) use provider_request::{RowSubject, args};
 pub use pump::StreamAborted;
+pub use starts::{TriggerSettings, TriggerUnresolved};
 pub use streamed::{AnswerBody, StreamedAnswer};
 pub(crate) use streamed::{Beginning, read_beginning};

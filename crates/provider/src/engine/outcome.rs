@@ -16,7 +16,16 @@ pub(crate) fn of(error: &ProviderError) -> Outcome {
         ProviderError::RunNotVisibleYet(_) | ProviderError::NoResultsStep(_) | ProviderError::NoEndedRun(_) => {
             Outcome::NotFound
         }
-        ProviderError::RunFinished { .. } | ProviderError::CannotRetry { .. } => Outcome::Conflict,
+        ProviderError::RunFinished { .. }
+        | ProviderError::CannotRetry { .. }
+        | ProviderError::RunActive { .. }
+        | ProviderError::IdempotencyInFlight(_)
+        | ProviderError::IdempotencyUnresolved(_) => Outcome::Conflict,
+        ProviderError::IdempotencyMismatch(_) => Outcome::UnprocessableEntity,
+        ProviderError::TriggerUnresolved(unresolved) => {
+            unresolved.source.as_ref().map_or(Outcome::Conflict, of_exchange)
+        }
+        ProviderError::JobBusy(_) | ProviderError::Ledger(_) => Outcome::Refused,
         ProviderError::Log(_) | ProviderError::ShareExhausted(_) | ProviderError::Stopped { was_sent: false } => {
             Outcome::Refused
         }

@@ -6,9 +6,10 @@ use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
 use client::{ClientError, DbtClient};
-use model::RequestStamp;
+use model::{RequestStamp, Surface};
 
 use crate::addresses::AddressGroup;
+use crate::extract::idempotency::check_route;
 use crate::forwarded::CallerAddress;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
@@ -52,6 +53,7 @@ async fn authenticate(parts: &Parts, state: &Shared) -> Result<DbtClient, Proble
         .get::<RequestStamp>()
         .cloned()
         .ok_or_else(|| Problem::internal("a route outside the edge layer".to_owned()))?;
+    let stamp_surface = stamp.surface;
     let key = presented_key(parts).ok_or(ClientError::Unauthenticated)?;
     let address = CallerAddress::of(&parts.extensions, &parts.headers, &state.settings.trusted_proxies);
     let address = address.map(|address| AddressGroup::of(address.ip()));
@@ -70,6 +72,9 @@ async fn authenticate(parts: &Parts, state: &Shared) -> Result<DbtClient, Proble
         }
     };
     state.limits.check(client.caller().api_key_id)?;
+    if stamp_surface == Surface::Rest {
+        check_route(parts)?;
+    }
     Ok(client.by_credential(named_credential(parts)?))
 }
 

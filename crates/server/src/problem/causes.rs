@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use client::{ApiError, ClientError, Exhausted, LogError, ProviderError};
-use model::RunId;
+use client::{ApiError, ClientError, Exhausted, LogError, ProviderError, TriggerUnresolved};
+use model::{JobId, RunId};
+use uuid::Uuid;
 
 use super::{Kind, Problem};
 
@@ -139,6 +140,36 @@ impl From<ProviderError> for Problem {
                 format!("Run {run} is over ({}), so there is nothing to cancel.", status.name()),
             ),
             ProviderError::CannotRetry { run, reason } => cannot_retry(run, reason),
+            ProviderError::TriggerUnresolved(unresolved) => trigger_unresolved(&unresolved),
+            ProviderError::RunActive { job, runs, requests } => run_active(job, &runs, &requests),
+            ProviderError::JobBusy(job) => Self::new(
+                Kind::BUSY,
+                format!("Another request is about to start a run of job {job}. dbt Cloud was not contacted for this one."),
+            )
+            .retry_after(SOON),
+            ProviderError::IdempotencyMismatch(fields) => {
+                let errors = serde_json::json!({ "differs": fields });
+                let detail = format!(
+                    "The Idempotency-Key was used for another request: {} differ. Use a new key for a new request. Nothing was sent.",
+                    fields.join(", ")
+                );
+                Self::new(Kind::IDEMPOTENCY_MISMATCH, detail).with_errors(Some(errors))
+            }
+            ProviderError::IdempotencyInFlight(request) => Self::new(
+                Kind::IDEMPOTENCY_IN_FLIGHT,
+                format!("Request {request} with the same Idempotency-Key has not ended, or its run is being looked for. Repeat this one in a moment: it gets that answer."),
+            )
+            .retry_after(SOON),
+            ProviderError::IdempotencyUnresolved(request) => Self::new(
+                Kind::IDEMPOTENCY_UNRESOLVED,
+                format!("dbt Cloud's answer to request {request} with the same Idempotency-Key was lost, and what it did is unknown. Look before you send it with a new key. Nothing was sent now."),
+            ),
+            ProviderError::Ledger(ref ledger) => Self::new(
+                Kind::LOG_UNAVAILABLE,
+                "The attempt could not be recorded, since the database is away. No run was started by this request.",
+            )
+            .caused_by(ledger)
+            .retry_after(SOON),
             ProviderError::ShareExhausted(exhausted) | ProviderError::Log(LogError::QueueFull(exhausted)) => {
                 share_exhausted(&exhausted)
             }
@@ -166,6 +197,44 @@ impl From<ProviderError> for Problem {
             ProviderError::Panicked => Self::panicked(),
         }
     }
+}
+
+fn trigger_unresolved(unresolved: &TriggerUnresolved) -> Problem {
+    let job = unresolved
+        .job
+        .map_or_else(|| "the account".to_owned(), |job| format!("job {job}"));
+    let what = match &unresolved.marker {
+        Some(marker) => format!("a run of {job} whose cause ends with `[dgw:{marker}]`"),
+        None => format!("the one new run of {job} that fits"),
+    };
+    let until = unresolved.until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let detail = format!(
+        "dbt Cloud's answer was lost, and whether it started a run is not known yet. The gateway looked for {what} and goes on \
+         until {until}. Read the outcome in `resolution` of /request-logs/{}; a repeat with the same Idempotency-Key gets it \
+         too. Do not send it again without one.",
+        unresolved.request_uuid
+    );
+    let problem = Problem::new(Kind::TRIGGER_UNRESOLVED, detail);
+    let candidates = &unresolved.candidates;
+    let errors = (!candidates.is_empty()).then(|| serde_json::json!({ "candidates": candidates }));
+    match &unresolved.source {
+        Some(source) => problem.with_errors(errors).caused_by(source),
+        None => problem.with_errors(errors),
+    }
+}
+
+fn run_active(job: JobId, runs: &[RunId], requests: &[Uuid]) -> Problem {
+    let detail = match runs {
+        [] => format!(
+            "A run of job {job} was started a moment ago, and dbt Cloud does not show it yet. Nothing was started."
+        ),
+        [first, ..] => format!(
+            "Job {job} has {} active run(s), the newest is {first}. Nothing was started.",
+            runs.len()
+        ),
+    };
+    let errors = serde_json::json!({ "runs": runs, "requests": requests });
+    Problem::new(Kind::RUN_ACTIVE, detail).with_errors(Some(errors))
 }
 
 impl From<ApiError> for Problem {

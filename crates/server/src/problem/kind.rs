@@ -61,6 +61,10 @@ kinds! {
     TOO_MUCH = UNPROCESSABLE_ENTITY "answer-too-long" "Answer too long",
     RATE_LIMIT = TOO_MANY_REQUESTS "rate-limit" "Rate limit reached",
     CONFLICT = CONFLICT "conflict" "Conflict",
+    RUN_ACTIVE = CONFLICT "run-active" "Job has active runs",
+    IDEMPOTENCY_IN_FLIGHT = CONFLICT "idempotency-in-flight" "First request has not ended",
+    IDEMPOTENCY_UNRESOLVED = CONFLICT "idempotency-unresolved" "Effect of the first request is unknown",
+    IDEMPOTENCY_MISMATCH = UNPROCESSABLE_ENTITY "idempotency-mismatch" "Key was used for another request",
     RUN_FINISHED = CONFLICT "run-finished" "Run is over",
     CANNOT_RETRY = CONFLICT "cannot-retry" "Run cannot be retried",
     NO_ENCRYPTION_KEY = SERVICE_UNAVAILABLE "no-encryption-key" "No encryption key",
@@ -72,5 +76,6 @@ kinds! {
     LOG_UNAVAILABLE = SERVICE_UNAVAILABLE "log-unavailable" "Request log unavailable",
     SHARE_EXHAUSTED = SERVICE_UNAVAILABLE "share-exhausted" "Share used up",
     BUSY = SERVICE_UNAVAILABLE "busy" "Gateway busy",
+    TRIGGER_UNRESOLVED = GATEWAY_TIMEOUT "trigger-unresolved" "Whether a run was started is not known yet",
     TIMEOUT = GATEWAY_TIMEOUT "dbt-timeout" "dbt Cloud did not answer in time",
 }

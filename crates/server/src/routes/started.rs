@@ -1,29 +1,60 @@
-//! The answer to a request that starts a run.
+//! The answer to a request that starts a run, and to changes that may carry an idempotency key.
 
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use model::Run;
+use model::{Repeatable, RunOrigin, StartedRun};
 
 use crate::extract::Scope;
 use crate::json::Json;
 
-/// 201 with the new run and its address, in the account and by the credential of the request.
+const RUN_ORIGIN: HeaderName = HeaderName::from_static("x-run-origin");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// 201 with the new run, 200 with one that was active; with its address, in the account and by the credential of the
+/// request, and where it comes from.
 #[derive(Debug)]
 pub(crate) struct Started {
-    run: Run,
+    started: StartedRun,
     location: String,
 }
 
 impl Started {
-    pub(crate) fn new(run: Run, scope: &Scope) -> Self {
-        let location = scope.location(&format!("/runs/{}", run.id));
-        Self { run, location }
+    pub(crate) fn new(started: StartedRun, scope: &Scope) -> Self {
+        let location = scope.location(&format!("/runs/{}", started.run.id));
+        Self { started, location }
     }
 }
 
 impl IntoResponse for Started {
     fn into_response(self) -> Response {
-        let location = [(header::LOCATION, self.location)];
-        (StatusCode::CREATED, location, Json(self.run)).into_response()
+        let StartedRun {
+            run,
+            origin,
+            replayed_status,
+        } = self.started;
+        let status = match (replayed_status, origin) {
+            (Some(status), _) => StatusCode::from_u16(status).unwrap_or(StatusCode::CREATED),
+            (None, RunOrigin::Reused) => StatusCode::OK,
+            (None, _) => StatusCode::CREATED,
+        };
+        let headers = [
+            (header::LOCATION, self.location),
+            (RUN_ORIGIN, origin.as_str().to_owned()),
+        ];
+        replayed(replayed_status.is_some(), (status, headers, Json(run)).into_response())
     }
+}
+
+/// The answer to a change, marked where it repeats the first answer to the key.
+pub(crate) fn repeatable<T, R: IntoResponse>(answer: Repeatable<T>, respond: impl FnOnce(T) -> R) -> Response {
+    replayed(answer.is_repeated, respond(answer.value).into_response())
+}
+
+fn replayed(is_repeated: bool, mut response: Response) -> Response {
+    if is_repeated {
+        response
+            .headers_mut()
+            .insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
 }

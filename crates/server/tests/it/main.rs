@@ -40,4 +40,5 @@ mod slow_bodies;
 mod support;
 mod tenancy;
 mod trace_context;
+mod triggers;
 mod unstorable_text;

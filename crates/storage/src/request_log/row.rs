@@ -74,7 +74,7 @@ impl FixedColumns {
         let only = ctx.to().only();
         Self {
             credential: only.map(|upstream| SanitisedText::new(&upstream.name, limits.text_max_bytes)),
-            api_key_id: Some(ctx.caller().api_key_id),
+            api_key_id: ctx.caller().key(),
             account_id: only.map(|upstream| upstream.account_id),
             ..Self::new(ctx.stamp(), ctx.request_type(), ctx.caller().company_id, args, limits)
         }

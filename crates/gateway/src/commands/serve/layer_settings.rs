@@ -8,7 +8,7 @@ use dbt_api::{DnsSettings, HttpSettings};
 use model::InstanceId;
 use provider::{
     FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings,
-    RowLimits, ShareSettings, StreamSettings,
+    RowLimits, ShareSettings, StreamSettings, TriggerSettings,
 };
 use server::{AddressLimitSettings, GraphqlLimits, LimitSettings, ServerSettings};
 use storage::{LogReadSettings, QueueSettings};
@@ -91,6 +91,7 @@ pub(crate) fn provider(settings: &Settings, instance: InstanceId) -> ProviderSet
         log_wait: millis(log.write_wait_ms),
         close_wait: millis(log.close_wait_ms),
         open_reads: log.open_reads,
+        trigger: trigger(settings),
         relay: RelaySettings {
             collect_max_bytes: settings.relay.collect_max_bytes,
             keep_static_subdomain: settings.compat.keep_static_subdomain,
@@ -115,6 +116,23 @@ pub(crate) fn provider(settings: &Settings, instance: InstanceId) -> ProviderSet
             json_max_bytes: log.json_max_bytes,
         },
         instance_id: Some(instance),
+    }
+}
+
+pub(crate) fn trigger(settings: &Settings) -> TriggerSettings {
+    let trigger = &settings.trigger;
+    TriggerSettings {
+        marks: trigger.marker,
+        marks_relayed: settings.compat.mark_triggers,
+        resolve: secs(trigger.resolve_secs),
+        horizon: secs(trigger.horizon_secs),
+        give_up_after: secs(trigger.give_up_secs),
+        min_pause: millis(trigger.min_pause_ms),
+        max_pause: millis(trigger.max_pause_ms),
+        lease: secs(trigger.lease_secs),
+        job_wait: secs(trigger.job_wait_secs),
+        key_ttl: Duration::from_hours(settings.idempotency.ttl_hours),
+        repeat_window: secs(settings.compat.repeat_window_secs),
     }
 }
 

@@ -16,6 +16,7 @@ use shares::Shares;
 use storage::{Database, StorageMetrics};
 
 use super::connections::Counts;
+use super::workers::WorkerMetrics;
 use crate::telemetry;
 
 /// The registry under construction, and the metrics of the lower layers.
@@ -24,6 +25,7 @@ pub(crate) struct Metrics {
     pub(crate) storage: Arc<StorageMetrics>,
     pub(crate) provider: Arc<ProviderMetrics>,
     pub(crate) connections: Arc<Counts>,
+    pub(crate) workers: Arc<WorkerMetrics>,
 }
 
 impl Metrics {
@@ -38,10 +40,14 @@ impl Metrics {
         let counts = Arc::clone(&connections);
         gateway.collected(move |gauges| connection_metrics(&counts, gauges));
         gateway.collected(log_metrics);
+        let workers = Arc::<WorkerMetrics>::default();
+        let observed = Arc::clone(&workers);
+        gateway.collected(move |gauges| observed.write(gauges));
         Self {
             storage: Arc::new(StorageMetrics::register(gateway)),
             provider: Arc::new(ProviderMetrics::register(gateway)),
             connections,
+            workers,
             registry,
         }
     }

@@ -11,6 +11,7 @@ mod open_files;
 mod run;
 mod shutdown;
 pub(crate) mod startup;
+mod workers;
 
 pub(crate) use run::run;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 use provider::{DbtProvider, ProviderShares};
 use server::{AddressLimits, Limits, ServerState, Shutdown};
 use shares::Shares;
-use storage::{ApiKeys, Database, LogQueue, PgRequestLog, PgStartedRuns, RequestLogs};
+use storage::{ApiKeys, Database, LogQueue, PgRequestLog, PgStartedRuns, PgTriggerLedger, RequestLogs};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -21,7 +21,7 @@ use super::health::HealthServer;
 use super::heartbeat::InstanceHeartbeat;
 use super::metrics::Metrics;
 use super::shutdown::{self, Leftovers, ShutdownSequence};
-use super::{layer_settings, open_files, startup};
+use super::{layer_settings, open_files, startup, workers};
 use crate::database::Postgres;
 use crate::key_ring;
 use crate::settings::Settings;
@@ -62,11 +62,13 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
     let (log, writer) = start_log(settings, &database, &metrics);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let shares = ProviderShares::new(layer_settings::shares(settings));
+    let triggers = PgTriggerLedger::new(&database, Some(heartbeat.id()));
     let provider = DbtProvider::new(
         startup::wrapped_api(settings)?,
         log.clone(),
         shares.clone(),
         Arc::new(PgStartedRuns::new(&database)),
+        Arc::new(triggers.clone()),
         Arc::clone(&clock),
         layer_settings::provider(settings, heartbeat.id()),
         Arc::clone(&metrics.provider),
@@ -79,6 +81,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
     let client_shares = ClientShares::new(&client_settings);
     let resources = resources(&log, &shares, &client_shares);
     let connection_counts = Arc::clone(&metrics.connections);
+    let worker_metrics = Arc::clone(&metrics.workers);
     let (server_metrics, registry) = metrics.complete(&database, &request_logs, &log, resources);
     let partitions = PartitionsAhead::default();
     let clients = Clients::new(
@@ -101,6 +104,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
                 credentials,
                 api_keys,
                 request_logs: request_logs.clone(),
+                triggers: Arc::new(triggers.clone()),
             },
             shares: client_shares,
             clock: Arc::clone(&clock),
@@ -112,6 +116,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
     let health = start_health(settings, &clients, &shutdown, registry).await?;
     let days = settings.request_log.retention_days;
     let background = BackgroundTasks::start(&database, &clients, &limits, Arc::clone(&clock), partitions, days);
+    let workers = workers::start(&clients, triggers, settings, worker_metrics);
     let router = server::router(ServerState {
         clients: clients.clone(),
         clock,
@@ -140,6 +145,7 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
     let (deadline, mut leftovers) = sequence.run_on_signal(signals, serving, &provider).await;
 
     background.abort();
+    workers.stop();
     shutdown::write_remaining_rows(&log, writer, &deadline, &mut leftovers).await;
     let ending = async {
         background::record_key_use(&clients).await;

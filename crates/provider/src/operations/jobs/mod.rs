@@ -1,11 +1,16 @@
 //! Jobs: the definitions, and what starts a run of one.
 
 mod definition;
+mod start;
 
 use dbt_api::WrappedApi;
-use model::{ClientContext, Job, JobFields, JobFilter, JobId, JobRelated, PageQuery, RequestType, Run, TriggerJob};
+use model::{
+    ClientContext, IdempotencyKey, Job, JobFields, JobFilter, JobId, JobRelated, PageQuery, Repeatable, RequestType,
+};
+use serde_json::json;
 
 use crate::engine::args;
+use crate::engine::starts::AfterLoss;
 use crate::exchanges::Why;
 use crate::{DbtProvider, Listing, ProviderError};
 
@@ -46,12 +51,22 @@ impl DbtProvider {
     ///
     /// # Errors
     /// [`ProviderError`]. After a timeout or a broken connection the job may exist.
-    pub async fn create_job(&self, ctx: ClientContext, fields: JobFields) -> Result<Job, ProviderError> {
+    pub async fn create_job(
+        &self,
+        ctx: ClientContext,
+        fields: JobFields,
+        idempotency_key: Option<IdempotencyKey>,
+    ) -> Result<Repeatable<Job>, ProviderError> {
+        let starter = self.starter();
+        let key = idempotency_key.map(|key| starter.key(&ctx, key, json!(fields)));
         self.provider_request(ctx, args!(fields), move |call| async move {
-            let whole = &definition::new(&fields);
-            let job = call.ask(move |api, to| api.create_job(to, whole)).await?;
-            call.set_job(job.id);
-            Ok(job)
+            let creating = async {
+                let whole = &definition::new(&fields);
+                Ok(call.ask(move |api, to| api.create_job(to, whole)).await?)
+            };
+            let created = starter.once(key, 201, AfterLoss::Refuse, Box::pin(creating)).await?;
+            call.set_job(created.value.id);
+            Ok(created)
         })
         .await
     }
@@ -87,39 +102,6 @@ impl DbtProvider {
     pub async fn delete_job(&self, ctx: ClientContext, job_id: JobId) -> Result<(), ProviderError> {
         self.provider_request(ctx, args!(job_id).job(job_id), move |call| async move {
             call.ask(move |api, to| api.delete_job(to, job_id)).await
-        })
-        .await
-    }
-
-    /// Starts a run of a job. Sent to dbt Cloud at most once.
-    ///
-    /// # Errors
-    /// [`ProviderError`]. After a timeout or a broken connection the run may have started.
-    pub async fn trigger_job(
-        &self,
-        ctx: ClientContext,
-        job_id: JobId,
-        order: TriggerJob,
-    ) -> Result<Run, ProviderError> {
-        self.provider_request(ctx, args!(job_id, order).job(job_id), move |call| async move {
-            let order = &order;
-            let run = call.ask(move |api, to| api.trigger_job(to, job_id, order)).await?;
-            call.set_run(run.id);
-            Ok(run)
-        })
-        .await
-    }
-
-    /// Starts a run of a job from the point of failure of its latest run, or a plain new run where that did not fail. Sent
-    /// to dbt Cloud at most once.
-    ///
-    /// # Errors
-    /// [`ProviderError`]. After a timeout or a broken connection the run may have started.
-    pub async fn rerun_job(&self, ctx: ClientContext, job_id: JobId) -> Result<Run, ProviderError> {
-        self.provider_request(ctx, args!(job_id).job(job_id), move |call| async move {
-            let run = call.ask(move |api, to| api.rerun_job(to, job_id)).await?;
-            call.set_run(run.id);
-            Ok(run)
         })
         .await
     }

@@ -3,31 +3,35 @@
 mod accounts;
 mod args;
 mod forward_request;
+mod start;
 mod static_subdomain;
 mod token_mask;
 
 use dbt_api::{ApiAnswer, ApiError, ApiRequest, Redirect};
-use futures::stream::{self, StreamExt as _};
 use http::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
 use http::{HeaderValue, Method};
-use model::{ClientContext, ClientType, Effect, RequestType, RunId};
-use serde::Deserialize;
+use model::{ClientContext, ClientType, Effect, RequestType};
 
 pub use accounts::lists_accounts;
 pub use forward_request::ForwardRequest;
 
-use crate::engine::{Beginning, Call, RowSubject, read_beginning};
+use crate::engine::{Call, RowSubject};
 use crate::exchanges::Why;
 use crate::{DbtProvider, ProviderError, StreamedAnswer};
 
 impl DbtProvider {
     /// Forwards a caller's request unchanged, and returns the answer with any status. Only GET and HEAD requests of
-    /// operations that read are retried after a transient failure. A redirect that differs only by the trailing slash
+    /// operations that read are retried after a transient failure. One that starts a run is sent once, and a lost answer
+    /// is resolved by looking for the run. A redirect that differs only by the trailing slash
     /// is followed once, with the same method and body.
     ///
     /// # Errors
     /// [`ProviderError`]; [`ApiError::UnexpectedStatus`] for any other redirect.
-    pub async fn forward(&self, ctx: ClientContext, request: ForwardRequest) -> Result<StreamedAnswer, ProviderError> {
+    pub async fn forward(
+        &self,
+        ctx: ClientContext,
+        mut request: ForwardRequest,
+    ) -> Result<StreamedAnswer, ProviderError> {
         let target = request.request.target();
         let subject = RowSubject {
             args: args::log_args(&request),
@@ -36,21 +40,23 @@ impl DbtProvider {
         };
         let request_type = ctx.request_type();
         let (effect, settings) = (request_type.effect(), self.settings.relay);
+        let starter = self.starter();
+        let starts = start::kind(request_type).map(|kind| start::attempt(&ctx, &starter, kind, &mut request));
         self.provider_stream(
             ctx,
             subject,
             effect,
             settings.collect_max_bytes,
             move |call| async move {
+                if let Some(attempt) = starts {
+                    let answer = start::start(&starter, &call, attempt, request).await?;
+                    return Ok(token_mask::mask_token(answer, call.token()));
+                }
                 let hides_subdomain = static_subdomain::is_account(&request.request) && !settings.keep_static_subdomain;
-                let starts_run = starts_run(request_type);
                 let answer = send(&call, request_type, api_request(request, hides_subdomain)).await?;
                 let answer = token_mask::mask_token(answer, call.token());
                 if hides_subdomain && answer.status.is_success() {
                     return Ok(static_subdomain::without_subdomain(&call, answer).await?);
-                }
-                if starts_run && answer.status.is_success() {
-                    return Ok(record_started_run(&call, answer, settings.collect_max_bytes).await?);
                 }
                 Ok(answer)
             },
@@ -109,33 +115,4 @@ fn unexpected_redirect(answer: &ApiAnswer) -> ApiError {
         message: "a redirect to another address, which is not followed".to_owned(),
         retry_after: None,
     }
-}
-
-/// Whether the answer is the started run.
-fn starts_run(request_type: RequestType) -> bool {
-    ["trigger_job", "rerun_job", "retry_run"].contains(&request_type.as_str())
-}
-
-#[derive(Deserialize)]
-struct StartedWire {
-    data: RunWire,
-}
-
-#[derive(Deserialize)]
-struct RunWire {
-    id: RunId,
-}
-
-/// Records the started run in the row, if the answer can be read. Returns the answer unchanged.
-async fn record_started_run(call: &Call, answer: ApiAnswer, max_bytes: usize) -> Result<ApiAnswer, ApiError> {
-    let (status, headers) = (answer.status, answer.headers.clone());
-    Ok(match read_beginning(answer.into_body(), max_bytes, |_| Ok(())).await? {
-        Beginning::Whole(body) => {
-            if let Ok(started) = serde_json::from_slice::<StartedWire>(&body) {
-                call.set_run(started.data.id);
-            }
-            ApiAnswer::new(status, headers, stream::iter([Ok(body)]))
-        }
-        Beginning::Longer(pieces, rest) => ApiAnswer::new(status, headers, stream::iter(pieces).map(Ok).chain(rest)),
-    })
 }

@@ -2,9 +2,11 @@
 
 use dbt_api::ApiError;
 use http::StatusCode;
-use model::{ClientContext, RequestType, Run, RunId, RunStatus};
+use model::{ClientContext, IdempotencyKey, Repeatable, RequestType, Run, RunId, RunStatus};
+use serde_json::json;
 
-use crate::engine::args;
+use crate::engine::starts::AfterLoss;
+use crate::engine::{Call, args};
 use crate::exchanges::Why;
 use crate::{DbtProvider, ProviderError};
 
@@ -14,32 +16,44 @@ impl DbtProvider {
     ///
     /// # Errors
     /// [`ProviderError`]; [`ProviderError::RunFinished`] when the run ended before it could be cancelled.
-    pub async fn cancel_run(&self, ctx: ClientContext, run_id: RunId) -> Result<Run, ProviderError> {
+    pub async fn cancel_run(
+        &self,
+        ctx: ClientContext,
+        run_id: RunId,
+        idempotency_key: Option<IdempotencyKey>,
+    ) -> Result<Repeatable<Run>, ProviderError> {
+        let starter = self.starter();
+        let key = idempotency_key.map(|key| starter.key(&ctx, key, json!({ "run_id": run_id })));
         self.provider_request(ctx, args!(run_id).run(run_id), move |call| async move {
-            let read = |why| {
-                call.exchange_for_run(run_id, RequestType::GetRun, why, move |api, to| {
-                    api.get_run(to, run_id, &[])
-                })
-            };
-            let run = unfinished(read(Why::BeforeChange).await?)?;
-            if run.status == Some(RunStatus::Cancelled) {
-                return Ok(run);
-            }
-            let cancelled = call
-                .exchange(RequestType::CancelRun, Why::Asked, move |api, to| {
-                    api.cancel_run(to, run_id)
-                })
-                .await;
-            match cancelled {
-                Ok(run) => unfinished(run),
-                Err(refusal) if is_state_conflict(&refusal) => match read(Why::AfterRefusal).await {
-                    Ok(run) if run.status.is_some_and(RunStatus::is_terminal) => unfinished(run),
-                    _ => Err(refusal.into()),
-                },
-                Err(error) => Err(error.into()),
-            }
+            let cancelling = Box::pin(cancel(&call, run_id));
+            starter.once(key, 202, AfterLoss::SendAgain, cancelling).await
         })
         .await
+    }
+}
+
+async fn cancel(call: &Call, run_id: RunId) -> Result<Run, ProviderError> {
+    let read = |why| {
+        call.exchange_for_run(run_id, RequestType::GetRun, why, move |api, to| {
+            api.get_run(to, run_id, &[])
+        })
+    };
+    let run = unfinished(read(Why::BeforeChange).await?)?;
+    if run.status == Some(RunStatus::Cancelled) {
+        return Ok(run);
+    }
+    let cancelled = call
+        .exchange(RequestType::CancelRun, Why::Asked, move |api, to| {
+            api.cancel_run(to, run_id)
+        })
+        .await;
+    match cancelled {
+        Ok(run) => unfinished(run),
+        Err(refusal) if is_state_conflict(&refusal) => match read(Why::AfterRefusal).await {
+            Ok(run) if run.status.is_some_and(RunStatus::is_terminal) => unfinished(run),
+            _ => Err(refusal.into()),
+        },
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -1,10 +1,12 @@
 //! Retrying a run from its point of failure.
 
 use dbt_api::ApiError;
-use model::{ClientContext, RequestType, RetryPlan, RetryPreview, Run, RunId};
-use serde_json::Value;
+use model::{ClientContext, RequestType, RetryPlan, RetryPreview, Run, RunId, StartOptions, StartedRun};
+use serde_json::{Value, json};
+use storage::{Attempt, StartKind};
 
 use super::cancel::is_state_conflict;
+use crate::engine::starts::{Starter, Starting, Subject};
 use crate::engine::{Call, args};
 use crate::exchanges::Why;
 use crate::{DbtProvider, ProviderError};
@@ -36,37 +38,66 @@ impl DbtProvider {
     }
 
     /// Starts a new run from the point of failure of this one and returns it. Sent to dbt Cloud at most once, and not at
-    /// all if the run cannot be retried.
+    /// all if the run cannot be retried; if the answer is lost, the new run is looked for.
     ///
     /// # Errors
-    /// [`ProviderError`]; [`ProviderError::CannotRetry`]. After a timeout or a broken connection the run may have
-    /// started.
-    pub async fn retry_run(&self, ctx: ClientContext, run_id: RunId) -> Result<Run, ProviderError> {
+    /// [`ProviderError`]; [`ProviderError::CannotRetry`], [`ProviderError::TriggerUnresolved`], those of a repeated
+    /// request.
+    pub async fn retry_run(
+        &self,
+        ctx: ClientContext,
+        run_id: RunId,
+        options: StartOptions,
+    ) -> Result<StartedRun, ProviderError> {
+        let starter = self.starter();
+        let new = Subject::without_body(StartKind::Retry, None, Some(run_id)).attempt(&ctx, &starter.settings);
+        let fields = json!({ "run_id": run_id });
+        let key = options.idempotency_key.map(|key| starter.key(&ctx, key, fields));
         self.provider_request(ctx, args!(run_id).run(run_id), move |call| async move {
-            let cannot = |reason| Err(ProviderError::CannotRetry { run: run_id, reason });
-            let run = read(&call, run_id, Why::BeforeChange).await?;
-            if run.can_retry == Some(false) {
-                return cannot(run.retry_not_supported_reason);
-            }
-            let started = call
-                .exchange(RequestType::RetryRun, Why::Asked, move |api, to| {
-                    api.retry_run(to, run_id)
-                })
-                .await;
-            match started {
-                // dbt Cloud may return the old run instead of refusing.
-                Ok(run) if run.id == run_id => cannot(run.retry_not_supported_reason),
-                Ok(run) => {
-                    call.set_run(run.id);
-                    Ok(run)
-                }
-                Err(refusal) if is_state_conflict(&refusal) => cannot(Some(reason_of(&refusal))),
-                Err(error) => Err(error.into()),
-            }
+            let attempt = match starter.begin(&call, &new, key.as_ref()).await? {
+                Starting::New(attempt) => attempt,
+                Starting::Repeated(run) => return Ok(*run),
+            };
+            let retrying = retry(&starter, &call, &attempt, run_id);
+            starter.while_renewing(attempt.lease, Box::pin(retrying)).await
         })
         .await
     }
 }
+
+async fn retry(starter: &Starter, call: &Call, attempt: &Attempt, run_id: RunId) -> Result<StartedRun, ProviderError> {
+    let cannot = |reason| ProviderError::CannotRetry { run: run_id, reason };
+    let run = match read(call, run_id, Why::BeforeChange).await {
+        Ok(run) => run,
+        Err(error) => return Err(starter.not_sent(attempt, error).await),
+    };
+    if run.can_retry == Some(false) {
+        return Err(starter.not_sent(attempt, cannot(run.retry_not_supported_reason)).await);
+    }
+    let sent = starter.send(call, RequestType::RetryRun, attempt, move |api, to| {
+        let answer = api.retry_run(to, run_id);
+        async move {
+            match answer.await {
+                // dbt Cloud may return the old run instead of refusing.
+                Ok(answer) if answer.data.id == run_id => Err(ApiError::InvalidRequest {
+                    message: answer
+                        .data
+                        .retry_not_supported_reason
+                        .unwrap_or_else(|| OLD_RUN.to_owned()),
+                    fields: None,
+                }),
+                other => other,
+            }
+        }
+    });
+    sent.await.map_err(|error| match error {
+        ProviderError::Api(refusal) if is_state_conflict(&refusal) => cannot(Some(reason_of(&refusal))),
+        error => error,
+    })
+}
+
+/// dbt Cloud's answer to a retry that it does not make, where it gives no reason.
+const OLD_RUN: &str = "dbt Cloud returned the same run";
 
 async fn read(call: &Call, run_id: RunId, why: Why) -> Result<Run, ProviderError> {
     call.exchange_for_run(run_id, RequestType::GetRun, why, move |api, to| {

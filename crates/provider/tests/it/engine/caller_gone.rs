@@ -82,7 +82,9 @@ async fn a_read_whose_caller_disconnects_is_not_retried() {
 async fn a_change_runs_to_its_end_after_its_caller_disconnects() {
     let fixture = TestProvider::with(|_, _| Reply::ok(&json!({"id": 77})).after(Duration::from_secs(30)));
     let ctx = fixture.ctx(RequestType::TriggerJob);
-    let request = fixture.provider.trigger_job(ctx, JobId(1), trigger_input());
+    let request = fixture
+        .provider
+        .trigger_job(ctx, JobId(1), trigger_input(), model::StartOptions::default());
 
     disconnect_at(request, fixture.dbt.received(1)).await;
 
@@ -101,7 +103,9 @@ async fn a_change_whose_caller_disconnects_before_its_row_is_open_is_not_sent() 
     let fixture = TestProvider::with(|_, _| Reply::ok(&json!({"id": 77})));
     fixture.log.set_mode(LogMode::Stalls);
     let ctx = fixture.ctx(RequestType::TriggerJob);
-    let request = fixture.provider.trigger_job(ctx, JobId(1), trigger_input());
+    let request = fixture
+        .provider
+        .trigger_job(ctx, JobId(1), trigger_input(), model::StartOptions::default());
 
     disconnect_at(request, fixture.log.write_attempts(1)).await;
     fixture.log.set_mode(LogMode::Accepts);
@@ -116,7 +120,11 @@ async fn a_change_whose_caller_disconnects_before_its_row_is_open_is_not_sent() 
 async fn a_request_that_is_never_polled_has_no_row() {
     let fixture = TestProvider::with(|_, _| Reply::ok(&json!({"id": 77})));
     let ctx = fixture.ctx(RequestType::TriggerJob);
-    drop(fixture.provider.trigger_job(ctx, JobId(1), trigger_input()));
+    drop(
+        fixture
+            .provider
+            .trigger_job(ctx, JobId(1), trigger_input(), model::StartOptions::default()),
+    );
     fixture.provider.drain().await;
     assert_eq!((fixture.dbt.count(), fixture.log.rows().len()), (0, 0));
 }
@@ -125,7 +133,9 @@ async fn a_request_that_is_never_polled_has_no_row() {
 async fn drain_waits_for_changes_in_flight() {
     let fixture = TestProvider::with(|_, _| Reply::ok(&json!({"id": 77})).after(Duration::from_secs(30)));
     let ctx = fixture.ctx(RequestType::TriggerJob);
-    let request = fixture.provider.trigger_job(ctx, JobId(1), trigger_input());
+    let request = fixture
+        .provider
+        .trigger_job(ctx, JobId(1), trigger_input(), model::StartOptions::default());
     disconnect_at(request, fixture.dbt.received(1)).await;
 
     assert!(
@@ -142,7 +152,9 @@ async fn drain_waits_for_changes_in_flight() {
 async fn a_change_that_is_ended_by_a_shutdown_has_an_unknown_result_in_its_row_and_for_its_caller() {
     let fixture = TestProvider::with(|_, _| Reply::ok(&json!({"id": 77})).after(Duration::from_hours(1)));
     let ctx = fixture.ctx(RequestType::TriggerJob);
-    let request = fixture.provider.trigger_job(ctx, JobId(1), trigger_input());
+    let request = fixture
+        .provider
+        .trigger_job(ctx, JobId(1), trigger_input(), model::StartOptions::default());
     let (answer, ()) = tokio::join!(request, async {
         fixture.dbt.received(1).await;
         assert_eq!(fixture.provider.in_progress(), 1);

@@ -13,7 +13,11 @@ const JOB: JobId = JobId(42);
 
 async fn trigger(fixture: &TestProvider) -> Result<model::Run, ProviderError> {
     let ctx = fixture.ctx(RequestType::TriggerJob);
-    fixture.provider.trigger_job(ctx, JOB, trigger_input()).await
+    fixture
+        .provider
+        .trigger_job(ctx, JOB, trigger_input(), model::StartOptions::default())
+        .await
+        .map(|started| started.run)
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,7 +40,10 @@ async fn a_change_needs_room_for_both_its_rows() {
     let fixture = one_read_in_flight(3).await;
 
     let ctx = fixture.ctx(RequestType::TriggerJob);
-    let refused = fixture.provider.trigger_job(ctx, JobId(1), trigger_input()).await;
+    let refused = fixture
+        .provider
+        .trigger_job(ctx, JobId(1), trigger_input(), model::StartOptions::default())
+        .await;
 
     assert!(
         matches!(refused, Err(ProviderError::Log(LogError::QueueFull(_)))),
@@ -61,7 +64,7 @@ async fn room_is_free_again_once_rows_are_written() {
         assert!(
             fixture
                 .provider
-                .trigger_job(ctx, JobId(1), trigger_input())
+                .trigger_job(ctx, JobId(1), trigger_input(), model::StartOptions::default())
                 .await
                 .is_ok()
         );

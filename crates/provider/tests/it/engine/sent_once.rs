@@ -29,25 +29,38 @@ async fn posts(change: Change, reply: impl Fn() -> Reply + Send + Sync + 'static
         Change::Trigger => drop(
             fixture
                 .provider
-                .trigger_job(fixture.ctx(RequestType::TriggerJob), JobId(1), trigger_input())
+                .trigger_job(
+                    fixture.ctx(RequestType::TriggerJob),
+                    JobId(1),
+                    trigger_input(),
+                    model::StartOptions::default(),
+                )
                 .await,
         ),
         Change::Cancel => drop(
             fixture
                 .provider
-                .cancel_run(fixture.ctx(RequestType::CancelRun), RunId(1))
+                .cancel_run(fixture.ctx(RequestType::CancelRun), RunId(1), None)
                 .await,
         ),
         Change::Retry => drop(
             fixture
                 .provider
-                .retry_run(fixture.ctx(RequestType::RetryRun), RunId(1))
+                .retry_run(
+                    fixture.ctx(RequestType::RetryRun),
+                    RunId(1),
+                    model::StartOptions::default(),
+                )
                 .await,
         ),
         Change::Rerun => drop(
             fixture
                 .provider
-                .rerun_job(fixture.ctx(RequestType::RerunJob), JobId(1))
+                .rerun_job(
+                    fixture.ctx(RequestType::RerunJob),
+                    JobId(1),
+                    model::StartOptions::default(),
+                )
                 .await,
         ),
     }
@@ -150,7 +163,10 @@ async fn a_change_that_was_not_processed_is_sent_again_once_on_a_fresh_connectio
             _ => Reply::ok(&json!({"id": 1, "status": 1})),
         });
         let ctx = fixture.ctx(RequestType::TriggerJob);
-        let answer = fixture.provider.trigger_job(ctx, JobId(1), trigger_input()).await;
+        let answer = fixture
+            .provider
+            .trigger_job(ctx, JobId(1), trigger_input(), model::StartOptions::default())
+            .await;
         assert_eq!(answer.is_ok(), succeeds, "{answer:?}");
         fixture.provider.drain().await;
         assert_eq!(reasons(&fixture.log.only_row()), ["asked", "not_processed"]);
@@ -176,7 +192,7 @@ async fn a_change_that_was_not_processed_and_then_lost_is_not_sent_a_third_time(
     let ctx = fixture.ctx(RequestType::TriggerJob);
     let error = fixture
         .provider
-        .trigger_job(ctx, JobId(1), trigger_input())
+        .trigger_job(ctx, JobId(1), trigger_input(), model::StartOptions::default())
         .await
         .unwrap_err();
     assert!(

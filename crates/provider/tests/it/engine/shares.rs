@@ -94,7 +94,9 @@ async fn a_change_that_gets_no_share_says_that_it_was_not_sent() {
     fixture.dbt.received(1).await;
 
     let ctx = fixture.ctx(RequestType::TriggerJob);
-    let refused = fixture.provider.trigger_job(ctx, model::JobId(1), trigger_input());
+    let refused = fixture
+        .provider
+        .trigger_job(ctx, model::JobId(1), trigger_input(), model::StartOptions::default());
     let refused = refused.await.unwrap_err();
     assert!(
         matches!(
@@ -128,7 +130,9 @@ async fn an_answer_beyond_the_share_of_memory_is_refused_and_a_changes_answer_is
         "{refused}"
     );
     let ctx = fixture.ctx(RequestType::TriggerJob);
-    let run = fixture.provider.trigger_job(ctx, model::JobId(1), trigger_input());
+    let run = fixture
+        .provider
+        .trigger_job(ctx, model::JobId(1), trigger_input(), model::StartOptions::default());
     // The answer is no run; it was read all the same.
     assert!(!matches!(
         run.await,

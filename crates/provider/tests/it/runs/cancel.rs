@@ -24,8 +24,9 @@ fn run_with(states: &'static [i32], post: impl Fn() -> Reply + Send + Sync + 'st
 async fn cancel(fixture: &TestProvider) -> Result<Run, ProviderError> {
     fixture
         .provider
-        .cancel_run(fixture.ctx(RequestType::CancelRun), RUN)
+        .cancel_run(fixture.ctx(RequestType::CancelRun), RUN, None)
         .await
+        .map(|cancelled| cancelled.value)
 }
 
 fn is(status: i32) -> impl Fn() -> Reply + Send + Sync + 'static {

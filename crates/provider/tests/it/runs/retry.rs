@@ -23,8 +23,9 @@ fn dbt_with(run: Value, post: impl Fn() -> Reply + Send + Sync + 'static) -> Tes
 async fn retry(fixture: &TestProvider) -> Result<Run, ProviderError> {
     fixture
         .provider
-        .retry_run(fixture.ctx(RequestType::RetryRun), RUN)
+        .retry_run(fixture.ctx(RequestType::RetryRun), RUN, model::StartOptions::default())
         .await
+        .map(|started| started.run)
 }
 
 fn reason(refused: Result<Run, ProviderError>) -> Option<String> {
@@ -105,7 +106,11 @@ async fn a_preview_reads_the_run_and_the_steps_to_run_again() {
 async fn a_rerun_is_sent_and_the_row_names_the_new_run() {
     let fixture = dbt_with(json!(null), || Reply::ok(&json!({"id": 9, "retrying_run_id": 7})));
     let ctx = fixture.ctx(RequestType::RerunJob);
-    assert_eq!(fixture.provider.rerun_job(ctx, JobId(4)).await.unwrap().id, RunId(9));
+    let started = fixture
+        .provider
+        .rerun_job(ctx, JobId(4), model::StartOptions::default())
+        .await;
+    assert_eq!(started.unwrap().run.id, RunId(9));
     assert_eq!(fixture.journal.lines(), ["row open", "dbt POST", "row succeeded"]);
     let row = fixture.log.only_row();
     assert_eq!(

@@ -14,9 +14,9 @@ use model::{
 };
 use provider::{
     DbtProvider, FailureSettings, GatherSettings, GraphqlSettings, Listing, LogQueue, NewRunSettings, ProviderSettings,
-    ProviderShares, RelaySettings, RetrySettings, RowLimits, StartedRuns, StreamSettings,
+    ProviderShares, RelaySettings, RetrySettings, RowLimits, StartedRuns, StreamSettings, TriggerSettings,
 };
-use storage::{QueueSettings, StorageError};
+use storage::{MemoryTriggerLedger, QueueSettings, StorageError};
 
 pub(crate) use dbt::{FakeDbt, Reply, query, slice};
 pub(crate) use log::{LogMode, MemoryLog, exchanges, reasons};
@@ -112,6 +112,12 @@ pub(crate) fn settings() -> ProviderSettings {
         log_wait: Duration::from_secs(5),
         close_wait: Duration::from_secs(2),
         open_reads: false,
+        trigger: TriggerSettings {
+            resolve: Duration::from_millis(400),
+            min_pause: Duration::from_millis(10),
+            max_pause: Duration::from_millis(100),
+            ..TriggerSettings::default()
+        },
         relay: RelaySettings {
             collect_max_bytes: 1 << 10,
             keep_static_subdomain: false,
@@ -177,6 +183,7 @@ impl TestProvider {
             queue,
             shares,
             Arc::new(started.clone()),
+            Arc::new(MemoryTriggerLedger::default()),
             Arc::<FixedClock>::clone(&clock),
             settings,
             Arc::default(),

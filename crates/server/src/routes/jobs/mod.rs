@@ -4,17 +4,18 @@ mod body;
 mod start;
 
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use model::{Job, JobFields, JobFilter, JobId, JobOptions};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::body::{CreateJobBody, UpdateJobBody};
-use crate::extract::{Dbt, Id, JsonBody, ListQuery, ScopedQuery};
+use crate::extract::{Dbt, Id, Idempotency, JsonBody, ListQuery, ScopedQuery};
 use crate::json::Json;
 use crate::list::{List, ListAnswer};
 use crate::page_links::PageLinks;
 use crate::problem::{Kind, Problem};
+use crate::routes::started::repeatable;
 use crate::state::Shared;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -46,19 +47,27 @@ async fn get_job(Dbt(client): Dbt, Id(job): Id<JobId>, query: ScopedQuery<JobOpt
 
 /// Create a job
 ///
-/// Not idempotent: every accepted call creates a job, even with a name that exists. The gateway sends it to dbt Cloud at
-/// most once; after a 502 or 504 the job may exist, so look up the jobs of that name before you repeat it.
-#[utoipa::path(post, path = "/jobs", tag = "jobs", params(ScopedQuery), request_body = CreateJobBody,
+/// Every accepted call creates a job, even with a name that exists. The gateway sends it to dbt Cloud at most once; after a
+/// 502 or 504 the job may exist, so look up the jobs of that name before you repeat it. With an `Idempotency-Key` a repeat
+/// gets the first answer, and never creates a second job.
+#[utoipa::path(post, path = "/jobs", tag = "jobs", params(ScopedQuery,
+        ("idempotency-key" = Option<String>, Header, description = "The caller's name for this request: 1 to 255 printable characters.")), request_body = CreateJobBody,
     responses(
-        (status = 201, body = Job, headers(("location" = String, description = "The address of the job.")))))]
+        (status = 201, body = Job, headers(("location" = String, description = "The address of the job."))),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The first request with this key has not ended, or what it did is unknown."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "The key was used for another request.")))]
 async fn create_job(
     Dbt(client): Dbt,
     query: ScopedQuery,
+    Idempotency(idempotency_key): Idempotency,
     JsonBody(body): JsonBody<CreateJobBody>,
 ) -> Result<Response, Problem> {
-    let job = client.create_job(query.scope.clone(), body.into()).await?;
-    let location = query.scope.location(&format!("/jobs/{}", job.id));
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(job)).into_response())
+    let scope = query.scope;
+    let job = client.create_job(scope.clone(), body.into(), idempotency_key).await?;
+    Ok(repeatable(job, |job| {
+        let location = scope.location(&format!("/jobs/{}", job.id));
+        (StatusCode::CREATED, [(header::LOCATION, location)], Json(job))
+    }))
 }
 
 /// Change a job

@@ -1,37 +1,105 @@
 //! Starting a run of a job.
 
-use model::{JobId, Run, TriggerJob};
+use axum::response::{IntoResponse, Response};
+use model::{IfRunning, JobId, Run, StartOptions, StartPreview, TriggerJob};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use crate::extract::{Dbt, Id, JsonBody, ScopedQuery};
-use crate::problem::Problem;
+use crate::extract::{Dbt, Id, Idempotency, JsonBody, ScopedQuery};
+use crate::json::Json;
+use crate::problem::{Kind, Problem};
 use crate::routes::Started;
+
+/// How the run is started.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct StartParams {
+    /// What happens where the job has active runs. `queue`: dbt Cloud queues the new run behind them. `reuse`: the answer is
+    /// 200 with the active run, if it has the same overrides, else 409. `reject`: 409 `run-active`. `cancel_queued`: those
+    /// that are queued or starting are cancelled, never one that runs, then the new run is started.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    if_running: IfRunning,
+    /// Whether the answer only says what would happen: nothing is sent that starts or cancels a run.
+    #[serde(default)]
+    #[param(default = false)]
+    dry_run: bool,
+}
 
 /// Start a run of a job
 ///
-/// Not idempotent: every accepted call starts a run. The gateway sends it to dbt Cloud at most once; after a 502 or 504
-/// the run may have started, so look up the job's runs before you repeat it.
-#[utoipa::path(post, path = "/jobs/{job_id}/runs", tag = "jobs", params(Id<JobId>, ScopedQuery),
+/// Sent to dbt Cloud at most once. If its answer is lost, the gateway looks for the run, and answers as if nothing had
+/// happened; if it does not find it in time: 504 `trigger-unresolved`, and it goes on looking. With an `Idempotency-Key` the
+/// request can be repeated safely: a repeat gets the first answer. See docs/triggers.md.
+#[utoipa::path(post, path = "/jobs/{job_id}/runs", tag = "jobs",
+    params(Id<JobId>, ScopedQuery<StartParams>,
+        ("idempotency-key" = Option<String>, Header, description = "The caller's name for this request: 1 to 255 printable characters.")),
     request_body = TriggerJob,
-    responses((status = 201, body = Run, headers(("location" = String, description = "The address of the run.")))))]
+    responses(
+        (status = 200, body = StartedOrPreview, description = "With `if_running=reuse`: the active run. With `dry_run`: what would happen."),
+        (status = 201, body = Run, headers(
+            ("location" = String, description = "The address of the run."),
+            ("x-run-origin" = String, description = "`started`, `resolved`, `reused` or `replayed`."),
+            ("idempotency-replayed" = String, description = "`true` where this is the first answer to the key again."))),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The job has active runs, or the first request with this key has not ended."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "The key was used for another request."),
+        (status = 504, body = Problem, content_type = "application/problem+json", description = "Whether a run was started is not known yet.")))]
 pub(super) async fn trigger_job(
     Dbt(client): Dbt,
     Id(job): Id<JobId>,
-    query: ScopedQuery,
+    query: ScopedQuery<StartParams>,
+    Idempotency(idempotency_key): Idempotency,
     JsonBody(trigger): JsonBody<TriggerJob>,
-) -> Result<Started, Problem> {
-    let run = client.trigger_job(query.scope.clone(), job, trigger).await?;
-    Ok(Started::new(run, &query.scope))
+) -> Result<Response, Problem> {
+    let StartParams { if_running, dry_run } = query.filter;
+    if dry_run {
+        if idempotency_key.is_some() {
+            let detail = "`dry_run` starts nothing, so it takes no Idempotency-Key.";
+            return Err(Problem::new(Kind::INVALID_REQUEST, detail));
+        }
+        let preview: StartPreview = client.preview_trigger(query.scope, job, trigger, if_running).await?;
+        return Ok(Json(preview).into_response());
+    }
+    let options = StartOptions {
+        idempotency_key,
+        if_running,
+    };
+    let started = client.trigger_job(query.scope.clone(), job, trigger, options).await?;
+    Ok(Started::new(started, &query.scope).into_response())
+}
+
+/// The answers with status 200.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only for the OpenAPI document")]
+enum StartedOrPreview {
+    Run(Box<Run>),
+    Preview(Box<StartPreview>),
 }
 
 /// Run a job again from its failure
 ///
 /// If the job's latest run failed and can be retried, the new run starts from its point of failure, and its
 /// `retrying_run_id` names the failed run. **Otherwise dbt Cloud starts a plain new run of the whole job**, and
-/// `retrying_run_id` is null; to start nothing in that case, use `POST /runs/{run_id}/retry`. Not idempotent: the gateway
-/// sends it at most once; after a 502 or 504 the run may have started, so look up the job's runs before you repeat it.
-#[utoipa::path(post, path = "/jobs/{job_id}/rerun", tag = "jobs", params(Id<JobId>, ScopedQuery),
-    responses((status = 201, body = Run, headers(("location" = String, description = "The address of the new run.")))))]
-pub(super) async fn rerun_job(Dbt(client): Dbt, Id(job): Id<JobId>, query: ScopedQuery) -> Result<Started, Problem> {
-    let run = client.rerun_job(query.scope.clone(), job).await?;
-    Ok(Started::new(run, &query.scope))
+/// `retrying_run_id` is null; to start nothing in that case, use `POST /runs/{run_id}/retry`. Sent at most once; a lost
+/// answer is resolved as for a trigger.
+#[utoipa::path(post, path = "/jobs/{job_id}/rerun", tag = "jobs", params(Id<JobId>, ScopedQuery,
+        ("idempotency-key" = Option<String>, Header, description = "The caller's name for this request: 1 to 255 printable characters.")),
+    responses((status = 201, body = Run, headers(("location" = String, description = "The address of the new run."))),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The first request with this key has not ended."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "The key was used for another request."),
+        (status = 504, body = Problem, content_type = "application/problem+json", description = "Whether a run was started is not known yet.")))]
+pub(super) async fn rerun_job(
+    Dbt(client): Dbt,
+    Id(job): Id<JobId>,
+    query: ScopedQuery,
+    Idempotency(idempotency_key): Idempotency,
+) -> Result<Started, Problem> {
+    let options = StartOptions {
+        idempotency_key,
+        ..StartOptions::default()
+    };
+    let started = client.rerun_job(query.scope.clone(), job, options).await?;
+    Ok(Started::new(started, &query.scope))
 }

@@ -127,5 +127,6 @@ async fn get_request_log(
     NamedUuid(request_uuid): NamedUuid,
     _: NoQuery,
 ) -> Result<Json<RequestLog>, Problem> {
-    Ok(Json(client.request_logs().get(request_uuid).await?.into()))
+    let (record, resolution) = client.request_logs().get(request_uuid).await?;
+    Ok(Json(RequestLog::from(record).with_resolution(resolution)))
 }

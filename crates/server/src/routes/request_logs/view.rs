@@ -1,7 +1,7 @@
 //! Rows of the request log.
 
 use chrono::{DateTime, Utc};
-use client::{LogRecord, OutcomeFilter};
+use client::{LogRecord, OutcomeFilter, Resolution};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -66,6 +66,40 @@ pub(crate) struct RequestLog {
     started_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
     duration_ms: Option<f64>,
+    /// What became of a request whose answer from dbt Cloud was lost. Only here, not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolution: Option<RunResolution>,
+}
+
+/// What became of a request that starts a run, where dbt Cloud's answer was lost.
+#[derive(Debug, Serialize, ToSchema)]
+struct RunResolution {
+    /// `looking`; `started`: the run was found; `not_started`; `unresolved`: unknown for good.
+    state: String,
+    /// The run that was found.
+    run_id: Option<i64>,
+    /// Whether the run was found without a marker in its cause: exactly one fitted.
+    probable: bool,
+    /// Runs that may be it.
+    candidates: Vec<i64>,
+    /// Why it is unresolved.
+    reason: Option<String>,
+    /// Until then the run is looked for.
+    deadline: DateTime<Utc>,
+}
+
+impl RequestLog {
+    pub(crate) fn with_resolution(self, resolution: Option<Resolution>) -> Self {
+        let resolution = resolution.map(|resolution| RunResolution {
+            state: resolution.state,
+            run_id: resolution.run_id.map(Into::into),
+            probable: resolution.probable,
+            candidates: resolution.candidates.into_iter().map(Into::into).collect(),
+            reason: resolution.reason,
+            deadline: resolution.deadline,
+        });
+        Self { resolution, ..self }
+    }
 }
 
 impl From<LogRecord> for RequestLog {
@@ -94,6 +128,7 @@ impl From<LogRecord> for RequestLog {
             started_at: record.started_at,
             finished_at: record.finished_at,
             duration_ms: record.duration_ms,
+            resolution: None,
         }
     }
 }

@@ -4,6 +4,7 @@ mod list;
 mod retry;
 
 use axum::http::StatusCode;
+use axum::response::Response;
 use model::{Run, RunFailure, RunId, RunStep, comma_list};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -11,11 +12,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::list::InOne;
-use crate::extract::{Dbt, Id, ListQuery, ScopedQuery};
+use crate::extract::{Dbt, Id, Idempotency, ListQuery, ScopedQuery};
 use crate::json::Json;
 use crate::list::{List, ListAnswer};
 use crate::page_links::PageLinks;
 use crate::problem::Problem;
+use crate::routes::started::repeatable;
 use crate::state::Shared;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -95,13 +97,16 @@ async fn get_run_failure(
 ///
 /// Returns the run, which may continue for a moment: poll it until `is_complete`. May be repeated: a run that is already
 /// cancelled stays so. A run that has finished by itself is left alone: 409 `run-finished`.
-#[utoipa::path(post, path = "/runs/{run_id}/cancel", tag = "runs", params(Id<RunId>, ScopedQuery),
-    responses((status = 202, body = Run), (status = 409, body = Problem, content_type = "application/problem+json", description = "The run has finished by itself.")))]
+#[utoipa::path(post, path = "/runs/{run_id}/cancel", tag = "runs", params(Id<RunId>, ScopedQuery,
+        ("idempotency-key" = Option<String>, Header, description = "The caller's name for this request: 1 to 255 printable characters.")),
+    responses((status = 202, body = Run), (status = 409, body = Problem, content_type = "application/problem+json", description = "The run has finished by itself, or the first request with this key has not ended."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "The key was used for another request.")))]
 async fn cancel_run(
     Dbt(client): Dbt,
     Id(run): Id<RunId>,
     query: ScopedQuery,
-) -> Result<(StatusCode, Json<Run>), Problem> {
-    let run = client.cancel_run(query.scope, run).await?;
-    Ok((StatusCode::ACCEPTED, Json(run)))
+    Idempotency(idempotency_key): Idempotency,
+) -> Result<Response, Problem> {
+    let run = client.cancel_run(query.scope, run, idempotency_key).await?;
+    Ok(repeatable(run, |run| (StatusCode::ACCEPTED, Json(run))))
 }

@@ -16,10 +16,11 @@ use chrono::DateTime;
 use client::{AccessRules, Clients, HealthSignals};
 use dbt_api::HttpSettings;
 use metric_families::exposition;
-use model::{CompanyId, FixedClock, RequestStamp, Role, Surface};
+use model::{CompanyId, FixedClock, InstanceId, RequestStamp, Role, Surface};
 use prometheus_client::registry::Registry;
 use provider::{
     FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, RelaySettings, ShareSettings, StreamSettings,
+    TriggerSettings,
 };
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
@@ -73,6 +74,9 @@ pub(crate) struct Setup {
     pub(crate) shares: ShareSettings,
     pub(crate) gather: GatherSettings,
     pub(crate) stream: StreamSettings,
+    pub(crate) trigger: TriggerSettings,
+    /// The process that owns leases.
+    pub(crate) instance: InstanceId,
     pub(crate) relay: RelaySettings,
     pub(crate) allow_token_minting: bool,
     pub(crate) graphql: GraphqlSettings,
@@ -147,6 +151,13 @@ impl Default for Setup {
                 window_max_bytes: 8 << 20,
                 max_filtered_pages: 1000,
             },
+            trigger: TriggerSettings {
+                resolve: Duration::from_millis(400),
+                min_pause: Duration::from_millis(10),
+                max_pause: Duration::from_millis(100),
+                ..TriggerSettings::default()
+            },
+            instance: InstanceId(1),
             relay: RelaySettings {
                 collect_max_bytes: 256 << 10,
                 keep_static_subdomain: false,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use client::{ClientParts, ClientSettings, ClientShares, Clients, Records, Upstreams};
 use dbt_api::DbtWrappedApi;
 use metric_families::METRICS_PREFIX;
-use model::{AccountId, Clock, FixedClock, InstanceId, Upstream, UpstreamSource};
+use model::{AccountId, Clock, FixedClock, Upstream, UpstreamSource};
 use prometheus_client::registry::Registry;
 use provider::{
     DbtProvider, ProviderMetrics, ProviderSettings, ProviderShares, RetrySettings, RowLimits, observe_shares,
@@ -14,8 +14,8 @@ use provider::{
 use server::{AddressLimits, Limits, ServerMetrics, ServerState};
 use simulator::Running;
 use storage::{
-    ApiKeys, Credentials, Database, DatabaseSettings, LogQueue, PgRequestLog, PgStartedRuns, QueueSettings,
-    RequestLogs, StorageMetrics,
+    ApiKeys, Credentials, Database, DatabaseSettings, LogQueue, PgRequestLog, PgStartedRuns, PgTriggerLedger,
+    QueueSettings, RequestLogs, StorageMetrics, TriggerLedger,
 };
 use testkit::TestDatabase;
 
@@ -78,11 +78,13 @@ pub(crate) fn state(
         Arc::clone(&storage_metrics),
     );
     let shares = ProviderShares::new(setup.shares);
+    let triggers: Arc<dyn TriggerLedger> = Arc::new(PgTriggerLedger::new(&database, Some(setup.instance)));
     let provider = DbtProvider::new(
         Arc::new(DbtWrappedApi::new(&setup.http).unwrap()),
         log.clone(),
         shares.clone(),
         Arc::new(PgStartedRuns::new(&database)),
+        Arc::clone(&triggers),
         Arc::clone(&clock),
         provider_settings(setup),
         provider_metrics,
@@ -113,6 +115,7 @@ pub(crate) fn state(
                 credentials,
                 api_keys,
                 request_logs,
+                triggers,
             },
             shares: client_shares,
             clock: Arc::clone(&clock),
@@ -147,10 +150,11 @@ fn provider_settings(setup: &Setup) -> ProviderSettings {
         open_reads: false,
         relay: setup.relay,
         stream: setup.stream,
+        trigger: setup.trigger,
         graphql: setup.graphql,
         run_failure: setup.run_failure,
         row_limits: RowLimits::default(),
-        instance_id: Some(InstanceId(1)),
+        instance_id: Some(setup.instance),
     }
 }
 

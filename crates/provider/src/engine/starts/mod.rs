@@ -1,0 +1,19 @@
+//! Starting a run exactly once: an attempt is stored before the POST, and a lost answer is resolved by looking for the run,
+//! never by sending again.
+
+mod active;
+mod attempt;
+mod job_lock;
+mod look;
+mod once;
+mod repeat;
+mod resolve;
+mod settings;
+mod starter;
+
+pub(crate) use active::{ActiveRuns, Considered, consider};
+pub(crate) use attempt::{Subject, is_definite, marked};
+pub(crate) use once::AfterLoss;
+pub use resolve::TriggerUnresolved;
+pub use settings::TriggerSettings;
+pub(crate) use starter::{Starter, Starting};
