@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::directory::Directory;
 use crate::user::ServiceUser;
@@ -36,6 +36,8 @@ pub(crate) struct Cluster {
     service_user: Option<ServiceUser>,
     durable: bool,
     settings: Vec<(String, String)>,
+    /// The pause between two looks at the programs.
+    pub(crate) watch_programs: Duration,
 }
 
 impl Cluster {
@@ -74,7 +76,14 @@ impl Cluster {
             service_user: directory.service_user.clone(),
             durable: options.durable,
             settings: options.settings.clone(),
+            watch_programs: options.watch_programs,
         })
+    }
+
+    /// Whether the programs, which may have been replaced, can run this data.
+    pub(crate) fn programs_fit(&self) -> bool {
+        let fit = data_major(&self.data).and_then(|major| binaries::find(Some(&self.programs), &self.data, major));
+        fit.is_ok()
     }
 
     /// Whether the server accepts connections.
@@ -96,8 +105,10 @@ impl Cluster {
             .arg(name);
         let output = output(&mut command)?;
         let message = String::from_utf8_lossy(&output.stderr);
-        // Concurrent creation fails with a violation of the unique index.
-        let exists = message.contains("already exists") || message.contains("pg_database_datname_index");
+        // Concurrent creation fails with a violation of the unique index. A standby has the databases of its primary.
+        let exists = ["already exists", "pg_database_datname_index", "read-only transaction"]
+            .iter()
+            .any(|text| message.contains(text));
         if output.status.success() || exists {
             Ok(())
         } else {

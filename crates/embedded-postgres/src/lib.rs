@@ -12,7 +12,8 @@
 //!   both run as the same user.
 //! - Committed data survives `stop`, `std::process::exit`, and `kill -9` of the process, of the server, of both, or during
 //!   the first start. With [`Options::durable`] (the default) it also survives a power failure.
-//! - A server that dies is restarted at the same address.
+//! - A server that dies is restarted at the same address. So is one whose programs were replaced by a package upgrade, once
+//!   the new ones have settled.
 //! - The server outlives the process at most by a clean shutdown (Linux; on other systems the next start stops it).
 //!
 //! Requires PostgreSQL 13 or later: `initdb`, `postgres`, `pg_isready` and `createdb`.
@@ -21,6 +22,7 @@ mod binaries;
 mod cluster;
 mod directory;
 mod error;
+mod installed;
 mod options;
 mod private_postgres;
 mod server;

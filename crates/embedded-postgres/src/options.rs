@@ -21,6 +21,7 @@ pub struct Options {
     pub(crate) binaries: Option<PathBuf>,
     pub(crate) wait_for_lock: Duration,
     pub(crate) wait_for_server: Duration,
+    pub(crate) watch_programs: Duration,
 }
 
 impl Options {
@@ -38,6 +39,7 @@ impl Options {
             binaries: None,
             wait_for_lock: Duration::from_secs(3),
             wait_for_server: Duration::from_mins(2),
+            watch_programs: Duration::from_secs(5),
         }
     }
 
@@ -78,6 +80,14 @@ impl Options {
     #[must_use]
     pub fn wait_for_server(mut self, wait: Duration) -> Self {
         self.wait_for_server = wait;
+        self
+    }
+
+    /// How often to look whether a package upgrade has replaced the server's programs (default 5 s). If two looks in a row
+    /// find the same new ones, the server is restarted with them.
+    #[must_use]
+    pub fn watch_programs(mut self, pause: Duration) -> Self {
+        self.watch_programs = pause;
         self
     }
 

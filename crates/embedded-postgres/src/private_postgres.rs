@@ -133,6 +133,11 @@ impl PrivatePostgres {
         self.owned.is_some()
     }
 
+    /// The folder of the Unix socket.
+    pub fn socket(&self) -> &Path {
+        &self.cluster.socket
+    }
+
     /// The folder of the server programs, and of `psql` if the client programs are installed.
     pub fn programs(&self) -> &Path {
         &self.cluster.programs

@@ -1,4 +1,5 @@
-//! Supervisor thread: starts the server, waits for its end, and restarts it until it is stopped.
+//! Supervisor thread: starts the server, waits for its end, and restarts it until it is stopped. A second thread ends the
+//! server when its programs were replaced.
 //!
 //! One thread for the whole lifetime, because the server ends with the thread that forked it. Only this thread reaps the
 //! server, and holds the mutex of the signal senders while it does, so that no signal reaches a process with a reused id.
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cluster::Cluster;
+use crate::installed::Installed;
 use crate::server::Server;
 use crate::server_log::ServerLog;
 use crate::{Error, stale_server};
@@ -44,6 +46,10 @@ struct State {
     phase: Phase,
     /// `None` if there is no process to signal: not started, or reaped.
     server: Option<Pid>,
+    /// The programs of the server at its start.
+    installed: Option<Installed>,
+    /// The server was asked to end because its programs were replaced.
+    replacing: bool,
     stopping: bool,
 }
 
@@ -62,7 +68,11 @@ enum Phase {
 /// Why a server ended that had accepted connections.
 enum End {
     Stopped,
-    Died { status: String },
+    /// Its programs were replaced.
+    Replaced,
+    Died {
+        status: String,
+    },
 }
 
 impl Supervisor {
@@ -71,6 +81,8 @@ impl Supervisor {
         let state = Mutex::new(State {
             phase: Phase::Starting,
             server: None,
+            installed: None,
+            replacing: false,
             stopping: false,
         });
         let shared = Arc::new(Shared {
@@ -84,6 +96,11 @@ impl Supervisor {
         let thread = thread::Builder::new()
             .name("pg-supervisor".to_owned())
             .spawn(move || for_thread.supervise(until))
+            .map_err(Error::Thread)?;
+        let watcher = Arc::clone(&shared);
+        thread::Builder::new()
+            .name("pg-programs".to_owned())
+            .spawn(move || watcher.watch_programs())
             .map_err(Error::Thread)?;
         // From here on, dropping the value stops the server.
         let supervisor = Self {
@@ -155,6 +172,10 @@ impl Shared {
             let started = Instant::now();
             match self.run_once() {
                 Ok(End::Stopped) => break,
+                Ok(End::Replaced) => {
+                    tracing::info!("restarting PostgreSQL with its new programs");
+                    continue;
+                }
                 Ok(End::Died { status }) => {
                     if started.elapsed() >= STABLE_UPTIME {
                         failures = 0;
@@ -213,8 +234,12 @@ impl Shared {
                 break status;
             }
         };
-        Ok(if self.lock().stopping {
+        let mut state = self.lock();
+        let was_replaced = std::mem::take(&mut state.replacing);
+        Ok(if state.stopping {
             End::Stopped
+        } else if was_replaced {
+            End::Replaced
         } else {
             End::Died { status }
         })
@@ -226,9 +251,38 @@ impl Shared {
         if state.stopping {
             return Ok(None);
         }
+        // Before the start: programs that are replaced during it count as new.
+        state.installed = Installed::in_folder(&self.cluster.programs);
         let server = Server::start(&self.cluster, &self.log)?;
         state.server = Some(server.pid);
         Ok(Some(server))
+    }
+
+    /// The body of the second thread. An upgrade replaces several files one after another, so the new ones must have been
+    /// the same for one pause, and must run.
+    fn watch_programs(&self) {
+        let mut seen = None;
+        loop {
+            self.pause(self.cluster.watch_programs);
+            let state = self.lock();
+            if state.stopping || matches!(state.phase, Phase::Failed(_) | Phase::Ended) {
+                return;
+            }
+            let (running, replacing) = (state.installed.clone(), state.replacing);
+            drop(state);
+            let now = Installed::in_folder(&self.cluster.programs);
+            if replacing || now.is_none() || running.is_none() || now == running {
+                seen = None;
+            } else if seen != now {
+                seen = now;
+            } else if self.cluster.programs_fit() {
+                tracing::warn!("the programs of PostgreSQL were replaced, as by a package upgrade");
+                self.lock().replacing = true;
+                // The fast, clean shutdown. Clients reconnect.
+                self.signal(Signal::INT);
+                seen = None;
+            }
+        }
     }
 
     /// `None` while the server runs.

@@ -8,3 +8,5 @@ mod ordinary_user;
 mod rejections;
 mod start;
 mod support;
+#[cfg(target_os = "linux")]
+mod upgrade;
