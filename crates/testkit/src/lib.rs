@@ -11,12 +11,18 @@
 //! crate contains no code for particular tables, and only tests depend on it.
 
 mod database;
+mod messages;
+mod pooler;
 mod proxy;
+mod replicated;
 mod scratch;
 mod server;
+mod target;
 mod template;
 
 pub use database::TestDatabase;
+pub use pooler::{Statements, TransactionPooler};
 pub use proxy::{Flow, SwitchableProxy};
+pub use replicated::ReplicatedServers;
 pub use server::{TEST_POSTGRES_URL, TestServer};
 pub use template::fingerprint;

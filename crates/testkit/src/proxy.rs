@@ -2,16 +2,17 @@
 //! poolers do to connections.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+
+use crate::target::Target;
 
 /// What happens to the bytes of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,7 @@ const SYNC: &[u8] = b"S\0\0\0\x04";
 #[derive(Debug)]
 pub struct SwitchableProxy {
     port: u16,
+    target: watch::Sender<Target>,
     flows: watch::Sender<Flows>,
     connections: Arc<AtomicU64>,
     accepting: AbortHandle,
@@ -73,10 +75,11 @@ impl SwitchableProxy {
             new: Flow::Pass,
         });
         let connections = Arc::<AtomicU64>::default();
-        let target = Target::of(server);
-        let accepting = tokio::spawn(accept(listener, target, watched, Arc::clone(&connections))).abort_handle();
+        let (target, to) = watch::channel(Target::of(server));
+        let accepting = tokio::spawn(accept(listener, to, watched, Arc::clone(&connections))).abort_handle();
         Self {
             port,
+            target,
             flows,
             connections,
             accepting,
@@ -97,6 +100,11 @@ impl SwitchableProxy {
     /// Sets the flow of the connections that are open now; new ones pass.
     pub fn set_existing(&self, flow: Flow) {
         self.switch(flow, Flow::Pass);
+    }
+
+    /// Leads new connections to the server of these options. Existing ones stay where they are.
+    pub fn retarget(&self, server: &PgConnectOptions) {
+        self.target.send_replace(Target::of(server));
     }
 
     /// How many connections have been accepted.
@@ -120,39 +128,20 @@ impl Drop for SwitchableProxy {
     }
 }
 
-/// Where the server listens.
-#[derive(Debug, Clone)]
-enum Target {
-    Socket(PathBuf),
-    Tcp(String, u16),
-}
-
-impl Target {
-    fn of(server: &PgConnectOptions) -> Self {
-        let port = server.get_port();
-        match server.get_socket() {
-            Some(folder) => Self::Socket(folder.join(format!(".s.PGSQL.{port}"))),
-            None => Self::Tcp(server.get_host().to_owned(), port),
-        }
-    }
-}
-
-async fn accept(listener: TcpListener, target: Target, flows: watch::Receiver<Flows>, connections: Arc<AtomicU64>) {
+async fn accept(
+    listener: TcpListener,
+    target: watch::Receiver<Target>,
+    flows: watch::Receiver<Flows>,
+    connections: Arc<AtomicU64>,
+) {
     while let Ok((client, _)) = listener.accept().await {
         let number = connections.fetch_add(1, Ordering::SeqCst);
-        let (target, flows) = (target.clone(), flows.clone());
+        let (target, flows) = (target.borrow().clone(), flows.clone());
         tokio::spawn(async move {
             // A broken connection is what both ends then see.
-            let _ = match target {
-                Target::Socket(path) => match UnixStream::connect(path).await {
-                    Ok(server) => forward(client, server, number, flows).await,
-                    Err(error) => Err(error),
-                },
-                Target::Tcp(host, port) => match TcpStream::connect((host, port)).await {
-                    Ok(server) => forward(client, server, number, flows).await,
-                    Err(error) => Err(error),
-                },
-            };
+            if let Ok(server) = target.connect().await {
+                let _ = forward(client, server, number, flows).await;
+            }
         });
     }
 }
