@@ -17,7 +17,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the gateway
-    Serve(SettingsOptions),
+    Serve(ServeOptions),
     /// Check the health of the gateway on this machine, for containers without an HTTP client
     Healthcheck(SettingsOptions),
     /// Migrate the database and exit
@@ -43,6 +43,16 @@ pub(crate) struct SettingsOptions {
     /// Settings file that overrides the defaults
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeOptions {
+    /// Settings file that overrides the defaults
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Change no tables: fail if `migrate` has not been run
+    #[arg(long)]
+    pub(crate) no_migrate: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use client::DiskCheck;
 use embedded_postgres::{Options, PrivatePostgres};
 use secrecy::{ExposeSecret as _, SecretString};
-use storage::{Database, DatabaseSettings};
+use storage::{Database, DatabaseSettings, MigrationSettings};
 
 use crate::settings::{self, Settings, set};
 
@@ -18,8 +18,11 @@ const NAME: &str = "dbt_gateway";
 
 /// Postgres for this process.
 pub(crate) enum Postgres {
-    /// The server of `database.url`.
-    External(SecretString),
+    /// The server of `database.url`; with `database.direct_url` behind a pooler.
+    External {
+        url: SecretString,
+        direct_url: Option<SecretString>,
+    },
     /// A server run by this process or by a gateway on the same data directory.
     Private(PrivatePostgres),
 }
@@ -43,7 +46,11 @@ impl Postgres {
             database, request_log, ..
         } = settings;
         if set(database.url.expose_secret()).is_some() {
-            return Ok(Self::External(database.url.clone()));
+            let direct_url = &database.direct_url;
+            return Ok(Self::External {
+                url: database.url.clone(),
+                direct_url: set(direct_url.expose_secret()).map(|_| direct_url.clone()),
+            });
         }
         // Both pools, the request log's connection, and a few commands.
         let connections = database.max_connections + request_log.read_connections + 20;
@@ -60,21 +67,26 @@ impl Postgres {
     }
 
     pub(crate) fn connect(&self, settings: &Settings) -> anyhow::Result<Database> {
-        let url = match self {
-            Self::External(url) => url.clone(),
-            Self::Private(postgres) => postgres.url().into(),
+        let (url, direct_url) = match self {
+            Self::External { url, direct_url } => (url.clone(), direct_url.clone()),
+            Self::Private(postgres) => (postgres.url().into(), None),
         };
         Ok(Database::new(&DatabaseSettings {
             url,
+            direct_url,
             max_connections: settings.database.max_connections,
             acquire_timeout: Duration::from_secs(settings.database.acquire_timeout_secs),
             statement_timeout: Duration::from_secs(settings.database.statement_timeout_secs),
+            migrations: MigrationSettings {
+                lock_timeout: Duration::from_millis(settings.database.migration_lock_timeout_ms),
+                attempts: settings.database.migration_attempts,
+            },
         })?)
     }
 
     /// As [`Self::stop`], for at most `limit`. A server that still runs then ends with this process.
     pub(crate) fn stop_within(self, limit: Duration) -> anyhow::Result<()> {
-        if matches!(self, Self::External(_)) {
+        if matches!(self, Self::External { .. }) {
             return Ok(());
         }
         let (done, stopped) = mpsc::channel();
@@ -98,7 +110,7 @@ impl Postgres {
     /// Stops the private Postgres if this process started it. Call it after the last connection is closed.
     pub(crate) fn stop(self) -> anyhow::Result<()> {
         match self {
-            Self::External(_) => Ok(()),
+            Self::External { .. } => Ok(()),
             Self::Private(postgres) => postgres.stop().context("the private Postgres did not stop cleanly"),
         }
     }

@@ -35,7 +35,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     drop(rustls::crypto::ring::default_provider().install_default());
     match cli.command {
         Command::Simulator(options) => simulator::run(&options),
-        Command::Serve(options) => with_telemetry(options.config.as_deref(), serve::run),
+        Command::Serve(options) => with_telemetry(options.config.as_deref(), |settings| {
+            serve::run(settings, !options.no_migrate)
+        }),
         Command::Healthcheck(options) => healthcheck::run(&Settings::load(options.config.as_deref())?),
         Command::Migrate(options) => with_telemetry(options.config.as_deref(), migrate::run),
         Command::Config(ConfigCommand::Check(options)) => config::check(options.config.as_deref()),

@@ -26,6 +26,30 @@ pub enum StorageError {
     /// A migration failed.
     #[error("the database migration failed")]
     Migrate(#[from] MigrateError),
+    /// A migration did not get its locks in any of its tries.
+    #[error(
+        "the database migration could not lock its tables: other sessions use them for too long (pg_stat_activity shows          the oldest transactions: end them or try again later)"
+    )]
+    MigrationBlocked(#[source] MigrateError),
+    /// The role may not change the tables.
+    #[error(
+        "the database's role may not migrate the tables: run `dbt-gateway migrate` as the role that owns them, and this          program with `serve --no-migrate`"
+    )]
+    MigrationDenied(#[source] MigrateError),
+    /// Migrations are missing, and this process must not apply them.
+    #[error(
+        "the database's tables are too old: the newest migration is {applied}, this program needs {needed}. Run \
+         `dbt-gateway migrate` of this version as the role that owns the tables"
+    )]
+    SchemaBehind {
+        /// The newest migration of the database; 0: none.
+        applied: i64,
+        /// The newest migration of this program.
+        needed: i64,
+    },
+    /// The addresses of the database do not lead where they must.
+    #[error("{0}")]
+    Pooler(PoolerError),
     /// The database has migrations that this program replaced by others.
     #[error(
         "this database was created by an earlier version of dbt-gateway, whose tables cannot be converted: use a new \
@@ -76,6 +100,35 @@ pub enum StorageError {
     },
 }
 
+/// Why the database cannot be reached by these addresses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PoolerError {
+    /// `url` leads to a pooler, and there is no `direct_url`.
+    #[error(
+        "database.url leads to a connection pooler, which drops or refuses the settings of a session: set \
+         database.direct_url to the address of Postgres itself"
+    )]
+    DirectUrlMissing,
+    /// `direct_url` leads to a pooler too.
+    #[error("database.direct_url leads to a connection pooler: it must be the address of Postgres itself")]
+    DirectUrlIsPooled,
+    /// PgBouncer says which version it is.
+    #[error(
+        "database.url leads to {0}, which loses prepared statements in transaction mode: PgBouncer 1.21 or later is \
+         needed, with max_prepared_statements above 0, or database.url must be the address of Postgres itself"
+    )]
+    TooOld(String),
+    /// Seen by what the pooler does.
+    #[error(
+        "the connection pooler at database.url loses prepared statements in transaction mode: PgBouncer 1.21 or later is \
+         needed, with max_prepared_statements above 0, or database.url must be the address of Postgres itself"
+    )]
+    LosesStatements,
+    /// A start parameter that every client sends.
+    #[error("the connection pooler at database.url refuses the connection: {0}")]
+    Refuses(String),
+}
+
 impl StorageError {
     /// `NameTaken` if that unique constraint was violated, else `Query`.
     pub(crate) fn taken_or(error: sqlx::Error, constraint: &str) -> Self {
@@ -99,16 +152,28 @@ impl StorageError {
         }
     }
 
-    /// Whether the database is unavailable: starting, stopping, not reachable, or too slow to answer.
+    /// Whether the database is unavailable: starting, stopping, not reachable, too slow to answer, or not the primary.
     pub fn is_unavailable(&self) -> bool {
         let error = match self {
             Self::TimedOut(_) => return true,
-            Self::Query(error) | Self::Migrate(MigrateError::Execute(error)) => error,
+            Self::Query(error)
+            | Self::Migrate(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => error,
             _ => return false,
         };
         // 57P01 to 57P03: stopped by an administrator, crashed, still starting. 57014: the server's statement timeout.
+        // 25006: a standby, or a primary that became one. 08: a pooler that does not reach it. 53300: too many connections.
         matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut)
-            || sqlstate(error).is_some_and(|code| code.starts_with("57P0") || code == "57014")
+            || sqlstate(error).is_some_and(|code| {
+                code.starts_with("57P0") || code.starts_with("08") || ["57014", "25006", "53300"].contains(&&*code)
+            })
+    }
+}
+
+impl StorageError {
+    /// Whether a statement waited for a lock as long as its `lock_timeout`.
+    pub(crate) fn is_lock_timeout(&self) -> bool {
+        // 55P03: lock_not_available.
+        matches!(self, Self::Query(error) if sqlstate(error).is_some_and(|code| code == "55P03"))
     }
 }
 
@@ -135,6 +200,6 @@ impl From<StatementTimeout> for sqlx::Error {
     }
 }
 
-fn sqlstate(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {
+pub(crate) fn sqlstate(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {
     error.as_database_error().and_then(sqlx::error::DatabaseError::code)
 }

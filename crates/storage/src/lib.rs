@@ -17,6 +17,8 @@ mod last_success;
 mod metrics;
 mod migrations;
 mod outcome;
+mod own_connection;
+mod pooler;
 mod request_log;
 mod secrets;
 mod session;
@@ -28,17 +30,17 @@ pub use companies::{Companies, Company};
 pub use credentials::{
     Credential, CredentialChange, CredentialId, Credentials, LoadedCredential, NewCredential, RotationReport,
 };
-pub use database::{Database, DatabaseSettings};
-pub use error::StorageError;
+pub use database::{Database, DatabaseSettings, MigrationSettings};
+pub use error::{PoolerError, StorageError};
 pub use instances::{AbandonedSweep, Heartbeat, Instances};
 pub use last_success::LastSuccess;
 pub use metrics::StorageMetrics;
 pub use migrations::Schema;
 pub use outcome::Outcome;
 pub use request_log::{
-    Closing, FixedColumns, LogError, LogFilter, LogPage, LogPosition, LogQueue, LogReadSettings, LogRecord, LogRow,
-    LogSlot, LogVisibility, OutcomeFilter, PageLimit, Partitions, Percentiles, PgRequestLog, QueueSettings, Receipt,
-    RequestLog, RequestLogs, RowLimits, TypeSummary, WriteError,
+    Closing, Dropped, FixedColumns, LogError, LogFilter, LogPage, LogPosition, LogQueue, LogReadSettings, LogRecord,
+    LogRow, LogSlot, LogVisibility, OutcomeFilter, PageLimit, Partitions, Percentiles, PgRequestLog, QueueSettings,
+    Receipt, RequestLog, RequestLogs, RowLimits, TypeSummary, WriteError,
 };
 pub use secrets::{DecryptError, KeyRing, KeyRingError};
 pub use started_runs::{PgStartedRuns, StartedRuns};

@@ -194,7 +194,9 @@ fn unreachable_database() -> Database {
         url: "postgres://user@127.0.0.1:1/nothing".into(),
         max_connections: 1,
         acquire_timeout: Duration::from_millis(10),
+        direct_url: None,
         statement_timeout: Duration::from_secs(10),
+        migrations: storage::MigrationSettings::default(),
     })
     .unwrap()
 }

@@ -68,6 +68,16 @@ impl Settings {
                 "must start with postgres:// or postgresql://",
             ),
             (
+                "database.direct_url",
+                set(database.direct_url.expose_secret()).is_none_or(is_postgres),
+                "must start with postgres:// or postgresql://",
+            ),
+            (
+                "database.direct_url",
+                set(database.direct_url.expose_secret()).is_none() || set(database.url.expose_secret()).is_some(),
+                "is the address past the pooler of database.url, which is not set",
+            ),
+            (
                 "metrics.listen",
                 metrics.listen.0.is_none() || health.listen.0.is_none() || metrics.listen.0 == health.listen.0,
                 "is the earlier name of health.listen, which has another value; set health.listen alone",

@@ -149,12 +149,15 @@ settings! {
     /// Postgres.
     database: Database {
         #[env("DATABASE_URL")] url: SecretString,
+        direct_url: SecretString,
         #[env("DBT_GATEWAY_DATA_DIR")] data_dir: Optional<PathBuf>,
         #[env("PG_BIN_DIR")] bin_dir: Optional<PathBuf>,
         #[range(1, 500)] max_connections: u32,
         #[range(1, 60)] acquire_timeout_secs: u64,
         #[range(1, 60)] statement_timeout_secs: u64,
         #[range(0, 600)] start_wait_secs: u64,
+        #[range(10, 60_000)] migration_lock_timeout_ms: u64,
+        #[range(1, 10_000)] migration_attempts: u32,
         #[range(0, 1_000_000)] min_free_disk_mb: u64,
     }
     /// Writing, keeping and reading the request log.
@@ -170,6 +173,7 @@ settings! {
         #[range(256, 8 * KIB)] text_max_bytes: usize,
         #[range(KIB, MIB)] json_max_bytes: usize,
         #[range(0, 36_500)] retention_days: u32,
+        #[range(10, 10_000)] drop_wait_ms: u64,
         #[range(1, 100)] read_connections: u32,
         #[range(1, 600)] read_timeout_secs: u64,
         #[range(1, 100)] max_exports: usize,
@@ -180,6 +184,7 @@ settings! {
         #[range(1, 60)] heartbeat_secs: u64,
         #[range(3, 3600)] dead_after_secs: u64,
         #[range(1, 3600)] sweep_secs: u64,
+        #[range(1, 36_500)] keep_days: u32,
     }
     /// The cache of API keys.
     api_keys: ApiKeys {

@@ -77,7 +77,9 @@ fn state(settings: &Settings) -> ServerState {
         url: "postgres://nobody@127.0.0.1:1/nothing".into(),
         max_connections: 1,
         acquire_timeout: Duration::from_millis(10),
+        direct_url: None,
         statement_timeout: Duration::from_secs(10),
+        migrations: storage::MigrationSettings::default(),
     });
     let database = database.unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod deployment;
+mod failover;
 mod fake_sentry;
 mod hostile_peers;
 mod kill;

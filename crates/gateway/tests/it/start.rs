@@ -63,6 +63,19 @@ async fn a_database_of_an_earlier_version_is_refused_by_migrate_and_serve_with_w
 }
 
 #[tokio::test]
+async fn a_start_that_may_not_migrate_requires_current_tables() {
+    let site = Site::new().await;
+    let serve = ["serve", "--no-migrate"];
+    assert_fails(
+        site.command(&serve),
+        &["tables are too old", "Run `dbt-gateway migrate` of this version"],
+    );
+    let migrated = site.command(&["migrate"]).output().unwrap();
+    assert!(migrated.status.success(), "{}", text(&migrated));
+    Gateway::start(site.command(&serve)).stop();
+}
+
+#[tokio::test]
 async fn a_second_gateway_on_the_same_directory_fails_with_the_reason() {
     let site = Site::new().await;
     let gateway = site.serve();

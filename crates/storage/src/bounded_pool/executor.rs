@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::BoundedPool;
+use super::lease::Lease;
 
 /// The method of a connection, bounded.
 macro_rules! bounded {
@@ -17,8 +18,13 @@ macro_rules! bounded {
         let pool = $pool.clone();
         Box::pin(async move {
             let mut lease = pool.lease().await?;
-            let done = timeout(pool.limit, lease.$method($($argument),+)).await;
-            match done {
+            let run = async {
+                pool.begin_guarded(&mut lease).await?;
+                let value = lease.$method($($argument),+).await?;
+                pool.commit_guarded(&mut lease).await?;
+                Ok(value)
+            };
+            match timeout(pool.limit, run).await {
                 Ok(result) => pool.checked(lease, result),
                 Err(_) => Err(pool.timed_out(lease)),
             }
@@ -87,6 +93,21 @@ impl<'p> Executor<'p> for &'_ BoundedPool {
 }
 
 impl BoundedPool {
+    /// Begins a transaction with the settings of the session, if the connection has none of its own.
+    async fn begin_guarded(&self, lease: &mut Lease) -> Result<(), Error> {
+        if self.is_guarded {
+            lease.begin(&self.begin).await?;
+        }
+        Ok(())
+    }
+
+    async fn commit_guarded(&self, lease: &mut Lease) -> Result<(), Error> {
+        if self.is_guarded {
+            lease.commit().await?;
+        }
+        Ok(())
+    }
+
     /// Sends the rows as they are read. The deadline is for all of them, including the time that their reader takes.
     async fn send_rows<'q, E>(
         &self,
@@ -98,12 +119,18 @@ impl BoundedPool {
     {
         let mut lease = self.lease().await?;
         let deadline = Instant::now() + self.limit;
+        match timeout_at(deadline, self.begin_guarded(&mut lease)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return self.checked(lease, Err(error)),
+            Err(_) => return Err(self.timed_out(lease)),
+        }
         let mut rows = lease.fetch_many(query);
         let ended = loop {
             match timeout_at(deadline, rows.try_next()).await {
                 Ok(Ok(Some(row))) => {
                     if send.send(Ok(row)).await.is_err() {
-                        break Ok(());
+                        // Rolled back with the return of the connection.
+                        return Ok(());
                     }
                 }
                 Ok(Ok(None)) => break Ok(()),
@@ -112,6 +139,13 @@ impl BoundedPool {
             }
         };
         drop(rows);
+        let ended = match ended {
+            Ok(()) => match timeout_at(deadline, self.commit_guarded(&mut lease)).await {
+                Ok(committed) => committed.map_err(Some),
+                Err(_) => Err(None),
+            },
+            failed => failed,
+        };
         match ended {
             Ok(()) => Ok(()),
             Err(Some(error)) => self.checked(lease, Err(error)),

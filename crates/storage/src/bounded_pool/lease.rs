@@ -2,10 +2,10 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Executor as _, PgConnection, Postgres};
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Postgres};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -19,6 +19,7 @@ pub(super) struct Lease {
     /// `None` once returned or discarded.
     connection: Option<PoolConnection<Postgres>>,
     is_in_transaction: bool,
+    lent_at: Instant,
 }
 
 impl Lease {
@@ -27,12 +28,13 @@ impl Lease {
             suspicion,
             connection: Some(connection),
             is_in_transaction: false,
+            lent_at: Instant::now(),
         }
     }
 
-    pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
+    pub(super) async fn begin(&mut self, statements: &str) -> Result<(), sqlx::Error> {
         self.is_in_transaction = true;
-        self.execute("BEGIN").await?;
+        self.execute(AssertSqlSafe(statements)).await?;
         Ok(())
     }
 
@@ -72,7 +74,7 @@ impl Drop for Lease {
         match Handle::try_current() {
             Ok(runtime) => {
                 let suspicion = Arc::clone(&self.suspicion);
-                drop(runtime.spawn(give_back(connection, self.is_in_transaction, suspicion)));
+                drop(runtime.spawn(give_back(connection, self.is_in_transaction, self.lent_at, suspicion)));
             }
             // The process is ending.
             Err(_) => drop(connection.detach()),
@@ -81,7 +83,12 @@ impl Drop for Lease {
 }
 
 /// Returns the connection after a rollback and a ping, which wait for the end of an interrupted statement.
-async fn give_back(mut connection: PoolConnection<Postgres>, is_in_transaction: bool, suspicion: Arc<Suspicion>) {
+async fn give_back(
+    mut connection: PoolConnection<Postgres>,
+    is_in_transaction: bool,
+    lent_at: Instant,
+    suspicion: Arc<Suspicion>,
+) {
     if is_in_transaction {
         let rolled_back = timeout(RETURN_LIMIT, connection.execute("ROLLBACK")).await;
         if !matches!(rolled_back, Ok(Ok(_))) {
@@ -89,6 +96,10 @@ async fn give_back(mut connection: PoolConnection<Postgres>, is_in_transaction: 
             drop(connection.detach());
             return;
         }
+    }
+    if suspicion.was_raised_since(lent_at) {
+        drop(connection.detach());
+        return;
     }
     // Dropped at the limit it closes the connection; sqlx's own return has no limit.
     let returning = connection.return_to_pool();

@@ -17,9 +17,10 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::time::timeout;
 
 use self::lease::Lease;
-use self::suspicion::Suspicion;
+pub(crate) use self::suspicion::Suspicion;
 pub(crate) use self::transaction::BoundedTransaction;
 use crate::error::StatementTimeout;
+use crate::session::{Route, SERVER_MARGIN, Session};
 
 /// How long an idle connection may take to answer a ping before it is used.
 const PING_LIMIT: Duration = Duration::from_secs(1);
@@ -42,13 +43,25 @@ pub(crate) struct PoolLimits {
 pub(crate) struct BoundedPool {
     pool: PgPool,
     limit: Duration,
+    session: Session,
+    /// The statements that begin a transaction.
+    begin: Arc<str>,
+    /// Whether single statements need a transaction, since their connection has no settings.
+    is_guarded: bool,
     suspicion: Arc<Suspicion>,
 }
 
 impl BoundedPool {
     /// Connections are opened when needed.
-    pub(crate) fn new(options: PgConnectOptions, limits: PoolLimits) -> Self {
-        let suspicion = Arc::<Suspicion>::default();
+    pub(crate) fn new(
+        database: &PgConnectOptions,
+        session: &Session,
+        route: Route,
+        limits: PoolLimits,
+        suspicion: &Arc<Suspicion>,
+    ) -> Self {
+        let options = session.options(database, route);
+        let suspicion = Arc::clone(suspicion);
         let watched = Arc::clone(&suspicion);
         let pool = PgPoolOptions::new()
             .max_connections(limits.max_connections)
@@ -60,16 +73,34 @@ impl BoundedPool {
                 Box::pin(async move { Ok(is_usable(connection, idle.idle_for, &suspicion).await) })
             })
             .connect_lazy_with(options);
+        let is_guarded = route == Route::Pooled;
         Self {
             pool,
             limit: limits.statement_timeout,
+            session: *session,
+            begin: if is_guarded {
+                session.begin().into()
+            } else {
+                "BEGIN".into()
+            },
+            is_guarded,
             suspicion,
         }
     }
 
-    /// The same connections with another deadline. The server's own limit must be raised in the transaction.
+    /// The same connections with another deadline, at the server too.
     pub(crate) fn with_limit(&self, limit: Duration) -> Self {
-        Self { limit, ..self.clone() }
+        let session = Session {
+            statement_timeout: limit + SERVER_MARGIN,
+            ..self.session
+        };
+        Self {
+            limit,
+            session,
+            begin: session.begin().into(),
+            is_guarded: true,
+            ..self.clone()
+        }
     }
 
     /// For gauges.
@@ -111,9 +142,13 @@ impl BoundedPool {
 /// For tests, which bring their own pool.
 impl From<PgPool> for BoundedPool {
     fn from(pool: PgPool) -> Self {
+        let limit = Duration::from_mins(1);
         Self {
             pool,
-            limit: Duration::from_mins(1),
+            limit,
+            session: Session::new("dbt-gateway", limit + SERVER_MARGIN),
+            begin: "BEGIN".into(),
+            is_guarded: false,
             suspicion: Arc::default(),
         }
     }
@@ -130,9 +165,9 @@ async fn is_usable(connection: &mut PgConnection, idle_for: Duration, suspicion:
     answered.is_ok()
 }
 
-/// The connection is broken, the server stops, or it became a read-only standby (25006).
-fn is_about_the_server(error: &sqlx::Error) -> bool {
+/// The connection is broken, the server stops, it became a read-only standby (25006), or a pooler lost it (class 08).
+pub(crate) fn is_about_the_server(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_))
-        || code.is_some_and(|code| code == "25006" || code.starts_with("57P0"))
+        || code.is_some_and(|code| code == "25006" || code.starts_with("57P0") || code.starts_with("08"))
 }

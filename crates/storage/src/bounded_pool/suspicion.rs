@@ -1,16 +1,24 @@
 //! Which idle connections are thrown away unused: those that were idle already when another one fell silent.
 //!
+//! One that is in use at that moment is thrown away when it comes back: it may be the one that found out.
+//!
 //! A failover or a dropped NAT entry usually silences all of them, and a ping proves little: a hung pooler answers it.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 #[derive(Debug, Default)]
-pub(super) struct Suspicion(Mutex<Option<Instant>>);
+pub(crate) struct Suspicion(Mutex<Option<Instant>>);
 
 impl Suspicion {
-    pub(super) fn raise(&self) {
+    pub(crate) fn raise(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether it was raised since then.
+    pub(super) fn was_raised_since(&self, moment: Instant) -> bool {
+        let raised = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        raised.is_some_and(|raised| raised >= moment)
     }
 
     /// Whether a connection that has been idle for that long was idle when the suspicion was raised.
@@ -31,5 +39,6 @@ mod tests {
         suspicion.raise();
         assert!(suspicion.includes(Duration::from_hours(1)));
         assert!(!suspicion.includes(Duration::ZERO), "used since");
+        assert!(!suspicion.was_raised_since(Instant::now() + Duration::from_secs(1)));
     }
 }

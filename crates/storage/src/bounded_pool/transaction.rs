@@ -1,6 +1,7 @@
 //! Transactions with one deadline for all their statements.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use sqlx::PgConnection;
 use tokio::time::{Instant, timeout_at};
@@ -30,12 +31,13 @@ impl BoundedPool {
     {
         let lease = self.lease().await?;
         let deadline = Instant::now() + self.limit;
+        let begin = Arc::clone(&self.begin);
         let mut transaction = BoundedTransaction {
             lease: Some(lease),
             deadline,
         };
         let bounded = timeout_at(deadline, async move {
-            transaction.lease().begin().await?;
+            transaction.lease().begin(&begin).await?;
             work(transaction).await
         });
         let Ok(done) = bounded.await else {

@@ -11,8 +11,6 @@ use crate::error::StorageError;
 
 /// The deadline of a sweep: it may close many rows.
 const LIMIT: Duration = Duration::from_mins(1);
-/// The server's limit in the sweep's transaction, a second above [`LIMIT`].
-const SERVER_LIMIT: &str = "SET LOCAL statement_timeout = '61s'";
 
 /// Closes open rows as `abandoned`: their outcome is unknown. If the process still closes such a row later, that
 /// overwrites it.
@@ -46,7 +44,6 @@ impl AbandonedSweep {
         } = self;
         let dead_after = dead_after.as_secs_f64();
         let sweep = async |mut transaction: BoundedTransaction| {
-            sqlx::raw_sql(SERVER_LIMIT).execute(&mut *transaction).await?;
             // The same moment as in the next statement: the start of the transaction.
             let now = sqlx::query_scalar!(r#"SELECT now() AS "now!""#)
                 .fetch_one(&mut *transaction)
@@ -55,11 +52,17 @@ impl AbandonedSweep {
             if !is_steady {
                 tracing::warn!("the database's clock jumped: silent processes are not taken for dead for a while");
             }
+            // Starts from the open rows, which are few, not from the processes. One without a row was removed as dead.
             let done = sqlx::query!(
-                "UPDATE request_log SET finished_at = now(), outcome = 'abandoned'
-                 WHERE finished_at IS NULL AND instance_id IN (
-                     SELECT id FROM instance
-                     WHERE ended_at IS NOT NULL OR ($2 AND heartbeat_at < now() - make_interval(secs => $1)))",
+                "WITH opened AS MATERIALIZED (
+                     SELECT DISTINCT instance_id AS id FROM request_log
+                     WHERE finished_at IS NULL AND instance_id IS NOT NULL),
+                 dead AS MATERIALIZED (
+                     SELECT opened.id FROM opened LEFT JOIN instance USING (id)
+                     WHERE instance.id IS NULL OR ended_at IS NOT NULL
+                         OR ($2 AND heartbeat_at < now() - make_interval(secs => $1)))
+                 UPDATE request_log SET finished_at = now(), outcome = 'abandoned'
+                 WHERE finished_at IS NULL AND instance_id IN (SELECT id FROM dead)",
                 dead_after,
                 is_steady,
             )

@@ -1,5 +1,7 @@
 //! The table `instance`: processes register and end.
 
+use std::time::Duration;
+
 use model::InstanceId;
 
 use crate::bounded_pool::BoundedPool;
@@ -58,5 +60,25 @@ impl Instances {
         .execute(&self.pool)
         .await?;
         Ok(())
+    }
+
+    /// Removes processes that ended or fell silent longer than `keep` ago and have no open rows, at most `limit` of them,
+    /// and returns their number. One that is alive after all registers again with its next heartbeat.
+    ///
+    /// # Errors
+    /// [`StorageError::Query`].
+    pub async fn remove_old(&self, keep: Duration, limit: u32) -> Result<u64, StorageError> {
+        let removed = sqlx::query!(
+            "DELETE FROM instance WHERE id IN (
+                 SELECT id FROM instance AS old
+                 WHERE COALESCE(ended_at, heartbeat_at) < now() - make_interval(secs => $1)
+                     AND NOT EXISTS (SELECT FROM request_log WHERE instance_id = old.id AND finished_at IS NULL)
+                 ORDER BY id LIMIT $2)",
+            keep.as_secs_f64(),
+            i64::from(limit),
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(removed.rows_affected())
     }
 }

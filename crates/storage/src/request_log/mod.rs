@@ -13,8 +13,8 @@ mod write_state;
 mod writer;
 
 pub(crate) use insert::insert_rows;
-pub use partitions::Partitions;
 pub(crate) use partitions::ensure_partition;
+pub use partitions::{Dropped, Partitions};
 pub use postgres::PgRequestLog;
 pub use queue::{LogQueue, LogSlot};
 pub use reading::{

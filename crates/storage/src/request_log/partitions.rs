@@ -1,146 +1,120 @@
 //! Creates the partitions of the log before they are needed, and drops expired ones.
 //!
-//! Called by `gateway` at start and every minute. Blocks neither readers nor writers: a partition is first detached
-//! concurrently, which waits for queries that use it, and then dropped.
+//! Called by `gateway` at start and every minute. Functions of the database do the work with the rights of their owner: the
+//! role of a running gateway owns no table, and no statement needs a session of its own. Creating a partition blocks
+//! neither readers nor writers. Dropping one waits for no reader: a day that is in use, by a search or a `pg_dump`, is
+//! dropped on a later run, and writers wait at most [`Partitions::new`]'s `drop_wait`.
 
 use std::time::Duration;
 
 use chrono::{Days, NaiveDate};
 use sqlx::{AssertSqlSafe, PgConnection};
-use tokio::time;
 
+use crate::bounded_pool::{BoundedPool, BoundedTransaction};
 use crate::database::Database;
 use crate::error::StorageError;
-use crate::session::Session;
 
-/// Statements that run one after another: those that drop a table.
-const MAX_STATEMENTS: u32 = 4;
-/// The comment on a table that the gateway detached in order to drop it. Tables that an operator detached lack it.
-const MARK: &str = "dbt-gateway: expired, to be dropped";
+/// The deadline of the statements of one transaction: creating a partition waits for an `ANALYZE` of the whole log.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// The partitions of `request_log`, one per UTC day.
 #[derive(Debug, Clone)]
 pub struct Partitions {
-    database: Database,
-    session: Session,
+    pool: BoundedPool,
+    drop_wait: Duration,
 }
 
-/// The table of an expired day.
+/// What dropping expired partitions did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Names of the dropped partitions, oldest first.
+    pub partitions: Vec<String>,
+    /// Whether others are still in use; a later run drops them.
+    pub are_others_in_use: bool,
+}
+
+/// One call of `request_log_drop_expired`.
 #[derive(sqlx::FromRow)]
-struct Expired {
-    name: String,
-    is_attached: bool,
-    /// The process that detached it died before the end.
-    is_pending: bool,
+struct Step {
+    dropped: Option<String>,
+    is_in_use: bool,
 }
 
 impl Partitions {
     /// Number of days after today for which partitions are created.
     pub const DAYS_AHEAD: u64 = 2;
 
-    /// `timeout` limits the wait for queries that read an expired partition; it is then dropped on the next run.
-    pub fn new(database: &Database, timeout: Duration) -> Self {
+    /// Dropping a partition needs the whole log for a moment. `drop_wait` limits how long it waits for searches and
+    /// commits under way, and how long new ones wait behind it.
+    pub fn new(database: &Database, drop_wait: Duration) -> Self {
         Self {
-            database: database.clone(),
-            session: Session::new("dbt-gateway partitions", timeout),
+            pool: database.pool().with_limit(LIMIT),
+            drop_wait,
         }
     }
 
     /// Creates missing partitions of today and the next [`Self::DAYS_AHEAD`] days. Returns the last of these days.
     ///
     /// # Errors
-    /// [`StorageError::Query`].
+    /// [`StorageError::TimedOut`], [`StorageError::Query`].
     pub async fn make_ahead(&self, today: NaiveDate) -> Result<NaiveDate, StorageError> {
-        self.bounded(async {
-            let mut connection = self.database.connect_as(&self.session).await?;
+        let make = async |mut transaction: BoundedTransaction| {
             let mut last = today;
             for ahead in 0..=Self::DAYS_AHEAD {
                 if let Some(day) = today.checked_add_days(Days::new(ahead)) {
-                    ensure_partition(&mut connection, day).await?;
+                    ensure_partition(&mut transaction, day).await?;
                     last = day;
                 }
             }
+            transaction.commit().await?;
             Ok(last)
-        })
-        .await
+        };
+        self.pool.transaction(make).await
     }
 
-    /// Drops the partitions older than `retention_days` before today, and returns their names. Today is the earlier of
-    /// `today` and the database's date, so that one clock that is ahead loses no row.
+    /// Drops the partitions older than `retention_days`, at least 1, before today. Today is the earlier of `today` and the
+    /// database's date, so that one clock that is ahead loses no row.
     ///
     /// Of several concurrent processes one does it.
     ///
     /// # Errors
-    /// [`StorageError::Query`], also when a partition is still read at the timeout.
-    pub async fn drop_expired(&self, today: NaiveDate, retention_days: u32) -> Result<Vec<String>, StorageError> {
-        let mut connection = self.database.connect_as(&self.session).await?;
-        let listing = self.bounded(async {
-            // A session lock: released when the connection closes.
-            let lock = "SELECT pg_try_advisory_lock(hashtext('request_log_drop_expired'))";
-            let is_locked: bool = sqlx::query_scalar(lock).fetch_one(&mut connection).await?;
-            Ok(if is_locked {
-                expired(&mut connection, today, retention_days).await?
-            } else {
-                Vec::new()
-            })
-        });
-        let mut dropped = Vec::new();
-        for table in listing.await? {
-            self.bounded(async { Ok(drop_table(&mut connection, &table).await?) })
-                .await?;
-            dropped.push(table.name);
+    /// [`StorageError::TimedOut`], [`StorageError::Query`].
+    pub async fn drop_expired(&self, today: NaiveDate, retention_days: u32) -> Result<Dropped, StorageError> {
+        let mut done = Dropped::default();
+        loop {
+            // One partition in each transaction, so that the log is blocked for that one only.
+            match self.drop_one(today, retention_days).await {
+                Ok(step) => {
+                    done.are_others_in_use = step.is_in_use;
+                    match step.dropped {
+                        Some(name) => done.partitions.push(name),
+                        None => return Ok(done),
+                    }
+                }
+                Err(error) if error.is_lock_timeout() => {
+                    done.are_others_in_use = true;
+                    return Ok(done);
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(dropped)
     }
 
-    /// Ends the wait for a server that does not end the statements itself.
-    async fn bounded<T>(&self, statements: impl Future<Output = Result<T, StorageError>>) -> Result<T, StorageError> {
-        let limit = self.session.statement_timeout * MAX_STATEMENTS;
-        let done = time::timeout(limit, statements).await;
-        done.unwrap_or(Err(StorageError::TimedOut(limit)))
+    async fn drop_one(&self, today: NaiveDate, retention_days: u32) -> Result<Step, StorageError> {
+        let wait = format!("SET LOCAL lock_timeout = {}", self.drop_wait.as_millis().max(1));
+        let retention_days = i32::try_from(retention_days).unwrap_or(i32::MAX);
+        let drop_one = async |mut transaction: BoundedTransaction| {
+            sqlx::raw_sql(AssertSqlSafe(wait)).execute(&mut *transaction).await?;
+            let step: Step = sqlx::query_as("SELECT dropped, is_in_use FROM request_log_drop_expired($1, $2)")
+                .bind(today)
+                .bind(retention_days)
+                .fetch_one(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
+            Ok(step)
+        };
+        self.pool.transaction(drop_one).await
     }
-}
-
-/// The expired tables: attached, half detached, or detached by the gateway and not dropped. Names of equal length sort
-/// by day; a day after the year 9999 has a longer name and never expires.
-async fn expired(
-    connection: &mut PgConnection,
-    today: NaiveDate,
-    retention_days: u32,
-) -> Result<Vec<Expired>, sqlx::Error> {
-    let expired = sqlx::query_as(
-        "SELECT c.relname::text AS name, i.inhrelid IS NOT NULL AS is_attached,
-             coalesce(i.inhdetachpending, false) AS is_pending
-         FROM pg_class c
-         LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhparent = 'request_log'::regclass
-         WHERE c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'request_log'::regclass)
-             AND c.relkind = 'r' AND c.relname ~ '^request_log_[0-9]{8}$'
-             AND c.relname < 'request_log_' || to_char(least($1, (now() AT TIME ZONE 'UTC')::date) - $2, 'YYYYMMDD')
-             AND (i.inhrelid IS NOT NULL OR obj_description(c.oid, 'pg_class') = $3)
-         ORDER BY i.inhdetachpending DESC NULLS LAST, c.relname",
-    )
-    .bind(today)
-    .bind(i32::try_from(retention_days).unwrap_or(i32::MAX))
-    .bind(MARK);
-    expired.fetch_all(connection).await
-}
-
-async fn drop_table(connection: &mut PgConnection, table: &Expired) -> Result<(), sqlx::Error> {
-    // Matches the pattern in `expired`, so it needs no quotes.
-    let name = &table.name;
-    let mut steps = Vec::new();
-    if table.is_pending {
-        steps.push(format!("ALTER TABLE request_log DETACH PARTITION {name} FINALIZE"));
-    } else if table.is_attached {
-        // If this process dies, the next run finds the mark and drops the table.
-        steps.push(format!("COMMENT ON TABLE {name} IS '{MARK}'"));
-        steps.push(format!("ALTER TABLE request_log DETACH PARTITION {name} CONCURRENTLY"));
-    }
-    steps.push(format!("DROP TABLE {name}"));
-    for step in steps {
-        sqlx::raw_sql(AssertSqlSafe(step)).execute(&mut *connection).await?;
-    }
-    Ok(())
 }
 
 /// Creates the partition of that UTC day if it is missing.

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
-use sqlx::PgConnection;
 use tokio::sync::Mutex;
 
 use super::insert::insert_rows;
 use super::partitions::ensure_partition;
 use super::row::LogRow;
 use super::sink::{RequestLog, WriteError};
+use crate::bounded_pool::is_about_the_server;
 use crate::database::Database;
+use crate::own_connection::OwnConnection;
 use crate::session::{SERVER_MARGIN, Session};
 
 /// The table `request_log`, for writing.
@@ -26,7 +27,7 @@ pub struct PgRequestLog {
 
 #[derive(Debug, Default)]
 struct State {
-    connection: Option<PgConnection>,
+    connection: Option<OwnConnection>,
     /// Days whose partition exists.
     days: HashSet<NaiveDate>,
 }
@@ -64,14 +65,15 @@ impl PgRequestLog {
         for row in rows {
             let day = row.fixed.started_at.date_naive();
             if !state.days.contains(&day) {
-                ensure_partition(connection, day).await?;
+                let ensured = ensure_partition(connection.begin().await?, day).await;
+                connection.end(ensured).await?;
                 state.days.insert(day);
             }
         }
         let are_new = !rows.iter().any(|row| row.was_open);
-        match insert_rows(&mut *connection, rows, are_new).await {
+        match insert(connection, rows, are_new).await {
             // An earlier commit succeeded without an answer.
-            Err(error) if are_new && is_duplicate(&error) => insert_rows(connection, rows, false).await,
+            Err(error) if are_new && is_duplicate(&error) => insert(connection, rows, false).await,
             result => result,
         }
     }
@@ -88,12 +90,22 @@ impl RequestLog for PgRequestLog {
             Err(_) => WriteError::TooSlow(self.write_timeout),
         };
         state.days.clear();
+        if matches!(&error, WriteError::TooSlow(_))
+            || matches!(&error, WriteError::Unavailable(cause) if is_about_the_server(cause))
+        {
+            self.database.distrust_idle_connections();
+        }
         if !matches!(error, WriteError::Rejected(_)) {
             // Closed without a farewell, which could wait for a silent server.
             state.connection = None;
         }
         Err(error)
     }
+}
+
+async fn insert(connection: &mut OwnConnection, rows: &[LogRow], are_new: bool) -> Result<(), sqlx::Error> {
+    let inserted = insert_rows(connection.begin().await?, rows, are_new).await;
+    connection.end(inserted).await
 }
 
 /// Postgres reports a row without a partition as a check violation that names no constraint.

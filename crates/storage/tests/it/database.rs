@@ -10,7 +10,9 @@ fn settings(url: &str) -> DatabaseSettings {
         url: url.into(),
         max_connections: 2,
         acquire_timeout: Duration::from_secs(10),
+        direct_url: None,
         statement_timeout: Duration::from_secs(10),
+        migrations: storage::MigrationSettings::default(),
     }
 }
 

@@ -7,7 +7,7 @@ use model::{InstanceId, JobId};
 use serde_json::{Value, json};
 use storage::{AbandonedSweep, Heartbeat, Instances, LogRow, Outcome, RequestLog as _};
 
-use crate::support::{Db, TIMEOUT, closing, fixed, noon, stamp_at};
+use crate::support::{Db, TIMEOUT, as_runtime_role, closing, fixed, noon, stamp_at};
 
 const DEAD_AFTER: Duration = Duration::from_secs(30);
 
@@ -193,7 +193,9 @@ async fn a_jump_of_the_databases_clock_kills_no_living_process() {
             "CREATE SCHEMA jumping;
              CREATE TABLE jumping.clock AS SELECT interval '0' AS ahead;
              CREATE FUNCTION jumping.now() RETURNS timestamptz LANGUAGE sql STABLE AS
-                 'SELECT pg_catalog.now() + ahead FROM jumping.clock'",
+                 'SELECT pg_catalog.now() + ahead FROM jumping.clock';
+             GRANT USAGE ON SCHEMA jumping TO dbt_gateway_runtime;
+             GRANT SELECT ON jumping.clock TO dbt_gateway_runtime",
         )
         .await;
     let name = two.db.name().await;
@@ -203,10 +205,12 @@ async fn a_jump_of_the_databases_clock_kills_no_living_process() {
         ))
         .await;
     let database = storage::Database::new(&storage::DatabaseSettings {
-        url: two.db.test.url().into(),
+        url: two.db.url().into(),
         max_connections: 2,
         acquire_timeout: TIMEOUT,
+        direct_url: None,
         statement_timeout: TIMEOUT,
+        migrations: storage::MigrationSettings::default(),
     })
     .unwrap();
     let [mut living, mut dying] = two.ids.map(|id| Heartbeat::new(&database, id, TIMEOUT));
@@ -234,10 +238,12 @@ async fn a_heartbeat_on_a_silent_connection_fails_in_time_and_comes_back() {
     let options = db.test.url().parse().unwrap();
     let proxy = testkit::SwitchableProxy::start(&options).await;
     let database = storage::Database::new(&storage::DatabaseSettings {
-        url: proxy.url(&options).into(),
+        url: as_runtime_role(&proxy.url(&options)).into(),
         max_connections: 1,
         acquire_timeout: TIMEOUT,
+        direct_url: None,
         statement_timeout: TIMEOUT,
+        migrations: storage::MigrationSettings::default(),
     })
     .unwrap();
     let mut heartbeat = Heartbeat::new(&database, id, Duration::from_secs(1));
@@ -249,4 +255,63 @@ async fn a_heartbeat_on_a_silent_connection_fails_in_time_and_comes_back() {
     heartbeat.beat().await.unwrap();
     let late = format!("SELECT count(*) FROM instance WHERE id = {id} AND heartbeat_at < now() - interval '30 s'");
     assert_eq!(db.number(&late).await, 0);
+}
+
+#[tokio::test]
+async fn processes_that_ended_long_ago_are_removed_a_bounded_number_at_a_time() {
+    let two = two().await;
+    let ended = async |ago: &str| {
+        two.db
+            .run(&format!(
+                "INSERT INTO instance (host, version, heartbeat_at, ended_at)
+                 SELECT 'old', '0.1.0', now() - interval '{ago}', now() - interval '{ago}' FROM generate_series(1, 5)"
+            ))
+            .await;
+    };
+    ended("31 days").await;
+    ended("29 days").await;
+    // A process that died without an end, with an open row; and one that is alive since long ago.
+    age_heartbeat(&two.db, two.ids[0], 40 * 86_400).await;
+    two.db
+        .run("UPDATE instance SET started_at = now() - interval '90 days'")
+        .await;
+
+    let keep = Duration::from_hours(30 * 24);
+    assert_eq!(two.instances.remove_old(keep, 3).await.unwrap(), 3);
+    assert_eq!(
+        two.instances.remove_old(keep, 3).await.unwrap(),
+        2,
+        "not the one with an open row"
+    );
+    assert_eq!(two.sweep().await, 1);
+    assert_eq!(two.instances.remove_old(keep, 3).await.unwrap(), 1);
+    assert_eq!(two.instances.remove_old(keep, 3).await.unwrap(), 0);
+    let left = "SELECT count(*) FROM instance WHERE host = 'old' OR id = 2";
+    assert_eq!(two.db.number(left).await, 6);
+}
+
+#[tokio::test]
+async fn a_process_that_was_removed_while_it_was_suspended_registers_again() {
+    let two = two().await;
+    two.db
+        .run("UPDATE request_log SET finished_at = now(), outcome = 'abandoned'")
+        .await;
+    age_heartbeat(&two.db, two.ids[0], 3600).await;
+    assert_eq!(two.instances.remove_old(Duration::from_mins(30), 10).await.unwrap(), 1);
+    Heartbeat::new(&two.db.database, two.ids[0], TIMEOUT)
+        .of_process("one", "0.1.0")
+        .beat()
+        .await
+        .unwrap();
+    let rows = two.db.table("instance", "id").await;
+    assert_eq!((&rows[0]["id"], &rows[0]["host"]), (&json!(two.ids[0]), &json!("one")));
+}
+
+#[tokio::test]
+async fn open_rows_of_a_process_without_a_record_are_abandoned() {
+    let two = two().await;
+    let (open, _) = open_row(Some(InstanceId(12_345)));
+    two.db.log().write(std::slice::from_ref(&open)).await.unwrap();
+    assert_eq!(two.sweep().await, 1);
+    assert_eq!(outcome_of(&two.db, &open).await, json!("abandoned"));
 }

@@ -14,7 +14,9 @@ fn connect(test: &TestDatabase) -> Database {
         url: test.url().into(),
         max_connections: 2,
         acquire_timeout: TIMEOUT,
+        direct_url: None,
         statement_timeout: Duration::from_secs(10),
+        migrations: storage::MigrationSettings::default(),
     };
     Database::new(&settings).unwrap()
 }

@@ -1,8 +1,10 @@
 //! Partitions are created ahead and dropped after the retention period, while the log is read and written.
 
+use std::time::Duration;
+
 use chrono::{Days, NaiveDate, TimeDelta, Utc};
 use futures::future;
-use sqlx::Connection as _;
+use sqlx::PgConnection;
 use storage::{LogRow, Outcome, Partitions, RequestLog as _};
 
 use crate::support::{Db, TIMEOUT, closing, fixed, leave_half_detached, partition_names, stamp_at};
@@ -63,11 +65,18 @@ async fn only_days_before_the_retention_period_are_dropped() {
     let (db, partitions) = log_of([100, 31, 30, 29, 0].map(days_ago)).await;
     partitions.make_ahead(today()).await.unwrap();
     assert_eq!(
-        partitions.drop_expired(today(), 30).await.unwrap(),
+        partitions.drop_expired(today(), 30).await.unwrap().partitions,
         [name(days_ago(100)), name(days_ago(31))]
     );
     assert_eq!(partition_names(&db).await, [30, 29, 0].map(|days| name(days_ago(days))));
-    assert!(partitions.drop_expired(today(), 30).await.unwrap().is_empty());
+    assert!(
+        partitions
+            .drop_expired(today(), 30)
+            .await
+            .unwrap()
+            .partitions
+            .is_empty()
+    );
     assert_eq!(tables(&db).await.len(), 3 + 2, "and the two days ahead");
 }
 
@@ -75,85 +84,129 @@ async fn only_days_before_the_retention_period_are_dropped() {
 async fn one_clock_that_is_ahead_drops_nothing() {
     let (db, partitions) = log_of([29, 0].map(days_ago)).await;
     let wrong = today() + Days::new(1000);
-    assert!(partitions.drop_expired(wrong, 30).await.unwrap().is_empty());
+    assert!(partitions.drop_expired(wrong, 30).await.unwrap().partitions.is_empty());
     assert_eq!(partition_names(&db).await.len(), 2);
     // A clock that is behind keeps more days.
     let (_db, partitions) = log_of([31, 0].map(days_ago)).await;
-    assert!(partitions.drop_expired(days_ago(10), 30).await.unwrap().is_empty());
+    assert!(
+        partitions
+            .drop_expired(days_ago(10), 30)
+            .await
+            .unwrap()
+            .partitions
+            .is_empty()
+    );
+}
+
+/// What `pg_dump` does for hours: it reads every partition in one transaction.
+async fn dump(db: &Db) -> PgConnection {
+    let mut dump = db.connect().await;
+    let every_day = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; LOCK TABLE request_log IN ACCESS SHARE MODE";
+    sqlx::raw_sql(every_day).execute(&mut dump).await.unwrap();
+    dump
 }
 
 #[tokio::test]
-async fn dropping_a_day_blocks_neither_readers_nor_writers() {
+async fn the_days_change_beside_a_long_dump_without_blocking_anyone() {
     let (db, partitions) = log_of([40, 0].map(days_ago)).await;
-    let mut long_reader = db.connect().await;
-    let mut reading = long_reader.begin().await.unwrap();
-    let count = "SELECT count(*) FROM request_log";
-    let seen: i64 = sqlx::query_scalar(count).fetch_one(&mut *reading).await.unwrap();
-    assert_eq!(seen, 2);
-
-    let dropping = tokio::spawn(async move { partitions.drop_expired(today(), 30).await });
-    db.blocked("ALTER TABLE request_log DETACH").await;
-    // It waits for the long reader, but blocks neither other readers nor writers, also of a day without a partition.
-    let tomorrow = today() + Days::new(1);
-    let written = tokio::time::timeout(TIMEOUT, async {
-        db.log().write(&[row_of(today()), row_of(tomorrow)]).await
-    });
-    written.await.unwrap().unwrap();
-    assert_eq!(db.number(count).await, 3, "new readers do not see the expired day");
-    let of_old_day = format!("SELECT count(*) FROM {}", name(days_ago(40)));
-    let still: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(of_old_day))
-        .fetch_one(&mut *reading)
-        .await
-        .unwrap();
-    assert_eq!(still, 1, "the long reader still sees it");
-    assert!(!dropping.is_finished());
-
-    reading.rollback().await.unwrap();
-    let dropped = tokio::time::timeout(TIMEOUT, dropping).await.unwrap().unwrap().unwrap();
-    assert_eq!(dropped, [name(days_ago(40))]);
-    assert_eq!(partition_names(&db).await.len(), 3);
-}
-
-#[tokio::test]
-async fn a_day_that_is_read_too_long_is_dropped_by_a_later_run() {
-    let (db, partitions) = log_of([40, 0].map(days_ago)).await;
-    let short_timeout = Partitions::new(&db.database, std::time::Duration::from_millis(200));
-    let mut long_reader = db.connect().await;
-    let mut reading = long_reader.begin().await.unwrap();
-    sqlx::query("SELECT count(*) FROM request_log")
-        .execute(&mut *reading)
-        .await
-        .unwrap();
-
-    for _ in 0..2 {
-        assert!(short_timeout.drop_expired(today(), 30).await.is_err());
+    let mut dump = dump(&db).await;
+    for _minute in 0..2 {
+        let dropped = partitions.drop_expired(today(), 30).await.unwrap();
+        assert!(
+            dropped.partitions.is_empty() && dropped.are_others_in_use,
+            "{dropped:?}"
+        );
     }
-    reading.rollback().await.unwrap();
+    // Nothing waits, not even for a moment, also not for new days.
+    partitions.make_ahead(today() + Days::new(3)).await.unwrap();
+    let rows = [0, 1, 3, 9].map(|days| row_of(today() + Days::new(days)));
+    db.log().write(&rows).await.unwrap();
+    let mut in_dump = async |sql: &'static str| -> i64 { sqlx::query_scalar(sql).fetch_one(&mut dump).await.unwrap() };
     assert_eq!(
-        partitions.drop_expired(today(), 30).await.unwrap(),
+        in_dump("SELECT count(*) FROM request_log").await,
+        2,
+        "its snapshot is whole"
+    );
+    assert_eq!(db.number("SELECT count(*) FROM request_log").await, 6);
+
+    sqlx::raw_sql("ROLLBACK").execute(&mut dump).await.unwrap();
+    let dropped = partitions.drop_expired(today(), 30).await.unwrap();
+    assert_eq!(dropped.partitions, [name(days_ago(40))]);
+    assert!(!dropped.are_others_in_use);
+    assert_eq!(partition_names(&db).await.len(), 5);
+}
+
+#[tokio::test]
+async fn an_expired_day_in_use_keeps_no_other_from_being_dropped() {
+    let (db, partitions) = log_of([42, 41, 40, 0].map(days_ago)).await;
+    let mut reader = db.connect().await;
+    let reading = format!("BEGIN; SELECT count(*) FROM {}", name(days_ago(41)));
+    sqlx::raw_sql(sqlx::AssertSqlSafe(reading))
+        .execute(&mut reader)
+        .await
+        .unwrap();
+    let dropped = partitions.drop_expired(today(), 30).await.unwrap();
+    assert_eq!(dropped.partitions, [42, 40].map(|days| name(days_ago(days))));
+    assert!(dropped.are_others_in_use);
+}
+
+#[tokio::test]
+async fn a_search_of_the_log_delays_a_drop_and_writers_wait_for_neither() {
+    let (db, _) = log_of([40, 0].map(days_ago)).await;
+    let partitions = Partitions::new(&db.database, Duration::from_millis(50));
+    // A search of today: it uses the log and one partition.
+    let mut search = db.connect().await;
+    let searching = format!(
+        "BEGIN; SELECT count(*) FROM request_log WHERE started_at >= '{}T00:00:00Z'",
+        today()
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(searching))
+        .execute(&mut search)
+        .await
+        .unwrap();
+    let dropped = partitions.drop_expired(today(), 30).await.unwrap();
+    assert!(
+        dropped.partitions.is_empty() && dropped.are_others_in_use,
+        "{dropped:?}"
+    );
+
+    // Beside a drop that waits, a writer waits at most as long.
+    let patient = Partitions::new(&db.database, Duration::from_millis(300));
+    let dropping = tokio::spawn(async move { patient.drop_expired(today(), 30).await });
+    db.blocked("SELECT dropped, is_in_use").await;
+    let log = db.log();
+    let written = tokio::time::timeout(TIMEOUT, log.write(&[row_of(today())])).await;
+    written.unwrap().unwrap();
+    assert!(dropping.await.unwrap().unwrap().are_others_in_use);
+
+    sqlx::raw_sql("ROLLBACK").execute(&mut search).await.unwrap();
+    assert_eq!(
+        partitions.drop_expired(today(), 30).await.unwrap().partitions,
         [name(days_ago(40))]
     );
-    assert_eq!(tables(&db).await, [name(today())]);
 }
 
 #[tokio::test]
-async fn the_unfinished_drops_of_dead_processes_are_finished() {
-    let (db, partitions) = log_of([42, 41, 40, 0].map(days_ago)).await;
-    // One process died between detaching and dropping, another one while detaching. An operator detached a third day.
-    let (old, kept) = (name(days_ago(41)), name(days_ago(40)));
-    db.run(&format!(
-        "COMMENT ON TABLE {old} IS 'dbt-gateway: expired, to be dropped'"
-    ))
-    .await;
-    for partition in [&old, &kept] {
-        db.run(&format!("ALTER TABLE request_log DETACH PARTITION {partition}"))
-            .await;
-    }
+async fn no_setting_makes_the_log_of_today_expire() {
+    let (db, partitions) = log_of([1, 0].map(days_ago)).await;
+    assert!(
+        partitions.drop_expired(today(), 0).await.is_err(),
+        "the function refuses it"
+    );
+    assert_eq!(partition_names(&db).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_day_that_is_half_detached_is_dropped_and_a_detached_one_kept() {
+    let (db, partitions) = log_of([42, 41, 0].map(days_ago)).await;
+    let kept = name(days_ago(41));
+    db.run(&format!("ALTER TABLE request_log DETACH PARTITION {kept}"))
+        .await;
     leave_half_detached(&db, &name(days_ago(42))).await;
 
     assert_eq!(
-        partitions.drop_expired(today(), 30).await.unwrap(),
-        [name(days_ago(42)), old]
+        partitions.drop_expired(today(), 30).await.unwrap().partitions,
+        [name(days_ago(42))]
     );
     assert_eq!(
         tables(&db).await,
@@ -163,22 +216,21 @@ async fn the_unfinished_drops_of_dead_processes_are_finished() {
 }
 
 #[tokio::test]
-async fn a_reattached_day_that_an_operator_detaches_is_kept() {
+async fn a_row_for_a_day_that_an_operator_detached_attaches_it_again() {
     let (db, partitions) = log_of([40, 0].map(days_ago)).await;
     let old = name(days_ago(40));
-    db.run(&format!(
-        "COMMENT ON TABLE {old} IS 'dbt-gateway: expired, to be dropped'"
-    ))
-    .await;
     db.run(&format!("ALTER TABLE request_log DETACH PARTITION {old}")).await;
     db.log().write(&[row_of(days_ago(40))]).await.unwrap();
-    assert_eq!(
-        partition_names(&db).await.len(),
-        3,
-        "a row of that day attached it again"
-    );
+    assert_eq!(partition_names(&db).await.len(), 3);
     db.run(&format!("ALTER TABLE request_log DETACH PARTITION {old}")).await;
-    assert!(partitions.drop_expired(today(), 30).await.unwrap().is_empty());
+    assert!(
+        partitions
+            .drop_expired(today(), 30)
+            .await
+            .unwrap()
+            .partitions
+            .is_empty()
+    );
     assert_eq!(tables(&db).await, [old, name(today())]);
 }
 
@@ -187,8 +239,15 @@ async fn concurrent_processes_drop_each_day_once() {
     let (db, partitions) = log_of((0..8).map(|days| days_ago(40 + days)).chain([today()])).await;
     let racers = (0..4).map(|_| partitions.drop_expired(today(), 30));
     let results = future::join_all(racers).await;
-    let dropped: usize = results.into_iter().map(|result| result.unwrap().len()).sum();
-    assert_eq!(dropped, 8);
+    let mut dropped: Vec<String> = results
+        .into_iter()
+        .flat_map(|result| result.unwrap().partitions)
+        .collect();
+    // Those that found another one at work.
+    dropped.extend(partitions.drop_expired(today(), 30).await.unwrap().partitions);
+    dropped.sort();
+    let expired: Vec<_> = (0..8).rev().map(|days| name(days_ago(40 + days))).collect();
+    assert_eq!(dropped, expired);
     assert_eq!(tables(&db).await, [name(today())]);
 }
 

@@ -10,7 +10,7 @@ use storage::{ApiKeys, Companies, CreateKey, Database, DatabaseSettings, Storage
 use testkit::{Flow, SwitchableProxy};
 use tokio::time::timeout;
 
-use crate::support::{Db, TIMEOUT};
+use crate::support::{Db, TIMEOUT, as_runtime_role};
 
 /// The deadline of statements in these tests: long for an answer, short for a test.
 const DEADLINE: Duration = Duration::from_secs(1);
@@ -33,10 +33,12 @@ impl Silent {
         let options: PgConnectOptions = db.test.url().parse().unwrap();
         let proxy = SwitchableProxy::start(&options).await;
         let database = Database::new(&DatabaseSettings {
-            url: proxy.url(&options).into(),
+            url: as_runtime_role(&proxy.url(&options)).into(),
             max_connections,
             acquire_timeout: Duration::from_secs(5),
+            direct_url: None,
             statement_timeout: DEADLINE,
+            migrations: storage::MigrationSettings::default(),
         })
         .unwrap();
         Self { db, proxy, database }

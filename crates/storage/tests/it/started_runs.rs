@@ -154,10 +154,12 @@ async fn a_failed_or_open_start_does_not_count() {
 async fn a_run_started_by_another_replica_is_found() {
     let db = Db::new().await;
     let other = Database::new(&DatabaseSettings {
-        url: db.test.url().into(),
+        url: db.url().into(),
         max_connections: 1,
         acquire_timeout: TIMEOUT,
+        direct_url: None,
         statement_timeout: TIMEOUT,
+        migrations: storage::MigrationSettings::default(),
     })
     .unwrap();
     let there = PgStartedRuns::new(&other);

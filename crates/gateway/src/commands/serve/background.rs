@@ -10,8 +10,7 @@ use storage::{Database, Partitions};
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// How long dropping a partition waits for its readers, each minute.
-const DROP_LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::settings;
 
 /// A tick now, and then with at least that pause.
 pub(crate) fn every(pause: Duration) -> Interval {
@@ -24,16 +23,16 @@ pub(crate) fn every(pause: Duration) -> Interval {
 pub(crate) struct BackgroundTasks([JoinHandle<()>; 2]);
 
 impl BackgroundTasks {
-    /// `retention_days` 0: no partition is dropped.
     pub(crate) fn start(
         database: &Database,
         clients: &Clients,
         limits: &Arc<Limits>,
         clock: Arc<dyn Clock>,
         ahead: PartitionsAhead,
-        retention_days: u32,
+        log: &settings::RequestLog,
     ) -> Self {
-        let partitions = Partitions::new(database, DROP_LOCK_TIMEOUT);
+        let partitions = Partitions::new(database, Duration::from_millis(log.drop_wait_ms));
+        let retention_days = log.retention_days;
         Self([
             tokio::spawn(maintain_partitions(partitions, clock, ahead, retention_days)),
             tokio::spawn(tidy(clients.clone(), Arc::clone(limits))),
@@ -64,6 +63,7 @@ pub(crate) async fn record_key_use(clients: &Clients) {
     }
 }
 
+/// `retention_days` 0: no partition is dropped.
 async fn maintain_partitions(
     partitions: Partitions,
     clock: Arc<dyn Clock>,
@@ -85,8 +85,17 @@ async fn maintain_partitions(
             continue;
         }
         match partitions.drop_expired(today, retention_days).await {
-            Ok(dropped) if dropped.is_empty() => {}
-            Ok(dropped) => tracing::info!(partitions = ?dropped, "dropped expired partitions of the request log"),
+            Ok(dropped) => {
+                if !dropped.partitions.is_empty() {
+                    tracing::info!(partitions = ?dropped.partitions, "dropped expired partitions of the request log");
+                }
+                if dropped.are_others_in_use {
+                    tracing::warn!(
+                        "an expired partition of the request log is in use, by a search or a backup, and was not dropped; \
+                         the next attempt is in a minute"
+                    );
+                }
+            }
             Err(error) => tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "an expired partition of the request log was not dropped; the next attempt is in a minute"

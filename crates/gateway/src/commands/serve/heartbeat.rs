@@ -10,6 +10,9 @@ use tokio::task::JoinHandle;
 use super::background::every;
 use crate::settings;
 
+/// Most records of dead processes that one sweep removes: the rest follows with the next ones.
+const MAX_REMOVED: u32 = 1000;
+
 /// Updates this process's row periodically, and closes the open rows of processes whose heartbeat stopped.
 pub(crate) struct InstanceHeartbeat {
     id: InstanceId,
@@ -41,11 +44,16 @@ impl InstanceHeartbeat {
                 .context("cannot end the instances of dead processes")?;
         }
         let pause = Duration::from_secs(settings.heartbeat_secs);
-        let heartbeat = Heartbeat::new(database, id, pause * 4 / 5);
+        let heartbeat = Heartbeat::new(database, id, pause * 4 / 5).of_process(&host, env!("CARGO_PKG_VERSION"));
         let sweep = AbandonedSweep::new(database, Duration::from_secs(settings.dead_after_secs));
         let tasks = [
             tokio::spawn(keep_beating(heartbeat, pause, last_beat.clone())),
-            tokio::spawn(keep_sweeping(sweep, Duration::from_secs(settings.sweep_secs))),
+            tokio::spawn(keep_sweeping(
+                sweep,
+                instances.clone(),
+                Duration::from_secs(settings.sweep_secs),
+                Duration::from_hours(24) * settings.keep_days,
+            )),
         ];
         Ok(Self {
             id,
@@ -90,7 +98,7 @@ async fn keep_beating(mut heartbeat: Heartbeat, pause: Duration, last_beat: Last
     }
 }
 
-async fn keep_sweeping(mut sweep: AbandonedSweep, pause: Duration) {
+async fn keep_sweeping(mut sweep: AbandonedSweep, instances: Instances, pause: Duration, keep: Duration) {
     let mut ticks = every(pause);
     loop {
         ticks.tick().await;
@@ -101,6 +109,12 @@ async fn keep_sweeping(mut sweep: AbandonedSweep, pause: Duration) {
                 error = &error as &dyn std::error::Error,
                 "the search for open rows of dead processes failed"
             ),
+        }
+        if let Err(error) = instances.remove_old(keep, MAX_REMOVED).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the records of processes that ended long ago were not removed"
+            );
         }
     }
 }

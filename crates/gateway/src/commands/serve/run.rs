@@ -33,12 +33,12 @@ const START_FAILED: Duration = Duration::from_secs(40);
 /// How long a stop waits for blocking work, whose result nothing uses any more.
 const BLOCKING_WORK: Duration = Duration::from_millis(100);
 
-/// Serves until SIGTERM or SIGINT.
-pub(crate) fn run(settings: &Settings) -> anyhow::Result<()> {
+/// Serves until SIGTERM or SIGINT. Migrates the database first, or else requires that it is migrated.
+pub(crate) fn run(settings: &Settings, migrates: bool) -> anyhow::Result<()> {
     open_files::raise_limit(settings.limits.max_connections);
     let postgres = Postgres::for_serving(settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let (limit, done) = match runtime.block_on(serve(settings, &postgres)) {
+    let (limit, done) = match runtime.block_on(serve(settings, &postgres, migrates)) {
         Ok((deadline, leftovers)) => (Some(deadline), leftovers.report()),
         // The start failed.
         Err(error) => (None, Err(error)),
@@ -50,13 +50,13 @@ pub(crate) fn run(settings: &Settings) -> anyhow::Result<()> {
     done
 }
 
-async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Deadline, Leftovers)> {
+async fn serve(settings: &Settings, postgres: &Postgres, migrates: bool) -> anyhow::Result<(Deadline, Leftovers)> {
     let listener = TcpListener::bind(settings.server.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.server.listen))?;
     let metrics = Metrics::new();
     let database = postgres.connect(settings)?.with_metrics(Arc::clone(&metrics.storage));
-    startup::migrate(&database, Duration::from_secs(settings.database.start_wait_secs)).await?;
+    startup::prepare(&database, &settings.database, migrates).await?;
     let heartbeat = InstanceHeartbeat::start(&database, &settings.instance, postgres.is_exclusive()).await?;
 
     let (log, writer) = start_log(settings, &database, &metrics);
@@ -114,8 +114,8 @@ async fn serve(settings: &Settings, postgres: &Postgres) -> anyhow::Result<(Dead
     );
     let shutdown = Shutdown::default();
     let health = start_health(settings, &clients, &shutdown, registry).await?;
-    let days = settings.request_log.retention_days;
-    let background = BackgroundTasks::start(&database, &clients, &limits, Arc::clone(&clock), partitions, days);
+    let kept = &settings.request_log;
+    let background = BackgroundTasks::start(&database, &clients, &limits, Arc::clone(&clock), partitions, kept);
     let workers = workers::start(&clients, triggers, settings, worker_metrics);
     let router = server::router(ServerState {
         clients: clients.clone(),

@@ -13,14 +13,19 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::layer_settings;
-use crate::settings::{Optional, Origin, Settings, set};
+use crate::settings::{self, Optional, Origin, Settings, set};
 use crate::telemetry::{TracedApi, spans};
 
-/// Migrates the database. Waits up to `timeout` for it to become available.
-pub(crate) async fn migrate(database: &Database, timeout: Duration) -> anyhow::Result<()> {
-    let deadline = Instant::now() + timeout;
+/// Migrates the database, or requires that it is migrated. Waits for it to become available, within the settings.
+pub(crate) async fn prepare(database: &Database, settings: &settings::Database, migrates: bool) -> anyhow::Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(settings.start_wait_secs);
     loop {
-        match database.migrate().await {
+        let prepared = if migrates {
+            database.migrate().await
+        } else {
+            database.require_schema().await
+        };
+        match prepared {
             Ok(()) => return Ok(()),
             Err(error) if error.is_unavailable() && Instant::now() < deadline => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the database is not up yet");

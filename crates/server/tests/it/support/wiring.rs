@@ -54,7 +54,9 @@ pub(crate) fn state(
             url: url.as_str().into(),
             max_connections: 2,
             acquire_timeout: setup.proxied.map_or(Duration::from_millis(50), |_| FOREVER),
+            direct_url: None,
             statement_timeout: setup.proxied.unwrap_or(FOREVER),
+            migrations: storage::MigrationSettings::default(),
         })
         .unwrap(),
     };

@@ -36,7 +36,7 @@ impl RequestLogs {
             acquire_timeout: settings.acquire_timeout,
             statement_timeout: settings.statement_timeout + SERVER_MARGIN,
         };
-        let pool = BoundedPool::new(session.options(database.options()), limits);
+        let pool = database.another_pool(&session, limits);
         Self { pool }
     }
 

@@ -9,27 +9,48 @@ use chrono::{DateTime, TimeZone as _, Utc};
 use model::{CompanyId, FixedClock, RequestStamp, RequestType, Surface};
 use serde_json::{Value, json};
 use shares::Owner;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use storage::{Closing, Database, FixedColumns, LogQueue, LogRow, Outcome, PgRequestLog, QueueSettings, RowLimits};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
+use storage::{
+    Closing, Database, FixedColumns, LogQueue, LogRow, Outcome, PgRequestLog, QueueSettings, RowLimits, StorageError,
+};
 use testkit::TestDatabase;
 use tokio::task::JoinHandle;
 
 pub(crate) use sink::{Step, WatchedSink};
 
+/// The minimal role of a running gateway.
+const RUNTIME_ROLE: &str = include_str!("../../../../../migrations/roles/runtime.sql");
+
 /// A migrated database.
 pub(crate) struct Db {
+    /// With all rights.
     pub(crate) test: TestDatabase,
+    /// With those of the minimal role.
     pub(crate) database: Database,
 }
 
 impl Db {
     pub(crate) async fn new() -> Self {
         let migrations = sqlx::migrate!("../../migrations");
-        let fingerprint = testkit::fingerprint(&migrations);
-        let migrate = async |pool| Database::from(pool).migrate().await;
+        let fingerprint = testkit::fingerprint(&migrations) + RUNTIME_ROLE;
+        let migrate = async |pool: PgPool| {
+            Database::from(pool.clone()).migrate().await?;
+            sqlx::raw_sql(RUNTIME_ROLE).execute(&pool).await?;
+            Ok::<_, StorageError>(())
+        };
         let test = TestDatabase::create(&fingerprint, migrate).await;
-        let database = Database::from(test.pool().clone());
+        let options: PgConnectOptions = test.url().parse().unwrap();
+        let pool = PgPoolOptions::new()
+            .max_connections(5)
+            .connect_lazy_with(options.options([("role", "dbt_gateway_runtime")]));
+        let database = Database::from(pool);
         Self { test, database }
+    }
+
+    /// The address of the database with the rights of the minimal role.
+    pub(crate) fn url(&self) -> String {
+        as_runtime_role(&self.test.url())
     }
 
     pub(crate) fn log(&self) -> PgRequestLog {
@@ -93,6 +114,12 @@ impl Db {
         let sql = "SELECT current_database()::text";
         sqlx::query_scalar(sql).fetch_one(self.test.pool()).await.unwrap()
     }
+}
+
+/// The address with the rights of the minimal role.
+pub(crate) fn as_runtime_role(url: &str) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}options=-c%20role%3Ddbt_gateway_runtime")
 }
 
 /// Ends a test that would otherwise wait for ever.
