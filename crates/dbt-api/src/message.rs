@@ -10,8 +10,13 @@ const MESSAGE_MAX_CHARS: usize = 1000;
 const EXCERPT_MAX_CHARS: usize = 300;
 
 /// `status.user_message`, else `status.developer_message`, else the page's title, else the beginning of the text.
-/// `json` is the body if it is JSON.
+/// `json` is the body if it is JSON. Without secrets: what a caller sent may be quoted.
 pub(crate) fn message(body: &[u8], json: Option<&Value>) -> String {
+    let message = of_body(body, json);
+    redaction::text(&message).into_owned()
+}
+
+fn of_body(body: &[u8], json: Option<&Value>) -> String {
     let vendor = |key| {
         json?
             .get("status")?

@@ -1,5 +1,7 @@
-//! Log lines are written to standard error by a thread, so that a request never waits for their reader.
+//! Log lines are written to standard error by a thread, so that a request never waits for their reader. Secrets in them are
+//! replaced.
 
+use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -96,7 +98,11 @@ impl Write for Line<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let Lines { queue, count } = self.lines;
         if count.queued.fetch_add(1, Ordering::Relaxed) < self.max_queued {
-            return queue.clone().write(line);
+            let mut queue = queue.clone();
+            return match str::from_utf8(line).map(redaction::text) {
+                Ok(Cow::Owned(clean)) => queue.write_all(clean.as_bytes()).map(|()| line.len()),
+                Ok(Cow::Borrowed(_)) | Err(_) => queue.write(line),
+            };
         }
         count.queued.fetch_sub(1, Ordering::Relaxed);
         count.dropped.fetch_add(1, Ordering::Relaxed);

@@ -1,6 +1,7 @@
 //! Sentry: every log line of level `ERROR` is an event, tagged with its request. Events per minute are limited, since
 //! the first ones already report an outage.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -45,7 +46,7 @@ impl Sentry {
             .environment(settings.environment.clone())
             .sample_rate(f32::from(settings.sample_percent) / 100.0)
             .send_default_pii(false)
-            .before_send(|event| Some(tagged(event)));
+            .before_send(|event| Some(without_secrets(tagged(event))));
         let quota = Arc::new(EventQuota::new(settings.max_events_per_minute));
         let (refill, ended) = mpsc::channel();
         let refilled = Arc::clone(&quota);
@@ -184,6 +185,32 @@ fn as_panic(mut event: Event<'static>) -> Event<'static> {
         ..Exception::default()
     };
     event.exception = vec![panic].into();
+    event
+}
+
+/// The event without the secrets that a text may quote.
+fn without_secrets(mut event: Event<'static>) -> Event<'static> {
+    let clean = |text: &mut String| {
+        if let Cow::Owned(clean) = redaction::text(text) {
+            *text = clean;
+        }
+    };
+    event.message.iter_mut().for_each(clean);
+    event
+        .exception
+        .iter_mut()
+        .filter_map(|exception| exception.value.as_mut())
+        .for_each(clean);
+    event
+        .breadcrumbs
+        .iter_mut()
+        .filter_map(|crumb| crumb.message.as_mut())
+        .for_each(clean);
+    event.tags.values_mut().for_each(clean);
+    event.extra.values_mut().for_each(redaction::json);
+    if let Some(Fields::Other(fields)) = event.contexts.get_mut(FIELDS) {
+        fields.values_mut().for_each(redaction::json);
+    }
     event
 }
 

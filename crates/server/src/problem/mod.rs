@@ -144,10 +144,15 @@ impl Problem {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// Adds the path and the UUID of the request.
-    pub(crate) fn of_request(self, instance: &str, request_uuid: Uuid) -> Self {
+    /// Adds the path and the UUID of the request, and removes the secrets that a caller's input or dbt's text may contain.
+    pub(crate) fn of_request(mut self, instance: &str, request_uuid: Uuid) -> Self {
+        if let Some(errors) = &mut self.errors {
+            redaction::json(errors);
+        }
         Self {
-            instance: instance.to_owned(),
+            detail: redaction::tokens(&self.detail).into_owned(),
+            cause: self.cause.map(|cause| redaction::text(&cause).into_owned()),
+            instance: redaction::text(instance).into_owned(),
             request_uuid,
             ..self
         }

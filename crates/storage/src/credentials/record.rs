@@ -129,7 +129,7 @@ impl CredentialChange {
             }
         }
         if self.token.is_some() {
-            logged["token"] = json!("replaced");
+            logged["token_replaced"] = json!(true);
         }
         if let Some(is_default) = self.is_default {
             logged["is_default"] = json!(is_default);

@@ -1,9 +1,16 @@
-//! Texts and JSON that Postgres accepts: without NUL, limited in length, cut on a character boundary.
+//! Texts and JSON for rows: without secrets, and as Postgres accepts them: without NUL, limited in length, cut on a character
+//! boundary.
 //!
-//! Rows contain no other texts, so that one caller's input cannot fail the rows that share its commit.
+//! Rows contain no other texts, so that no secret of a caller is in any column, and one caller's input cannot fail the rows
+//! that share its commit.
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+
+/// The longest JSON that is read again to find its secrets, in bytes. In a longer one they are found as in a text.
+const REDACTED_AS_JSON: usize = 1 << 20;
 
 /// Maximum lengths of the texts of a row.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +36,8 @@ pub(crate) struct SanitisedText(String);
 
 impl SanitisedText {
     pub(crate) fn new(text: &str, max_bytes: usize) -> Self {
-        let mut text = text.replace('\0', "\u{fffd}");
+        // Before it is cut: a secret without its end may not be recognised.
+        let mut text = redaction::text(text).replace('\0', "\u{fffd}");
         cut(&mut text, max_bytes);
         Self(text)
     }
@@ -48,6 +56,15 @@ impl SanitisedJson {
     pub(crate) fn new(value: &impl Serialize, max_bytes: usize) -> Self {
         // Logged values have string keys only, so serialising cannot fail.
         let mut text = serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned());
+        if text.len() > REDACTED_AS_JSON {
+            // Only its beginning is kept.
+            let kept = text.floor_char_boundary(max_bytes.max(REDACTED_AS_JSON));
+            if let Cow::Owned(clean) = redaction::text(&text[..kept]) {
+                text.replace_range(..kept, &clean);
+            }
+        } else if redaction::is_suspicious(&text) {
+            text = redacted(&text);
+        }
         if text.contains("\\u0000") {
             let value: Value = serde_json::from_str(&text).unwrap_or_default();
             text = without_nul(&value).to_string();
@@ -72,6 +89,18 @@ impl SanitisedJson {
 
     pub(crate) fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// JSON without its secrets. What cannot be read again (it nests too deeply) is not kept.
+fn redacted(text: &str) -> String {
+    match serde_json::from_str(text) {
+        Ok(mut value) => {
+            redaction::json(&mut value);
+            value.to_string()
+        }
+        Err(_) if text.starts_with('[') => json!([redaction::REDACTED]).to_string(),
+        Err(_) => json!({"redacted": true, "bytes": text.len()}).to_string(),
     }
 }
 
@@ -113,6 +142,33 @@ mod tests {
             sanitised,
             json!({"a\u{fffd}": ["\u{fffd}", {"b": "c\u{fffd}"}], "n": 1, "backslash": "\\u0000"})
         );
+    }
+
+    #[test]
+    fn texts_and_json_are_without_secrets() {
+        assert_eq!(SanitisedText::new("no dbtc_abc", 100).as_str(), "no [redacted]");
+        let cut_in_the_middle = SanitisedText::new(&format!("x dbtc_{}", "a".repeat(100)), 50);
+        assert_eq!(cut_in_the_middle.as_str(), "x [redacted]");
+        let value = json!({"order": {"cause": "dbtc_abc", "password": "x"}});
+        let sanitised: Value = serde_json::from_str(SanitisedJson::new(&value, 1000).as_str()).unwrap();
+        assert_eq!(
+            sanitised,
+            json!({"order": {"cause": "[redacted]", "password": "[redacted]"}})
+        );
+        let mut deep = json!("dbtc_abc");
+        for _ in 0..200 {
+            deep = json!([deep]);
+        }
+        for value in [
+            deep.clone(),
+            json!({"deep": deep}),
+            json!({"long": " dbtc_abc".repeat(1 << 18)}),
+        ] {
+            let sanitised = SanitisedJson::new(&value, 1000);
+            assert!(!sanitised.as_str().contains("dbtc_abc"), "{}", sanitised.as_str());
+            let read: Value = serde_json::from_str(sanitised.as_str()).unwrap();
+            assert_eq!(read.is_array(), value.is_array());
+        }
     }
 
     #[test]

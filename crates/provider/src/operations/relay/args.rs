@@ -1,54 +1,20 @@
-//! The column `args` of a relayed request: method, path and query, without bodies and secrets.
+//! The column `args` of a relayed request: method, path and query, without the body. Secrets are removed as from every row.
 
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::ForwardRequest;
 
-const REDACTED: &str = "[redacted]";
-
 pub(super) fn log_args(request: &ForwardRequest) -> Value {
-    let path: Vec<_> = request.request.path().split('/').map(redacted).collect();
     let query: Vec<_> = form_urlencoded::parse(request.query.as_deref().unwrap_or_default().as_bytes())
-        .map(|(name, value)| {
-            let value = if names_secret(&name) {
-                REDACTED
-            } else {
-                redacted(&value)
-            };
-            json!([redacted(&name), value])
-        })
+        .map(|(name, value)| json!([name, value]))
         .collect();
     json!({
         "method": request.request.method().as_str(),
-        "path": path.join("/"),
+        "path": request.request.path(),
         "query": query,
         "body_bytes": request.body.as_ref().map_or(0, bytes::Bytes::len),
     })
-}
-
-fn names_secret(name: &str) -> bool {
-    const WORDS: [&str; 7] = [
-        "token",
-        "secret",
-        "password",
-        "passwd",
-        "authorization",
-        "apikey",
-        "api_key",
-    ];
-    let name = name.to_ascii_lowercase();
-    WORDS.iter().any(|word| name.contains(word))
-}
-
-/// Recognises dbt Cloud's tokens and the gateway's keys by their prefixes.
-fn redacted(text: &str) -> &str {
-    const PREFIXES: [&str; 5] = ["dbtc_", "dbtu_", "dbts_", "dbtl_", "dgw_"];
-    if PREFIXES.iter().any(|prefix| text.contains(prefix)) {
-        REDACTED
-    } else {
-        text
-    }
 }
 
 #[cfg(test)]
@@ -60,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn method_path_and_query_are_logged_without_secrets() {
+    fn method_path_and_query_are_logged_in_a_form_whose_secrets_are_recognised() {
         let request = ForwardRequest {
             request: RelayRequest::new(Method::POST, "/api/v2/accounts/1/odd/dbtc_sesame/")
                 .unwrap()
@@ -69,14 +35,16 @@ mod tests {
             headers: HeaderMap::new(),
             body: Some(Bytes::from_static(b"secret")),
         };
+        let mut args = log_args(&request);
+        redaction::json(&mut args);
         assert_eq!(
-            log_args(&request),
+            args,
             json!({
                 "method": "POST",
                 "path": "/v2/accounts/1/odd/[redacted]/",
                 "query": [
                     ["limit", "2"], ["limit", "3"], ["status__in", "[1,2]"], ["Access_Token", "[redacted]"],
-                    ["q", "[redacted]"], ["empty", ""],
+                    ["q", "Token [redacted]"], ["empty", ""],
                 ],
                 "body_bytes": 6,
             })

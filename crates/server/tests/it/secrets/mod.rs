@@ -1,6 +1,7 @@
 //! No secret leaves the gateway: every operation is sent under every fault of dbt Cloud, then all answers, tables and log
 //! lines are searched for the secrets of the test, in every encoding.
 
+mod planted;
 mod refusals;
 mod search;
 

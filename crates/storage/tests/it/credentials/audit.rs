@@ -90,7 +90,7 @@ async fn creating_changing_and_deleting_a_credential_are_logged() {
                 "admin_url": "https://emea.dbt.com",
                 "metadata_url": "https://metadata.emea.dbt.com",
                 "semantic_layer_url": "https://semantic-layer.emea.dbt.com:8443",
-                "token": "replaced",
+                "token_replaced": true,
                 "is_default": true,
             },
         })
