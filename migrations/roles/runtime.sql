@@ -33,5 +33,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON instance TO dbt_gateway_runtime;
 GRANT SELECT, INSERT, UPDATE ON request_log TO dbt_gateway_runtime;
 GRANT EXECUTE ON FUNCTION request_log_ensure_partition(date), request_log_drop_expired(date, integer)
     TO dbt_gateway_runtime;
+-- Attempts to start a run, idempotency keys and locks of jobs: written, and removed when they have expired.
+GRANT SELECT, INSERT, UPDATE, DELETE ON trigger_attempt, idempotency_key, job_lock TO dbt_gateway_runtime;
 
 COMMIT;

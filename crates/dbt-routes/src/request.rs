@@ -2,39 +2,12 @@
 
 use http::Method;
 
-use model::{AccountId, Forwarded, JobId, RelayedOperation, RequestType, RunId};
+use model::{AccountId, Effect, Forwarded, JobId, RelayedOperation, RequestType, RunId};
 
+use crate::api::DbtApi;
+use crate::graphql::GraphqlEffect;
 use crate::path::{RefusedPath, RelayPath};
 use crate::router::{find, parse_id};
-
-/// Which of dbt Cloud's APIs a path belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DbtApi {
-    /// `/api/v2/…` and `/api/v3/…`.
-    Administrative,
-    /// `/graphql` and `/beta/graphql`.
-    Metadata,
-    /// `/api/graphql`.
-    SemanticLayer,
-}
-
-impl DbtApi {
-    /// The API that a path belongs to; `None` for a path that dbt Cloud does not serve. The path alone decides, because
-    /// clients derive different hosts for the GraphQL APIs.
-    pub fn of(path: &str) -> Option<Self> {
-        match path.strip_suffix('/').unwrap_or(path) {
-            "/graphql" | "/beta/graphql" => Some(Self::Metadata),
-            "/api/graphql" => Some(Self::SemanticLayer),
-            _ if path.starts_with("/api/v2/") || path.starts_with("/api/v3/") => Some(Self::Administrative),
-            _ => None,
-        }
-    }
-
-    /// Whether it is a GraphQL API.
-    pub fn is_graphql(self) -> bool {
-        self != Self::Administrative
-    }
-}
 
 /// The ids in the path of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,6 +30,7 @@ pub struct RelayRequest {
     request_type: RequestType,
     template: &'static str,
     target: RelayTarget,
+    may_be_repeated: bool,
 }
 
 impl RelayRequest {
@@ -89,6 +63,7 @@ impl RelayRequest {
                     ..RelayTarget::default()
                 },
                 api: DbtApi::Administrative,
+                may_be_repeated: reads(&method),
                 method,
                 path,
             });
@@ -109,6 +84,7 @@ impl RelayRequest {
             template,
             target,
             api: DbtApi::Administrative,
+            may_be_repeated: reads(&method) && route.request_type.effect() == Effect::Read,
             method,
             path: path.with_slash(template.ends_with('/')),
         })
@@ -126,10 +102,19 @@ impl RelayRequest {
             operation: None,
             template,
             target: RelayTarget::default(),
+            may_be_repeated: reads(&method),
             method,
             api,
             path,
         }
+    }
+
+    /// The same request to a GraphQL API, whose documents do this.
+    #[must_use]
+    pub fn with_graphql_effect(mut self, effect: GraphqlEffect) -> Self {
+        self.request_type = effect.request_type(self.api);
+        self.may_be_repeated &= effect == GraphqlEffect::Reads;
+        self
     }
 
     /// The method.
@@ -166,10 +151,19 @@ impl RelayRequest {
         self.template
     }
 
+    /// Whether it may be sent again after a transient failure: a GET or HEAD request that reads, and creates no query.
+    pub fn may_be_repeated(&self) -> bool {
+        self.may_be_repeated
+    }
+
     /// The ids in the path.
     pub fn target(&self) -> &RelayTarget {
         &self.target
     }
+}
+
+fn reads(method: &Method) -> bool {
+    [Method::GET, Method::HEAD].contains(method)
 }
 
 /// The account in a path: the segment after `accounts`.
@@ -200,7 +194,7 @@ fn forwarded(method: &Method, decoded: &str) -> Forwarded {
 
 #[cfg(test)]
 mod tests {
-    use model::{Effect, Role};
+    use model::Role;
 
     use super::*;
 
@@ -307,6 +301,23 @@ mod tests {
                 (sent, sent, name)
             );
             assert!(request.api().is_graphql());
+        }
+    }
+
+    #[test]
+    fn a_graphql_request_gets_its_operation_by_its_documents_and_only_queries_are_sent_again() {
+        for (path, effect, name) in [
+            ("/graphql", GraphqlEffect::Reads, "query_metadata"),
+            ("/beta/graphql", GraphqlEffect::Changes, "mutate_metadata"),
+            ("/api/graphql", GraphqlEffect::CreatesQuery, "query_semantic_layer"),
+            ("/api/graphql", GraphqlEffect::Changes, "mutate_semantic_layer"),
+        ] {
+            for method in ["GET", "POST"] {
+                let judged = request(method, path).with_graphql_effect(effect);
+                assert_eq!(judged.request_type().as_str(), name);
+                let is_repeated = method == "GET" && effect == GraphqlEffect::Reads;
+                assert_eq!(judged.may_be_repeated(), is_repeated, "{method} {effect:?}");
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::EnvironmentId;
+use crate::{Effect, EnvironmentId};
 
 /// A GraphQL request, spelled as it is sent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -16,6 +16,9 @@ pub struct GraphqlQuery {
     /// The operation to run, if the document has several.
     #[serde(rename = "operationName", skip_serializing_if = "Option::is_none")]
     pub operation_name: Option<String>,
+    /// Whether the operation changes something.
+    #[serde(skip)]
+    pub effect: Effect,
 }
 
 /// A query of the Semantic Layer, answered by a table. Either metrics or a saved query is given.

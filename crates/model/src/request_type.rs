@@ -163,8 +163,12 @@ request_types! {
     GetJobArtifact "get_job_artifact" needs Viewer, Read, ADMINISTRATIVE;
     /// Query the Discovery API. Sent as a POST, so never retried.
     QueryMetadata "query_metadata" needs Viewer, Read, METADATA;
-    /// Query the Semantic Layer API. Sent as a POST, so never retried.
+    /// Send a mutation to the Discovery API.
+    MutateMetadata "mutate_metadata" needs Operator, Change, METADATA;
+    /// Query the Semantic Layer API, or create a query there. Sent as a POST, so never retried.
     QuerySemanticLayer "query_semantic_layer" needs Viewer, Read, SEMANTIC_LAYER;
+    /// Send any other mutation to the Semantic Layer API.
+    MutateSemanticLayer "mutate_semantic_layer" needs Operator, Change, SEMANTIC_LAYER;
     /// Check a credential with dbt Cloud.
     VerifyCredential "verify_credential" needs Admin, Read, ADMINISTRATIVE;
     /// List a company's credentials.

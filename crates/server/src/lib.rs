@@ -13,7 +13,6 @@ mod edge;
 mod explorer;
 mod extract;
 mod forwarded;
-mod graphql_document;
 mod headers;
 mod json;
 mod limits;
@@ -31,7 +30,7 @@ mod state;
 mod streamed;
 
 pub use addresses::{AddressGroup, AddressLimitSettings, AddressLimits};
-pub use graphql_document::GraphqlLimits;
+pub use dbt_routes::GraphqlLimits;
 pub use limits::{LimitSettings, Limits};
 pub use metrics::ServerMetrics;
 pub use openapi::document;

@@ -20,7 +20,9 @@ pub fn roles_table() -> String {
         "\n## Relayed\n\n\
          The operations of dbt Cloud's own routes, v2 and v3, by the dbt-compatible surface. HEAD needs what GET needs. Those \
          marked * show a new dbt token and are refused to all, unless `compat.allow_token_minting` is set. What is not \
-         listed (`forward`) is for admins.\n\n\
+         listed (`forward`) is for admins. A GraphQL document with a mutation is `mutate_metadata` or \
+         `mutate_semantic_layer`, also when it is sent to `/metadata/query` or `/semantic-layer/query`; one that only \
+         creates queries of the Semantic Layer (`createQuery`, `createDimensionValuesQuery`) is `query_semantic_layer`.\n\n\
          | operation | method | path | viewer | operator | admin |\n|---|---|---|---|---|---|\n",
     );
     for operation in dbt_routes::operations() {
@@ -38,6 +40,9 @@ pub fn roles_table() -> String {
         (RequestType::QueryMetadata, "/graphql"),
         (RequestType::QueryMetadata, "/beta/graphql"),
         (RequestType::QuerySemanticLayer, "/api/graphql"),
+        (RequestType::MutateMetadata, "/graphql"),
+        (RequestType::MutateMetadata, "/beta/graphql"),
+        (RequestType::MutateSemanticLayer, "/api/graphql"),
     ] {
         line(
             &mut page,

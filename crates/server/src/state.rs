@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, Uri};
 use client::Clients;
+use dbt_routes::GraphqlLimits;
 use ipnet::IpNet;
 use model::{Clock, TraceContext};
 use tracing::Span;
 
 use crate::addresses::AddressLimits;
-use crate::graphql_document::GraphqlLimits;
 use crate::limits::Limits;
 use crate::metrics::ServerMetrics;
 

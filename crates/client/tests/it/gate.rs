@@ -17,7 +17,7 @@ const KNOWN: Option<AccountId> = Some(AccountId(10));
 const UNKNOWN: Option<AccountId> = Some(AccountId(99));
 
 /// The operations that [`request`] supports: reads and changes of each role.
-const OPERATIONS: [RequestType; 25] = [
+const OPERATIONS: [RequestType; 27] = [
     RequestType::Forward(Forwarded::Change),
     RequestType::GetAccount,
     RequestType::ListProjects,
@@ -38,7 +38,9 @@ const OPERATIONS: [RequestType; 25] = [
     RequestType::GetRunArtifact,
     RequestType::GetJobArtifact,
     RequestType::QueryMetadata,
+    RequestType::MutateMetadata,
     RequestType::QuerySemanticLayer,
+    RequestType::MutateSemanticLayer,
     RequestType::CancelRun,
     RequestType::GetRetryPreview,
     RequestType::RetryRun,
@@ -135,6 +137,8 @@ async fn request(
         }
         RequestType::QueryMetadata => client.query_metadata(account, query(), None).await.map(drop),
         RequestType::QuerySemanticLayer => client.query_semantic_layer(account, query()).await.map(drop),
+        RequestType::MutateMetadata => client.query_metadata(account, mutation(), None).await.map(drop),
+        RequestType::MutateSemanticLayer => client.query_semantic_layer(account, mutation()).await.map(drop),
         RequestType::Forward(Forwarded::Change) => forward(client, account, Method::POST, "/api/v2/odd/").await,
         RequestType::CancelRun => client.cancel_run(account, RunId(1), None).await.map(drop),
         RequestType::GetRetryPreview => client.get_retry_preview(account, RunId(1)).await.map(drop),
@@ -155,6 +159,15 @@ fn query() -> GraphqlQuery {
         query: "{ a }".to_owned(),
         variables: serde_json::Map::new(),
         operation_name: None,
+        effect: Effect::Read,
+    }
+}
+
+fn mutation() -> GraphqlQuery {
+    GraphqlQuery {
+        query: "mutation { a }".to_owned(),
+        effect: Effect::Change,
+        ..query()
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use dbt_routes::RefusedGraphql;
 use model::{AccountId, error_chain};
 use serde::Serialize;
 use serde_json::Value;
@@ -166,6 +167,12 @@ impl IntoResponse for Problem {
         response.extensions_mut().insert(self);
         response
     }
+}
+
+/// The problem of a GraphQL request that cannot be judged.
+pub(crate) fn refused_document(refused: &RefusedGraphql) -> Problem {
+    let detail = format!("In the body: {refused}. dbt Cloud was not contacted.");
+    Problem::new(Kind::INVALID_REQUEST, detail)
 }
 
 /// The answer to a path that does not exist.

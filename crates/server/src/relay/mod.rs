@@ -8,16 +8,17 @@ mod headers;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
-use axum::http::{Method, StatusCode};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use client::ForwardRequest;
-use dbt_routes::RelayRequest;
+use dbt_routes::{GraphqlRequest, RelayRequest};
 use model::RequestStamp;
 use uuid::Uuid;
 
 use crate::extract::Dbt;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, refused_document};
 use crate::state::Shared;
 use crate::streamed;
 
@@ -53,11 +54,15 @@ async fn relay(State(state): State<Shared>, mut request: Request) -> Result<Resp
         .get::<RequestStamp>()
         .map_or_else(Uuid::nil, RequestStamp::request_uuid);
     let target = arrival::target(&parts, &relayed)?;
+    let query = parts.uri.query().map(str::to_owned);
+    let headers = headers::to_dbt(&parts.headers);
+    let body = body_of(Request::from_parts(parts, body), &relayed, &state).await?;
+    let request = judged(relayed, query.as_deref(), &headers, body.as_deref(), &state)?;
     let order = ForwardRequest {
-        query: parts.uri.query().map(str::to_owned),
-        headers: headers::to_dbt(&parts.headers),
-        body: body_of(Request::from_parts(parts, body), &relayed, &state).await?,
-        request: relayed,
+        query,
+        headers,
+        body,
+        request,
     };
     let answer = client.forward(target, order).await?;
     log_failure(request_uuid, answer.status);
@@ -85,6 +90,34 @@ fn check_method(relayed: &RelayRequest) -> Result<(), Problem> {
     }
     let detail = format!("{} is not relayed to this path.", relayed.method());
     Err(Problem::new(Kind::METHOD_NOT_ALLOWED, detail))
+}
+
+/// A request to a GraphQL API, with the operation that its documents are.
+fn judged(
+    relayed: RelayRequest,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    body: Option<&[u8]>,
+    state: &Shared,
+) -> Result<RelayRequest, Problem> {
+    if !relayed.api().is_graphql() {
+        return Ok(relayed);
+    }
+    let mut content_types = headers.get_all(CONTENT_TYPE).iter().map(HeaderValue::to_str);
+    let (content_type, None) = (content_types.next().transpose(), content_types.next()) else {
+        // The body may be read in two ways.
+        let detail = "The request has several headers `Content-Type`. dbt Cloud was not contacted.";
+        return Err(Problem::new(Kind::INVALID_REQUEST, detail));
+    };
+    let request = GraphqlRequest {
+        is_post: *relayed.method() == Method::POST,
+        query,
+        content_type: content_type.unwrap_or_default(),
+        body: body.unwrap_or_default(),
+    };
+    let effect = request.judge(relayed.api(), &state.settings.graphql);
+    let effect = effect.map_err(|refused| refused_document(&refused))?;
+    Ok(relayed.with_graphql_effect(effect))
 }
 
 /// The whole body.

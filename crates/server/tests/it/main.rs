@@ -17,6 +17,7 @@ mod environment_variables;
 mod environments;
 mod explorer;
 mod graphql;
+mod graphql_effects;
 mod health;
 mod http2;
 mod jobs;

@@ -1,6 +1,6 @@
 //! Single exchanges with dbt Cloud's GraphQL APIs.
 
-use model::{GraphqlQuery, RequestType};
+use model::GraphqlQuery;
 use serde_json::Value;
 
 use crate::ProviderError;
@@ -9,14 +9,12 @@ use crate::exchanges::Why;
 
 impl Call {
     pub(super) async fn ask_metadata(&self, query: &GraphqlQuery, why: Why) -> Result<Value, ProviderError> {
-        let answer = self.exchange(RequestType::QueryMetadata, why, move |api, to| {
-            api.query_metadata(to, query)
-        });
+        let answer = self.exchange(self.operation(), why, move |api, to| api.query_metadata(to, query));
         Ok(answer.await?)
     }
 
     pub(super) async fn ask_semantic_layer(&self, query: &GraphqlQuery, why: Why) -> Result<Value, ProviderError> {
-        let answer = self.exchange(RequestType::QuerySemanticLayer, why, move |api, to| {
+        let answer = self.exchange(self.operation(), why, move |api, to| {
             api.query_semantic_layer(to, query)
         });
         Ok(answer.await?)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use dbt_api::ApiError;
 use http::StatusCode;
-use model::{Column, GraphqlQuery, SemanticQuery, Table};
+use model::{Column, Effect, GraphqlQuery, SemanticQuery, Table};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
@@ -160,6 +160,7 @@ fn graphql_query(text: &str, variables: Value) -> GraphqlQuery {
         query: text.to_owned(),
         variables: variables.into_iter().filter(|(_, value)| is_set(value)).collect(),
         operation_name: None,
+        effect: Effect::Read,
     }
 }
 

@@ -8,9 +8,9 @@ mod static_subdomain;
 mod token_mask;
 
 use dbt_api::{ApiAnswer, ApiError, ApiRequest, Redirect};
+use http::HeaderValue;
 use http::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
-use http::{HeaderValue, Method};
-use model::{ClientContext, ClientType, Effect, RequestType};
+use model::{ClientContext, ClientType, RequestType};
 
 pub use accounts::lists_accounts;
 pub use forward_request::ForwardRequest;
@@ -53,7 +53,9 @@ impl DbtProvider {
                     return Ok(token_mask::mask_token(answer, call.token()));
                 }
                 let hides_subdomain = static_subdomain::is_account(&request.request) && !settings.keep_static_subdomain;
-                let answer = send(&call, request_type, api_request(request, hides_subdomain)).await?;
+                let may_repeat = request.request.may_be_repeated();
+                let request = api_request(request, hides_subdomain);
+                let answer = send(&call, request_type, may_repeat, request).await?;
                 let answer = token_mask::mask_token(answer, call.token());
                 if hides_subdomain && answer.status.is_success() {
                     return Ok(static_subdomain::without_subdomain(&call, answer).await?);
@@ -87,8 +89,12 @@ fn api_request(request: ForwardRequest, reads_answer: bool) -> ApiRequest {
 }
 
 /// Sends the request, and follows a redirect that differs only by the trailing slash.
-async fn send(call: &Call, operation: RequestType, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
-    let may_repeat = operation.effect() == Effect::Read && [Method::GET, Method::HEAD].contains(request.method());
+async fn send(
+    call: &Call,
+    operation: RequestType,
+    may_repeat: bool,
+    request: ApiRequest,
+) -> Result<ApiAnswer, ApiError> {
     let send_once = async |request: &ApiRequest, why| {
         call.forward(operation, why, may_repeat, move |api, to| {
             api.forward(to, request.clone())

@@ -142,7 +142,7 @@ async fn send_once(
     attempt: &Attempt,
     request: ForwardRequest,
 ) -> Result<ApiAnswer, ProviderError> {
-    let answer = match send(call, call.operation(), api_request(request, true)).await {
+    let answer = match send(call, call.operation(), false, api_request(request, true)).await {
         Ok(answer) => collected(call, answer).await,
         Err(error) => Err(error),
     };

@@ -5,8 +5,9 @@ mod csv;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
+use dbt_routes::{DbtApi, GraphqlLimits};
 use garde::Validate;
-use model::{EnvironmentId, GraphqlQuery, GroupBy, OrderBy, SemanticQuery, Table};
+use model::{Effect, EnvironmentId, GraphqlQuery, GroupBy, OrderBy, SemanticQuery, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -15,7 +16,7 @@ use utoipa_axum::routes;
 
 use crate::extract::{Dbt, JsonBody, ScopedQuery};
 use crate::json::Json;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, refused_document};
 use crate::state::Shared;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -150,6 +151,7 @@ struct CsvTable(String);
 /// Query the Discovery API
 ///
 /// GraphQL. Errors in the answer are a problem `graphql-errors` with dbt's errors and the data that was returned.
+/// A mutation is a change, and needs the role operator.
 /// With `gather` all pages of one list are read and joined; the list is whole or an error.
 #[utoipa::path(post, path = "/metadata/query", tag = "graphql", params(ScopedQuery),
     request_body = QueryMetadata,
@@ -160,11 +162,18 @@ async fn query_metadata(
     ScopedQuery { scope, .. }: ScopedQuery,
     JsonBody(body): JsonBody<QueryMetadata>,
 ) -> Result<Json<GraphqlAnswer>, Problem> {
-    state.settings.graphql.check(&body.query)?;
+    let limits = state.settings.graphql;
+    let effect = effect_of(&limits, DbtApi::Metadata, &body.query, body.operation_name.as_deref())?;
+    if effect == Effect::Change && body.gather.is_some() {
+        // Each page would send the document again.
+        let detail = "In the body: `gather` is for queries, and `query` is a mutation. dbt Cloud was not contacted.";
+        return Err(Problem::new(Kind::INVALID_REQUEST, detail));
+    }
     let query = GraphqlQuery {
         query: body.query,
         variables: body.variables,
         operation_name: body.operation_name,
+        effect,
     };
     let data = client.query_metadata(scope, query, body.gather).await?;
     Ok(Json(GraphqlAnswer { data }))
@@ -175,6 +184,9 @@ async fn query_metadata(
 /// A GraphQL document, answered by its `data`; or an environment with metrics, or with a saved query, answered by a
 /// table: the gateway creates the query, waits until it is done (`graphql.deadline_secs`), and reads all its pages. The
 /// table is JSON, or CSV with `Accept: text/csv`.
+///
+/// A mutation is a change, and needs the role operator, unless it only creates queries (`createQuery`,
+/// `createDimensionValuesQuery`).
 #[utoipa::path(post, path = "/semantic-layer/query", tag = "graphql", params(ScopedQuery),
     request_body = QuerySemanticLayer,
     responses((status = 200, content((SemanticLayerAnswer = "application/json"), (CsvTable = "text/csv")))))]
@@ -186,8 +198,9 @@ async fn query_semantic_layer(
     JsonBody(body): JsonBody<QuerySemanticLayer>,
 ) -> Result<Response, Problem> {
     match body.split()? {
-        Question::Document(query) => {
-            state.settings.graphql.check(&query.query)?;
+        Question::Document(mut query) => {
+            let name = query.operation_name.as_deref();
+            query.effect = effect_of(&state.settings.graphql, DbtApi::SemanticLayer, &query.query, name)?;
             let data = client.query_semantic_layer(scope, query).await?;
             Ok(Json(SemanticLayerAnswer::Data(GraphqlAnswer { data })).into_response())
         }
@@ -200,6 +213,14 @@ async fn query_semantic_layer(
             Ok(Json(SemanticLayerAnswer::Table(table)).into_response())
         }
     }
+}
+
+/// What the document's operation does; a document that cannot be judged is refused.
+fn effect_of(limits: &GraphqlLimits, api: DbtApi, document: &str, name: Option<&str>) -> Result<Effect, Problem> {
+    let judged = limits
+        .judge(api, document, name)
+        .map_err(|refused| refused_document(&refused))?;
+    Ok(judged.effect())
 }
 
 enum Question {
@@ -221,6 +242,8 @@ impl QuerySemanticLayer {
                 query,
                 variables: self.variables,
                 operation_name: self.operation_name,
+                // Judged by the caller.
+                effect: Effect::Change,
             })),
             (None, None) => invalid("give `query`, or `environment_id` with `metrics` or `saved_query`"),
             (None, Some(_)) if has_variables => invalid("`variables` and `operation_name` go with `query`"),
