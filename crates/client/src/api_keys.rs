@@ -19,6 +19,8 @@ pub struct CreateApiKey {
     pub accounts: Option<Vec<AccountId>>,
     /// The account of requests that name none.
     pub default_account: Option<AccountId>,
+    /// The names of the credentials it may use; `None`: those that the creating key may use.
+    pub credentials: Option<Vec<String>>,
     /// When it expires.
     pub expires_at: Option<DateTime<Utc>>,
 }
@@ -75,12 +77,19 @@ impl ApiKeyService {
         {
             return Err(ClientError::invalid("default_account_id", "it is not in `accounts`"));
         }
+        let credentials = input.credentials.or_else(|| caller.credentials.clone());
+        if let Some(names) = &credentials
+            && let Some(unusable) = self.0.shared.upstreams.not_usable(caller, names).await?
+        {
+            return Err(ClientError::UnknownCredential(unusable.clone()));
+        }
         if input.expires_at.is_some_and(|end| end <= self.0.shared.clock.now()) {
             return Err(ClientError::invalid("expires_at", "it is in the past"));
         }
         let new_key = CreateKey {
             accounts,
             default_account: input.default_account,
+            credentials,
             expires_at: input.expires_at,
             by: Some(caller.api_key_id),
             ..CreateKey::new(caller.company_id, input.name, input.role)

@@ -1,5 +1,7 @@
 //! A company's credentials: list, get, create, update, delete, verify. The token is never shown.
 
+use std::sync::Arc;
+
 use model::{AccountId, CompanyId, RequestType, Target, Upstream, UpstreamSource};
 use provider::{ApiError, ProviderError};
 use secrecy::SecretString;
@@ -95,7 +97,10 @@ impl CredentialService {
     /// [`ClientError`].
     pub async fn list(self) -> Result<Vec<CredentialInfo>, ClientError> {
         self.0.admit_local(RequestType::ListCredentials, None).await?;
-        let mut all: Vec<_> = self.settings_credentials().map(CredentialInfo::from_settings).collect();
+        let mut all: Vec<_> = self
+            .settings_credentials()
+            .map(|upstream| CredentialInfo::from_settings(&upstream))
+            .collect();
         let stored = self.0.shared.records.credentials.list(self.company()).await?;
         let visible = stored
             .into_iter()
@@ -111,7 +116,7 @@ impl CredentialService {
     pub async fn get(self, name: &str) -> Result<CredentialInfo, ClientError> {
         self.0.admit_local(RequestType::GetCredential, None).await?;
         if let Some(upstream) = self.settings_credentials().find(|upstream| upstream.name == name) {
-            return Ok(CredentialInfo::from_settings(upstream));
+            return Ok(CredentialInfo::from_settings(&upstream));
         }
         Ok(self.stored(name).await?.into())
     }
@@ -191,6 +196,8 @@ impl CredentialService {
         let by = Some(self.0.caller.api_key_id);
         let changed = records.update(self.company(), &self.0.stamp, by, name, change).await?;
         self.0.shared.upstreams.forget(self.0.caller.company_id);
+        // The lists of keys may have changed.
+        self.0.shared.keys.forget_company(self.0.caller.company_id);
         changed
             .map(Into::into)
             .ok_or_else(|| ClientError::UnknownCredential(name.to_owned()))
@@ -208,6 +215,7 @@ impl CredentialService {
         let by = Some(self.0.caller.api_key_id);
         let deleted = records.delete(self.company(), &self.0.stamp, by, name).await?;
         self.0.shared.upstreams.forget(self.0.caller.company_id);
+        self.0.shared.keys.forget_company(self.0.caller.company_id);
         if deleted {
             Ok(())
         } else {
@@ -258,10 +266,9 @@ impl CredentialService {
     }
 
     /// The company's credentials from the settings that the key may use.
-    fn settings_credentials(&self) -> impl Iterator<Item = &Upstream> {
-        let all = self.0.shared.upstreams.settings_credentials(self.company());
-        all.map(|upstream| &**upstream)
-            .filter(|upstream| self.0.caller.may_use(upstream.account_id))
+    fn settings_credentials(&self) -> impl Iterator<Item = Arc<Upstream>> {
+        let all = self.0.shared.upstreams.settings_credentials(self.company()).into_iter();
+        all.filter(|upstream| self.0.caller.may_use(upstream.account_id))
     }
 
     fn require_not_from_settings(&self, name: &str) -> Result<(), ClientError> {
@@ -270,6 +277,7 @@ impl CredentialService {
             .shared
             .upstreams
             .settings_credentials(self.company())
+            .iter()
             .any(|upstream| upstream.name == name)
         {
             return Err(ClientError::FromSettings(name.to_owned()));

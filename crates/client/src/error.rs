@@ -1,5 +1,7 @@
 //! The errors that callers see.
 
+use std::sync::Arc;
+
 use model::{AccountId, ApiKeyId, Role};
 use provider::ProviderError;
 use shares::Exhausted;
@@ -47,6 +49,27 @@ pub enum ClientError {
     /// The company has no credential of that name, or the key may not use its account.
     #[error("credential {0} is not known here")]
     UnknownCredential(String),
+    /// The key may use several credentials of the account, but not its default.
+    #[error("several credentials of account {account} are possible: name one of {}", names.join(", "))]
+    AmbiguousCredential {
+        /// The account.
+        account: AccountId,
+        /// The names of the credentials.
+        names: Vec<String>,
+    },
+    /// The credential cannot be decrypted or read. The others of the company can.
+    #[error("credential {credential} of account {account} cannot be read: {reason}")]
+    UnreadableCredential {
+        /// Its name.
+        credential: String,
+        /// Its account.
+        account: AccountId,
+        /// Why; holds no secret.
+        reason: Arc<str>,
+    },
+    /// The company of the key is suspended.
+    #[error("the company is suspended")]
+    CompanySuspended,
     /// The company has no key with that id.
     #[error("key {0} is not known here")]
     UnknownApiKey(ApiKeyId),

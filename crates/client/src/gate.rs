@@ -9,6 +9,7 @@ use provider::DbtProvider;
 use tracing::Span;
 
 use crate::shared::Shared;
+use crate::upstreams::Purpose;
 use crate::{ClientError, Clients, DbtClient};
 
 /// The company of the gateway's operator, created by the migrations.
@@ -27,8 +28,12 @@ impl DbtClient {
     ) -> Result<(DbtProvider, ClientContext), ClientError> {
         let mut target = target.into();
         target.credential = target.credential.or_else(|| self.credential.clone());
+        let purpose = match request_type {
+            RequestType::VerifyCredential => Purpose::Manage,
+            _ => Purpose::Use,
+        };
         let admitted = match self.check_allowed(request_type) {
-            Ok(()) => self.shared.upstreams.resolve(&self.caller, &target).await,
+            Ok(()) => self.shared.upstreams.resolve(&self.caller, &target, purpose).await,
             Err(refusal) => Err(refusal),
         };
         let account = target.account.or(self.caller.default_account);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{ApiKeyId, Caller, Clock};
+use model::{ApiKeyId, Caller, Clock, CompanyId};
 use moka::sync::Cache;
 use storage::{ApiKeys, KeyHash, KeyRecord, StorageError};
 
@@ -92,6 +92,9 @@ impl KeyCache {
         if !record.is_valid(self.clock.now()) {
             return Err(ClientError::Unauthenticated);
         }
+        if record.suspended_at.is_some() {
+            return Err(ClientError::CompanySuspended);
+        }
         self.used().insert(record.caller.api_key_id);
         Ok(record.caller)
     }
@@ -99,6 +102,11 @@ impl KeyCache {
     /// Forgets a key, so that a change made in this process takes effect immediately.
     pub(crate) fn forget(&self, id: ApiKeyId) {
         self.keys.forget_where(|record| record.caller.api_key_id == id);
+    }
+
+    /// Forgets the keys of a company.
+    pub(crate) fn forget_company(&self, id: CompanyId) {
+        self.keys.forget_where(|record| record.caller.company_id == id);
     }
 
     /// The keys used since the last call.

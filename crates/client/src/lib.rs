@@ -53,4 +53,4 @@ pub use storage::{
     ApiKeyInfo, Credential, LogFilter, LogPage, LogPosition, LogRecord, NewKey, OutcomeFilter, Percentiles,
     RequestLogs, Resolution, TriggerLedger, TypeSummary,
 };
-pub use upstreams::{CredentialSource, Upstreams};
+pub use upstreams::{CredentialSource, LoadResult, Upstreams};

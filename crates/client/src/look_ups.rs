@@ -11,11 +11,14 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 use moka::sync::Cache;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 
 /// Look-ups in flight. Beyond it, callers with other keys are refused at once: the database does not keep up.
 const MAX_IN_FLIGHT: usize = 1000;
+
+/// How long callers share a look-up at least, so that a crowd starts one even if nothing is cached.
+const MIN_SHARED: Duration = Duration::from_millis(500);
 
 /// How a look-up ended without a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,16 +35,26 @@ type Answer<V, E> = Result<V, LookUpFailure<E>>;
 pub(crate) struct LookUps<K, V, E>(Arc<Inner<K, V, E>>);
 
 struct Inner<K, V, E> {
-    found: Cache<K, V>,
+    found: Cache<K, Found<V>>,
+    /// The greatest age of a value, from the start of its look-up.
+    ttl: Duration,
     in_flight: Mutex<HashMap<K, Flight<V, E>>>,
     limit: Duration,
     /// Number of look-ups so far.
     started: AtomicU64,
 }
 
+/// A value, and when its look-up started: what changed later may not be in it.
+#[derive(Clone)]
+struct Found<V> {
+    started_at: Instant,
+    value: V,
+}
+
 struct Flight<V, E> {
     /// Tells this look-up from a later one with the same key.
     number: u64,
+    started_at: Instant,
     answer: Shared<BoxFuture<'static, Answer<V, E>>>,
 }
 
@@ -51,10 +64,12 @@ where
     V: Clone + Send + Sync + 'static,
     E: Clone + Send + Sync + 'static,
 {
-    /// Values are cached for `ttl`, at most `capacity`; `limit` is the deadline of a look-up.
+    /// Values are cached until `ttl` after the start of their look-up, at most `capacity`; `limit` is the deadline of a
+    /// look-up.
     pub(crate) fn new(ttl: Duration, capacity: u64, limit: Duration) -> Self {
         Self(Arc::new(Inner {
             found: Cache::builder().max_capacity(capacity).time_to_live(ttl).build(),
+            ttl,
             in_flight: Mutex::default(),
             limit,
             started: AtomicU64::new(0),
@@ -69,8 +84,8 @@ where
     where
         Find: Future<Output = Result<V, E>> + Send + 'static,
     {
-        if let Some(found) = self.0.found.get(key) {
-            return Ok(found);
+        if let Some(found) = self.0.found.get(key).filter(|found| self.0.is_fresh(found.started_at)) {
+            return Ok(found.value);
         }
         let Some(answer) = self.join_or_start(key, find) else {
             return Err(LookUpFailure::Late);
@@ -87,7 +102,8 @@ where
         Find: Future<Output = Result<V, E>> + Send + 'static,
     {
         let mut in_flight = self.0.in_flight();
-        if let Some(flight) = in_flight.get(key) {
+        // One that started long ago may have read what has changed since: the next one replaces it.
+        if let Some(flight) = in_flight.get(key).filter(|flight| self.0.may_be_joined(flight)) {
             return Some(flight.answer.clone());
         }
         if in_flight.len() >= MAX_IN_FLIGHT {
@@ -122,6 +138,7 @@ where
             .shared();
         let flight = Flight {
             number,
+            started_at: Instant::now(),
             answer: answer.clone(),
         };
         in_flight.insert(key.clone(), flight);
@@ -140,7 +157,7 @@ where
         let mut in_flight = self.0.in_flight();
         in_flight.clear();
         for (key, value) in &self.0.found {
-            if condition(&value) {
+            if condition(&value.value) {
                 self.0.found.invalidate(key.as_ref());
             }
         }
@@ -158,10 +175,23 @@ where
         if in_flight.get(key).is_none_or(|flight| flight.number != number) {
             return;
         }
-        in_flight.remove(key);
-        if let Ok(value) = answer {
-            self.found.insert(key.clone(), value.clone());
+        let Some(Flight { started_at, .. }) = in_flight.remove(key) else {
+            return;
+        };
+        if let Ok(value) = answer
+            && self.is_fresh(started_at)
+        {
+            let value = value.clone();
+            self.found.insert(key.clone(), Found { started_at, value });
         }
+    }
+
+    fn is_fresh(&self, started_at: Instant) -> bool {
+        started_at.elapsed() < self.ttl
+    }
+
+    fn may_be_joined(&self, flight: &Flight<V, E>) -> bool {
+        flight.started_at.elapsed() <= self.ttl.max(MIN_SHARED)
     }
 
     fn in_flight(&self) -> MutexGuard<'_, HashMap<K, Flight<V, E>>> {
@@ -288,6 +318,34 @@ mod tests {
             assert_eq!(source.get(1).await, Ok(asked + 2));
             assert_eq!(source.get(1).await, Ok(asked + 2), "this one is cached");
         }
+    }
+
+    /// A replica with a slow database: a key is not valid for longer than the TTL after it was read.
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_look_up_is_neither_joined_nor_cached_after_its_value_is_too_old() {
+        let look_ups = LookUps::new(Duration::from_secs(4), 10, Duration::from_mins(1));
+        let source = Source {
+            look_ups,
+            ..Source::new(false)
+        };
+        let first = tokio::spawn(source.get(1));
+        source.wait_until_asked(1).await;
+        tokio::time::advance(Duration::from_secs(3)).await;
+        let mut joined = source.get(1).boxed();
+        assert!(joined.as_mut().now_or_never().is_none());
+        tokio::time::advance(Duration::from_secs(2)).await;
+        let anew = tokio::spawn(source.get(1));
+        source.wait_until_asked(2).await;
+        source.is_open.send_replace(true);
+        assert_eq!((first.await.ok(), joined.await), (Some(Ok(1)), Ok(1)));
+        assert_eq!(anew.await.ok(), Some(Ok(2)));
+        assert_eq!(
+            (source.get(1).await, source.asked()),
+            (Ok(2), 2),
+            "the later one is cached"
+        );
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert_eq!((source.get(1).await, source.asked()), (Ok(3), 3));
     }
 
     #[tokio::test(start_paused = true)]

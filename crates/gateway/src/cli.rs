@@ -67,6 +67,29 @@ pub(crate) enum ConfigCommand {
 pub(crate) enum KeysCommand {
     /// Create a key and print only the key on standard output
     Create(CreateKeyOptions),
+    /// List the keys, without their texts
+    List(ListKeysOptions),
+    /// Revoke a key permanently; every gateway refuses it within 5 seconds
+    Revoke(RevokeKeyOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListKeysOptions {
+    /// Only those of the company with this id
+    #[arg(long, value_name = "ID")]
+    pub(crate) company: Option<i64>,
+    /// Settings file that overrides the defaults
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RevokeKeyOptions {
+    /// Id of the key, or how its text begins, such as dgw_1f774fae
+    pub(crate) key: String,
+    /// Settings file that overrides the defaults
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -80,6 +103,13 @@ pub(crate) struct CreateKeyOptions {
     /// Role of the key: viewer, operator or admin
     #[arg(long)]
     pub(crate) role: Role,
+    /// Ids of the accounts that it may use, comma separated; all accounts of the company without this
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    pub(crate) accounts: Option<Vec<i64>>,
+    /// Names of the credentials that it may use, comma separated; without this every credential, for a key with accounts the
+    /// default of each
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) credentials: Option<Vec<String>>,
     /// Settings file that overrides the defaults
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -89,6 +119,21 @@ pub(crate) struct CreateKeyOptions {
 pub(crate) enum CompaniesCommand {
     /// Create a company and print only its id on standard output
     Create(CreateCompanyOptions),
+    /// List the companies
+    List(SettingsOptions),
+    /// Refuse all keys of a company, in every gateway within 5 seconds
+    Suspend(CompanyOptions),
+    /// Accept the keys of a suspended company again
+    Resume(CompanyOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompanyOptions {
+    /// Id of the company
+    pub(crate) company: i64,
+    /// Settings file that overrides the defaults
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

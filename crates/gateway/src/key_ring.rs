@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -28,7 +29,8 @@ pub(crate) async fn credentials(
     if ring.is_none() {
         tracing::warn!("no encryption key: credentials cannot be stored; set DBT_GATEWAY_SECRET_KEYS");
     }
-    let credentials = Credentials::new(database, ring.map(Arc::new));
+    let dead_after = Duration::from_secs(settings.instance.dead_after_secs);
+    let credentials = Credentials::new(database, ring.map(Arc::new)).with_dead_after(dead_after);
     let missing = credentials
         .missing_keys()
         .await
@@ -57,7 +59,7 @@ pub(crate) fn from_settings(settings: &Settings) -> anyhow::Result<Option<KeyRin
     settings.secrets.keys_file.0.as_deref().map(read).transpose()
 }
 
-fn read(file: &Path) -> anyhow::Result<KeyRing> {
+pub(crate) fn read(file: &Path) -> anyhow::Result<KeyRing> {
     let text = SecretString::from(fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?);
     let mode = fs::metadata(file)?.permissions().mode() & 0o777;
     ensure!(

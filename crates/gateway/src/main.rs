@@ -35,15 +35,35 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     drop(rustls::crypto::ring::default_provider().install_default());
     match cli.command {
         Command::Simulator(options) => simulator::run(&options),
-        Command::Serve(options) => with_telemetry(options.config.as_deref(), |settings| {
-            serve::run(settings, !options.no_migrate)
-        }),
+        Command::Serve(options) => {
+            let file = options.config.as_deref();
+            with_telemetry(file, |settings| serve::run(settings, file, !options.no_migrate))
+        }
         Command::Healthcheck(options) => healthcheck::run(&Settings::load(options.config.as_deref())?),
         Command::Migrate(options) => with_telemetry(options.config.as_deref(), migrate::run),
         Command::Config(ConfigCommand::Check(options)) => config::check(options.config.as_deref()),
         Command::Config(ConfigCommand::Show(options)) => config::show(options.config.as_deref()),
         Command::Keys(KeysCommand::Create(options)) => {
             with_telemetry(options.config.as_deref(), |settings| keys::create(settings, &options))
+        }
+        Command::Keys(KeysCommand::List(options)) => {
+            with_telemetry(options.config.as_deref(), |settings| keys::list(settings, &options))
+        }
+        Command::Keys(KeysCommand::Revoke(options)) => {
+            with_telemetry(options.config.as_deref(), |settings| keys::revoke(settings, &options))
+        }
+        Command::Companies(CompaniesCommand::List(options)) => {
+            with_telemetry(options.config.as_deref(), companies::list)
+        }
+        Command::Companies(CompaniesCommand::Suspend(options)) => {
+            with_telemetry(options.config.as_deref(), |settings| {
+                companies::set_suspended(settings, options.company, true)
+            })
+        }
+        Command::Companies(CompaniesCommand::Resume(options)) => {
+            with_telemetry(options.config.as_deref(), |settings| {
+                companies::set_suspended(settings, options.company, false)
+            })
         }
         Command::Companies(CompaniesCommand::Create(options)) => {
             with_telemetry(options.config.as_deref(), |settings| {

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT.
+//! SIGTERM and SIGINT, which end the process, and SIGHUP, on which it reads files again.
 
 use std::io;
 use std::process;
@@ -19,24 +19,40 @@ const LAST_LINE: Duration = Duration::from_millis(100);
 
 /// When each of the signals arrived. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Signals(watch::Receiver<Vec<Instant>>);
+pub(crate) struct Signals {
+    /// Those that end the process.
+    ending: watch::Receiver<Vec<Instant>>,
+    /// The number of SIGHUP.
+    hangups: watch::Receiver<u64>,
+}
 
 impl Signals {
-    /// Replaces the default action of both signals. The third one ends the process, even while its runtime is blocked: a
+    /// Replaces the default actions. The third one that ends the process does so at once, even while its runtime is blocked: a
     /// thread of its own waits for them.
     pub(crate) fn listen() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_io().build()?;
-        let (mut terminate, mut interrupt) = {
+        let (mut terminate, mut interrupt, mut hangup) = {
             let _context = runtime.enter();
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+            (
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::hangup())?,
+            )
         };
-        let (arrived, signals) = watch::channel(Vec::new());
+        let (arrived, ending) = watch::channel(Vec::new());
+        let (hung_up, hangups) = watch::channel(0);
         let waiting = async move {
-            for number in 1.. {
+            let mut number = 0;
+            loop {
                 tokio::select! {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
+                    _ = hangup.recv() => {
+                        hung_up.send_modify(|count| *count += 1);
+                        continue;
+                    }
                 }
+                number += 1;
                 if number == LAST {
                     tracing::error!("the third signal: the process ends immediately");
                     thread::sleep(LAST_LINE);
@@ -48,12 +64,17 @@ impl Signals {
         thread::Builder::new()
             .name("signals".to_owned())
             .spawn(move || runtime.block_on(waiting))?;
-        Ok(Self(signals))
+        Ok(Self { ending, hangups })
+    }
+
+    /// Counts SIGHUP.
+    pub(crate) fn hangups(&self) -> watch::Receiver<u64> {
+        self.hangups.clone()
     }
 
     /// Waits for that signal, from 1, and returns when it arrived.
     pub(crate) async fn wait_for(&self, number: usize) -> Instant {
-        let mut signals = self.0.clone();
+        let mut signals = self.ending.clone();
         let arrived = signals.wait_for(|times| times.len() >= number).await;
         match arrived.map(|times| times.get(number - 1).copied()) {
             Ok(Some(time)) => time,
@@ -64,6 +85,6 @@ impl Signals {
 
     /// When that signal arrived, from 1; `None`: not yet.
     pub(crate) fn time_of(&self, number: usize) -> Option<Instant> {
-        self.0.borrow().get(number - 1).copied()
+        self.ending.borrow().get(number - 1).copied()
     }
 }

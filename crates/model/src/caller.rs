@@ -71,6 +71,8 @@ pub struct Caller {
     pub accounts: Option<Vec<AccountId>>,
     /// The account of requests that name none.
     pub default_account: Option<AccountId>,
+    /// The names of the credentials that the key may use, see [`Self::may_use_credential`].
+    pub credentials: Option<Vec<String>>,
 }
 
 impl Caller {
@@ -93,5 +95,15 @@ impl Caller {
     /// Whether the key may use `account`.
     pub fn may_use(&self, account: AccountId) -> bool {
         self.accounts.as_ref().is_none_or(|list| list.contains(&account))
+    }
+
+    /// Whether the key may use that credential of an account that it may use: one in its list; without a list, any
+    /// credential if the key may use all accounts, else the account's default alone.
+    pub fn may_use_credential(&self, name: &str, is_default: bool) -> bool {
+        match (&self.credentials, &self.accounts) {
+            (Some(names), _) => names.iter().any(|each| each == name),
+            (None, Some(_)) => is_default,
+            (None, None) => true,
+        }
     }
 }

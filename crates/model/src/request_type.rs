@@ -201,6 +201,10 @@ request_types! {
     GetMetrics "get_metrics" needs Admin, Read, OWN_RECORDS;
     /// Create a company; from the command line only.
     CreateCompany "create_company" needs Admin, Change, OWN_RECORDS;
+    /// Suspend a company: its keys are refused; from the command line only.
+    SuspendCompany "suspend_company" needs Admin, Change, OWN_RECORDS;
+    /// End the suspension of a company; from the command line only.
+    ResumeCompany "resume_company" needs Admin, Change, OWN_RECORDS;
 }
 
 impl RequestType {

@@ -32,6 +32,7 @@ pub(crate) async fn received(request: Request, state: &Shared) -> Result<Request
     let body = timeout(limit, read(body, state.settings.max_body_bytes))
         .await
         .map_err(|_| too_slow(&format!("took longer than server.body_timeout_secs ({limit:?})")))??;
+    Dbt::authenticate_again(&mut parts, state).await;
     Ok(Request::from_parts(parts, Body::from(body)))
 }
 

@@ -57,6 +57,7 @@ fn statuses(operation: &Operation) -> BTreeSet<StatusCode> {
     if let Some(request) = RequestType::from_name(name) {
         kinds.extend([
             Kind::UNAUTHENTICATED,
+            Kind::COMPANY_SUSPENDED,
             Kind::KEY_RATE_LIMIT,
             Kind::LOG_UNAVAILABLE,
             // An unknown parameter, if nothing else.

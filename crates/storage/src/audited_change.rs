@@ -1,14 +1,29 @@
 //! A change of companies, API keys or credentials, and its row in the request log: committed together, except for a
-//! revocation, which must not depend on the log.
+//! revocation or suspension, which must not depend on the log.
 
 use model::{AccountId, ApiKeyId, CompanyId, RequestStamp, RequestType};
 use serde_json::Value;
 
 use crate::bounded_pool::BoundedTransaction;
+use crate::database::Database;
 use crate::error::StorageError;
 use crate::metrics::StorageMetrics;
 use crate::outcome::Outcome;
 use crate::request_log::{Closing, FixedColumns, LogRow, RowLimits, SanitisedText, ensure_partition, insert_rows};
+
+/// Writes the row of a change that was committed alone: for a process without a queue.
+///
+/// # Errors
+/// [`StorageError::TimedOut`], [`StorageError::Query`].
+pub async fn write_row(database: &Database, row: &LogRow) -> Result<(), StorageError> {
+    let write = async |mut transaction: BoundedTransaction| {
+        ensure_partition(&mut transaction, row.fixed().started_at().date_naive()).await?;
+        insert_rows(&mut *transaction, std::slice::from_ref(row), true).await?;
+        transaction.commit().await?;
+        Ok(())
+    };
+    database.pool().transaction(write).await
+}
 
 /// What the row says besides its arguments.
 pub(crate) struct AuditedChange<'s> {

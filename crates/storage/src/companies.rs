@@ -1,4 +1,4 @@
-//! The companies (tenants). Created by command; the migrations create company 1.
+//! The companies (tenants). Created and suspended by command; the migrations create company 1.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use crate::database::Database;
 use crate::display_name::check_display_name;
 use crate::error::StorageError;
 use crate::metrics::StorageMetrics;
+use crate::request_log::LogRow;
 
 /// A tenant of the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,18 @@ pub struct Company {
     pub name: String,
     /// When it was created.
     pub created_at: DateTime<Utc>,
+    /// When it was suspended: its keys are refused.
+    pub suspended_at: Option<DateTime<Utc>>,
+}
+
+/// A company whose suspension began or ended, and the row of that.
+#[derive(Debug)]
+#[must_use = "the row is not written yet"]
+pub struct Suspension {
+    /// The company.
+    pub company: Company,
+    /// Its row in the request log.
+    pub row: LogRow,
 }
 
 /// The table `company`.
@@ -65,7 +78,7 @@ impl Companies {
     /// # Errors
     /// [`StorageError::Query`].
     pub async fn list(&self) -> Result<Vec<Company>, StorageError> {
-        let rows = sqlx::query!("SELECT id, name, created_at FROM company ORDER BY id")
+        let rows = sqlx::query!("SELECT id, name, created_at, suspended_at FROM company ORDER BY id")
             .fetch_all(&self.pool)
             .await?;
         Ok(rows
@@ -74,7 +87,46 @@ impl Companies {
                 id: CompanyId(row.id),
                 name: row.name,
                 created_at: row.created_at,
+                suspended_at: row.suspended_at,
             })
             .collect())
+    }
+
+    /// Suspends a company, or ends that. Commits alone, so that it works whenever the table of companies can be written; the
+    /// caller writes its row. Suspending again keeps the first time. `None`: there is no such company.
+    ///
+    /// # Errors
+    /// [`StorageError::TimedOut`]: it may have happened or not; [`StorageError::Query`].
+    pub async fn set_suspended(
+        &self,
+        stamp: &RequestStamp,
+        id: CompanyId,
+        is_suspended: bool,
+    ) -> Result<Option<Suspension>, StorageError> {
+        let changed = sqlx::query!(
+            "UPDATE company SET suspended_at = CASE WHEN $2 THEN COALESCE(suspended_at, now()) END WHERE id = $1
+             RETURNING id, name, created_at, suspended_at",
+            id.0,
+            is_suspended,
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        let request_type = if is_suspended {
+            RequestType::SuspendCompany
+        } else {
+            RequestType::ResumeCompany
+        };
+        Ok(changed.map(|row| {
+            let args = json!({"company_id": id, "name": row.name});
+            Suspension {
+                company: Company {
+                    id: CompanyId(row.id),
+                    name: row.name,
+                    created_at: row.created_at,
+                    suspended_at: row.suspended_at,
+                },
+                row: AuditedChange::new(stamp, request_type, id, None).row(&args),
+            }
+        }))
     }
 }

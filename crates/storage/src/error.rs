@@ -87,6 +87,19 @@ pub enum StorageError {
     /// No encryption key is configured, so tokens can be neither stored nor read.
     #[error("there is no encryption key for tokens")]
     NoKeyRing,
+    /// A living process lacks the key with which tokens would be encrypted.
+    #[error(
+        "process {instance} on {host} does not have the encryption key `{key}` yet: give it to every replica, then \
+         repeat this"
+    )]
+    KeyNotEverywhere {
+        /// The id of the key.
+        key: String,
+        /// The id of the process.
+        instance: i64,
+        /// Its host.
+        host: String,
+    },
     /// A stored token cannot be decrypted.
     #[error("the token of credential `{credential}` of company {company} cannot be read")]
     Token {

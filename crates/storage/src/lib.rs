@@ -26,9 +26,11 @@ mod started_runs;
 mod triggers;
 
 pub use api_keys::{ApiKeyInfo, ApiKeys, CreateKey, KeyHash, KeyRecord, NewKey, Revocation};
-pub use companies::{Companies, Company};
+pub use audited_change::write_row;
+pub use companies::{Companies, Company, Suspension};
 pub use credentials::{
     Credential, CredentialChange, CredentialId, Credentials, LoadedCredential, NewCredential, RotationReport,
+    UnreadableCredential,
 };
 pub use database::{Database, DatabaseSettings, MigrationSettings};
 pub use error::{PoolerError, StorageError};
@@ -42,7 +44,7 @@ pub use request_log::{
     LogRow, LogSlot, LogVisibility, OutcomeFilter, PageLimit, Partitions, Percentiles, PgRequestLog, QueueSettings,
     Receipt, RequestLog, RequestLogs, RowLimits, TypeSummary, WriteError,
 };
-pub use secrets::{DecryptError, KeyRing, KeyRingError};
+pub use secrets::{CurrentKeys, DecryptError, KeyRing, KeyRingError};
 pub use started_runs::{PgStartedRuns, StartedRuns};
 pub use triggers::{
     Attempt, AttemptEnd, AttemptLease, Begun, Earlier, KeyBegun, MemoryTriggerLedger, NewAttempt, NewIdempotencyKey,

@@ -37,6 +37,7 @@ pub struct StorageMetrics {
     group_rows: Histogram,
     commit_durations: Histogram,
     failed_commits: Counters<Failed>,
+    unreadable_credentials: Counter,
 }
 
 impl Default for StorageMetrics {
@@ -53,11 +54,17 @@ impl Default for StorageMetrics {
             group_rows: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0]),
             commit_durations: durations(),
             failed_commits,
+            unreadable_credentials: Counter::default(),
         }
     }
 }
 
 impl StorageMetrics {
+    /// Counts a stored credential that could not be loaded.
+    pub(crate) fn credential_unreadable(&self) {
+        self.unreadable_credentials.inc();
+    }
+
     /// Registers the families.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
@@ -80,6 +87,11 @@ impl StorageMetrics {
             "request_log_rows_lost",
             "Rows given up because the database refused them or stayed unavailable",
             &metrics.rows_lost,
+        );
+        registry.register_metric(
+            "credentials_unreadable",
+            "Stored credentials that could not be decrypted or read, each time that they were loaded",
+            &metrics.unreadable_credentials,
         );
         registry.register_metric("request_log_group_rows", "Rows per commit", &metrics.group_rows);
         registry.register_seconds(

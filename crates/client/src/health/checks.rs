@@ -18,6 +18,8 @@ pub struct Check {
     pub name: &'static str,
     /// What is wrong; holds no secret.
     pub problem: Option<String>,
+    /// What a person should know although the check passes; holds no secret.
+    pub note: Option<String>,
 }
 
 /// Limits the database load: anyone may request the health.
@@ -32,7 +34,7 @@ const TOTAL_LIMIT: Duration = Duration::from_secs(3);
 pub(crate) struct HealthParts {
     /// Answers queries, and has the tables of this version.
     pub(crate) database: Database,
-    /// Every stored token can be decrypted.
+    /// Which keys stored tokens need.
     pub(crate) credentials: Credentials,
     /// Has room, and its rows are written.
     pub(crate) log: LogQueue,
@@ -65,6 +67,7 @@ impl HealthChecks {
             Arc::new([Check {
                 name: "checks",
                 problem,
+                note: None,
             }])
         })
     }
@@ -82,10 +85,7 @@ impl HealthParts {
         let mut checks = vec![
             ("database", database),
             ("migrations", schema.map_or_else(unknown, outdated_schema)),
-            (
-                "encryption_keys",
-                missing.map_or_else(unknown, |ids| missing_keys(&ids)),
-            ),
+            ("encryption_keys", missing.is_none().then(unknown).flatten()),
             ("request_log", self.log_problem()),
         ];
         if let Some((last_beat, late)) = &self.signals.heartbeat {
@@ -97,8 +97,14 @@ impl HealthParts {
         if self.signals.disk.is_some() {
             checks.push(("disk", disk));
         }
-        let checks = checks.into_iter().map(|(name, problem)| Check { name, problem });
-        checks.collect()
+        // Credentials without their key fail alone: the process serves all others.
+        let note = missing.and_then(|ids| missing_keys(&ids));
+        let check = |(name, problem)| Check {
+            name,
+            problem,
+            note: note.clone().filter(|_| name == "encryption_keys"),
+        };
+        checks.into_iter().map(check).collect()
     }
 
     fn log_problem(&self) -> Option<String> {
@@ -148,7 +154,10 @@ fn outdated_schema(schema: Schema) -> Option<String> {
 }
 
 fn missing_keys(ids: &[String]) -> Option<String> {
-    (!ids.is_empty()).then(|| format!("stored tokens need the keys {}", ids.join(", ")))
+    (!ids.is_empty()).then(|| {
+        let ids = ids.join(", ");
+        format!("some stored tokens need the encryption keys {ids}, which this process lacks: their credentials fail")
+    })
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ pub(crate) fn caller(role: Role) -> Caller {
         role,
         accounts: None,
         default_account: None,
+        credentials: None,
     }
 }
 
@@ -54,6 +55,7 @@ pub(crate) fn valid(caller: Caller) -> KeyRecord {
         caller,
         expires_at: None,
         revoked_at: None,
+        suspended_at: None,
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) fn check(file: Option<&Path>) -> anyhow::Result<()> {
     let settings = Settings::load(file)?;
     key_ring::from_settings(&settings)?;
     startup::wrapped_api(&settings)?;
+    startup::upstreams(&settings)?;
     Ok(writeln!(std::io::stdout(), "the settings are usable")?)
 }
 

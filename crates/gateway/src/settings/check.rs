@@ -53,9 +53,15 @@ impl Settings {
                 plain_http,
             ),
             (
+                "upstream.token_file",
+                set(upstream.token.expose_secret()).is_none() || upstream.token_file.0.is_none(),
+                "set either the token or its file, not both",
+            ),
+            (
                 "upstream.account_id",
-                set(upstream.token.expose_secret()).is_some() == (upstream.account_id != 0),
-                "set a token and its account (DBT_TOKEN, DBT_ACCOUNT_ID) together",
+                (set(upstream.token.expose_secret()).is_some() || upstream.token_file.0.is_some())
+                    == (upstream.account_id != 0),
+                "set a token and its account (DBT_TOKEN or DBT_TOKEN_FILE, and DBT_ACCOUNT_ID) together",
             ),
             (
                 "upstream.dns_timeout_secs",

@@ -52,11 +52,13 @@ settings! {
     secrets: Secrets {
         #[env("DBT_GATEWAY_SECRET_KEYS")] #[environment_only] keys: SecretString,
         keys_file: Optional<PathBuf>,
+        #[range(1, 3600)] reload_secs: u64,
     }
     /// Connections to dbt Cloud, and the credential from settings.
     upstream: Upstream {
         #[env("DBT_BASE_URL")] base_url: Parsed<WebAddress>,
         #[env("DBT_TOKEN")] #[environment_only] token: SecretString,
+        #[env("DBT_TOKEN_FILE")] token_file: Optional<PathBuf>,
         #[env("DBT_ACCOUNT_ID")] #[range(0, i64::MAX)] account_id: i64,
         #[env("DBT_METADATA_URL")] metadata_url: Optional<Origin>,
         #[env("DBT_SEMANTIC_LAYER_URL")] semantic_layer_url: Optional<Origin>,

@@ -10,14 +10,16 @@ mod tests;
 mod trace_context;
 
 use std::io::{IsTerminal as _, Write as _, stderr};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tracing_appender::non_blocking::WorkerGuard;
-use tracing_subscriber::fmt;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Registry, fmt, reload};
 
 use self::sentry::Sentry;
 use self::spans::Spans;
@@ -43,8 +45,11 @@ pub(crate) fn start(settings: &Settings) -> anyhow::Result<Telemetry> {
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
         LogFormat::Pretty => lines.with_ansi(stderr().is_terminal()).boxed(),
     };
+    let (filter, handle) = reload::Layer::new(settings.log.filter.0.clone());
+    // Set already only in tests.
+    let _ = FILTER.set(handle);
     tracing_subscriber::registry()
-        .with(lines.with_filter(settings.log.filter.0.clone()))
+        .with(lines.with_filter(filter))
         .with(sentry.as_ref().map(Sentry::layer))
         .with(spans.as_ref().map(Spans::layer))
         .try_init()?;
@@ -54,6 +59,16 @@ pub(crate) fn start(settings: &Settings) -> anyhow::Result<Telemetry> {
         _spans: spans,
         _log: log,
     })
+}
+
+/// The filter of the process's log lines.
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+
+/// Replaces the filter of log lines, and returns its text.
+pub(crate) fn set_filter(filter: &Targets) -> anyhow::Result<String> {
+    let handle = FILTER.get().context("the log is not started")?;
+    handle.reload(filter.clone())?;
+    Ok(filter.to_string())
 }
 
 /// How long printing an error waits for the reader of standard error.

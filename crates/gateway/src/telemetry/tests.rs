@@ -53,11 +53,13 @@ impl KeySource for OneKey {
             role: Role::Operator,
             accounts: None,
             default_account: None,
+            credentials: None,
         };
         Ok(Some(KeyRecord {
             caller,
             expires_at: None,
             revoked_at: None,
+            suspended_at: None,
         }))
     }
 }
@@ -98,7 +100,7 @@ fn state(settings: &Settings) -> ServerState {
     let clients = Clients::new(
         ClientParts {
             keys: Arc::new(OneKey),
-            upstreams: upstreams(settings),
+            upstreams: upstreams(settings).unwrap(),
             provider,
             database: database.clone(),
             log,

@@ -7,12 +7,14 @@ mod failover;
 mod fake_sentry;
 mod hostile_peers;
 mod kill;
+mod kill_switch;
 mod load;
 #[cfg(target_os = "linux")]
 mod memory;
 mod metrics;
 mod postgres_proxy;
 mod process;
+mod reload;
 mod secret_leaks;
 mod secrets;
 mod sentry;

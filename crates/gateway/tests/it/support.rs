@@ -100,26 +100,23 @@ impl Site {
 
     /// Rows of the private Postgres, by psql on its socket.
     pub(crate) fn rows(&self, query: &str) -> Vec<Value> {
-        let output = Command::new("psql")
-            .args([
-                "-h",
-                self.data_dir().join("run").to_str().unwrap(),
-                "-U",
-                "postgres",
-                "-d",
-                "dbt_gateway",
-                "-qtA",
-                "-c",
-            ])
-            .arg(format!("SELECT to_jsonb(r) FROM ({query}) r"))
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", text(&output));
-        String::from_utf8(output.stdout)
-            .unwrap()
+        let printed = self.execute(&format!("SELECT to_jsonb(r) FROM ({query}) r"));
+        printed
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
+    }
+
+    /// Runs a statement, and returns what psql prints.
+    pub(crate) fn execute(&self, statement: &str) -> String {
+        let socket = self.data_dir().join("run");
+        let output = Command::new("psql")
+            .args(["-h", socket.to_str().unwrap()])
+            .args(["-U", "postgres", "-d", "dbt_gateway", "-qtA", "-c", statement])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        String::from_utf8(output.stdout).unwrap()
     }
 }
 

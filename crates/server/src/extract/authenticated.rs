@@ -45,6 +45,18 @@ impl Dbt {
             .insert(Authenticated(Arc::new(Mutex::new(Some(result)))));
         is_valid
     }
+
+    /// Checks the key again after the body has arrived: it may have been revoked meanwhile. Counts no request.
+    pub(crate) async fn authenticate_again(parts: &mut Parts, state: &Shared) {
+        let stamp = parts.extensions.get::<RequestStamp>().cloned();
+        let (Some(stamp), Some(key)) = (stamp, presented_key(parts)) else {
+            return;
+        };
+        if let Err(error) = state.clients.authenticate(stamp, key).await {
+            let refused = Arc::new(Mutex::new(Some(Err(error.into()))));
+            parts.extensions.insert(Authenticated(refused));
+        }
+    }
 }
 
 async fn authenticate(parts: &Parts, state: &Shared) -> Result<DbtClient, Problem> {

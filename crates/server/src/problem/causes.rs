@@ -56,7 +56,32 @@ impl From<ClientError> for Problem {
             },
             ClientError::UnknownCredential(name) => Self::new(
                 Kind::NOT_FOUND,
-                format!("Credential `{name}` is not known here, or this key may not use its account."),
+                format!("Credential `{name}` is not known here, or this key may not use it."),
+            ),
+            ClientError::AmbiguousCredential { account, names } => Self::new(
+                Kind::INVALID_REQUEST,
+                format!(
+                    "This key may use several credentials of account {account}: name one in the header \
+                     X-Dbt-Credential ({}). dbt Cloud was not contacted.",
+                    names.join(", ")
+                ),
+            ),
+            ClientError::UnreadableCredential {
+                ref credential,
+                account,
+                ref reason,
+            } => Self::new(
+                Kind::CREDENTIAL_UNREADABLE,
+                format!(
+                    "The token of credential `{credential}` for account {account} cannot be read: {reason}. Other \
+                     credentials work. Store the token again (PATCH /credentials/{credential}), or give every replica the \
+                     encryption key. dbt Cloud was not contacted."
+                ),
+            )
+            .caused_by(&error),
+            ClientError::CompanySuspended => Self::new(
+                Kind::COMPANY_SUSPENDED,
+                "The company of this key is suspended; the gateway's operator can resume it. dbt Cloud was not contacted.",
             ),
             ClientError::UnknownApiKey(id) => Self::new(Kind::NOT_FOUND, format!("Key {id} is not known here.")),
             ClientError::UnknownRequest(uuid) => Self::new(

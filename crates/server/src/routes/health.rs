@@ -61,13 +61,13 @@ struct Health {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"name": "database", "ok": true}))]
 struct HealthCheck {
-    /// `database`; `migrations`: its tables are as new as this version; `encryption_keys`: all that stored tokens need are
-    /// there; `request_log`: its rows are written and its queue has room; `heartbeat`: this process's is not late;
+    /// `database`; `migrations`: its tables are as new as this version; `encryption_keys`: the message names those that
+    /// stored tokens need and this process lacks, whose credentials fail alone; `request_log`: its rows are written and its queue has room; `heartbeat`: this process's is not late;
     /// `partitions`: tomorrow's of the request log exists; `disk`: that of the private Postgres has room; `serving`: the
     /// process is not about to end.
     name: &'static str,
     ok: bool,
-    /// The reason of a failure.
+    /// The reason of a failure, or a warning.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
 }
@@ -120,12 +120,14 @@ async fn readiness(clients: &Clients, shutdown: &Shutdown, with_checks: bool) ->
     let serving = Check {
         name: "serving",
         problem: shutdown.has_started().then(|| "the process is stopping".to_owned()),
+        note: None,
     };
     let mut checks = match timeout(CHECKS_LIMIT, clients.health()).await {
         Ok(checks) => checks.to_vec(),
         Err(_) => vec![Check {
             name: "database",
             problem: Some(format!("the checks took longer than {CHECKS_LIMIT:?}")),
+            note: None,
         }],
     };
     checks.push(serving);
@@ -143,11 +145,11 @@ async fn readiness(clients: &Clients, shutdown: &Shutdown, with_checks: bool) ->
 }
 
 impl From<Check> for HealthCheck {
-    fn from(Check { name, problem }: Check) -> Self {
+    fn from(Check { name, problem, note }: Check) -> Self {
         Self {
             name,
             ok: problem.is_none(),
-            message: problem,
+            message: problem.or(note),
         }
     }
 }

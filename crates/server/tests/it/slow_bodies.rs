@@ -75,6 +75,38 @@ async fn a_body_that_takes_too_long_is_refused_in_the_form_of_its_surface() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_revoked_while_its_body_arrives_starts_nothing() {
+    let app = TestApp::start().await;
+    let admin = app.caller(Role::Admin);
+    let created = admin.post("/api-keys", &json!({"name": "x", "role": "operator"})).await;
+    let created = created.expect(201);
+    let (path, body) = (
+        format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID),
+        json!({"cause": "late"}).to_string(),
+    );
+    let mut stream = TcpStream::connect(app.address()).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: gateway.test\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+        created["key"].as_str().unwrap(),
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The key was accepted: the body is awaited.
+    let mut interim = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    stream.read_exact(&mut interim).await.unwrap();
+    assert!(interim.starts_with(b"HTTP/1.1 100 "));
+
+    let revoked = admin.delete(&format!("/api-keys/{}", created["id"])).await;
+    assert_eq!(revoked.status, 204);
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    assert!(app.dbt.requests().is_empty());
+}
+
+#[tokio::test]
 async fn without_a_valid_key_a_body_is_not_read() {
     let app = with_one_place(Duration::from_hours(1)).await;
     for path in ["/metadata/query", "/api/v2/accounts/1/jobs/"] {

@@ -25,6 +25,9 @@ pub struct CreateKey {
     pub accounts: Option<Vec<AccountId>>,
     /// The account of requests that name none; must be in `accounts`, if given.
     pub default_account: Option<AccountId>,
+    /// The names of the credentials it may use; `None`: see
+    /// [`Caller::may_use_credential`](model::Caller::may_use_credential).
+    pub credentials: Option<Vec<String>>,
     /// End of its validity; `None`: no end.
     pub expires_at: Option<DateTime<Utc>>,
     /// The caller's key; `None` for a command.
@@ -40,6 +43,7 @@ impl CreateKey {
             role,
             accounts: None,
             default_account: None,
+            credentials: None,
             expires_at: None,
             by: None,
         }
@@ -85,8 +89,9 @@ impl ApiKeys {
                 return Err(StorageError::NoSuchCompany(new.company_id));
             }
             let row = sqlx::query!(
-                "INSERT INTO api_key (company_id, name, prefix, key_hash, role, accounts, default_account_id, expires_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                "INSERT INTO api_key
+                     (company_id, name, prefix, key_hash, role, accounts, default_account_id, credentials, expires_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
                  RETURNING id",
                 new.company_id.0,
                 new.name,
@@ -95,6 +100,7 @@ impl ApiKeys {
                 new.role.as_str(),
                 accounts.as_deref(),
                 new.default_account.map(i64::from),
+                new.credentials.as_deref(),
                 new.expires_at,
             )
             .fetch_one(&mut *transaction)
@@ -106,6 +112,9 @@ impl ApiKeys {
             }
             if let Some(default) = new.default_account {
                 args["default_account"] = json!(default);
+            }
+            if let Some(credentials) = &new.credentials {
+                args["credentials"] = json!(credentials);
             }
             if let Some(end) = new.expires_at {
                 args["expires_at"] = json!(end);

@@ -16,6 +16,8 @@ pub struct KeyRecord {
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// When its company was suspended.
+    pub suspended_at: Option<DateTime<Utc>>,
 }
 
 impl KeyRecord {
@@ -32,8 +34,9 @@ impl ApiKeys {
     /// [`StorageError::Query`], [`StorageError::Row`].
     pub async fn find(&self, hash: &KeyHash) -> Result<Option<KeyRecord>, StorageError> {
         let row = sqlx::query!(
-            "SELECT id, company_id, key_hash, role, accounts, default_account_id, expires_at, revoked_at
-             FROM api_key WHERE key_hash = $1",
+            "SELECT key.id, company_id, key_hash, role, accounts, default_account_id, credentials, expires_at, revoked_at,
+                 company.suspended_at
+             FROM api_key key JOIN company ON company.id = company_id WHERE key_hash = $1",
             hash.as_bytes(),
         )
         .fetch_optional(&self.pool)
@@ -49,9 +52,11 @@ impl ApiKeys {
                 role: parse_role(&row.role)?,
                 accounts: row.accounts.map(|ids| ids.into_iter().map(AccountId).collect()),
                 default_account: row.default_account_id.map(AccountId),
+                credentials: row.credentials,
             },
             expires_at: row.expires_at,
             revoked_at: row.revoked_at,
+            suspended_at: row.suspended_at,
         }))
     }
 
@@ -94,11 +99,13 @@ mod tests {
             role: Role::Viewer,
             accounts: None,
             default_account: None,
+            credentials: None,
         };
         let record = |expires_at, revoked_at| KeyRecord {
             caller: caller.clone(),
             expires_at,
             revoked_at,
+            suspended_at: None,
         };
         let later = now + chrono::TimeDelta::seconds(1);
         assert!(record(None, None).is_valid(now) && record(Some(later), None).is_valid(now));

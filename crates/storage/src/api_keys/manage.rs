@@ -26,6 +26,8 @@ pub struct ApiKeyInfo {
     pub accounts: Option<Vec<AccountId>>,
     /// The account of requests that name none.
     pub default_account: Option<AccountId>,
+    /// The names of the credentials that it may use, see [`Caller::may_use_credential`](model::Caller::may_use_credential).
+    pub credentials: Option<Vec<String>>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// End of its validity.
@@ -53,6 +55,7 @@ struct ApiKeyRow {
     role: String,
     accounts: Option<Vec<i64>>,
     default_account_id: Option<i64>,
+    credentials: Option<Vec<String>>,
     created_at: DateTime<Utc>,
     expires_at: Option<DateTime<Utc>>,
     revoked_at: Option<DateTime<Utc>>,
@@ -70,6 +73,7 @@ impl TryFrom<ApiKeyRow> for ApiKeyInfo {
             role: parse_role(&row.role)?,
             accounts: row.accounts.map(|ids| ids.into_iter().map(AccountId).collect()),
             default_account: row.default_account_id.map(AccountId),
+            credentials: row.credentials,
             created_at: row.created_at,
             expires_at: row.expires_at,
             revoked_at: row.revoked_at,
@@ -86,8 +90,8 @@ impl ApiKeys {
     pub async fn list(&self, company: CompanyId) -> Result<Vec<ApiKeyInfo>, StorageError> {
         let rows = sqlx::query_as!(
             ApiKeyRow,
-            "SELECT id, name, prefix, role, accounts, default_account_id, created_at, expires_at, revoked_at,
-                 last_used_at
+            "SELECT id, name, prefix, role, accounts, default_account_id, credentials, created_at, expires_at,
+                 revoked_at, last_used_at
              FROM api_key WHERE company_id = $1 ORDER BY id",
             company.0,
         )
@@ -103,8 +107,8 @@ impl ApiKeys {
     pub async fn get(&self, company: CompanyId, id: ApiKeyId) -> Result<Option<ApiKeyInfo>, StorageError> {
         let row = sqlx::query_as!(
             ApiKeyRow,
-            "SELECT id, name, prefix, role, accounts, default_account_id, created_at, expires_at, revoked_at,
-                 last_used_at
+            "SELECT id, name, prefix, role, accounts, default_account_id, credentials, created_at, expires_at,
+                 revoked_at, last_used_at
              FROM api_key WHERE company_id = $1 AND id = $2",
             company.0,
             id.0,
@@ -112,6 +116,50 @@ impl ApiKeys {
         .fetch_optional(&self.pool)
         .await?;
         row.map(ApiKeyInfo::try_from).transpose()
+    }
+
+    /// The keys of all companies, or of one, by id: for commands.
+    ///
+    /// # Errors
+    /// [`StorageError::Query`], [`StorageError::Row`].
+    pub async fn list_for_operator(
+        &self,
+        company: Option<CompanyId>,
+    ) -> Result<Vec<(CompanyId, ApiKeyInfo)>, StorageError> {
+        let companies = match company {
+            Some(company) => vec![company.0],
+            None => {
+                sqlx::query_scalar!("SELECT id FROM company ORDER BY id")
+                    .fetch_all(&self.pool)
+                    .await?
+            }
+        };
+        let mut all = Vec::new();
+        for company in companies.into_iter().map(CompanyId) {
+            all.extend(self.list(company).await?.into_iter().map(|key| (company, key)));
+        }
+        Ok(all)
+    }
+
+    /// Company and id of the keys with that id, or whose text begins so: for commands. Several keys may begin alike.
+    ///
+    /// # Errors
+    /// [`StorageError::Query`].
+    pub async fn locate(&self, key: &str) -> Result<Vec<(CompanyId, ApiKeyId)>, StorageError> {
+        let prefix = key
+            .strip_prefix(KeyHash::START)
+            .map(|rest| rest.split('_').next().unwrap_or_default());
+        let found = sqlx::query!(
+            "SELECT id, company_id FROM api_key WHERE id = $1 OR prefix = $2 ORDER BY id",
+            key.parse::<i64>().ok(),
+            prefix,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(found
+            .into_iter()
+            .map(|row| (CompanyId(row.company_id), ApiKeyId(row.id)))
+            .collect())
     }
 
     /// Revokes a key of the company. Commits alone, so that it works whenever the table of keys can be written; the caller
@@ -140,8 +188,8 @@ impl ApiKeys {
             let row = sqlx::query_as!(
                 ApiKeyRow,
                 "UPDATE api_key SET revoked_at = COALESCE(revoked_at, now()) WHERE company_id = $1 AND id = $2
-                 RETURNING id, name, prefix, role, accounts, default_account_id, created_at, expires_at, revoked_at,
-                     last_used_at",
+                 RETURNING id, name, prefix, role, accounts, default_account_id, credentials, created_at, expires_at,
+                     revoked_at, last_used_at",
                 company.0,
                 id.0,
             )

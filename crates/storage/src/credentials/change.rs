@@ -28,7 +28,7 @@ impl Credentials {
         by: Option<ApiKeyId>,
         new: NewCredential,
     ) -> Result<Credential, StorageError> {
-        let key_ring = self.key_ring()?;
+        let key_ring = &*self.key_ring()?;
         new.check()?;
         let create = async |mut transaction: BoundedTransaction| {
             if !lock_company(&mut transaction, company).await? {
@@ -38,7 +38,8 @@ impl Credentials {
             let id = sqlx::query_scalar!(r#"SELECT nextval(pg_get_serial_sequence('credential', 'id')) AS "id!""#)
                 .fetch_one(&mut *transaction)
                 .await?;
-            let token_sealed = key_ring.encrypt(&new.token, &token_aad(company, id));
+            let key_id = self.encrypting_key(&mut transaction, key_ring).await?;
+            let token_sealed = key_ring.encrypt_with(&key_id, &new.token, &token_aad(company, id));
             let is_default =
                 new.is_default == Some(true) || !has_default(&mut transaction, company, new.account_id).await?;
             if is_default {
@@ -106,7 +107,11 @@ impl Credentials {
             }
             let id = old.id.0;
             let token_sealed = match &change.token {
-                Some(token) => Some(self.key_ring()?.encrypt(token, &token_aad(company, id))),
+                Some(token) => {
+                    let key_ring = self.key_ring()?;
+                    let key_id = self.encrypting_key(&mut transaction, &key_ring).await?;
+                    Some(key_ring.encrypt_with(&key_id, token, &token_aad(company, id)))
+                }
                 None => None,
             };
             let account = change.account_id.unwrap_or(old.account_id);
@@ -150,6 +155,9 @@ impl Credentials {
             .await
             .map_err(|error| StorageError::taken_or(error, UNIQUE_NAME))?;
 
+            if let Some(new_name) = change.new_name.as_deref().filter(|new_name| *new_name != name) {
+                rename_in_keys(&mut transaction, company, name, new_name).await?;
+            }
             let mut args = json!({"name": name, "account_id": old.account_id, "changed": change.logged()});
             if old.is_default
                 && (moves || !becomes_default)
@@ -189,6 +197,7 @@ impl Credentials {
             )
             .execute(&mut *transaction)
             .await?;
+            forget_in_keys(&mut transaction, company, name).await?;
             let mut args = json!({"name": name, "account_id": old.account_id});
             if old.is_default
                 && let Some(successor) = promote_oldest(&mut transaction, company, old.account_id, old.id.0).await?
@@ -280,6 +289,38 @@ async fn clear_default(
         company.0,
         account.0,
         except,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The lists of keys follow a new name.
+async fn rename_in_keys(
+    connection: &mut PgConnection,
+    company: CompanyId,
+    name: &str,
+    new_name: &str,
+) -> Result<(), StorageError> {
+    sqlx::query!(
+        "UPDATE api_key SET credentials = array_replace(credentials, $2, $3)
+         WHERE company_id = $1 AND $2 = ANY (credentials)",
+        company.0,
+        name,
+        new_name,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The lists of keys do not name a deleted credential, so that no later one of its name is in them.
+async fn forget_in_keys(connection: &mut PgConnection, company: CompanyId, name: &str) -> Result<(), StorageError> {
+    sqlx::query!(
+        "UPDATE api_key SET credentials = array_remove(credentials, $2)
+         WHERE company_id = $1 AND $2 = ANY (credentials)",
+        company.0,
+        name,
     )
     .execute(connection)
     .await?;

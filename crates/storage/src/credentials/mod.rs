@@ -4,11 +4,12 @@
 //! contacted; this layer only refuses addresses that may contain a secret.
 
 mod change;
+mod encrypting_key;
 mod read;
 mod record;
 mod rotation;
 mod table;
 
-pub use record::{Credential, CredentialChange, CredentialId, LoadedCredential, NewCredential};
+pub use record::{Credential, CredentialChange, CredentialId, LoadedCredential, NewCredential, UnreadableCredential};
 pub use rotation::RotationReport;
 pub use table::Credentials;

@@ -1,8 +1,8 @@
 //! Lists and reads credentials, and loads them with their tokens.
 
-use model::CompanyId;
+use model::{AccountId, CompanyId};
 
-use super::record::{Credential, CredentialRow, LoadedCredential, is_name};
+use super::record::{Credential, CredentialRow, LoadedCredential, UnreadableCredential, is_name};
 use super::table::Credentials;
 use crate::error::StorageError;
 
@@ -45,12 +45,14 @@ impl Credentials {
         row.map(Credential::try_from).transpose()
     }
 
-    /// The company's credentials with their tokens, oldest first.
+    /// The company's credentials with their tokens, oldest first. One that cannot be read does not fail the others.
     ///
     /// # Errors
-    /// [`StorageError::Token`] if a token cannot be decrypted, [`StorageError::NoKeyRing`] if there are credentials but no
-    /// key, [`StorageError::Query`], [`StorageError::Row`].
-    pub async fn load(&self, company: CompanyId) -> Result<Vec<LoadedCredential>, StorageError> {
+    /// [`StorageError::Query`].
+    pub async fn load(
+        &self,
+        company: CompanyId,
+    ) -> Result<Vec<Result<LoadedCredential, UnreadableCredential>>, StorageError> {
         let rows = sqlx::query!(
             "SELECT id, name, account_id, admin_url, metadata_url, semantic_layer_url, is_default, version, created_at,
                  updated_at, token_sealed
@@ -60,7 +62,8 @@ impl Credentials {
         .fetch_all(&self.pool)
         .await?;
         let loaded = rows.into_iter().map(|row| {
-            let token = self.decrypt(company, row.id, &row.name, &row.token_sealed)?;
+            let (name, account_id, is_default) = (row.name.clone(), AccountId(row.account_id), row.is_default);
+            let token = self.decrypt(company, row.id, &row.name, &row.token_sealed);
             let credential = Credential::try_from(CredentialRow {
                 id: row.id,
                 name: row.name,
@@ -72,9 +75,32 @@ impl Credentials {
                 version: row.version,
                 created_at: row.created_at,
                 updated_at: row.updated_at,
-            })?;
-            Ok(LoadedCredential { credential, token })
+            });
+            token
+                .and_then(|token| {
+                    Ok(LoadedCredential {
+                        credential: credential?,
+                        token,
+                    })
+                })
+                .map_err(|error| {
+                    self.metrics.credential_unreadable();
+                    UnreadableCredential {
+                        name,
+                        account_id,
+                        is_default,
+                        reason: reason_of(&error),
+                    }
+                })
         });
-        loaded.collect()
+        Ok(loaded.collect())
+    }
+}
+
+/// The innermost cause.
+fn reason_of(error: &StorageError) -> String {
+    match error {
+        StorageError::Token { reason, .. } => reason.to_string(),
+        error => error.to_string(),
     }
 }

@@ -46,6 +46,19 @@ pub struct LoadedCredential {
     pub token: SecretString,
 }
 
+/// A credential that cannot be used, since its row is damaged or its encryption key is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableCredential {
+    /// Its name.
+    pub name: String,
+    /// The account of the token.
+    pub account_id: AccountId,
+    /// Whether requests for its account use it if they name no credential.
+    pub is_default: bool,
+    /// Why, in words; holds no secret.
+    pub reason: String,
+}
+
 /// A credential to create.
 #[derive(Debug, Clone)]
 pub struct NewCredential {

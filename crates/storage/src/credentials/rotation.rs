@@ -41,10 +41,11 @@ impl Credentials {
     /// is held in between, and the credential's version does not change. Can be interrupted and repeated.
     ///
     /// # Errors
-    /// [`StorageError::NoKeyRing`]; [`StorageError::Token`] if a token cannot be decrypted, after all others were
+    /// [`StorageError::NoKeyRing`]; [`StorageError::KeyNotEverywhere`]; [`StorageError::Token`] if a token cannot be decrypted, after all others were
     /// re-encrypted; [`StorageError::Query`].
     pub async fn rotate(&self) -> Result<RotationReport, StorageError> {
-        let key_ring = self.key_ring()?;
+        let key_ring = &*self.key_ring()?;
+        self.require_everywhere(key_ring.encrypts_with()).await?;
         let already = sqlx::query_scalar!(
             r#"SELECT count(*) AS "count!" FROM credential WHERE split_part(token_sealed, '.', 2) = $1"#,
             key_ring.encrypts_with(),
@@ -77,14 +78,18 @@ impl Credentials {
     /// # Errors
     /// [`StorageError::Query`].
     pub async fn missing_keys(&self) -> Result<Vec<String>, StorageError> {
-        let given: Vec<String> = match &self.key_ring {
-            Some(key_ring) => key_ring.ids().map(str::to_owned).collect(),
-            None => Vec::new(),
-        };
+        self.missing_from(&self.keys.ids()).await
+    }
+
+    /// As [`Self::missing_keys`], for a ring with these ids.
+    ///
+    /// # Errors
+    /// [`StorageError::Query`].
+    pub async fn missing_from(&self, given: &[String]) -> Result<Vec<String>, StorageError> {
         let missing = sqlx::query_scalar!(
             r#"SELECT DISTINCT split_part(token_sealed, '.', 2) AS "key_id!" FROM credential
                WHERE split_part(token_sealed, '.', 2) <> ALL ($1) ORDER BY 1"#,
-            &given,
+            given,
         )
         .fetch_all(&self.pool)
         .await?;

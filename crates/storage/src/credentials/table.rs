@@ -1,6 +1,7 @@
 //! The table `credential`, and the encryption of its tokens.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::CompanyId;
 use secrecy::SecretString;
@@ -9,15 +10,19 @@ use crate::bounded_pool::BoundedPool;
 use crate::database::Database;
 use crate::error::StorageError;
 use crate::metrics::StorageMetrics;
-use crate::secrets::KeyRing;
+use crate::secrets::{CurrentKeys, KeyRing};
 
 /// The table `credential`, and the keys that encrypt its tokens.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     pub(super) pool: BoundedPool,
     pub(super) metrics: Arc<StorageMetrics>,
-    pub(super) key_ring: Option<Arc<KeyRing>>,
+    pub(super) keys: CurrentKeys,
+    pub(super) dead_after: Duration,
 }
+
+/// The age of a heartbeat at which a process counts as dead.
+const DEAD_AFTER: Duration = Duration::from_secs(30);
 
 impl Credentials {
     /// The credentials of that database. Without keys they can be listed and deleted, but tokens neither stored nor read.
@@ -25,12 +30,24 @@ impl Credentials {
         Self {
             pool: database.pool().clone(),
             metrics: Arc::clone(database.metrics()),
-            key_ring,
+            keys: key_ring.into(),
+            dead_after: DEAD_AFTER,
         }
     }
 
-    pub(super) fn key_ring(&self) -> Result<&KeyRing, StorageError> {
-        self.key_ring.as_deref().ok_or(StorageError::NoKeyRing)
+    /// Another age at which a process counts as dead: its encryption keys do not matter any more.
+    #[must_use]
+    pub fn with_dead_after(self, dead_after: Duration) -> Self {
+        Self { dead_after, ..self }
+    }
+
+    /// The encryption keys of the process.
+    pub fn keys(&self) -> &CurrentKeys {
+        &self.keys
+    }
+
+    pub(super) fn key_ring(&self) -> Result<Arc<KeyRing>, StorageError> {
+        self.keys.get().ok_or(StorageError::NoKeyRing)
     }
 
     pub(super) fn decrypt(

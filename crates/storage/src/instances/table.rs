@@ -1,5 +1,6 @@
 //! The table `instance`: processes register and end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::InstanceId;
@@ -7,6 +8,7 @@ use model::InstanceId;
 use crate::bounded_pool::BoundedPool;
 use crate::database::Database;
 use crate::error::StorageError;
+use crate::secrets::{CurrentKeys, KeyRing};
 
 /// The table `instance`. All times are those of the database's clock.
 #[derive(Debug, Clone)]
@@ -35,6 +37,35 @@ impl Instances {
         .fetch_one(&self.pool)
         .await?;
         Ok(InstanceId(row.id))
+    }
+
+    /// Publishes the ids of the encryption keys with which the process can decrypt: a key that encrypts is one that all
+    /// have.
+    ///
+    /// # Errors
+    /// [`StorageError::Query`].
+    pub async fn publish_keys(&self, id: InstanceId, key_ids: &[String]) -> Result<(), StorageError> {
+        sqlx::query!("UPDATE instance SET key_ids = $2 WHERE id = $1", id.0, key_ids)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Replaces the encryption keys of the process. It publishes at any moment only keys that it has.
+    ///
+    /// # Errors
+    /// [`StorageError::Query`]: the previous keys stay.
+    pub async fn replace_keys(
+        &self,
+        id: InstanceId,
+        keys: &CurrentKeys,
+        ring: Arc<KeyRing>,
+    ) -> Result<(), StorageError> {
+        let new: Vec<_> = ring.ids().map(str::to_owned).collect();
+        let kept: Vec<_> = keys.ids().into_iter().filter(|id| new.contains(id)).collect();
+        self.publish_keys(id, &kept).await?;
+        keys.replace(ring);
+        self.publish_keys(id, &new).await
     }
 
     /// Records that the process ended normally.

@@ -27,13 +27,18 @@ pub enum DecryptError {
 }
 
 impl KeyRing {
-    /// Encrypts a secret with the first key. Decryption needs the same `aad` (additional authenticated data), which
+    /// As [`Self::encrypt_with`], with the first key.
+    pub fn encrypt(&self, secret: &SecretString, aad: &[u8]) -> String {
+        self.encrypt_with(self.encrypts_with(), secret, aad)
+    }
+
+    /// Encrypts a secret with the key of that id, or the first if there is none. Decryption needs the same `aad` (additional authenticated data), which
     /// identifies the row.
     ///
     /// # Panics
     /// When the secret is longer than 256 GiB.
-    pub fn encrypt(&self, secret: &SecretString, aad: &[u8]) -> String {
-        let key = self.first();
+    pub fn encrypt_with(&self, key_id: &str, secret: &SecretString, aad: &[u8]) -> String {
+        let key = self.key(key_id).unwrap_or_else(|| self.first());
         let nonce: [u8; NONCE_BYTES] = rand::random();
         let mut ciphertext = Zeroizing::new(secret.expose_secret().as_bytes().to_vec());
         let tag = key

@@ -14,7 +14,7 @@ const KEY_BASE64_CHARS: usize = 44;
 
 /// The encryption keys of this process, at least one. Zeroised when dropped; `Debug` prints the ids only.
 ///
-/// To change keys: add the new key after the old one in every replica, then move it to the front everywhere, then rotate
+/// To change keys: put the new key in front of the old one in every replica; it encrypts once all of them have it. Then rotate
 /// ([`Credentials::rotate`](crate::Credentials::rotate)), then remove the old one.
 pub struct KeyRing {
     keys: Vec<EncryptionKey>,
@@ -118,7 +118,7 @@ impl KeyRing {
         SecretString::from(text)
     }
 
-    /// The id of the key that encrypts.
+    /// The id of the first key, which encrypts once every process has it.
     pub fn encrypts_with(&self) -> &str {
         &self.first().id
     }

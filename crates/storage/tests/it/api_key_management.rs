@@ -294,3 +294,22 @@ async fn last_use_locks_keys_in_the_order_of_ids_so_that_replicas_cannot_deadloc
     let recorded = Some(noon() + TimeDelta::minutes(1));
     assert!(listed.iter().all(|key| key.last_used_at == recorded), "{listed:?}");
 }
+
+#[tokio::test]
+async fn a_key_is_located_by_its_id_or_the_beginning_of_its_text() {
+    let db = Db::new().await;
+    let keys = ApiKeys::new(&db.database);
+    let new = keys.create(&stamp(), &limited()).await.unwrap();
+    let text = new.key.expose_secret().to_owned();
+    let found = vec![(CompanyId(1), new.id)];
+    for name in [new.id.to_string().as_str(), &text[..12], &text] {
+        assert_eq!(keys.locate(name).await.unwrap(), found, "{name}");
+    }
+    for name in ["", "0", "dgw_", "dgw_0", "x", &text[4..12]] {
+        assert!(keys.locate(name).await.unwrap().is_empty(), "{name}");
+    }
+    let listed = keys.list_for_operator(None).await.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!((listed[0].0, listed[0].1.id), found[0]);
+    assert!(keys.list_for_operator(Some(CompanyId(4711))).await.unwrap().is_empty());
+}

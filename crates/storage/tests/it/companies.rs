@@ -68,3 +68,39 @@ async fn a_taken_or_invalid_name_creates_no_company_and_no_log_row() {
     assert_eq!(companies.list().await.unwrap().len(), 1);
     assert!(db.rows().await.is_empty());
 }
+
+#[tokio::test]
+async fn a_suspension_works_while_the_log_cannot_be_written_and_its_row_can_follow() {
+    let db = Db::new().await;
+    let companies = Companies::new(&db.database);
+    let suspended = async || companies.list().await.unwrap()[0].suspended_at;
+    db.run("ALTER TABLE request_log RENAME TO gone").await;
+    let first = companies
+        .set_suspended(&stamp(), CompanyId(1), true)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(storage::write_row(&db.database, &first.row).await.is_err());
+    let at = suspended().await;
+    assert!(at.is_some() && first.company.suspended_at == at);
+    let again = companies
+        .set_suspended(&stamp(), CompanyId(1), true)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(again.company.suspended_at, at, "the first time is kept");
+
+    db.run("ALTER TABLE gone RENAME TO request_log").await;
+    storage::write_row(&db.database, &first.row).await.unwrap();
+    let resumed = companies
+        .set_suspended(&stamp(), CompanyId(1), false)
+        .await
+        .unwrap()
+        .unwrap();
+    storage::write_row(&db.database, &resumed.row).await.unwrap();
+    assert_eq!(suspended().await, None);
+    let types: Vec<_> = db.rows().await.iter().map(|row| row["request_type"].clone()).collect();
+    assert_eq!(types, ["suspend_company", "resume_company"]);
+    let unknown = companies.set_suspended(&stamp(), CompanyId(4711), true).await.unwrap();
+    assert!(unknown.is_none());
+}

@@ -8,6 +8,7 @@ mod heartbeat;
 pub(crate) mod layer_settings;
 mod metrics;
 mod open_files;
+mod reload;
 mod run;
 mod shutdown;
 pub(crate) mod startup;

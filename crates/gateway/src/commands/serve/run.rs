@@ -1,5 +1,6 @@
 //! The life of a serving process, from its start to its clean end.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use prometheus_client::registry::Registry;
 use provider::{DbtProvider, ProviderShares};
 use server::{AddressLimits, Limits, ServerState, Shutdown};
 use shares::Shares;
-use storage::{ApiKeys, Database, LogQueue, PgRequestLog, PgStartedRuns, PgTriggerLedger, RequestLogs};
+use storage::{ApiKeys, Database, Instances, LogQueue, PgRequestLog, PgStartedRuns, PgTriggerLedger, RequestLogs};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -20,6 +21,7 @@ use super::deadline::Deadline;
 use super::health::HealthServer;
 use super::heartbeat::InstanceHeartbeat;
 use super::metrics::Metrics;
+use super::reload::{Reload, Reloaded};
 use super::shutdown::{self, Leftovers, ShutdownSequence};
 use super::{layer_settings, open_files, startup, workers};
 use crate::database::Postgres;
@@ -34,11 +36,11 @@ const START_FAILED: Duration = Duration::from_secs(40);
 const BLOCKING_WORK: Duration = Duration::from_millis(100);
 
 /// Serves until SIGTERM or SIGINT. Migrates the database first, or else requires that it is migrated.
-pub(crate) fn run(settings: &Settings, migrates: bool) -> anyhow::Result<()> {
+pub(crate) fn run(settings: &Settings, settings_file: Option<&Path>, migrates: bool) -> anyhow::Result<()> {
     open_files::raise_limit(settings.limits.max_connections);
     let postgres = Postgres::for_serving(settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let (limit, done) = match runtime.block_on(serve(settings, &postgres, migrates)) {
+    let (limit, done) = match runtime.block_on(serve(settings, settings_file, &postgres, migrates)) {
         Ok((deadline, leftovers)) => (Some(deadline), leftovers.report()),
         // The start failed.
         Err(error) => (None, Err(error)),
@@ -50,7 +52,12 @@ pub(crate) fn run(settings: &Settings, migrates: bool) -> anyhow::Result<()> {
     done
 }
 
-async fn serve(settings: &Settings, postgres: &Postgres, migrates: bool) -> anyhow::Result<(Deadline, Leftovers)> {
+async fn serve(
+    settings: &Settings,
+    settings_file: Option<&Path>,
+    postgres: &Postgres,
+    migrates: bool,
+) -> anyhow::Result<(Deadline, Leftovers)> {
     let listener = TcpListener::bind(settings.server.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.server.listen))?;
@@ -59,6 +66,7 @@ async fn serve(settings: &Settings, postgres: &Postgres, migrates: bool) -> anyh
     startup::prepare(&database, &settings.database, migrates).await?;
     let heartbeat = InstanceHeartbeat::start(&database, &settings.instance, postgres.is_exclusive()).await?;
 
+    let client_settings = layer_settings::client(settings);
     let (log, writer) = start_log(settings, &database, &metrics);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let shares = ProviderShares::new(layer_settings::shares(settings));
@@ -74,10 +82,20 @@ async fn serve(settings: &Settings, postgres: &Postgres, migrates: bool) -> anyh
         Arc::clone(&metrics.provider),
     );
     let credentials = key_ring::credentials(settings, postgres, &database).await?;
+    let reloaded = Reloaded {
+        upstreams: startup::upstreams(settings)?.with_stored(
+            Arc::new(credentials.clone()),
+            client_settings.key_max_age,
+            client_settings.look_up_limit,
+        ),
+        credentials: credentials.clone(),
+        instances: Instances::new(&database),
+        instance: heartbeat.id(),
+    };
+    reloaded.publish_keys().await?;
     let api_keys = ApiKeys::new(&database);
     let request_logs = RequestLogs::new(&database, &layer_settings::log_read(settings));
     let limits = Arc::new(Limits::new(layer_settings::limits(settings)));
-    let client_settings = layer_settings::client(settings);
     let client_shares = ClientShares::new(&client_settings);
     let resources = resources(&log, &shares, &client_shares);
     let connection_counts = Arc::clone(&metrics.connections);
@@ -87,11 +105,7 @@ async fn serve(settings: &Settings, postgres: &Postgres, migrates: bool) -> anyh
     let clients = Clients::new(
         ClientParts {
             keys: Arc::new(api_keys.clone()),
-            upstreams: startup::upstreams(settings).with_stored(
-                Arc::new(credentials.clone()),
-                client_settings.key_max_age,
-                client_settings.look_up_limit,
-            ),
+            upstreams: reloaded.upstreams.clone(),
             provider: provider.clone(),
             database: database.clone(),
             log: log.clone(),
@@ -129,6 +143,8 @@ async fn serve(settings: &Settings, postgres: &Postgres, migrates: bool) -> anyh
     });
 
     let signals = Signals::listen()?;
+    let pause = Duration::from_secs(settings.secrets.reload_secs);
+    let reload = Reload::new(settings, settings_file, reloaded).start(pause, signals.hangups());
     tracing::info!(address = %listener.local_addr()?, "serving");
     let closing = Closing {
         idle_grace: Duration::from_millis(settings.server.idle_grace_ms),
@@ -146,6 +162,7 @@ async fn serve(settings: &Settings, postgres: &Postgres, migrates: bool) -> anyh
 
     background.abort();
     workers.stop();
+    reload.abort();
     shutdown::write_remaining_rows(&log, writer, &deadline, &mut leftovers).await;
     let ending = async {
         background::record_key_use(&clients).await;

@@ -1,13 +1,16 @@
 //! What a start needs before it can serve: the database, and the way to dbt Cloud.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use client::Upstreams;
 use dbt_api::{DbtWrappedApi, WrappedApi};
 use model::{AccountId, CompanyId, Upstream, UpstreamSource};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use storage::Database;
 use tokio::time::{Instant, sleep};
 use url::Url;
@@ -46,13 +49,41 @@ pub(crate) fn wrapped_api(settings: &Settings) -> anyhow::Result<Arc<dyn Wrapped
     })
 }
 
-/// The credential from settings: `default` of company 1, never stored.
-pub(crate) fn upstreams(settings: &Settings) -> Upstreams {
-    let upstream = &settings.upstream;
-    if set(upstream.token.expose_secret()).is_none() {
-        tracing::warn!("no dbt Cloud account: set DBT_TOKEN and DBT_ACCOUNT_ID");
-        return Upstreams::default();
+/// The token in a file, without the white space around it.
+///
+/// # Errors
+/// The file cannot be read, or is empty.
+pub(crate) fn read_token(file: &Path) -> anyhow::Result<SecretString> {
+    let text =
+        fs::read_to_string(file).with_context(|| format!("cannot read {} (upstream.token_file)", file.display()))?;
+    let text = SecretString::from(text);
+    let token =
+        set(text.expose_secret()).with_context(|| format!("{} (upstream.token_file) is empty", file.display()))?;
+    let is_one_line = token.bytes().all(|byte| byte.is_ascii_graphic());
+    ensure!(is_one_line, "{} (upstream.token_file) is not one token", file.display());
+    if fs::metadata(file).is_ok_and(|data| data.permissions().mode() & 0o007 != 0) {
+        tracing::warn!(file = %file.display(), "every user of this machine can read the file of the dbt token");
     }
+    Ok(token.into())
+}
+
+/// The company of the credential from settings.
+pub(crate) const SETTINGS_COMPANY: CompanyId = CompanyId(1);
+
+/// The credential from settings: `default` of company 1, never stored.
+///
+/// # Errors
+/// The file of the token cannot be read.
+pub(crate) fn upstreams(settings: &Settings) -> anyhow::Result<Upstreams> {
+    let upstream = &settings.upstream;
+    let token = match &upstream.token_file.0 {
+        Some(file) => read_token(file)?,
+        None if set(upstream.token.expose_secret()).is_some() => upstream.token.clone(),
+        None => {
+            tracing::warn!("no dbt Cloud account: set DBT_TOKEN and DBT_ACCOUNT_ID");
+            return Ok(Upstreams::default());
+        }
+    };
     let admin_url = upstream.base_url.0.0.clone();
     let origin = |url: &Optional<Origin>, default: fn(&Url) -> Url| match &url.0 {
         Some(Origin(url)) => url.clone(),
@@ -64,8 +95,8 @@ pub(crate) fn upstreams(settings: &Settings) -> Upstreams {
         account_id: AccountId(upstream.account_id),
         metadata_url: origin(&upstream.metadata_url, address_rules::metadata_url),
         semantic_layer_url: origin(&upstream.semantic_layer_url, address_rules::semantic_layer_url),
-        token: upstream.token.clone(),
+        token,
         admin_url,
     };
-    Upstreams::default().with(CompanyId(1), credential)
+    Ok(Upstreams::default().with(SETTINGS_COMPANY, credential))
 }

@@ -234,6 +234,7 @@ pub(crate) fn caller() -> Caller {
         role: Role::Operator,
         accounts: None,
         default_account: None,
+        credentials: None,
     }
 }
 

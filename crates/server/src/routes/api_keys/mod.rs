@@ -46,6 +46,11 @@ struct CreateApiKeyBody {
     #[garde(inner(range(min = 1)))]
     #[schema(minimum = 1)]
     default_account_id: Option<i64>,
+    /// The names of the credentials it may use. Absent: those that the creating key may use, and for a key with `accounts`
+    /// the default of each account alone.
+    #[garde(length(max = 100), inner(inner(length(min = 1, max = 100))))]
+    #[schema(max_items = 100)]
+    credentials: Option<Vec<String>>,
     /// The time from which it is refused. Absent: never.
     #[garde(skip)]
     expires_at: Option<DateTime<Utc>>,
@@ -77,7 +82,7 @@ async fn list_api_keys(Dbt(client): Dbt, _: NoQuery) -> Result<Json<ApiKeyList>,
     request_body = CreateApiKeyBody,
     responses(
         (status = 201, body = NewApiKey, headers(("location" = String, description = "The address of the key."))),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "An account that this key may not use.")))]
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "An account or a credential that this key may not use.")))]
 async fn create_api_key(
     Dbt(client): Dbt,
     _: NoQuery,
@@ -90,6 +95,7 @@ async fn create_api_key(
             .accounts
             .map(|accounts| accounts.into_iter().map(AccountId).collect()),
         default_account: body.default_account_id.map(AccountId),
+        credentials: body.credentials,
         expires_at: body.expires_at,
     };
     let (new, info) = client.api_keys().create(input).await?;

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 #[schema(example = json!({
     "id": 7, "name": "orders frontend", "prefix": "dgw_1f774fae", "role": "viewer",
     "accounts": [70_403_100_000_001_i64], "default_account_id": 70_403_100_000_001_i64,
-    "created_at": "2026-01-15T09:00:00Z", "expires_at": null, "revoked_at": null, "last_used_at": "2026-03-19T11:57:00Z"
+    "credentials": null, "created_at": "2026-01-15T09:00:00Z", "expires_at": null, "revoked_at": null, "last_used_at": "2026-03-19T11:57:00Z"
 }))]
 pub(crate) struct ApiKey {
     id: i64,
@@ -24,6 +24,8 @@ pub(crate) struct ApiKey {
     accounts: Option<Vec<i64>>,
     /// The account of a request that names none.
     default_account_id: Option<i64>,
+    /// The names of the credentials it may use; null: every one, for a key with `accounts` the default of each.
+    credentials: Option<Vec<String>>,
     created_at: DateTime<Utc>,
     expires_at: Option<DateTime<Utc>>,
     revoked_at: Option<DateTime<Utc>>,
@@ -42,6 +44,7 @@ impl From<ApiKeyInfo> for ApiKey {
                 .accounts
                 .map(|accounts| accounts.into_iter().map(Into::into).collect()),
             default_account_id: info.default_account.map(Into::into),
+            credentials: info.credentials,
             created_at: info.created_at,
             expires_at: info.expires_at,
             revoked_at: info.revoked_at,
@@ -54,7 +57,7 @@ impl From<ApiKeyInfo> for ApiKey {
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
     "key": "dgw_1f774fae_…", "id": 7, "name": "orders frontend", "prefix": "dgw_1f774fae", "role": "viewer",
-    "accounts": null, "default_account_id": null, "created_at": "2026-01-15T09:00:00Z", "expires_at": null,
+    "accounts": null, "default_account_id": null, "credentials": null, "created_at": "2026-01-15T09:00:00Z", "expires_at": null,
     "revoked_at": null, "last_used_at": null
 }))]
 pub(crate) struct NewApiKey {

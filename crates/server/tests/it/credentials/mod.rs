@@ -1,6 +1,8 @@
 //! Credentials.
 
 mod manage;
+mod of_keys;
+mod rotation;
 mod selection;
 
 use model::Role;

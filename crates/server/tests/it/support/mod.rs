@@ -24,9 +24,9 @@ use provider::{
 };
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
-use server::{AddressLimitSettings, GraphqlLimits, LimitSettings, ServerSettings, Shutdown};
+use server::{AddressLimitSettings, GraphqlLimits, LimitSettings, ServerSettings, ServerState, Shutdown};
 use simulator::{Config, Running, Simulator, acme};
-use storage::{ApiKeys, CreateKey, Database, KeyRing, LogReadSettings};
+use storage::{ApiKeys, CreateKey, CurrentKeys, Database, KeyRing, LogReadSettings};
 use testkit::{SwitchableProxy, TestDatabase};
 use tokio::net::TcpListener;
 use url::Url;
@@ -64,6 +64,8 @@ pub(crate) struct Setup {
     /// What the tasks of the process would report.
     pub(crate) signals: HealthSignals,
     pub(crate) read_only: bool,
+    /// The TTL of cached keys and credentials.
+    pub(crate) key_max_age: Duration,
     pub(crate) log_wait: Duration,
     /// How long a 404 for a new run is retried.
     pub(crate) new_runs: NewRunSettings,
@@ -130,6 +132,7 @@ impl Default for Setup {
             proxied: None,
             signals: HealthSignals::default(),
             read_only: false,
+            key_max_age: Duration::from_secs(4),
             log_wait: FOREVER,
             new_runs: NewRunSettings {
                 young: Duration::from_mins(1),
@@ -195,6 +198,15 @@ impl Setup {
     }
 }
 
+/// Serves on a free port, and returns the address.
+async fn serve(state: ServerState) -> String {
+    let router = server::router(state).into_make_service_with_connect_info::<SocketAddr>();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(axum::serve(listener, router).into_future());
+    url
+}
+
 /// Whether all tests of this run have an upstream over TLS and HTTP/2: `TEST_UPSTREAM=h2`.
 #[expect(clippy::disallowed_methods, reason = "it is no setting of the gateway")]
 fn upstream_is_http2() -> bool {
@@ -241,12 +253,9 @@ impl TestApp {
         if setup.proxied.is_some() {
             setup.database_url = Some(proxy.url(&options));
         }
-        let (state, registry) = wiring::state(&setup, &dbt, &database, &clock);
+        let (state, registry, _) = wiring::state(&setup, &dbt, &database, &clock);
         let clients = state.clients.clone();
-        let router = server::router(state).into_make_service_with_connect_info::<SocketAddr>();
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(axum::serve(listener, router).into_future());
+        let url = serve(state).await;
         let mut app = Self {
             dbt,
             clock,
@@ -263,6 +272,12 @@ impl TestApp {
             app.role_keys[index] = app.create_key(COMPANY, role).await;
         }
         app
+    }
+
+    /// The address and the encryption keys of another gateway with the same database and the same dbt Cloud.
+    pub(crate) async fn replica(&self, setup: &Setup) -> (String, CurrentKeys) {
+        let (state, _, encryption_keys) = wiring::state(setup, &self.dbt, &self.database, &self.clock);
+        (serve(state).await, encryption_keys)
     }
 
     /// A caller with a key of that role in company 1.

@@ -14,8 +14,8 @@ use provider::{
 use server::{AddressLimits, Limits, ServerMetrics, ServerState};
 use simulator::Running;
 use storage::{
-    ApiKeys, Credentials, Database, DatabaseSettings, LogQueue, PgRequestLog, PgStartedRuns, PgTriggerLedger,
-    QueueSettings, RequestLogs, StorageMetrics, TriggerLedger,
+    ApiKeys, Credentials, CurrentKeys, Database, DatabaseSettings, LogQueue, PgRequestLog, PgStartedRuns,
+    PgTriggerLedger, QueueSettings, RequestLogs, StorageMetrics, TriggerLedger,
 };
 use testkit::TestDatabase;
 
@@ -41,13 +41,13 @@ pub(crate) async fn migrated_database() -> TestDatabase {
     .await
 }
 
-/// The state of the server, and its metrics.
+/// The state of the server, its metrics, and the keys of stored tokens.
 pub(crate) fn state(
     setup: &Setup,
     dbt: &Running,
     database: &TestDatabase,
     clock: &Arc<FixedClock>,
-) -> (ServerState, Arc<Registry>) {
+) -> (ServerState, Arc<Registry>, CurrentKeys) {
     let database = match &setup.database_url {
         None => Database::from(database.pool().clone()),
         Some(url) => Database::new(&DatabaseSettings {
@@ -93,6 +93,7 @@ pub(crate) fn state(
     );
     let api_keys = ApiKeys::new(&database);
     let credentials = Credentials::new(&database, setup.key_ring.clone());
+    let encryption_keys = credentials.keys().clone();
     let request_logs = RequestLogs::new(&database, &setup.log_reading);
     StorageMetrics::observe(gateway_metrics, &database, &request_logs, &log);
     let client_settings = client_settings(setup);
@@ -104,11 +105,7 @@ pub(crate) fn state(
     let clients = Clients::new(
         ClientParts {
             keys: Arc::new(api_keys.clone()),
-            upstreams: upstreams(setup, dbt).with_stored(
-                Arc::new(credentials.clone()),
-                Duration::from_secs(4),
-                FOREVER,
-            ),
+            upstreams: upstreams(setup, dbt).with_stored(Arc::new(credentials.clone()), setup.key_max_age, FOREVER),
             provider,
             database: database.clone(),
             log,
@@ -135,7 +132,7 @@ pub(crate) fn state(
         settings: Arc::new(setup.server.clone()),
         shutdown: setup.shutdown.clone(),
     };
-    (state, registry)
+    (state, registry, encryption_keys)
 }
 
 fn provider_settings(setup: &Setup) -> ProviderSettings {
@@ -164,7 +161,7 @@ fn client_settings(setup: &Setup) -> ClientSettings {
     ClientSettings {
         read_only: setup.read_only,
         allow_token_minting: setup.allow_token_minting,
-        key_max_age: Duration::from_secs(4),
+        key_max_age: setup.key_max_age,
         key_capacity: 100,
         look_up_limit: FOREVER,
         row_wait: setup.log_wait,

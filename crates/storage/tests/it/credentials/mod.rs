@@ -82,7 +82,7 @@ pub(crate) async fn another_company(db: &Db) -> CompanyId {
 
 /// Name and token of each credential.
 pub(crate) async fn tokens(credentials: &Credentials, company: CompanyId) -> Vec<(String, String)> {
-    let loaded = credentials.load(company).await.unwrap();
+    let loaded = credentials.load(company).await.unwrap().into_iter().map(Result::unwrap);
     let pair = |one: storage::LoadedCredential| (one.credential.name, one.token.expose_secret().to_owned());
     loaded.into_iter().map(pair).collect()
 }

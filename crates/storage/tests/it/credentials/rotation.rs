@@ -1,6 +1,6 @@
 //! Re-encrypting tokens with another key while they are used and changed.
 
-use storage::{Credentials, DecryptError, RotationReport, StorageError};
+use storage::{CredentialChange, Credentials, DecryptError, Instances, RotationReport, StorageError};
 
 use super::{ACCOUNT, COMPANY, another_company, create, credentials, new, ring, stamp, tokens, with_keys};
 use crate::support::Db;
@@ -156,4 +156,75 @@ async fn missing_keys_of_stored_tokens_are_reported() {
     assert_eq!(missing(None).await, ["k1", "k2"]);
     assert_eq!(missing(Some(&["k2", "k3"])).await, ["k1"]);
     assert!(missing(Some(&["k3", "k1", "k2"])).await.is_empty());
+}
+
+/// A process that has these keys; returns its id.
+async fn process(db: &Db, key_ids: &[&str]) -> model::InstanceId {
+    let instances = Instances::new(&db.database);
+    let id = instances.register("host-a", "test").await.unwrap();
+    let key_ids: Vec<_> = key_ids.iter().map(ToString::to_string).collect();
+    instances.publish_keys(id, &key_ids).await.unwrap();
+    id
+}
+
+async fn key_of(db: &Db, name: &str) -> String {
+    let query = "SELECT split_part(token_sealed, '.', 2) FROM credential WHERE name = $1";
+    sqlx::query_scalar(query)
+        .bind(name)
+        .fetch_one(db.test.pool())
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_new_key_encrypts_once_every_living_process_has_it() {
+    let db = Db::new().await;
+    let both = with_keys(&db, &["k2", "k1"]);
+    let change = |token: &str| CredentialChange {
+        token: Some(token.into()),
+        ..CredentialChange::default()
+    };
+    let first = process(&db, &["k1"]).await;
+    process(&db, &["k2", "k1"]).await;
+    // Not published yet: it does not count.
+    Instances::new(&db.database).register("host-b", "test").await.unwrap();
+
+    create(&both, "a", ACCOUNT).await;
+    assert_eq!(key_of(&db, "a").await, "k1");
+    both.update(COMPANY, &stamp(), None, "a", change("dbtc_2"))
+        .await
+        .unwrap();
+    assert_eq!(key_of(&db, "a").await, "k1");
+    let error = both.rotate().await.unwrap_err();
+    assert!(
+        matches!(&error, StorageError::KeyNotEverywhere { key, instance, .. } if key == "k2" && *instance == first.0)
+    );
+    assert!(error.to_string().contains("host-a"), "{error}");
+
+    Instances::new(&db.database)
+        .publish_keys(first, &["k2".to_owned(), "k1".to_owned()])
+        .await
+        .unwrap();
+    create(&both, "b", ACCOUNT).await;
+    assert_eq!(key_of(&db, "b").await, "k2");
+    assert_eq!(both.rotate().await.unwrap(), report(1, 1));
+    assert_eq!(key_of(&db, "a").await, "k2");
+}
+
+#[tokio::test]
+async fn processes_that_ended_or_fell_silent_do_not_keep_a_new_key_from_encrypting() {
+    let db = Db::new().await;
+    let both = with_keys(&db, &["k2", "k1"]);
+    let ended = process(&db, &["k1"]).await;
+    let silent = process(&db, &["k1"]).await;
+    process(&db, &["k2", "k1"]).await;
+    Instances::new(&db.database).end(ended).await.unwrap();
+    create(&both, "a", ACCOUNT).await;
+    assert_eq!(key_of(&db, "a").await, "k1");
+    db.run(&format!(
+        "UPDATE instance SET heartbeat_at = now() - interval '31 s' WHERE id = {silent}"
+    ))
+    .await;
+    create(&both, "b", ACCOUNT).await;
+    assert_eq!(key_of(&db, "b").await, "k2");
 }
