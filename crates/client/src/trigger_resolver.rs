@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::{AccountId, Caller, CompanyId, RequestStamp, RequestType, Surface, Target};
 use storage::{Attempt, AttemptEnd};
 
+use crate::upstreams::Purpose;
 use crate::{ClientError, Clients};
 
 /// Attempts of one pass at most; those of an account share the list calls of a look.
@@ -56,9 +57,9 @@ impl Clients {
             account: Some(account),
             credential,
         };
-        let named = shared.upstreams.resolve(&caller, &target(Some(credential))).await;
+        let named = shared.upstreams.resolve(&caller, &target(Some(credential)), Purpose::Manage).await;
         let upstream = match named {
-            Err(ClientError::UnknownCredential(_)) => shared.upstreams.resolve(&caller, &target(None)).await,
+            Err(ClientError::UnknownCredential(_)) => shared.upstreams.resolve(&caller, &target(None), Purpose::Manage).await,
             found => found,
         };
         match upstream {

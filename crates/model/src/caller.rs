@@ -84,6 +84,7 @@ impl Caller {
             role: Role::Viewer,
             accounts: None,
             default_account: None,
+            credentials: None,
         }
     }
 

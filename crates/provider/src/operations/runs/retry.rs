@@ -91,7 +91,9 @@ async fn retry(starter: &Starter, call: &Call, attempt: &Attempt, run_id: RunId)
         }
     });
     sent.await.map_err(|error| match error {
-        ProviderError::Api(refusal) if is_state_conflict(&refusal) => cannot(Some(reason_of(&refusal))),
+        ProviderError::Api(refusal) if is_state_conflict(&refusal) => {
+            cannot(Some(reason_of(&refusal)).filter(|reason| reason != OLD_RUN))
+        }
         error => error,
     })
 }

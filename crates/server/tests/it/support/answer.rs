@@ -48,7 +48,7 @@ impl Answer {
     }
 
     /// The value of a header, which must not be repeated.
-    pub(crate) fn header(&self, name: impl Into<HeaderName>) -> Option<&str> {
+    pub(crate) fn header(&self, name: impl AsHeaderName) -> Option<&str> {
         let name = name.into();
         let values: Vec<_> = self.headers.get_all(&name).iter().collect();
         assert!(values.len() <= 1, "{name}: {values:?}");
