@@ -1,7 +1,9 @@
 //! A collected answer of the gateway.
 
+use std::fmt::Display;
+
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, HeaderName};
+use reqwest::header::{AsHeaderName, HeaderMap};
 use serde_json::Value;
 
 /// An answer.
@@ -48,10 +50,10 @@ impl Answer {
     }
 
     /// The value of a header, which must not be repeated.
-    pub(crate) fn header(&self, name: impl AsHeaderName) -> Option<&str> {
-        let name = name.into();
-        let values: Vec<_> = self.headers.get_all(&name).iter().collect();
-        assert!(values.len() <= 1, "{name}: {values:?}");
+    pub(crate) fn header(&self, name: impl AsHeaderName + Display) -> Option<&str> {
+        let shown = name.to_string();
+        let values: Vec<_> = self.headers.get_all(name).iter().collect();
+        assert!(values.len() <= 1, "{shown}: {values:?}");
         Some(values.first()?.to_str().unwrap())
     }
 
