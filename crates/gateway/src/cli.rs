@@ -85,7 +85,7 @@ pub(crate) struct ListKeysOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct RevokeKeyOptions {
-    /// Id of the key, or how its text begins, such as dgw_1f774fae
+    /// Id of the key, or how its text begins, such as `dgw_1f774fae`
     pub(crate) key: String,
     /// Settings file that overrides the defaults
     #[arg(long, value_name = "FILE")]

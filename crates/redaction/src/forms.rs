@@ -179,9 +179,10 @@ fn private_key(text: &str, start: usize) -> Option<Range<usize>> {
 
 /// Whether the text has a percent-coded character.
 pub(crate) fn has_percent_code(text: &str) -> bool {
-    text.as_bytes()
-        .windows(3)
-        .any(|code| code[0] == b'%' && code[1].is_ascii_hexdigit() && code[2].is_ascii_hexdigit())
+    text.split('%').skip(1).any(|rest| {
+        let code = rest.as_bytes();
+        code.len() >= 2 && code[..2].iter().all(u8::is_ascii_hexdigit)
+    })
 }
 
 /// Words that are secrets once decoded: the parts of a path or query, or the whole word.

@@ -54,31 +54,9 @@ impl From<ClientError> for Problem {
                     "Several accounts are possible: name one with `account_id`.",
                 )
             },
-            ClientError::UnknownCredential(name) => Self::new(
-                Kind::NOT_FOUND,
-                format!("Credential `{name}` is not known here, or this key may not use it."),
-            ),
-            ClientError::AmbiguousCredential { account, names } => Self::new(
-                Kind::INVALID_REQUEST,
-                format!(
-                    "This key may use several credentials of account {account}: name one in the header \
-                     X-Dbt-Credential ({}). dbt Cloud was not contacted.",
-                    names.join(", ")
-                ),
-            ),
-            ClientError::UnreadableCredential {
-                ref credential,
-                account,
-                ref reason,
-            } => Self::new(
-                Kind::CREDENTIAL_UNREADABLE,
-                format!(
-                    "The token of credential `{credential}` for account {account} cannot be read: {reason}. Other \
-                     credentials work. Store the token again (PATCH /credentials/{credential}), or give every replica the \
-                     encryption key. dbt Cloud was not contacted."
-                ),
-            )
-            .caused_by(&error),
+            error @ (ClientError::UnknownCredential(_)
+            | ClientError::AmbiguousCredential { .. }
+            | ClientError::UnreadableCredential { .. }) => of_credential(&error),
             ClientError::CompanySuspended => Self::new(
                 Kind::COMPANY_SUSPENDED,
                 "The company of this key is suspended; the gateway's operator can resume it. dbt Cloud was not contacted.",
@@ -122,6 +100,38 @@ impl From<ClientError> for Problem {
             .retry_after(SOON),
             ClientError::Provider(error) => error.into(),
         }
+    }
+}
+
+/// A credential that a request cannot use.
+fn of_credential(error: &ClientError) -> Problem {
+    match error {
+        ClientError::UnknownCredential(name) => Problem::new(
+            Kind::NOT_FOUND,
+            format!("Credential `{name}` is not known here, or this key may not use it."),
+        ),
+        ClientError::AmbiguousCredential { account, names } => Problem::new(
+            Kind::INVALID_REQUEST,
+            format!(
+                "This key may use several credentials of account {account}: name one in the header \
+                 X-Dbt-Credential ({}). dbt Cloud was not contacted.",
+                names.join(", ")
+            ),
+        ),
+        ClientError::UnreadableCredential {
+            credential,
+            account,
+            reason,
+        } => Problem::new(
+            Kind::CREDENTIAL_UNREADABLE,
+            format!(
+                "The token of credential `{credential}` for account {account} cannot be read: {reason}. Other \
+                 credentials work. Store the token again (PATCH /credentials/{credential}), or give every replica the \
+                 encryption key. dbt Cloud was not contacted."
+            ),
+        )
+        .caused_by(error),
+        other => Problem::internal(other.to_string()),
     }
 }
 

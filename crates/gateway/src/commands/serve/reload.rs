@@ -8,15 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use client::Upstreams;
+use client::{ClientSettings, Upstreams};
 use model::InstanceId;
 use secrecy::{ExposeSecret as _, SecretString};
-use storage::{Credentials, Instances};
+use storage::{Credentials, Database, Instances};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::background::every;
-use super::startup::{SETTINGS_COMPANY, read_token};
+use super::startup::{SETTINGS_COMPANY, read_token, upstreams};
 use crate::key_ring;
 use crate::settings::Settings;
 use crate::telemetry;
@@ -110,11 +110,30 @@ impl Reload {
 }
 
 impl Reloaded {
-    /// Publishes the ids of the keys, so that the other processes encrypt with keys that this one has.
-    pub(crate) async fn publish_keys(&self) -> anyhow::Result<()> {
-        let ids = self.credentials.keys().ids();
-        let published = self.instances.publish_keys(self.instance, &ids).await;
-        published.context("the ids of the encryption keys cannot be published")
+    /// Prepares the credentials of a process, and publishes the ids of its encryption keys, so that the other processes encrypt
+    /// with keys that this one has.
+    pub(crate) async fn publish(
+        settings: &Settings,
+        client_settings: &ClientSettings,
+        credentials: &Credentials,
+        database: &Database,
+        instance: InstanceId,
+    ) -> anyhow::Result<Self> {
+        let instances = Instances::new(database);
+        instances
+            .publish_keys(instance, &credentials.keys().ids())
+            .await
+            .context("the ids of the encryption keys cannot be published")?;
+        Ok(Self {
+            upstreams: upstreams(settings)?.with_stored(
+                Arc::new(credentials.clone()),
+                client_settings.key_max_age,
+                client_settings.look_up_limit,
+            ),
+            credentials: credentials.clone(),
+            instances,
+            instance,
+        })
     }
 
     /// Replaces the keys by those in the file.

@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 use provider::{DbtProvider, ProviderShares};
 use server::{AddressLimits, Limits, ServerState, Shutdown};
 use shares::Shares;
-use storage::{ApiKeys, Database, Instances, LogQueue, PgRequestLog, PgStartedRuns, PgTriggerLedger, RequestLogs};
+use storage::{ApiKeys, Database, LogQueue, PgRequestLog, PgStartedRuns, PgTriggerLedger, RequestLogs};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -82,17 +82,7 @@ async fn serve(
         Arc::clone(&metrics.provider),
     );
     let credentials = key_ring::credentials(settings, postgres, &database).await?;
-    let reloaded = Reloaded {
-        upstreams: startup::upstreams(settings)?.with_stored(
-            Arc::new(credentials.clone()),
-            client_settings.key_max_age,
-            client_settings.look_up_limit,
-        ),
-        credentials: credentials.clone(),
-        instances: Instances::new(&database),
-        instance: heartbeat.id(),
-    };
-    reloaded.publish_keys().await?;
+    let reloaded = Reloaded::publish(settings, &client_settings, &credentials, &database, heartbeat.id()).await?;
     let api_keys = ApiKeys::new(&database);
     let request_logs = RequestLogs::new(&database, &layer_settings::log_read(settings));
     let limits = Arc::new(Limits::new(layer_settings::limits(settings)));
