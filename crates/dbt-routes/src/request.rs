@@ -86,7 +86,10 @@ impl RelayRequest {
             api: DbtApi::Administrative,
             may_be_repeated: reads(&method) && route.request_type.effect() == Effect::Read,
             method,
-            path: path.with_slash(template.ends_with('/')),
+            path: match route.operation.used_by() {
+                None => path.with_slash(template.ends_with('/')),
+                Some(_) => path,
+            },
         })
     }
 
@@ -154,6 +157,13 @@ impl RelayRequest {
     /// Whether it may be sent again after a transient failure: a GET or HEAD request that reads, and creates no query.
     pub fn may_be_repeated(&self) -> bool {
         self.may_be_repeated
+    }
+
+    /// Whether the path is that of an account itself, whatever the method and the version.
+    pub fn is_account(&self) -> bool {
+        let mut below = self.path.decoded().split('/').skip(3);
+        let is_accounts = below.next().is_some_and(|name| name.eq_ignore_ascii_case("accounts"));
+        is_accounts && self.target.account_id.is_some() && below.count() == 1
     }
 
     /// The ids in the path.
@@ -254,9 +264,9 @@ mod tests {
     #[test]
     fn requests_that_are_not_in_the_specifications_are_sent_unchanged_and_for_admins_only() {
         for (method, path, account) in [
-            ("GET", "/api/v2/whoami", None),
-            ("GET", "/api/v2/whoami/", None),
-            ("GET", "/api/v3/accounts/5/feature-flag/", Some(AccountId(5))),
+            ("GET", "/api/v2/whereami", None),
+            ("GET", "/api/v3/constants/", None),
+            ("GET", "/api/v3/accounts/5/feature-flags/", Some(AccountId(5))),
             ("PUT", "/api/v2/accounts/5/jobs/6/", Some(AccountId(5))),
             ("POST", "/api/v2/accounts/5/jobs/6/run/now", Some(AccountId(5))),
             ("GET", "/api/v2/accounts/5/jobs/latest/", Some(AccountId(5))),
@@ -275,6 +285,57 @@ mod tests {
                 reads,
                 "{method} {path}"
             );
+        }
+    }
+
+    #[test]
+    fn operations_that_released_clients_use_have_a_name_and_are_sent_with_the_slash_of_the_caller() {
+        for (path, name) in [
+            ("/api/v2/whoami", "get_whoami"),
+            ("/api/v2/whoami/", "get_whoami"),
+            ("/api/v3/accounts/5", "get_account_v3"),
+            ("/api/v3/accounts/5/", "get_account_v3"),
+            ("/api/v3/accounts/5/environments/", "list_account_environments"),
+            ("/api/v3/accounts/5/feature-flag", "list_feature_flags"),
+            (
+                "/api/v3/integrations/azure-ad/projects/0f-a/repositories/",
+                "list_azure_repositories",
+            ),
+        ] {
+            let request = request("GET", path);
+            assert_eq!(
+                (request.request_type().as_str(), request.request_type().needs()),
+                (name, Role::Viewer)
+            );
+            assert_eq!(format!("/api{}", request.path()), path);
+        }
+        let timing = request("GET", "/api/v3/accounts/5/projects/6/runs/7/timing");
+        assert_eq!(timing.target().run_id, Some(RunId(7)));
+        assert_eq!(
+            request("GET", "/api/v2/accounts/5/users/6").request_type().needs(),
+            Role::Admin
+        );
+    }
+
+    #[test]
+    fn the_path_of_an_account_is_recognised_in_every_spelling() {
+        for path in [
+            "/api/v2/accounts/5",
+            "/api/v3/accounts/5/",
+            "/api/v3/%61ccounts/5",
+            "/api/v2/Accounts/5/",
+        ] {
+            for method in ["GET", "HEAD", "POST", "PATCH", "PUT"] {
+                assert!(request(method, path).is_account(), "{method} {path}");
+            }
+        }
+        for path in [
+            "/api/v2/accounts/",
+            "/api/v3/accounts/5/jobs/",
+            "/api/v2/users/5/",
+            "/api/v2/x/accounts/5",
+        ] {
+            assert!(!request("GET", path).is_account(), "{path}");
         }
     }
 

@@ -55,7 +55,8 @@ pub(crate) fn find<'p>(method: &Method, decoded: &'p str) -> Option<(Route, Para
 
 /// Whether a parameter of the template must be a whole number.
 fn is_number(operation: RelayedOperation, parameter: &str) -> bool {
-    const TEXTS: [&str; 8] = [
+    const TEXTS: [&str; 9] = [
+        "azure_project_id",
         "remainder",
         "job_identifier",
         "pl_endpoint_ksuid",

@@ -7,14 +7,15 @@ use http::Method;
 
 use crate::{Effect, Role};
 
-/// One operation of dbt Cloud's specifications.
+/// One operation of dbt Cloud.
 #[derive(Debug)]
 pub struct OperationRow {
     /// The spelling of the request log, unique among all operations.
     pub name: &'static str,
     /// The method.
     pub method: Method,
-    /// The path as the specification spells it, `/api/v2/accounts/{account_id}/jobs/`: with its trailing slash or without.
+    /// The path as the specification spells it, `/api/v2/accounts/{account_id}/jobs/`: with its trailing slash or without. A
+    /// path that is not in the specifications is sent with the caller's.
     pub template: &'static str,
     /// The weakest role that may call it.
     pub needs: Role,
@@ -22,9 +23,11 @@ pub struct OperationRow {
     pub effect: Effect,
     /// Whether its answer contains a new dbt token.
     pub mints_token: bool,
+    /// The released clients that use it; `None` if dbt Cloud's specifications have it.
+    pub used_by: Option<&'static str>,
 }
 
-/// A reference to an operation of dbt Cloud's specifications, v2 or v3. Equal if the names are equal.
+/// A reference to an operation of dbt Cloud, v2 or v3. Equal if the names are equal.
 #[derive(Clone, Copy)]
 pub struct RelayedOperation(&'static OperationRow);
 
@@ -57,6 +60,11 @@ impl RelayedOperation {
     /// Whether it changes something.
     pub fn effect(self) -> Effect {
         self.0.effect
+    }
+
+    /// The released clients that use it; `None` if dbt Cloud's specifications have it.
+    pub fn used_by(self) -> Option<&'static str> {
+        self.0.used_by
     }
 
     /// Whether its answer contains a new dbt token.

@@ -19,15 +19,20 @@ pub fn roles_table() -> String {
     page.push_str(
         "\n## Relayed\n\n\
          The operations of dbt Cloud's own routes, v2 and v3, by the dbt-compatible surface. HEAD needs what GET needs. Those \
-         marked * show a new dbt token and are refused to all, unless `compat.allow_token_minting` is set. What is not \
-         listed (`forward`) is for admins. A GraphQL document with a mutation is `mutate_metadata` or \
-         `mutate_semantic_layer`, also when it is sent to `/metadata/query` or `/semantic-layer/query`; one that only \
-         creates queries of the Semantic Layer (`createQuery`, `createDimensionValuesQuery`) is `query_semantic_layer`.\n\n\
+         marked * show a new dbt token and are refused to all, unless `compat.allow_token_minting` is set. Those with names in \
+         brackets are not in dbt Cloud's specifications: the released clients of that name use them. What is not listed \
+         (`forward`) is for admins. A GraphQL document with a mutation is `mutate_metadata` or `mutate_semantic_layer`, also \
+         when it is sent to `/metadata/query` or `/semantic-layer/query`; one that only creates queries of the Semantic Layer \
+         (`createQuery`, `createDimensionValuesQuery`) is `query_semantic_layer`.\n\n\
          | operation | method | path | viewer | operator | admin |\n|---|---|---|---|---|---|\n",
     );
     for operation in dbt_routes::operations() {
         let mark = if operation.mints_token() { " *" } else { "" };
-        let method = format!("{}{mark}", operation.method());
+        let clients = operation
+            .used_by()
+            .map(|clients| format!(" ({clients})"))
+            .unwrap_or_default();
+        let method = format!("{}{mark}{clients}", operation.method());
         line(
             &mut page,
             operation.as_str(),

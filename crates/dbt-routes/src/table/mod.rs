@@ -1,4 +1,5 @@
-//! Every operation of dbt Cloud's specifications, v2 and v3, one line each, with the role that may call it.
+//! Every operation of dbt Cloud's specifications, v2 and v3, and those that released clients use besides (`used.rs`), one line
+//! each, with the role that may call it.
 //!
 //! Viewers may read; operators may also start, retry and cancel runs; everything else is for admins, including reads of
 //! people, licences, tokens, audit logs, SCIM and OAuth. An operation that the gateway's REST API has under the same name
@@ -10,11 +11,12 @@ mod projects;
 mod row;
 mod scim;
 mod settings;
+mod used;
 mod v2;
 
 use model::{OperationRow, RelayedOperation};
 
-static TABLE: [&[OperationRow]; 12] = [
+static TABLE: [&[OperationRow]; 16] = [
     v2::ACCOUNTS,
     v2::DEPRECATED,
     jobs::JOBS,
@@ -27,9 +29,13 @@ static TABLE: [&[OperationRow]; 12] = [
     people::OF_AN_ACCOUNT,
     people::ELSEWHERE,
     scim::SCIM,
+    used::ELSEWHERE,
+    used::OF_AN_ACCOUNT_V2,
+    used::OF_AN_ACCOUNT,
+    used::OF_A_PROJECT,
 ];
 
-/// Every operation of the specifications, in the order of `docs/roles.md`.
+/// Every operation, in the order of `docs/roles.md`.
 pub fn operations() -> impl Iterator<Item = RelayedOperation> {
     TABLE.into_iter().flatten().map(RelayedOperation::new)
 }
@@ -49,11 +55,24 @@ mod tests {
     fn the_table_has_exactly_the_operations_of_the_specifications() {
         let specified: BTreeSet<_> = SPECIFIED.lines().map(str::to_owned).collect();
         let table: BTreeSet<_> = operations()
+            .filter(|each| each.used_by().is_none())
             .map(|each| format!("{} {}", each.method(), each.template()))
             .collect();
         let difference: Vec<_> = table.symmetric_difference(&specified).collect();
         assert!(difference.is_empty(), "{difference:#?}");
         assert_eq!(table.len(), 207);
+    }
+
+    #[test]
+    fn what_released_clients_use_names_them_and_is_not_in_the_specifications() {
+        let specified: BTreeSet<_> = SPECIFIED.lines().collect();
+        let used: Vec<_> = operations().filter(|each| each.used_by().is_some()).collect();
+        for operation in &used {
+            let line = format!("{} {}", operation.method(), operation.template());
+            assert!(!specified.contains(&*line), "{operation:?}");
+            assert!(operation.used_by() != Some(""), "{operation:?}");
+        }
+        assert_eq!(used.len(), 54);
     }
 
     #[test]
@@ -106,6 +125,10 @@ mod tests {
             "/audit-logs/",
             "/scim",
             "/oauth-configurations/",
+            "/auth-provider/",
+            "/azure-ad-applications/",
+            "/open-ai/",
+            "-to-service-token-mapping/",
         ];
         for operation in operations().filter(|each| each.effect() == Effect::Read) {
             let is_private = private.iter().any(|part| operation.template().contains(part));

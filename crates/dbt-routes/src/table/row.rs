@@ -22,9 +22,18 @@ impl Kind {
     }
 }
 
-/// Declares the operations below one path: `METHOD "/path/" name role kind;`.
+/// The clients, if they are given.
+pub(super) const fn clients<const N: usize>(given: [&'static str; N]) -> Option<&'static str> {
+    match given.as_slice() {
+        [clients, ..] => Some(clients),
+        [] => None,
+    }
+}
+
+/// Declares the operations below one path: `METHOD "/path/" name role kind;`, with `by "clients"` for those that are not in the
+/// specifications.
 macro_rules! table {
-    ($(#[$doc:meta])* $table:ident below $prefix:literal: $($method:ident $path:literal $name:ident $needs:ident $kind:ident;)*) => {
+    ($(#[$doc:meta])* $table:ident below $prefix:literal: $($method:ident $path:literal $name:ident $needs:ident $kind:ident $(by $clients:literal)?;)*) => {
         $(#[$doc])*
         pub(super) const $table: &[model::OperationRow] = &[$(model::OperationRow {
             name: stringify!($name),
@@ -33,6 +42,7 @@ macro_rules! table {
             needs: model::Role::$needs,
             effect: crate::table::row::Kind::$kind.effect(),
             mints_token: matches!(crate::table::row::Kind::$kind, crate::table::row::Kind::MintsToken),
+            used_by: crate::table::row::clients([$($clients)?]),
         },)*];
     };
 }
