@@ -17,7 +17,8 @@ lenient::noun! {
         "id": 70_403_107_000_001_i64, "account_id": 70_403_100_000_001_i64, "project_id": 70_403_103_000_001_i64,
         "environment_id": 70_403_106_000_001_i64, "name": "Nightly build", "description": "", "dbt_version": null,
         "raw_dbt_version": null, "deferring_environment_id": null, "deferring_job_definition_id": null,
-        "execute_steps": ["dbt build"], "execution": {"timeout_seconds": 0}, "generate_docs": true,
+        "execute_steps": ["dbt build"], "execution": {"timeout_seconds": 0},
+        "force_node_selection": true, "generate_docs": true,
         "generate_sources": false, "run_generate_sources": false, "is_deferrable": false, "job_type": "scheduled",
         "lifecycle_webhooks": false, "lifecycle_webhooks_url": null, "run_compare_changes": false,
         "compare_changes_flags": "--select state:modified", "run_failure_count": 0, "run_lint": false,
@@ -48,6 +49,8 @@ lenient::noun! {
         /// The commands that it runs.
         execute_steps: Vec<String>,
         execution: JobExecution,
+        /// Whether runs build all selected nodes, also unchanged ones. Not in dbt Cloud's specification.
+        force_node_selection: bool,
         /// Whether each run ends with `dbt docs generate`.
         generate_docs: bool,
         generate_sources: bool,

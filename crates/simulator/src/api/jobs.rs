@@ -1,6 +1,7 @@
 //! Jobs.
 
 use chrono::{DateTime, Utc};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::fields::{Field, FieldType};
@@ -72,6 +73,8 @@ const FIELDS: &[Field] = &[
     Field::new("triggers", FieldType::Object),
     Field::new("schedule", FieldType::Object),
     Field::flag("generate_sources"),
+    // Not in the specification; clients write it.
+    Field::flag("force_node_selection"),
     // Read-only in the specification, but one client writes it.
     Field::new("job_completion_trigger_condition", FieldType::Anything),
 ];
@@ -108,6 +111,15 @@ fn prepare(account: &mut Account, doc: &mut Doc, old: Option<&Doc>, call: &Call)
     } else {
         "other"
     };
+    let is_given = call
+        .object()?
+        .get("force_node_selection")
+        .is_some_and(|given| !given.is_null());
+    if is_given && ["ci", "merge"].contains(&derived) {
+        // The status that clients have reported for this.
+        let words = "force_node_selection cannot be set for CI and merge jobs.";
+        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, words));
+    }
     doc.put("job_type", derived);
     doc.put("raw_dbt_version", doc.value("dbt_version"));
     Ok(())
@@ -169,6 +181,7 @@ fn defaults(created_at: DateTime<Utc>) -> Doc {
         "deferring_environment_id": null,
         "deferring_job_definition_id": null,
         "execute_steps": ["dbt build"],
+        "force_node_selection": true,
         "execution": { "timeout_seconds": 0 },
         "generate_docs": false,
         "run_generate_sources": false,

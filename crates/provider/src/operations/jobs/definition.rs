@@ -53,6 +53,7 @@ pub(crate) fn new(given: &JobFields) -> JobFields {
 /// written as `null`, since dbt Cloud may keep a field that is left out. Unknown fields are written back unchanged.
 pub(crate) fn changed(current: JobFields, changes: &JobFields) -> JobFields {
     let JobFields(mut whole) = current;
+    let was_type = whole.get("job_type").cloned();
     whole.retain(|name, value| {
         // dbt Cloud may refuse an empty string; a field that is left out stays empty.
         let empty = value.is_null() || value == "";
@@ -60,7 +61,30 @@ pub(crate) fn changed(current: JobFields, changes: &JobFields) -> JobFields {
         !empty && !derived && name != "updated_at" && !READ_ONLY.contains(&name.as_str())
     });
     merge(&mut whole, &changes.0);
+    let is_given = changes.0.get(NODE_SELECTION).is_some_and(|given| !given.is_null());
+    if !is_given && is_ci_or_merge(&whole, &changes.0, was_type.as_ref()) {
+        whole.remove(NODE_SELECTION);
+    }
     JobFields(whole)
+}
+
+/// A field that dbt Cloud refuses (405) in the definition of a CI or merge job, with any value. This is not in its
+/// specification: it is known from public reports of other clients.
+const NODE_SELECTION: &str = "force_node_selection";
+
+/// Whether the definition is that of a CI or merge job: by its triggers, by a type that is given, or by the type that it had
+/// and keeps.
+fn is_ci_or_merge(whole: &Map<String, Value>, changes: &Map<String, Value>, was_type: Option<&Value>) -> bool {
+    let triggers = whole.get("triggers").unwrap_or(&Value::Null);
+    let is_on = |names: &[&str]| names.iter().any(|name| triggers[*name] == true);
+    let names_one = |kind: Option<&Value>| {
+        let kind = kind.and_then(Value::as_str).unwrap_or_default();
+        ["ci", "merge"].contains(&kind)
+    };
+    let keeps_type = !changes.contains_key("triggers") && !changes.contains_key("job_type") && !is_on(&["schedule"]);
+    is_on(&["github_webhook", "git_provider_webhook", "on_merge"])
+        || names_one(changes.get("job_type"))
+        || (keeps_type && names_one(was_type))
 }
 
 fn merge(whole: &mut Map<String, Value>, changes: &Map<String, Value>) {
@@ -163,6 +187,77 @@ mod tests {
             fields(json!({"execute_steps": ["c"], "schedule": null, "triggers": {"on_merge": null, "schedule": true}}));
         let expected = json!({"execute_steps": ["c"], "schedule": null, "triggers": {"schedule": true}});
         assert_eq!(changed(current, &changes), fields(expected));
+    }
+
+    #[test]
+    fn the_node_selection_is_left_out_where_the_result_is_a_ci_or_merge_job() {
+        let on = |name: &str| json!({name: true});
+        for (current, changes, expected) in [
+            // What it is.
+            (json!({"triggers": on("github_webhook")}), json!({"name": "n"}), None),
+            (
+                json!({"triggers": on("git_provider_webhook")}),
+                json!({"name": "n"}),
+                None,
+            ),
+            (json!({"triggers": on("on_merge")}), json!({"name": "n"}), None),
+            (json!({"job_type": "ci", "triggers": {}}), json!({"name": "n"}), None),
+            (json!({"job_type": "merge"}), json!({"name": "n"}), None),
+            (
+                json!({"triggers": on("schedule")}),
+                json!({"name": "n"}),
+                Some(json!(true)),
+            ),
+            (
+                json!({"job_type": "other", "triggers": {}}),
+                json!({"name": "n"}),
+                Some(json!(true)),
+            ),
+            (json!({}), json!({"name": "n"}), Some(json!(true))),
+            // What it becomes.
+            (
+                json!({"triggers": on("schedule")}),
+                json!({"triggers": on("on_merge")}),
+                None,
+            ),
+            (json!({"triggers": {}}), json!({"job_type": "ci"}), None),
+            (
+                json!({"job_type": "ci", "triggers": on("github_webhook")}),
+                json!({"triggers": {"github_webhook": false, "schedule": true}}),
+                Some(json!(true)),
+            ),
+            (
+                json!({"job_type": "ci", "triggers": on("github_webhook")}),
+                json!({"triggers": {"github_webhook": null}}),
+                Some(json!(true)),
+            ),
+            (
+                json!({"triggers": on("github_webhook")}),
+                json!({"job_type": "scheduled"}),
+                None,
+            ),
+            // What is given is dbt Cloud's to refuse; null says nothing.
+            (
+                json!({"triggers": on("on_merge")}),
+                json!({"force_node_selection": false}),
+                Some(json!(false)),
+            ),
+            (
+                json!({"triggers": on("on_merge")}),
+                json!({"force_node_selection": null}),
+                None,
+            ),
+            (
+                json!({"triggers": on("schedule")}),
+                json!({"force_node_selection": false}),
+                Some(json!(false)),
+            ),
+        ] {
+            let mut whole = fields(current.clone());
+            whole.0.insert(NODE_SELECTION.to_owned(), json!(true));
+            let written = changed(whole, &fields(changes.clone()));
+            assert_eq!(written.0.get(NODE_SELECTION), expected.as_ref(), "{current} {changes}");
+        }
     }
 
     #[test]

@@ -203,6 +203,9 @@ job_bodies! {
     #[garde(dive)]
     #[schema(nullable = false)]
     execution: JobExecutionBody,
+    /// Whether runs build all selected nodes, also unchanged ones. dbt Cloud refuses it for CI and merge jobs.
+    #[garde(skip)]
+    force_node_selection: Option<bool>,
     /// Whether each run ends with `dbt docs generate`. `false` by default.
     #[garde(skip)]
     #[schema(nullable = false)]

@@ -158,3 +158,54 @@ async fn the_read_of_an_update_is_retried_and_its_write_is_not() {
         .problem(502, "dbt-unavailable");
     assert_eq!(app.dbt.requests().len(), 1);
 }
+
+/// dbt Cloud refuses the field in CI and merge jobs, and sends it in every job.
+#[tokio::test]
+async fn the_node_selection_is_written_back_only_where_dbt_cloud_takes_it() {
+    let app = TestApp::start().await;
+    let admin = app.caller(Role::Admin);
+    let job = |id: i64| format!("/jobs/{id}");
+    let written = |app: &TestApp| sent(app).pop().unwrap().1.get("force_node_selection").cloned();
+    for (id, change, expected) in [
+        (acme::CI_JOB_ID, json!({"description": "x"}), None),
+        (acme::NIGHTLY_JOB_ID, json!({"description": "x"}), Some(json!(true))),
+        (
+            acme::NIGHTLY_JOB_ID,
+            json!({"force_node_selection": false}),
+            Some(json!(false)),
+        ),
+        (
+            acme::NIGHTLY_JOB_ID,
+            json!({"triggers": {"on_merge": true, "schedule": false}}),
+            None,
+        ),
+        (acme::NIGHTLY_JOB_ID, json!({"description": "a merge job now"}), None),
+        (
+            acme::NIGHTLY_JOB_ID,
+            json!({"triggers": {"on_merge": false}, "force_node_selection": false}),
+            Some(json!(false)),
+        ),
+    ] {
+        app.dbt.clear_requests();
+        admin.patch(&job(id), &change).await.expect(200);
+        assert_eq!(written(&app), expected, "{change}");
+    }
+    // What the caller names is dbt Cloud's to refuse.
+    let new = json!({
+        "name": "ci", "project_id": acme::PROJECT_ID, "environment_id": acme::PRODUCTION_ENVIRONMENT_ID,
+        "triggers": {"github_webhook": true}, "force_node_selection": true,
+    });
+    for answer in [
+        admin
+            .patch(&job(acme::CI_JOB_ID), &json!({"force_node_selection": true}))
+            .await,
+        admin.post("/jobs", &new).await,
+    ] {
+        let problem = answer.problem(422, "dbt-refused");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(
+            detail.contains("405") && detail.contains("force_node_selection"),
+            "{detail}"
+        );
+    }
+}
