@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue};
 use model::{ArtifactPath, JobId, NodeResults, ResultsFile, RunId, Upstream};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::response::{decode, successful};
+use crate::response::{decode_file, successful};
 use crate::{ApiAnswer, ApiError, ApiRequest, ApiResponse, WrappedApi, collect};
 
 /// All characters except RFC 3986's unreserved ones and the slash.
@@ -18,7 +18,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 
 impl dyn WrappedApi {
     /// The paths of a run's artifacts: "List Run Artifacts", `GET /v2/accounts/{account_id}/runs/{run_id}/artifacts/`.
-    /// Empty if dbt Cloud answers null. `step` counts from 1; dbt Cloud's default is the run's last step.
+    /// Empty if dbt Cloud answers null in an envelope that says success. `step` counts from 1; dbt Cloud's default is the run's last step.
     ///
     /// # Errors
     /// Every [`ApiError`]; [`ApiError::NotFound`] also for a run without artifacts.
@@ -29,8 +29,7 @@ impl dyn WrappedApi {
         step: Option<u32>,
     ) -> Result<ApiResponse<Vec<String>>, ApiError> {
         let request = ApiRequest::get(format!("/v2/accounts/{}/runs/{run}/artifacts/", to.account_id));
-        let listed = self.fetch::<Option<Vec<String>>>(to, with_step(request, step)).await?;
-        Ok(listed.map(Option::unwrap_or_default))
+        self.fetch_whole_list(to, with_step(request, step)).await
     }
 
     /// One artifact of a run: "Retrieve Run Artifact", `GET /v2/accounts/{account_id}/runs/{run_id}/artifacts/{path}`.
@@ -70,7 +69,7 @@ impl dyn WrappedApi {
         let answer = successful(collect::exchange(self, to, with_step(request, Some(step))).await?)?;
         Ok(ApiResponse {
             status: answer.status,
-            data: decode(&answer).await?,
+            data: decode_file(&answer, to).await?,
             bytes: answer.body.len() as u64,
         })
     }

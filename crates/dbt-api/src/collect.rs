@@ -12,8 +12,8 @@ use tokio::time::Sleep;
 
 use crate::{ApiAnswer, ApiBody, ApiError, ApiRequest, WrappedApi};
 
-/// How much of the body of an error status is read.
-const ERROR_BODY_MAX_BYTES: usize = 64 << 10;
+/// How much of the body of an error status is read; GraphQL errors are long.
+const ERROR_BODY_MAX_BYTES: usize = 256 << 10;
 /// The step in which the bytes of an answer are counted.
 const STEP_BYTES: usize = 16 << 10;
 /// How long the body of an error status is read.
@@ -50,6 +50,15 @@ pub(crate) async fn error(answer: ApiAnswer, to: &Upstream) -> Collected {
         status,
         headers,
         body: body.into(),
+    }
+}
+
+/// The answer with the token replaced in its body, for an error in an answer with a 2xx.
+pub(crate) fn masked(answer: &Collected, to: &Upstream) -> Collected {
+    Collected {
+        status: answer.status,
+        headers: answer.headers.clone(),
+        body: without(answer.body.to_vec(), to.token.expose_secret()).into(),
     }
 }
 

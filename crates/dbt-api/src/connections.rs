@@ -22,7 +22,7 @@ impl dyn WrappedApi {
                 filter.name_contains.as_ref().or(filter.name.as_ref()),
             )
             .query_some("adapter_version", filter.adapter_version.as_ref());
-        self.fetch_list(to, request).await
+        self.fetch_list(to, request, slice).await
     }
 
     /// One connection: "Retrieve Account Connection", `GET /v3/accounts/{account_id}/connections/{id}/`.

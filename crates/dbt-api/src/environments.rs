@@ -37,7 +37,7 @@ impl dyn WrappedApi {
         request = request
             .query_some("state", filter.state.map(StateFilter::as_str))
             .query_some("order_by", filter.order_by.as_ref());
-        self.fetch_list(to, request).await
+        self.fetch_list(to, request, slice).await
     }
 
     /// One environment. With a project: `GET /v3/accounts/{account_id}/projects/{project_id}/environments/{id}/`

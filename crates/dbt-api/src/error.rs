@@ -1,6 +1,6 @@
 //! The errors of one exchange with dbt Cloud. `client` and `server` choose the texts for callers of the gateway.
 //!
-//! Created in `response.rs` (error statuses), `collect.rs` (too slow, too large), `exchange_error.rs` (no answer) and `guard.rs`
+//! Created in `response.rs` (error statuses, also those of an envelope), `collect.rs` (too slow, too large), `exchange_error.rs` (no answer) and `guard.rs`
 //! (forbidden address).
 
 use std::error::Error;
@@ -58,7 +58,33 @@ pub enum ApiError {
         /// How long to wait before the next request, at most a day, if dbt says so.
         retry_after: Option<Duration>,
     },
-    /// Any other status that is not 2xx, including redirects, which are not followed.
+    /// Any other 4xx, except 408: dbt Cloud does not do this. A change was not made.
+    #[error("dbt Cloud refused the request ({status}): {message}")]
+    Rejected {
+        /// dbt's status.
+        status: StatusCode,
+        /// dbt's text.
+        message: String,
+        /// As in [`ApiError::InvalidRequest`].
+        fields: Option<Value>,
+    },
+    /// A 2xx whose envelope says that the request failed, and names no status.
+    #[error("dbt Cloud says that the request failed: {message}")]
+    SaysFailed {
+        /// dbt's HTTP status, a 2xx.
+        status: StatusCode,
+        /// dbt's text.
+        message: String,
+    },
+    /// What came of a list is not what dbt Cloud promised.
+    #[error("dbt Cloud's list is incomplete: {gap}")]
+    Incomplete {
+        /// dbt's status, a 2xx.
+        status: StatusCode,
+        /// What is wrong.
+        gap: Gap,
+    },
+    /// Any other status that is not 2xx: 408, 5xx, and redirects, which are not followed.
     #[error("dbt Cloud answered {status}: {message}")]
     UnexpectedStatus {
         /// dbt's status.
@@ -116,7 +142,7 @@ pub enum ApiError {
         /// The limit, in bytes after decompression.
         limit_bytes: usize,
     },
-    /// A GraphQL answer that contains errors, whatever its status.
+    /// A GraphQL answer that contains errors, with any status except 401, 403 and 429.
     #[error("dbt Cloud did not answer the GraphQL query: {message}")]
     Graphql {
         /// dbt's status, usually 200.
@@ -141,6 +167,36 @@ pub enum ApiError {
     Unsendable(#[source] BoxError),
 }
 
+/// What a list lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Gap {
+    /// Fewer entries than the list has.
+    #[error("{came} of {promised} entries came")]
+    Missing {
+        /// The number of different entries that came.
+        came: u64,
+        /// The number that dbt Cloud promised.
+        promised: u64,
+    },
+    /// A page without entries before the end.
+    #[error("the page from entry {offset} is empty, of {total} entries")]
+    Empty {
+        /// The offset of the page.
+        offset: u64,
+        /// The length of the list.
+        total: u64,
+    },
+    /// The same entries again instead of the next ones.
+    #[error("the page from entry {offset} repeats earlier entries")]
+    Repeats {
+        /// The offset of the page.
+        offset: u64,
+    },
+    /// Entries were deleted each time that a page was read again.
+    #[error("it changed too often while it was read")]
+    Moving,
+}
+
 /// The deadline of an exchange has passed.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer was not whole within {0:?}")]
@@ -163,6 +219,9 @@ impl ApiError {
             Self::UnprocessableEntity { .. } => Some(StatusCode::UNPROCESSABLE_ENTITY),
             Self::TooManyRequests { .. } => Some(StatusCode::TOO_MANY_REQUESTS),
             Self::Credentials { status, .. }
+            | Self::Rejected { status, .. }
+            | Self::SaysFailed { status, .. }
+            | Self::Incomplete { status, .. }
             | Self::UnexpectedStatus { status, .. }
             | Self::Decode { status, .. }
             | Self::TooLarge { status, .. }
@@ -174,13 +233,13 @@ impl ApiError {
         }
     }
 
-    /// Whether a *read* may be retried: no answer began because the connection failed or broke, or the status is 408, 502,
-    /// 503 or 504. Not after 429, and not after a local timeout, which has used up the caller's time. Changes are
-    /// retried after [`ApiError::NotProcessed`] only.
+    /// Whether a *read* may be retried: the connection failed or broke, before the answer or within its body, or the status
+    /// is 408, 502, 503 or 504. Not after 429, and not after a local timeout, which has used up the caller's time. Changes
+    /// are retried after [`ApiError::NotProcessed`] only.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Connect(_) | Self::NotProcessed(_) | Self::Disconnected { status: None, .. } => true,
-            Self::UnexpectedStatus { status, .. } => is_transient(*status),
+            Self::Connect(_) | Self::NotProcessed(_) | Self::Disconnected { .. } => true,
+            Self::UnexpectedStatus { status, .. } | Self::Graphql { status, .. } => is_transient(*status),
             _ => false,
         }
     }
@@ -201,6 +260,9 @@ impl ApiError {
             Self::NotFound { .. } => "not_found",
             Self::UnprocessableEntity { .. } => "unprocessable_entity",
             Self::TooManyRequests { .. } => "too_many_requests",
+            Self::Rejected { .. } => "rejected",
+            Self::SaysFailed { .. } => "says_failed",
+            Self::Incomplete { .. } => "incomplete",
             Self::UnexpectedStatus { .. } => "unexpected_status",
             Self::Timeout { .. } => "timeout",
             Self::Connect(_) => "connect",

@@ -40,7 +40,7 @@ impl dyn WrappedApi {
         request = request
             .query_some("state", filter.state.map(StateFilter::as_str))
             .query_some("order_by", filter.order_by.as_ref());
-        self.fetch_list(to, with_related(request, &filter.include_related))
+        self.fetch_list(to, with_related(request, &filter.include_related), slice)
             .await
     }
 

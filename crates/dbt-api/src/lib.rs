@@ -8,6 +8,7 @@ mod artifacts;
 mod collect;
 mod connections;
 mod dns;
+mod envelope;
 mod environment_variables;
 mod environments;
 mod error;
@@ -30,7 +31,7 @@ mod tls;
 mod wrapped_api;
 
 pub use collect::joined;
-pub use error::{ApiError, BoxError};
+pub use error::{ApiError, BoxError, Gap};
 pub use http::DbtWrappedApi;
 pub use http_settings::{BuildError, DnsSettings, HttpSettings};
 pub use large::{LARGE_BODY_BYTES, work_on_body};

@@ -9,8 +9,8 @@ const MESSAGE_MAX_CHARS: usize = 1000;
 /// The longest excerpt of a body that is not dbt's JSON, in characters.
 const EXCERPT_MAX_CHARS: usize = 300;
 
-/// `status.user_message`, else `status.developer_message`, else the page's title, else the beginning of the text.
-/// `json` is the body if it is JSON. Without secrets: what a caller sent may be quoted.
+/// `status.user_message`, else `status.developer_message`, else the first error of a GraphQL answer, else the page's title,
+/// else the beginning of the text. `json` is the body if it is JSON. Without secrets: what a caller sent may be quoted.
 pub(crate) fn message(body: &[u8], json: Option<&Value>) -> String {
     let message = of_body(body, json);
     redaction::text(&message).into_owned()
@@ -24,9 +24,15 @@ fn of_body(body: &[u8], json: Option<&Value>) -> String {
             .as_str()
             .map(|text| tidy(text, MESSAGE_MAX_CHARS))
     };
+    let graphql = || {
+        let errors = json?.get("errors")?.as_array()?;
+        let first = errors.iter().find_map(|error| error.get("message")?.as_str());
+        first.map(|text| tidy(text, MESSAGE_MAX_CHARS))
+    };
     ["user_message", "developer_message"]
         .into_iter()
         .filter_map(vendor)
+        .chain(std::iter::once_with(graphql).flatten())
         .find(|text| !text.is_empty())
         .unwrap_or_else(|| excerpt(&String::from_utf8_lossy(body)))
 }

@@ -26,7 +26,7 @@ impl dyn WrappedApi {
         request = request
             .query_some("state", filter.state.map(StateFilter::as_str))
             .query_some("order_by", filter.order_by.as_ref());
-        self.fetch_list(to, request).await
+        self.fetch_list(to, request, slice).await
     }
 
     /// One project: "Retrieve Project", `GET /v3/accounts/{account_id}/projects/{id}/`.

@@ -1,20 +1,21 @@
 //! Maps dbt Cloud's answers: a status that is not 2xx to [`ApiError`], an envelope to its data.
 //!
-//! Only the HTTP status decides about success. dbt Cloud has five envelopes (with `is_success`, with only `code`, with
-//! neither); only `data` and, for lists, `extra.pagination.total_count` are read from them.
+//! dbt Cloud has five envelopes (with `is_success`, with only `code`, with neither). A 2xx is a failure if its envelope says
+//! so (`envelope.rs`). Null data is not an empty list.
 
 use http::StatusCode;
-use model::{Listed, Upstream};
+use model::{Listed, Slice, Upstream};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::collect::{self, Collected};
+use crate::envelope::{Envelope, Failure, Head, failure_of};
 use crate::large::work_on_body;
 use crate::message::message;
 use crate::retry_after::retry_after;
-use crate::{ApiAnswer, ApiError, ApiRequest, BoxError, WrappedApi};
+use crate::{ApiAnswer, ApiError, ApiRequest, BoxError, Gap, WrappedApi};
 
 /// A decoded answer of dbt Cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,14 +43,29 @@ impl dyn WrappedApi {
     /// One exchange whose answer is one object. The typed methods are built on it.
     ///
     /// # Errors
-    /// Every [`ApiError`]; [`ApiError::Decode`] if a 2xx is not JSON, has no `data`, or `data` is not a `T`.
+    /// Every [`ApiError`]; [`ApiError::Decode`] if a 2xx is not JSON, `data` is missing or null, or is not a `T`.
     pub async fn fetch<T: DeserializeOwned + Send + 'static>(
         &self,
         to: &Upstream,
         request: ApiRequest,
     ) -> Result<ApiResponse<T>, ApiError> {
+        let answer = self.fetch_nullable(to, request).await?;
+        let (status, bytes) = (answer.status, answer.bytes);
+        let data = answer.data.ok_or_else(|| null_data(status))?;
+        Ok(ApiResponse { status, data, bytes })
+    }
+
+    /// As [`Self::fetch`](#method.fetch), where null is an answer too.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`](#method.fetch), except for null.
+    pub async fn fetch_nullable<T: DeserializeOwned + Send + 'static>(
+        &self,
+        to: &Upstream,
+        request: ApiRequest,
+    ) -> Result<ApiResponse<Option<T>>, ApiError> {
         let answer = successful(collect::exchange(self, to, request).await?)?;
-        let OneWire { data } = decode(&answer).await?;
+        let OneWire { data, .. } = decode_envelope(&answer, to).await?;
         Ok(ApiResponse {
             status: answer.status,
             data,
@@ -57,35 +73,80 @@ impl dyn WrappedApi {
         })
     }
 
-    /// One exchange whose answer is one page of a list. `data: null` is an empty list.
+    /// One exchange whose answer is one page of a list, the one that `request` names with `slice`.
     ///
     /// # Errors
     /// As [`Self::fetch`](#method.fetch). A single entry that is not a `T`, for example without an id, makes the whole page
-    /// [`ApiError::Decode`].
+    /// [`ApiError::Decode`]. [`ApiError::Incomplete`] for a page without entries before the end of the list.
     pub async fn fetch_list<T: DeserializeOwned + Send + 'static>(
         &self,
         to: &Upstream,
         request: ApiRequest,
+        slice: Slice,
     ) -> Result<ApiResponse<Listed<T>>, ApiError> {
         let answer = successful(collect::exchange(self, to, request).await?)?;
-        let ListWire { data, extra } = decode(&answer).await?;
-        let data = Listed {
-            items: data.unwrap_or_default(),
-            total_count: extra.and_then(|extra| total_count(&extra)),
-        };
+        let wire: ListWire<T> = decode_envelope(&answer, to).await?;
+        let status = answer.status;
+        let total_count = wire.total_count();
+        let items = wire.data.ok_or_else(|| null_data(status))?;
+        if let Some(total) = total_count
+            && items.is_empty()
+            && total > slice.offset
+        {
+            let gap = Gap::Empty {
+                offset: slice.offset,
+                total,
+            };
+            return Err(ApiError::Incomplete { status, gap });
+        }
         Ok(ApiResponse {
-            status: answer.status,
+            status,
+            data: Listed { items, total_count },
+            bytes: answer.body.len() as u64,
+        })
+    }
+
+    /// One exchange whose answer is a whole list, which dbt Cloud does not divide into pages. Null is an empty list if the
+    /// envelope says in words that the request succeeded.
+    ///
+    /// # Errors
+    /// As [`Self::fetch_list`](#method.fetch_list).
+    pub async fn fetch_whole_list<T: DeserializeOwned + Send + 'static>(
+        &self,
+        to: &Upstream,
+        request: ApiRequest,
+    ) -> Result<ApiResponse<Vec<T>>, ApiError> {
+        let answer = successful(collect::exchange(self, to, request).await?)?;
+        let wire: ListWire<T> = decode_envelope(&answer, to).await?;
+        let status = answer.status;
+        let (total, says_success) = (wire.total_count(), wire.head().says_success());
+        let data = match wire.data {
+            Some(items) => items,
+            None if says_success => Vec::new(),
+            None => return Err(null_data(status)),
+        };
+        let came = data.len() as u64;
+        if let Some(promised) = total.filter(|total| *total > came) {
+            let gap = Gap::Missing { came, promised };
+            return Err(ApiError::Incomplete { status, gap });
+        }
+        Ok(ApiResponse {
+            status,
             data,
             bytes: answer.body.len() as u64,
         })
     }
 
-    /// One exchange of which only the status matters: the body of a 2xx is ignored.
+    /// One exchange of which only success matters: the body of a 2xx is read only for an envelope that says that the request
+    /// failed.
     ///
     /// # Errors
     /// As [`Self::fetch`](#method.fetch), except [`ApiError::Decode`].
     pub async fn fetch_nothing(&self, to: &Upstream, request: ApiRequest) -> Result<ApiResponse<()>, ApiError> {
         let answer = successful(collect::exchange(self, to, request).await?)?;
+        if let Some(failure) = failure_of(&answer.body) {
+            return Err(failed(&answer, to, failure));
+        }
         Ok(ApiResponse {
             status: answer.status,
             data: (),
@@ -131,18 +192,45 @@ impl From<ApiAnswer> for ApiResponse<ApiAnswer> {
 }
 
 #[derive(Deserialize)]
+#[serde(bound = "T: DeserializeOwned")]
 struct OneWire<T> {
-    data: T,
+    /// Required: `{}` is not an answer.
+    #[serde(deserialize_with = "nullable")]
+    data: Option<T>,
+    status: Option<Box<RawValue>>,
+    error_code: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
 #[serde(bound = "T: DeserializeOwned")]
 struct ListWire<T> {
-    /// Null for the artifacts of a run that has none. Required: `{}` is not a list.
+    /// Required: `{}` is not a list.
     #[serde(deserialize_with = "nullable")]
     data: Option<Vec<T>>,
     /// Missing in some envelopes, of another type in others.
     extra: Option<Box<RawValue>>,
+    status: Option<Box<RawValue>>,
+    error_code: Option<Box<RawValue>>,
+}
+
+impl<T> Envelope for OneWire<T> {
+    fn head(&self) -> Head<'_> {
+        Head::new(self.status.as_deref(), self.error_code.as_deref())
+    }
+}
+
+impl<T> Envelope for ListWire<T> {
+    fn head(&self) -> Head<'_> {
+        Head::new(self.status.as_deref(), self.error_code.as_deref())
+    }
+}
+
+impl<T> ListWire<T> {
+    /// `None` if `extra` has no `pagination.total_count`.
+    fn total_count(&self) -> Option<u64> {
+        let extra: ExtraWire = serde_json::from_str(self.extra.as_ref()?.get()).ok()?;
+        Some(extra.pagination.total_count)
+    }
 }
 
 #[derive(Deserialize)]
@@ -155,14 +243,56 @@ struct PaginationWire {
     total_count: u64,
 }
 
-/// `None` if `extra` has no `pagination.total_count`.
-fn total_count(extra: &RawValue) -> Option<u64> {
-    let extra: ExtraWire = serde_json::from_str(extra.get()).ok()?;
-    Some(extra.pagination.total_count)
-}
-
 fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(data: D) -> Result<Option<T>, D::Error> {
     Option::deserialize(data)
+}
+
+/// Decodes an envelope; one that says that the request failed becomes its error, whatever its data.
+pub(crate) async fn decode_envelope<T>(answer: &Collected, to: &Upstream) -> Result<T, ApiError>
+where
+    T: Envelope + DeserializeOwned + Send + 'static,
+{
+    let decoded = decode::<T>(answer).await;
+    let failure = match &decoded {
+        Ok(envelope) => envelope.head().failure(),
+        // The data of a failure may have another shape.
+        Err(_) => failure_of(&answer.body),
+    };
+    match failure {
+        Some(failure) => Err(failed(answer, to, failure)),
+        None => decoded,
+    }
+}
+
+/// Decodes a file, which has no envelope unless the request failed.
+pub(crate) async fn decode_file<T>(answer: &Collected, to: &Upstream) -> Result<T, ApiError>
+where
+    T: DeserializeOwned + Send + 'static,
+{
+    let decoded = decode(answer).await;
+    decoded.map_err(|error| match failure_of(&answer.body) {
+        Some(failure) => failed(answer, to, failure),
+        None => error,
+    })
+}
+
+/// The error of a 2xx whose envelope says that the request failed: that of the status that the envelope names.
+pub(crate) fn failed(answer: &Collected, to: &Upstream, failure: Failure) -> ApiError {
+    let answer = collect::masked(answer, to);
+    match failure.status {
+        Some(status) => error_of(&Collected { status, ..answer }),
+        None => ApiError::SaysFailed {
+            status: answer.status,
+            message: message(&answer.body, serde_json::from_slice(&answer.body).ok().as_ref()),
+        },
+    }
+}
+
+pub(crate) fn null_data(status: StatusCode) -> ApiError {
+    ApiError::Decode {
+        status,
+        source: "`data` is null".into(),
+    }
 }
 
 /// Decodes a body, a large one on a thread of its own.
@@ -192,7 +322,7 @@ pub(crate) fn successful(answer: Collected) -> Result<Collected, ApiError> {
     }
 }
 
-fn error_of(answer: &Collected) -> ApiError {
+pub(crate) fn error_of(answer: &Collected) -> ApiError {
     let status = answer.status;
     let json: Option<Value> = serde_json::from_slice(&answer.body).ok();
     let message = message(&answer.body, json.as_ref());
@@ -209,6 +339,12 @@ fn error_of(answer: &Collected) -> ApiError {
             fields: fields(json),
         },
         StatusCode::TOO_MANY_REQUESTS => ApiError::TooManyRequests { message, retry_after },
+        // 408 is a failure to answer in time, of dbt Cloud or of a proxy.
+        _ if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT => ApiError::Rejected {
+            status,
+            message,
+            fields: fields(json),
+        },
         _ => ApiError::UnexpectedStatus {
             status,
             message,

@@ -34,7 +34,7 @@ impl dyn WrappedApi {
         if !filter.finished.is_open() {
             request = request.query("finished_at__range", &range(filter.finished));
         }
-        self.fetch_list(to, with_related(request, &filter.include_related))
+        self.fetch_list(to, with_related(request, &filter.include_related), slice)
             .await
     }
 
@@ -57,7 +57,8 @@ impl dyn WrappedApi {
     /// `debug_logs` is set. Logs may appear a moment after the end of their step.
     ///
     /// # Errors
-    /// As [`Self::get_run`](#method.get_run).
+    /// As [`Self::get_run`](#method.get_run); [`ApiError::Decode`] for a run without the list of its steps, and for an entry
+    /// that is no step.
     pub async fn list_run_steps(
         &self,
         to: &Upstream,
@@ -68,7 +69,12 @@ impl dyn WrappedApi {
         if debug_logs {
             related.push(RunRelated::DebugLogs);
         }
-        Ok(self.get_run(to, id, &related).await?.map(|run| run.steps()))
+        let answer = self.get_run(to, id, &related).await?;
+        let steps = answer.data.steps().map_err(|error| ApiError::Decode {
+            status: answer.status,
+            source: error.into(),
+        })?;
+        Ok(answer.map(|_| steps))
     }
 
     /// Cancels a run: "Cancel Run", `POST /v2/accounts/{account_id}/runs/{run_id}/cancel/`. Returns the run, which may
@@ -92,7 +98,7 @@ impl dyn WrappedApi {
         id: RunId,
     ) -> Result<ApiResponse<Option<RetryPlan>>, ApiError> {
         let request = ApiRequest::get(format!("/v2/accounts/{}/runs/{id}/retry/", to.account_id));
-        self.fetch(to, request).await
+        self.fetch_nullable(to, request).await
     }
 
     /// Starts a run from the point of failure of another: "Retry Run", `POST /v2/accounts/{account_id}/runs/{run_id}/retry/`.

@@ -63,8 +63,11 @@ pub struct GroupBy {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "metric_time", "descending": true}))]
 pub struct OrderBy {
-    /// The name of one of the query's metrics or dimensions.
+    /// The name of one of the query's metrics or dimensions, or of the saved query's.
     pub name: String,
+    /// The grain of a time dimension, where `group_by` has several grains of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grain: Option<String>,
     /// The largest first.
     #[serde(default)]
     pub descending: bool,

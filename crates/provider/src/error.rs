@@ -90,6 +90,9 @@ pub enum ProviderError {
     /// The pages of a GraphQL query cannot be gathered; the text says what the query lacks.
     #[error("the pages cannot be gathered: {0}")]
     Gathering(&'static str),
+    /// A table cannot be ordered so; the text says why.
+    #[error("in `order_by`: {0}")]
+    Order(String),
     /// The answer exceeds a limit; the text names its setting.
     #[error("the answer is longer than {0}")]
     TooMuch(&'static str),

@@ -73,6 +73,7 @@ fn statuses(operation: &Operation) -> BTreeSet<StatusCode> {
             kinds.extend([
                 Kind::NOT_FOUND,
                 Kind::UNPROCESSABLE,
+                Kind::DBT_CONFLICT,
                 Kind::RATE_LIMIT,
                 Kind::CREDENTIALS,
                 Kind::BAD_GATEWAY,

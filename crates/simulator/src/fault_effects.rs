@@ -140,7 +140,12 @@ async fn malform(response: Response) -> Response {
 }
 
 async fn rewrite(response: Response, faults: &[Fault]) -> Response {
-    let rewrites = |fault: &&Fault| matches!(fault.effect, Effect::RunStatus { .. } | Effect::UnknownFields);
+    let rewrites = |fault: &&Fault| {
+        matches!(
+            fault.effect,
+            Effect::RunStatus { .. } | Effect::UnknownFields | Effect::Set { .. } | Effect::Remove { .. }
+        )
+    };
     let is_json = response
         .headers()
         .get(header::CONTENT_TYPE)
@@ -153,6 +158,15 @@ async fn rewrite(response: Response, faults: &[Fault]) -> Response {
         return Response::from_parts(parts, Body::from(bytes));
     };
     for fault in faults.iter().filter(rewrites) {
+        match &fault.effect {
+            Effect::Set { pointer, value } => {
+                if let Some(place) = body.pointer_mut(pointer) {
+                    *place = value.clone();
+                }
+            }
+            Effect::Remove { pointer } => remove(&mut body, pointer),
+            _ => {}
+        }
         if let Some(data) = body.get_mut("data") {
             each_object(data, &mut |object| match &fault.effect {
                 Effect::RunStatus { status, humanized }
@@ -173,6 +187,24 @@ async fn rewrite(response: Response, faults: &[Fault]) -> Response {
     }
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(body.to_string()))
+}
+
+/// Removes a field of an object or an entry of a list.
+fn remove(body: &mut Value, pointer: &str) {
+    let Some((parent, last)) = pointer.rsplit_once('/') else {
+        return;
+    };
+    match body.pointer_mut(parent) {
+        Some(Value::Object(object)) => {
+            object.remove(last);
+        }
+        Some(Value::Array(list)) => {
+            if let Some(index) = last.parse().ok().filter(|index: &usize| *index < list.len()) {
+                list.remove(index);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// The object itself, or each object of a list.

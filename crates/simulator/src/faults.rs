@@ -90,6 +90,18 @@ pub enum Effect {
     },
     /// Adds unknown fields to every object of `data`.
     UnknownFields,
+    /// Replaces a value in the JSON of the answer.
+    Set {
+        /// Its place, a JSON pointer (RFC 6901).
+        pointer: String,
+        /// The other value.
+        value: serde_json::Value,
+    },
+    /// Removes a value from the JSON of the answer.
+    Remove {
+        /// Its place, as in `Set`.
+        pointer: String,
+    },
 }
 
 /// The body of a fault's answer.
@@ -258,6 +270,23 @@ impl Fault {
     #[must_use]
     pub fn refuse_stream(self) -> Self {
         self.effect(Effect::RefuseStream)
+    }
+
+    /// Replaces the value at that JSON pointer of the answer.
+    #[must_use]
+    pub fn set(self, pointer: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.effect(Effect::Set {
+            pointer: pointer.to_owned(),
+            value: value.into(),
+        })
+    }
+
+    /// Removes the value at that JSON pointer of the answer.
+    #[must_use]
+    pub fn remove(self, pointer: &str) -> Self {
+        self.effect(Effect::Remove {
+            pointer: pointer.to_owned(),
+        })
     }
 
     fn matches(&self, method: &str, path: &str) -> bool {

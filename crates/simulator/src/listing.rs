@@ -281,7 +281,8 @@ pub(crate) fn window(query: &Query, listing: &Listing, switches: &Switches) -> R
         }
         _ => limit,
     };
-    Ok((limit, offset))
+    let offset = if switches.offset_ignored { 0 } else { offset };
+    Ok((limit.min(switches.page_max.unwrap_or(limit)), offset))
 }
 
 #[cfg(test)]

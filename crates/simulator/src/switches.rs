@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 pub struct Switches {
     /// A list request with a `limit` over 100.
     pub limit_over_100: LimitOver100,
+    /// The largest page of a list, whatever `limit` says; no such limit when null.
+    pub page_max: Option<usize>,
+    /// Whether `offset` is ignored.
+    pub offset_ignored: bool,
     /// A path whose trailing slash differs from the specification's.
     pub wrong_slash: WrongSlash,
     /// Cancelling a run that has ended.
@@ -77,6 +81,8 @@ impl Default for Switches {
     fn default() -> Self {
         Self {
             limit_over_100: LimitOver100::Clamp,
+            page_max: None,
+            offset_ignored: false,
             wrong_slash: WrongSlash::Serve,
             cancel_finished_run: CancelFinishedRun::Unchanged,
             refused_retry: RefusedRetry::BadRequest,

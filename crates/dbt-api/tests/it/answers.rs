@@ -39,8 +39,7 @@ async fn projects(body: &str) -> Result<Listed<Project>, ApiError> {
 #[case::with_error_code(r#"{"error_code":0,"data":[{"id":1}],"extra":null}"#, 1, None)]
 #[case::untyped_extra(r#"{"data":[],"extra":["pagination"]}"#, 0, None)]
 #[case::odd_count(r#"{"data":[],"extra":{"pagination":{"total_count":"12"}}}"#, 0, None)]
-#[case::null_is_empty(r#"{"data":null,"extra":{"pagination":{"total_count":0}}}"#, 0, Some(0))]
-#[case::called_a_failure(r#"{"status":{"code":500,"is_success":false},"data":[{"id":1}]}"#, 1, None)]
+#[case::of_another_time(r#"{"status":20,"error_code":"none","data":[{"id":1}]}"#, 1, None)]
 #[tokio::test]
 async fn a_list_is_read_from_every_envelope(#[case] body: &str, #[case] items: usize, #[case] total: Option<u64>) {
     let listed = projects(body).await.unwrap();
@@ -58,12 +57,95 @@ async fn a_list_is_read_from_every_envelope(#[case] body: &str, #[case] items: u
 #[case::an_entry_without_id(r#"{"data":[{"id":1},{"name":"x"}]}"#)]
 #[case::an_entry_whose_id_is_null(r#"{"data":[{"id":null}]}"#)]
 #[case::an_entry_that_is_nothing(r#"{"data":[null]}"#)]
+#[case::null(r#"{"data":null}"#)]
+#[case::null_of_success(
+    r#"{"status":{"code":200,"is_success":true},"data":null,"extra":{"pagination":{"total_count":0}}}"#
+)]
 #[tokio::test]
 async fn a_list_with_an_invalid_entry_is_an_error(#[case] body: &str) {
     let error = projects(body).await.unwrap_err();
     assert!(matches!(error, ApiError::Decode { .. }), "{error:?}");
     assert_eq!(error.status(), Some(StatusCode::OK));
     assert!(!error.is_transient());
+}
+
+#[rstest]
+#[case::unauthorized(
+    r#"{"status":{"code":401,"is_success":false,"user_message":"Invalid token."},"data":null}"#,
+    "credentials",
+    401
+)]
+#[case::with_a_list(
+    r#"{"status":{"code":404,"is_success":false,"user_message":"Gone."},"data":[]}"#,
+    "not_found",
+    404
+)]
+#[case::with_fields(
+    r#"{"status":{"code":400,"user_message":"Bad."},"data":{"limit":["Too large."]}}"#,
+    "invalid_request",
+    400
+)]
+#[case::by_error_code(r#"{"error_code":429,"data":null}"#, "too_many_requests", 429)]
+#[case::refused(r#"{"status":{"code":405,"is_success":false},"data":null}"#, "rejected", 405)]
+#[case::of_a_server(
+    r#"{"status":{"code":503,"is_success":false},"data":null}"#,
+    "unexpected_status",
+    503
+)]
+#[case::without_a_status(
+    r#"{"status":{"is_success":false,"user_message":"No."},"data":[]}"#,
+    "says_failed",
+    200
+)]
+#[tokio::test]
+async fn an_envelope_that_says_that_the_request_failed_is_its_error(
+    #[case] body: &str,
+    #[case] name: &str,
+    #[case] status: u16,
+) {
+    let error = projects(body).await.unwrap_err();
+    assert_eq!(
+        (error.name(), error.status().unwrap().as_u16()),
+        (name, status),
+        "{error}"
+    );
+    assert_eq!(error.is_transient(), status == 503);
+    let server = ok(body).await;
+    let deleted = api().delete_job(&at(&server), model::JobId(1)).await;
+    assert_eq!(deleted.unwrap_err().name(), name);
+    let server = ok(body).await;
+    let one = api().get_project(&at(&server), ProjectId(1)).await;
+    assert_eq!(one.unwrap_err().name(), name);
+}
+
+#[tokio::test]
+async fn a_page_without_entries_before_the_end_of_the_list_is_incomplete() {
+    let empty = |total| format!(r#"{{"data":[],"extra":{{"pagination":{{"total_count":{total}}}}}}}"#);
+    assert!(projects(&empty(0)).await.is_ok());
+    assert_eq!(projects(&empty(1)).await.unwrap_err().name(), "incomplete");
+}
+
+#[tokio::test]
+async fn the_paths_of_artifacts_may_be_null_in_an_envelope_that_says_success() {
+    let list = async |body: &str| {
+        let server = ok(body).await;
+        let listed = api().list_run_artifacts(&at(&server), RunId(1), None).await;
+        listed.map(|answer| answer.data.len()).map_err(|error| error.name())
+    };
+    let success = r#""status":{"code":200,"is_success":true}"#;
+    let total = r#""extra":{"pagination":{"total_count":2}}"#;
+    assert_eq!(list(&format!(r#"{{{success},"data":null}}"#)).await, Ok(0));
+    assert_eq!(list(&format!(r#"{{{success},"data":["a"]}}"#)).await, Ok(1));
+    for (body, name) in [
+        (r#"{"data":null}"#.to_owned(), "decode"),
+        (r#"{"status":{"code":200},"data":null}"#.to_owned(), "decode"),
+        (r#"{"status":{"code":404},"data":null}"#.to_owned(), "not_found"),
+        (r"{}".to_owned(), "decode"),
+        (format!(r#"{{{success},{total},"data":["a"]}}"#), "incomplete"),
+        (format!(r#"{{{success},{total},"data":null}}"#), "incomplete"),
+    ] {
+        assert_eq!(list(&body).await, Err(name), "{body}");
+    }
 }
 
 #[rstest]
@@ -137,7 +219,7 @@ async fn an_invalid_gzip_body_keeps_the_status() {
         ("disconnected", Some(StatusCode::OK)),
         "{error:?}"
     );
-    assert!(!error.is_transient());
+    assert!(error.is_transient(), "a read may be sent again");
 }
 
 #[tokio::test]

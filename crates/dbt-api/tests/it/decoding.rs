@@ -61,7 +61,7 @@ async fn a_list_of_projects_decodes() {
 #[tokio::test]
 async fn a_list_of_accounts_decodes() {
     let (api, to) = answer!("account_list.json");
-    let listed = api.fetch_list::<Account>(&to, any_read()).await.unwrap().data;
+    let listed = api.fetch_list::<Account>(&to, any_read(), SLICE).await.unwrap().data;
     assert_eq!((listed.items.len(), listed.total_count), (1, Some(1)));
     let account = &listed.items[0];
     assert_eq!(
@@ -103,7 +103,12 @@ async fn a_list_of_runs_with_ids_as_text_statuses_as_words_and_times_as_numbers_
     assert!(listed.items.iter().all(|run| run.status.is_none()), "{listed:?}");
 
     let (api, to) = answer!("run_list_as_text.json");
-    let items = api.fetch_list::<Value>(&to, any_read()).await.unwrap().data.items;
+    let items = api
+        .fetch_list::<Value>(&to, any_read(), SLICE)
+        .await
+        .unwrap()
+        .data
+        .items;
     assert_eq!(items[1]["id"], "82");
 }
 
@@ -152,8 +157,8 @@ async fn jobs_decode() {
 #[tokio::test]
 async fn paths_of_artifacts_decode() {
     let (api, to) = answer!("run_artifact_list.json");
-    let listed = api.fetch_list::<String>(&to, any_read()).await.unwrap().data;
-    assert_eq!((listed.items.len(), listed.items[2].as_str()), (3, "run_results.json"));
+    let listed = api.fetch_whole_list::<String>(&to, any_read()).await.unwrap().data;
+    assert_eq!((listed.len(), listed[2].as_str()), (3, "run_results.json"));
 }
 
 #[tokio::test]
@@ -173,20 +178,20 @@ async fn recorded_answers_of_dbt_cloud_decode() {
     let recorded = |file: &str| answering(&std::fs::read(folder.join(file)).unwrap());
 
     let (api, to) = recorded("account_list_response.json");
-    let accounts = api.fetch_list::<Account>(&to, any_read()).await.unwrap().data;
+    let accounts = api.fetch_list::<Account>(&to, any_read(), SLICE).await.unwrap().data;
     assert!(accounts.items[0].created_at.is_some(), "{accounts:?}");
     let (api, to) = recorded("project_list_response.json");
-    let projects = api.fetch_list::<Project>(&to, any_read()).await.unwrap().data;
+    let projects = api.fetch_list::<Project>(&to, any_read(), SLICE).await.unwrap().data;
     assert!(projects.items[0].created_at.is_some(), "{projects:?}");
     let (api, to) = recorded("job_list_response.json");
-    let jobs = api.fetch_list::<Job>(&to, any_read()).await.unwrap().data;
+    let jobs = api.fetch_list::<Job>(&to, any_read(), SLICE).await.unwrap().data;
     assert!(jobs.items[0].schedule.is_some(), "{jobs:?}");
     let (api, to) = recorded("run_list_response.json");
-    let runs = api.fetch_list::<Run>(&to, any_read()).await.unwrap().data;
+    let runs = api.fetch_list::<Run>(&to, any_read(), SLICE).await.unwrap().data;
     assert!(runs.items.len() > 1, "{runs:?}");
     let (api, to) = recorded("run_list_artifacts_response.json");
-    let paths = api.fetch_list::<String>(&to, any_read()).await.unwrap().data;
-    assert!(paths.items.contains(&"run_results.json".to_owned()), "{paths:?}");
+    let paths = api.fetch_whole_list::<String>(&to, any_read()).await.unwrap().data;
+    assert!(paths.contains(&"run_results.json".to_owned()), "{paths:?}");
     let (api, to) = recorded("job_get_response.json");
     let job = api.fetch::<Job>(&to, any_read()).await.unwrap().data;
     assert!(job.created_at.is_some(), "{job:?}");

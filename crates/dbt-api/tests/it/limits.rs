@@ -66,9 +66,9 @@ async fn an_error_body_that_never_ends_is_cut_off() {
 #[tokio::test(start_paused = true)]
 async fn a_huge_error_body_is_read_only_up_to_its_limit() {
     let pieces = stream::repeat_with(|| Ok(Bytes::from_static(&[b'x'; 1000])));
-    // Panics if more is read than 64 KiB and the chunk that exceeds it.
+    // Panics if more is read than 256 KiB and the chunk that exceeds it.
     let bounded = pieces.enumerate().map(|(taken, piece)| {
-        assert!(taken < 66, "read on after 64 KiB");
+        assert!(taken < 264, "read on after 256 KiB");
         piece
     });
     let api = Fake::answering(ApiAnswer::new(StatusCode::BAD_GATEWAY, HeaderMap::new(), bounded));

@@ -103,9 +103,9 @@ fn bodies() -> Vec<Body> {
 /// Message and fields of any variant.
 fn message_and_fields(error: &ApiError) -> (&str, Option<&Value>) {
     match error {
-        ApiError::InvalidRequest { message, fields } | ApiError::UnprocessableEntity { message, fields } => {
-            (message, fields.as_ref())
-        }
+        ApiError::InvalidRequest { message, fields }
+        | ApiError::UnprocessableEntity { message, fields }
+        | ApiError::Rejected { message, fields, .. } => (message, fields.as_ref()),
         ApiError::Credentials { message, .. }
         | ApiError::NotFound { message }
         | ApiError::TooManyRequests { message, .. }
@@ -139,6 +139,8 @@ async fn every_status_gives_its_error_whatever_the_body() {
             404 => ("not_found", false),
             422 => ("unprocessable_entity", true),
             429 => ("too_many_requests", false),
+            408 => ("unexpected_status", false),
+            400..=499 => ("rejected", true),
             _ => ("unexpected_status", false),
         };
         assert_eq!(error.name(), name, "{case}");

@@ -2,6 +2,7 @@
 
 mod failure;
 mod filter;
+mod flags;
 mod node_results;
 mod retry;
 mod steps;
@@ -12,7 +13,7 @@ pub use failure::{Excerpt, FailedNode, FailedNodes, FailedStep, NotAvailable, Ru
 pub use filter::{Period, RunFilter, RunOrder, RunRelated};
 pub use node_results::{FreshnessCriteria, FreshnessLimit, NodeResult, NodeResults, ResultsFile, ResultsMetadata};
 pub use retry::{RetryPlan, RetryPreview};
-pub use steps::{RunStep, RunStepCommand, RunStepInvocation};
+pub use steps::{NoSteps, RunStep, RunStepCommand, RunStepInvocation};
 
 use crate::{AccountId, EnvironmentId, JobId, ListItem, ProjectId, RawJson, RunId, Timestamp, lenient};
 
@@ -120,6 +121,8 @@ lenient::noun! {
         "is_cancelled": false, "in_progress": true, "created_at": "2026-03-19T11:57:15.559970Z",
         "updated_at": "2026-03-19T11:57:15.559970Z"
     }))]
+    // `flags.rs` decodes it.
+    #[serde(remote = "Self")]
     pub struct Run {
         id: RunId as i64;
         trigger_id: i64,
@@ -161,6 +164,7 @@ lenient::noun! {
         run_steps: Vec<RawJson> as Vec<Value>,
         deprecation: RawJson as Value,
         status_humanized: String,
+        /// This and the other flags follow from `status` if the specification lists it.
         in_progress: bool,
         /// Whether the run has finished.
         is_complete: bool,

@@ -65,17 +65,28 @@ lenient::part! {
     }
 }
 
+/// Why the steps of a run cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum NoSteps {
+    /// The run has no list of steps.
+    #[error("the run has no list `run_steps`")]
+    Missing,
+    /// An entry of the list is no step.
+    #[error("an entry of `run_steps` is no step")]
+    Invalid(#[from] serde_json::Error),
+}
+
 impl Run {
-    /// The run's steps, by index; entries that are no step are left out.
-    pub fn steps(&self) -> Vec<RunStep> {
-        let mut steps: Vec<RunStep> = self
-            .run_steps
-            .iter()
-            .flatten()
-            .filter_map(|text| serde_json::from_str(text.as_str()).ok())
-            .collect();
+    /// The run's steps, by index: all of them.
+    ///
+    /// # Errors
+    /// [`NoSteps`].
+    pub fn steps(&self) -> Result<Vec<RunStep>, NoSteps> {
+        let listed = self.run_steps.as_ref().ok_or(NoSteps::Missing)?;
+        let steps = listed.iter().map(|text| serde_json::from_str(text.as_str()));
+        let mut steps: Vec<RunStep> = steps.collect::<Result<_, _>>()?;
         steps.sort_by_key(|step| step.index);
-        steps
+        Ok(steps)
     }
 }
 
@@ -158,12 +169,22 @@ mod tests {
     }
 
     #[test]
-    fn the_steps_of_a_run_are_sorted_and_odd_entries_left_out() {
-        let run = json!({"id": 1, "run_steps": [{"index": 2}, "odd", {"index": 1}, null]});
-        let run: Run = serde_json::from_str(&run.to_string()).unwrap();
-        let indices: Vec<_> = run.steps().iter().map(|step| step.index).collect();
-        assert_eq!(indices, [Some(1), Some(2)]);
-        let run: Run = serde_json::from_str(r#"{"id": 1, "run_steps": null}"#).unwrap();
-        assert!(run.steps().is_empty());
+    fn the_steps_of_a_run_are_sorted_and_a_missing_or_odd_one_is_an_error() {
+        let steps = |list: serde_json::Value| {
+            let run: Run = serde_json::from_str(&json!({"id": 1, "run_steps": list}).to_string()).unwrap();
+            run.steps()
+        };
+        let sorted = steps(json!([{"index": 2}, {"index": 1}])).unwrap();
+        assert_eq!(
+            sorted.iter().map(|step| step.index).collect::<Vec<_>>(),
+            [Some(1), Some(2)]
+        );
+        assert!(steps(json!([])).unwrap().is_empty());
+        for odd in [json!([{"index": 2}, "odd"]), json!([null])] {
+            assert!(matches!(steps(odd), Err(NoSteps::Invalid(_))));
+        }
+        for missing in [json!(null), json!({"index": 1})] {
+            assert!(matches!(steps(missing), Err(NoSteps::Missing)));
+        }
     }
 }

@@ -1,16 +1,19 @@
 //! The exchanges of one request: each recorded, reads retried after a transient failure, and what dbt Cloud did not
 //! process sent again.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dbt_api::{ApiAnswer, ApiError, ApiRequest, ApiResponse, CollectLimits, Redirect, WrappedApi};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use http::StatusCode;
 use model::{AccountId, Clock, EachAccount, JobId, RequestType, RunId, TraceContext, Upstream};
 use secrecy::SecretString;
+use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument as _, Span, field};
 
+use crate::engine::beginning::{Beginning, read_beginning};
 use crate::engine::fresh_connection::on_fresh_connection;
 use crate::engine::new_runs::NewRuns;
 use crate::engine::request_shares::{RequestShares, SharedApi};
@@ -33,6 +36,8 @@ pub(crate) struct Call<To = Arc<Upstream>> {
     exchanges: Arc<Exchanges>,
     metrics: Arc<ProviderMetrics>,
     new_runs: NewRuns,
+    /// Until when the beginning of an answer that is passed on must be there.
+    deadline: Instant,
 }
 
 impl Call {
@@ -58,7 +63,39 @@ impl Call {
     where
         Answer: Future<Output = Result<ApiResponse<T>, ApiError>>,
     {
-        self.exchange_at(&self.to, None, operation, why, send).await
+        let repeatable = operation.may_be_sent_again();
+        self.exchange_at(&self.to, None, operation, why, repeatable, send).await
+    }
+
+    /// As [`Self::exchange`], for a request of which the caller knows whether it is `repeatable`: a GraphQL document.
+    pub(crate) async fn exchange_document<'a, T, Answer>(
+        &'a self,
+        operation: RequestType,
+        why: Why,
+        repeatable: bool,
+        send: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream) -> Answer,
+    ) -> Result<T, ApiError>
+    where
+        Answer: Future<Output = Result<ApiResponse<T>, ApiError>>,
+    {
+        self.exchange_at(&self.to, None, operation, why, repeatable, send).await
+    }
+
+    /// As [`Self::exchange`], for a file, which is sent again if it breaks off before its first piece.
+    pub(crate) async fn exchange_file<'a, Answer>(
+        &'a self,
+        operation: RequestType,
+        why: Why,
+        send: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream) -> Answer,
+    ) -> Result<ApiAnswer, ApiError>
+    where
+        Answer: Future<Output = Result<ApiResponse<ApiAnswer>, ApiError>>,
+    {
+        let send = |api, to| {
+            let answer = send(api, to);
+            async move { self.with_beginning(answer.await?, 0).await }
+        };
+        self.exchange(operation, why, send).await
     }
 
     /// As [`Call::exchange`], recorded as being about that run, which is not the row's.
@@ -99,9 +136,9 @@ impl Call {
         {
             return Ok(first?);
         }
-        let deadline = tokio::time::Instant::now() + new_runs.settings.wait;
-        while tokio::time::Instant::now() < deadline {
-            tokio::time::sleep_until(deadline.min(tokio::time::Instant::now() + new_runs.settings.pause)).await;
+        let deadline = Instant::now() + new_runs.settings.wait;
+        while Instant::now() < deadline {
+            tokio::time::sleep_until(deadline.min(Instant::now() + new_runs.settings.pause)).await;
             match self.exchange(operation, Why::NotVisibleYet, &send).await {
                 Err(ApiError::NotFound { .. }) => {}
                 answer => return Ok(answer?),
@@ -110,25 +147,69 @@ impl Call {
         Err(ProviderError::RunNotVisibleYet(run))
     }
 
-    /// As [`Self::exchange`], for an answer that is passed on with any status. Retried only where the *request* is
-    /// `repeatable`: a POST is not, even if its operation is a read.
+    /// As [`Self::exchange`], for an answer that is passed on with any status. Retried only where `repeatable_bytes` is the
+    /// length up to which it is collected: also if it breaks off there, before anything has left to the caller.
     pub(crate) async fn forward<'a, Answer>(
         &'a self,
         operation: RequestType,
         why: Why,
-        repeatable: bool,
+        repeatable_bytes: Option<usize>,
         send: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream) -> Answer,
     ) -> Result<ApiAnswer, ApiError>
     where
         Answer: Future<Output = Result<ApiResponse<ApiAnswer>, ApiError>>,
     {
         let retry_after = |result: &Result<ApiAnswer, ApiError>| match result {
-            _ if !repeatable => None,
+            _ if repeatable_bytes.is_none() => None,
             Ok(answer) => answer.is_transient().then(|| answer.retry_after().unwrap_or_default()),
             Err(error) => error.is_transient().then(Duration::default),
         };
+        let send = |api, to| {
+            let answer = send(api, to);
+            async move {
+                let answer = answer.await?;
+                match repeatable_bytes {
+                    Some(max_bytes) => self.with_beginning(answer, max_bytes).await,
+                    None => Ok(answer),
+                }
+            }
+        };
         self.with_retries(&self.to, None, operation, why, send, retry_after)
             .await
+    }
+
+    /// The answer with the beginning of its body read, so that one that breaks off there is an error of the exchange. The
+    /// memory for it is counted again by the one who collects it.
+    async fn with_beginning(
+        &self,
+        answer: ApiResponse<ApiAnswer>,
+        max_bytes: usize,
+    ) -> Result<ApiResponse<ApiAnswer>, ApiError> {
+        let answer = answer.data;
+        if answer.is_transient() {
+            return Ok(answer.into());
+        }
+        let (status, headers) = (answer.status, answer.headers.clone());
+        let kept = AtomicU64::new(0);
+        let beginning = read_beginning(answer.into_body(), max_bytes, |bytes| {
+            self.shares.keep_bytes(bytes)?;
+            kept.fetch_add(bytes as u64, Ordering::Relaxed);
+            Ok(())
+        });
+        let limit = self.collect_limits().deadline;
+        let beginning = timeout_at(self.deadline, beginning).await;
+        self.free_bytes(kept.into_inner());
+        let beginning = beginning.unwrap_or_else(|_| Err(ApiError::deadline_passed(Some(status), limit)))?;
+        let body = match beginning {
+            Beginning::Whole(body) => stream::iter([Ok(body)]).boxed(),
+            Beginning::Longer(pieces, rest) => stream::iter(pieces).map(Ok).chain(rest).boxed(),
+        };
+        Ok(ApiAnswer::new(status, headers, body).into())
+    }
+
+    /// Until when the beginning of an answer that is passed on must be there.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
     }
 
     /// The redirect in the answer, if there is one.
@@ -169,7 +250,10 @@ impl Call<EachAccount> {
         for to in accounts {
             exchanges.push(async move {
                 let account = to.account_id;
-                let answer = self.exchange_at(to, Some(account), operation, Why::Asked, send).await;
+                let repeatable = operation.may_be_sent_again();
+                let answer = self
+                    .exchange_at(to, Some(account), operation, Why::Asked, repeatable, send)
+                    .await;
                 answer.map_err(|source| ProviderError::InAccount { account, source })
             });
         }
@@ -203,6 +287,7 @@ impl<To> Call<To> {
             exchanges,
             metrics: Arc::clone(&provider.metrics),
             new_runs,
+            deadline: Instant::now() + provider.api.limits().deadline,
         }
     }
 
@@ -219,12 +304,12 @@ impl<To> Call<To> {
         logged_account: Option<AccountId>,
         operation: RequestType,
         why: Why,
+        repeatable: bool,
         send: impl Fn(&'a (dyn WrappedApi + 'static), &'a Upstream) -> Answer,
     ) -> Result<T, ApiError>
     where
         Answer: Future<Output = Result<ApiResponse<T>, ApiError>>,
     {
-        let repeatable = operation.may_be_sent_again();
         let retry_after = |result: &Result<T, ApiError>| {
             let error = result
                 .as_ref()
@@ -319,7 +404,7 @@ impl<To> Call<To> {
         answer: impl Future<Output = Result<ApiResponse<T>, ApiError>>,
     ) -> Result<T, ApiError> {
         let index = self.exchanges.begin(account, operation, why, self.clock.now());
-        let start = Instant::now();
+        let start = std::time::Instant::now();
         let result = answer.await;
         let status = result
             .as_ref()

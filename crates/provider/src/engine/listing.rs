@@ -11,10 +11,11 @@ use serde::Serialize;
 use storage::{Outcome, Receipt};
 
 use crate::engine::RowSubject;
-use crate::engine::gather::{Gather, Gathered, ListSlice, LongPage, Part};
+use crate::engine::gather::{Gathered, LongPage};
 use crate::engine::provider_request::{Reservation, StartedRequest, catch_panic};
 use crate::engine::pump::{Piped, StreamAborted};
 use crate::engine::request_scope::RequestScope;
+use crate::engine::slices::{ListSlice, Part, Slices};
 use crate::engine::streamed::failed;
 use crate::{DbtProvider, ProviderError};
 
@@ -66,13 +67,13 @@ impl DbtProvider {
         let settings = self.settings.gather;
         let (exchanges, shares) = (scope.exchanges(), call.shares());
         let guarded = async move {
-            let gather = Arc::new(Gather {
+            let slices = Arc::new(Slices {
                 call,
                 filter,
                 list,
                 settings,
             });
-            match catch_panic(Box::pin(Arc::clone(&gather).page(page))).await {
+            match catch_panic(Box::pin(Arc::clone(&slices).page(page))).await {
                 Ok(Gathered::Whole(page)) => {
                     shares.hold_until_written(scope.held());
                     let receipt = scope.end(Ok(&()));
@@ -86,11 +87,13 @@ impl DbtProvider {
                     // The beginning has left before the rest is read.
                     let mut sent_bytes = beginning_bytes;
                     let body = rest.then(move |part| {
-                        let (gather, sent) = (Arc::clone(&gather), std::mem::take(&mut sent_bytes));
+                        let (slices, sent) = (Arc::clone(&slices), std::mem::take(&mut sent_bytes));
                         async move {
                             let Part { items, bytes, .. } = part?;
-                            let entries = encoded(items, bytes, ",").await;
-                            gather.call.free_bytes(sent + bytes);
+                            // Nothing new, where the list has changed.
+                            let before = if items.is_empty() { "" } else { "," };
+                            let entries = encoded(items, bytes, before).await;
+                            slices.call.free_bytes(sent + bytes);
                             entries
                         }
                     });

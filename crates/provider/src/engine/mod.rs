@@ -1,5 +1,6 @@
 //! What every operation runs in: the request scope with its row, exchanges with retries, gathered pages, streamed answers.
 
+mod beginning;
 mod call;
 mod fresh_connection;
 mod gather;
@@ -10,14 +11,16 @@ mod provider_request;
 mod pump;
 mod request_scope;
 mod request_shares;
+mod slices;
 pub(crate) mod starts;
 mod streamed;
 mod trace_context;
+mod whole_list;
 
+pub(crate) use beginning::{Beginning, read_beginning};
 pub(crate) use call::Call;
 pub use listing::{Listing, StreamedPage};
 pub(crate) use provider_request::{RowSubject, args};
 pub use pump::StreamAborted;
 pub use starts::{TriggerSettings, TriggerUnresolved};
 pub use streamed::{AnswerBody, StreamedAnswer};
-pub(crate) use streamed::{Beginning, read_beginning};

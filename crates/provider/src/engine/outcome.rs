@@ -29,7 +29,7 @@ pub(crate) fn of(error: &ProviderError) -> Outcome {
         ProviderError::Log(_) | ProviderError::ShareExhausted(_) | ProviderError::Stopped { was_sent: false } => {
             Outcome::Refused
         }
-        ProviderError::Gathering(_) => Outcome::InvalidRequest,
+        ProviderError::Gathering(_) | ProviderError::Order(_) => Outcome::InvalidRequest,
         ProviderError::TooMuch(_) => Outcome::TooLarge,
         ProviderError::Stopped { was_sent: true } => Outcome::Abandoned,
         ProviderError::Panicked => Outcome::InternalError,
@@ -43,12 +43,15 @@ fn of_exchange(error: &ApiError) -> Outcome {
         ApiError::NotFound { .. } => Outcome::NotFound,
         ApiError::UnprocessableEntity { .. } | ApiError::Graphql { .. } => Outcome::UnprocessableEntity,
         ApiError::TooManyRequests { .. } => Outcome::TooManyRequests,
-        ApiError::UnexpectedStatus { .. } => Outcome::UnexpectedStatus,
+        ApiError::Rejected { status, .. } if *status == StatusCode::CONFLICT => Outcome::Conflict,
+        ApiError::Rejected { .. } | ApiError::SaysFailed { .. } | ApiError::UnexpectedStatus { .. } => {
+            Outcome::UnexpectedStatus
+        }
         ApiError::Timeout { .. } => Outcome::Timeout,
         // The row is open and an exchange was begun, so it is not `Refused`; `exchanges` has the error's own name.
         ApiError::Connect(_) | ApiError::NotProcessed(_) | ApiError::ForbiddenAddress => Outcome::Connect,
         ApiError::Disconnected { .. } => Outcome::Disconnected,
-        ApiError::Decode { .. } => Outcome::Decode,
+        ApiError::Decode { .. } | ApiError::Incomplete { .. } => Outcome::Decode,
         ApiError::TooLarge { .. } => Outcome::TooLarge,
         // For one exchange among others the row has their status.
         ApiError::ShareExhausted { .. } => Outcome::Refused,

@@ -3,15 +3,16 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use dbt_api::{ApiAnswer, ApiBody, ApiError, joined};
+use dbt_api::{ApiAnswer, ApiBody, ApiError};
 use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, StatusCode};
 use model::{ClientContext, Effect};
 use storage::Receipt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 use tracing::Instrument as _;
 
+use crate::engine::beginning::{Beginning, read_beginning};
 use crate::engine::provider_request::{Reservation, StartedRequest, catch_panic};
 use crate::engine::pump::{Piped, Pump, StreamAborted};
 use crate::engine::request_scope::RequestScope;
@@ -62,7 +63,7 @@ impl DbtProvider {
         let exchanges = scope.exchanges();
         let guarded = async move {
             let (shares, limit) = (call.shares(), call.collect_limits().deadline);
-            let deadline = Instant::now() + limit;
+            let deadline = call.deadline();
             // Boxed: the futures of several exchanges are large.
             let answer = timeout_at(deadline, catch_panic(Box::pin(work(call)))).await;
             let answer = match answer.unwrap_or_else(|_| Err(ApiError::deadline_passed(None, limit).into())) {
@@ -160,34 +161,4 @@ pub(crate) fn failed<T>(scope: RequestScope, error: ProviderError) -> (Result<T,
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// The beginning of a body.
-pub(crate) enum Beginning {
-    /// The whole body.
-    Whole(Bytes),
-    /// More than the limit, and the rest.
-    Longer(Vec<Bytes>, ApiBody),
-}
-
-/// Reads a body until it ends or exceeds `max_bytes`.
-///
-/// # Errors
-/// Those of the body and of `keep`, which is called with the length of each piece.
-pub(crate) async fn read_beginning(
-    mut body: ApiBody,
-    max_bytes: usize,
-    keep: impl Fn(usize) -> Result<(), ApiError>,
-) -> Result<Beginning, ApiError> {
-    let mut pieces = Vec::new();
-    let mut bytes = 0;
-    while let Some(piece) = body.try_next().await? {
-        keep(piece.len())?;
-        bytes += piece.len();
-        pieces.push(piece);
-        if bytes > max_bytes {
-            return Ok(Beginning::Longer(pieces, body));
-        }
-    }
-    Ok(Beginning::Whole(joined(pieces)))
 }

@@ -47,7 +47,7 @@ impl DbtProvider {
             let (path, headers) = (&path, &headers);
             let step = call.step_index(run_id, step).await?;
             Ok(call
-                .exchange(RequestType::GetRunArtifact, Why::Asked, move |api, to| {
+                .exchange_file(RequestType::GetRunArtifact, Why::Asked, move |api, to| {
                     api.get_run_artifact(to, run_id, path, step, headers)
                 })
                 .await?)
@@ -72,14 +72,16 @@ impl DbtProvider {
         self.provider_stream(ctx, subject, Effect::Read, COLLECT_NOTHING, move |call| async move {
             let (path, headers) = (&path, &headers);
             if step.is_none() {
-                return call
-                    .ask(move |api, to| api.get_job_artifact(to, job_id, path, headers))
-                    .await;
+                return Ok(call
+                    .exchange_file(RequestType::GetJobArtifact, Why::Asked, move |api, to| {
+                        api.get_job_artifact(to, job_id, path, headers)
+                    })
+                    .await?);
             }
             let run_id = call.latest_ended_run(job_id).await?;
             let step = call.step_index(run_id, step).await?;
             Ok(call
-                .exchange(RequestType::GetRunArtifact, Why::Asked, move |api, to| {
+                .exchange_file(RequestType::GetRunArtifact, Why::Asked, move |api, to| {
                     api.get_run_artifact(to, run_id, path, step, headers)
                 })
                 .await?)

@@ -98,10 +98,10 @@ async fn a_match_that_moves_between_two_pages_is_listed_once() {
     let fixture = TestProvider::with(|_, request| {
         let (offset, limit) = slice(request);
         let moved = u64::from(offset >= 10_000);
-        let ids = offset - moved..(offset + limit).min(10_150) - moved;
+        let ids = offset - moved..(offset + limit).min(10_150 + moved) - moved;
         let data: Vec<Value> = ids.map(|id| json!({"id": id, "name": "sales"})).collect();
-        Reply::entries(&data, Some(10_150))
+        Reply::entries(&data, Some(10_150 + moved))
     });
     let page = named(&fixture, "sales", 2, 10_000).await.unwrap();
-    assert_eq!(ids(&page), (10_000..10_149).collect::<Vec<_>>());
+    assert_eq!(ids(&page), (10_000..10_150).collect::<Vec<_>>());
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use client::{ApiError, ClientError, Exhausted, LogError, ProviderError, TriggerUnresolved};
 use model::{JobId, RunId};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Kind, Problem};
@@ -217,7 +218,9 @@ impl From<ProviderError> for Problem {
             )
             .caused_by(log)
             .retry_after(SOON),
-            ProviderError::Gathering(_) => Self::new(Kind::INVALID_REQUEST, format!("In the body: {error}.")),
+            ProviderError::Gathering(_) | ProviderError::Order(_) => {
+                Self::new(Kind::INVALID_REQUEST, format!("In the body: {error}."))
+            }
             ProviderError::TooMuch(setting) => Self::new(
                 Kind::TOO_MUCH,
                 format!("There is more to read than the gateway is set to ({setting}). Ask for less."),
@@ -309,7 +312,24 @@ fn of_exchange(error: ApiError, effect: Option<&str>) -> Problem {
             )
             .caused_by(&error)
         }
+        ApiError::Rejected {
+            status,
+            message,
+            fields,
+        } => rejected(status, &message, fields, effect),
+        ApiError::Incomplete { .. } => {
+            let detail = format!("{error}. Nothing of it is shown; ask again.");
+            Problem::new(Kind::BAD_GATEWAY, detail).caused_by(&error)
+        }
+        // dbt Cloud's own time limit, or a proxy's.
+        ApiError::UnexpectedStatus {
+            status: StatusCode::REQUEST_TIMEOUT,
+            ..
+        } => Problem::new(Kind::TIMEOUT, with_advice(&error, effect))
+            .caused_by(&error)
+            .retry_after(retry_after),
         ApiError::UnexpectedStatus { .. }
+        | ApiError::SaysFailed { .. }
         | ApiError::Connect(_)
         | ApiError::Disconnected { .. }
         | ApiError::Decode { .. }
@@ -343,6 +363,23 @@ fn of_exchange(error: ApiError, effect: Option<&str>) -> Problem {
         }
         ApiError::Unsendable(_) => Problem::internal(String::new()).caused_by(&error),
     }
+}
+
+/// dbt Cloud's other refusals, a 4xx each. Its status is in the text: as the gateway's own it would speak of the gateway's
+/// routes, headers or bodies.
+fn rejected(status: StatusCode, message: &str, fields: Option<Value>, effect: Option<&str>) -> Problem {
+    let kind = match status {
+        StatusCode::CONFLICT => Kind::DBT_CONFLICT,
+        _ => Kind::DBT_REFUSED,
+    };
+    let mut detail = format!("dbt Cloud answered {status}: {message}");
+    if !detail.ends_with(['.', '!', '?']) {
+        detail.push('.');
+    }
+    if effect.is_some() {
+        detail.push_str(" Nothing was changed.");
+    }
+    Problem::new(kind, detail).with_errors(fields)
 }
 
 /// dbt Cloud's code is passed on for programs; a documented one is explained in words.

@@ -1,10 +1,13 @@
 //! The gateway's refusals in the form that dbt Cloud's clients show.
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, StatusCode};
 use dbt_routes::DbtApi;
 use serde_json::{Value, json};
 
 use crate::problem::Problem;
+
+/// The Semantic Layer's message for a refused token.
+const NOT_AUTHORIZED: &str = "User is not authorized";
 
 /// The form of an error, by the request's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,13 +18,16 @@ pub(crate) enum Envelope {
     Administrative,
     /// `errors`, the form of GraphQL.
     Graphql,
+    /// As `Graphql`, with the words by which the clients of the Semantic Layer recognise a key that is refused.
+    SemanticLayer,
 }
 
 impl Envelope {
     /// The form for a path; `relayed`: on the dbt-compatible surface.
     pub(crate) fn of(path: &str, relayed: bool) -> Self {
         match DbtApi::of(path) {
-            Some(api) if api.is_graphql() => Self::Graphql,
+            Some(DbtApi::SemanticLayer) => Self::SemanticLayer,
+            Some(DbtApi::Metadata) => Self::Graphql,
             _ if relayed => Self::Administrative,
             _ => Self::Problem,
         }
@@ -32,7 +38,12 @@ impl Envelope {
         let (media_type, body) = match self {
             Self::Problem => ("application/problem+json", serde_json::to_vec(problem)),
             Self::Administrative => ("application/json", serde_json::to_vec(&administrative(problem))),
-            Self::Graphql => {
+            Self::SemanticLayer if problem.status() == StatusCode::UNAUTHORIZED => {
+                // dbt's SDK compares the whole message of the first error.
+                let errors = json!({"errors": [{"message": NOT_AUTHORIZED}, {"message": message(problem)}]});
+                ("application/json", serde_json::to_vec(&errors))
+            }
+            Self::Graphql | Self::SemanticLayer => {
                 let errors = json!({"errors": [{"message": message(problem)}]});
                 ("application/json", serde_json::to_vec(&errors))
             }

@@ -145,18 +145,149 @@ async fn errors_in_a_200_are_a_problem_with_dbts_messages_and_the_partial_data()
 }
 
 #[tokio::test]
-async fn a_query_is_not_retried() {
+async fn a_document_of_queries_alone_is_sent_again_and_no_other() {
     let app = TestApp::start().await;
-    for (path, fault) in [
-        (METADATA, Fault::everywhere().status(503)),
-        (SEMANTIC_LAYER, Fault::everywhere().effect(Effect::ResetBefore)),
+    for (path, document, fault, attempts) in [
+        (METADATA, "{ a }", Fault::everywhere().status(503), 3),
+        (
+            METADATA,
+            "query A { a } query B { b }",
+            Fault::everywhere().status(502),
+            3,
+        ),
+        (
+            SEMANTIC_LAYER,
+            "{ a }",
+            Fault::everywhere().effect(Effect::ResetBefore),
+            3,
+        ),
+        (
+            SEMANTIC_LAYER,
+            "mutation { createQuery(environmentId: 1) { queryId } }",
+            Fault::everywhere().effect(Effect::ResetBefore),
+            1,
+        ),
+        (
+            SEMANTIC_LAYER,
+            "mutation { createQuery(environmentId: 1) { queryId } }",
+            Fault::everywhere().status(503),
+            1,
+        ),
     ] {
         app.dbt.clear_requests();
         let fault = app.dbt.add_fault(fault);
-        let answer = post_query(&app, path, json!({"query": "{ a }"})).await;
+        let answer = post_query(&app, path, json!({"query": document})).await;
         answer.problem(502, "dbt-unavailable");
-        assert_eq!(app.row_of(&answer).await["attempts"], 1, "{path}");
+        assert_eq!(app.row_of(&answer).await["attempts"], attempts, "{path} {document}");
         app.dbt.remove_fault(fault);
+    }
+}
+
+/// What the gateway sent as `orderBy`.
+fn orders_sent(app: &TestApp) -> Value {
+    let requests = app.dbt.requests();
+    let bodies = requests
+        .iter()
+        .map(|request| serde_json::from_slice::<Value>(&request.body).unwrap());
+    let mut orders = bodies.filter_map(|body| body["variables"].get("orderBy").cloned());
+    orders.next().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_table_is_ordered_by_its_metrics_and_dimensions_as_dbt_cloud_wants_it() {
+    let app = app().await;
+    let day_and_month = json!([{"name": "metric_time", "grain": "DAY"}, {"name": "metric_time", "grain": "MONTH"}]);
+    let metric = |name: &str| json!({"metric": {"name": name}, "descending": false});
+    let time = |grain: &str| json!({"groupBy": {"name": "metric_time", "grain": grain}, "descending": false});
+    for (part, sent) in [
+        (
+            json!({"saved_query": "daily_revenue", "order_by": [{"name": "revenue"}]}),
+            json!([metric("revenue")]),
+        ),
+        (
+            json!({"saved_query": "daily_revenue", "order_by": [{"name": "REVENUE"}]}),
+            json!([metric("revenue")]),
+        ),
+        (
+            json!({"saved_query": "daily_revenue", "order_by": [{"name": "metric_time"}, {"name": "revenue"}]}),
+            json!([{"groupBy": {"name": "metric_time"}, "descending": false}, metric("revenue")]),
+        ),
+        (
+            json!({"metrics": ["revenue"], "group_by": day_and_month, "order_by": [{"name": "metric_time", "grain": "MONTH"}]}),
+            json!([time("MONTH")]),
+        ),
+        (
+            json!({"metrics": ["revenue"], "group_by": day_and_month, "order_by": [
+                {"name": "metric_time", "grain": "month"}, {"name": "metric_time", "grain": "DAY"}, {"name": "revenue"},
+            ]}),
+            json!([time("MONTH"), time("DAY"), metric("revenue")]),
+        ),
+        (
+            json!({"metrics": ["revenue"], "group_by": [{"name": "metric_time", "grain": "DAY"}], "order_by": [{"name": "metric_time"}]}),
+            json!([time("DAY")]),
+        ),
+    ] {
+        let mut body = part.clone();
+        body["environment_id"] = json!(acme::PRODUCTION_ENVIRONMENT_ID);
+        body["limit"] = json!(2);
+        app.dbt.clear_requests();
+        let answer = post_query(&app, SEMANTIC_LAYER, body).await;
+        answer.expect(200);
+        assert_eq!(orders_sent(&app), sent, "{part}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_is_not_certain_is_refused_before_a_query_is_created() {
+    let app = app().await;
+    let day_and_month = json!([{"name": "metric_time", "grain": "DAY"}, {"name": "metric_time", "grain": "MONTH"}]);
+    for (order, word) in [
+        (json!({"name": "metric_time"}), "several grains of `metric_time`"),
+        (
+            json!({"name": "metric_time", "grain": "YEAR"}),
+            "does not have `metric_time` with the grain `YEAR`",
+        ),
+        (json!({"name": "revenue", "grain": "DAY"}), "`revenue` is a metric"),
+    ] {
+        let body = json!({
+            "environment_id": acme::PRODUCTION_ENVIRONMENT_ID, "metrics": ["revenue"], "group_by": day_and_month,
+            "order_by": [order],
+        });
+        app.dbt.clear_requests();
+        let answer = post_query(&app, SEMANTIC_LAYER, body).await;
+        answer.problem(400, "invalid-request");
+        assert!(answer.detail().contains(word), "{}", answer.text);
+        assert!(app.dbt.requests().is_empty());
+    }
+    // What the query does not have, dbt Cloud refuses.
+    for part in [
+        json!({"metrics": ["revenue"], "group_by": [{"name": "metric_time"}], "order_by": [{"name": "orders"}]}),
+        json!({"saved_query": "daily_revenue", "order_by": [{"name": "orders"}]}),
+    ] {
+        let mut body = part.clone();
+        body["environment_id"] = json!(acme::PRODUCTION_ENVIRONMENT_ID);
+        let problem = post_query(&app, SEMANTIC_LAYER, body)
+            .await
+            .problem(422, "graphql-errors");
+        assert!(
+            problem["detail"].as_str().unwrap().contains("order by item"),
+            "{problem:#}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_the_semantic_layer_refuses_is_no_graphql_error_of_the_caller() {
+    let app = TestApp::start().await;
+    let body = FaultBody::Custom {
+        content_type: "application/json".to_owned(),
+        body: json!({"errors": [{"message": "User is not authorized"}], "data": null}).to_string(),
+    };
+    for status in [200, 401] {
+        app.dbt.add_fault(Fault::everywhere().answer(status, body.clone()));
+        let answer = post_query(&app, SEMANTIC_LAYER, json!({"query": "{ a }"})).await;
+        answer.problem(502, "dbt-credentials-refused");
+        app.dbt.clear_faults();
     }
 }
 

@@ -40,7 +40,10 @@ fn expected(status: u16) -> (u16, &'static str, &'static str, usize) {
         404 => (404, "not-found", "not_found", 1),
         422 => (422, "unprocessable-entity", "unprocessable_entity", 1),
         429 => (429, "rate-limit", "too_many_requests", 1),
-        408 | 502 | 503 | 504 => (502, "dbt-unavailable", "unexpected_status", 3),
+        405 | 410 | 418 => (422, "dbt-refused", "unexpected_status", 1),
+        409 => (409, "dbt-conflict", "conflict", 1),
+        408 => (504, "dbt-timeout", "unexpected_status", 3),
+        502 | 503 | 504 => (502, "dbt-unavailable", "unexpected_status", 3),
         _ => (502, "dbt-unavailable", "unexpected_status", 1),
     }
 }
@@ -98,7 +101,7 @@ async fn every_status_of_dbt_with_every_body_is_one_problem_and_one_row() {
 /// dbt's field errors are passed on if the request was invalid.
 fn assert_fields(status: u16, body_kind: &str, problem: &Value) {
     let expected = match (status, body_kind) {
-        (400 | 422, "fields") => json!({"steps_override": "Expected a list of strings."}),
+        (400 | 405 | 409 | 410 | 418 | 422, "fields") => json!({"steps_override": "Expected a list of strings."}),
         _ => Value::Null,
     };
     assert_eq!(problem["errors"], expected, "{status} {body_kind}");
@@ -205,7 +208,7 @@ async fn an_interrupted_answer_of_dbt_is_a_bad_gateway() {
         (
             everywhere().effect(Effect::Truncate { keep_bytes: Some(10) }),
             "disconnected",
-            1,
+            3,
         ),
         (everywhere().effect(Effect::MalformedJson), "decode", 1),
         (everywhere().answer(200, FaultBody::Html), "decode", 1),

@@ -16,6 +16,8 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/api/v2/accounts/", list_accounts),
         Route::get("/api/v3/accounts/", list_accounts),
         Route::get("/api/v2/accounts/{account_id}/", get_account),
+        // Not in the specification.
+        Route::get("/api/v3/accounts/{account_id}/", get_account),
         Route::post("/api/v2/accounts/{account_id}/", update_account),
         Route::patch("/api/v2/accounts/{account_id}/", update_account),
     ]

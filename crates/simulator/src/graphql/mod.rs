@@ -64,6 +64,10 @@ fn answer(state: &Arc<State>, parts: &Parts, body: &Bytes, api: Api) -> Response
     let mut world = state.world();
     let caller = match admit(state, &mut world, parts, &switches, budget) {
         Ok(caller) => caller,
+        // The words that dbt's own SDK knows.
+        Err(refused) if api == Api::SemanticLayer && refused.status() == StatusCode::UNAUTHORIZED => {
+            return json_response(StatusCode::UNAUTHORIZED, &problem("User is not authorized"));
+        }
         Err(refused) => return *refused,
     };
     let Some(request) = GraphqlRequest::read(body) else {

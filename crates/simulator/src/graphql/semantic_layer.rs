@@ -120,14 +120,18 @@ impl Root<'_> {
                 .map(ToOwned::to_owned)
                 .collect()
         };
-        let (mut metrics, mut group_by) = (names("metrics"), names("groupBy"));
+        let (mut metrics, mut grouped) = (names("metrics"), groups(arguments));
         if arguments.get("savedQuery").is_some_and(Value::is_string) {
-            (metrics, group_by) = (vec!["revenue".to_owned()], vec!["metric_time".to_owned()]);
+            metrics = vec!["revenue".to_owned()];
+            grouped = vec![("metric_time".to_owned(), None)];
         }
         let unknown = metrics
             .iter()
             .find(|name| !METRICS.iter().any(|metric| metric.name == **name));
-        let error = unknown.map(|name| format!("The given input does not match any known metric: {name}"));
+        let error = unknown
+            .map(|name| format!("The given input does not match any known metric: {name}"))
+            .or_else(|| order_error(arguments, &metrics, &grouped));
+        let group_by = columns_of(&grouped);
         let conditions = arguments.get("where").and_then(Value::as_array);
         let conditions: Vec<&str> = conditions
             .into_iter()
@@ -199,6 +203,43 @@ impl Root<'_> {
         let query = query.ok_or_else(|| refuse(format!("No query {id} in this environment.")))?;
         resolve(query.render(page, self.now), info)
     }
+}
+
+/// A dimension with its grain.
+type Group = (String, Option<String>);
+
+fn group(input: &Value) -> Option<Group> {
+    let grain = input["grain"].as_str().map(str::to_uppercase);
+    Some((input["name"].as_str()?.to_owned(), grain))
+}
+
+fn groups(arguments: &Map<String, Value>) -> Vec<Group> {
+    let inputs = arguments.get("groupBy").and_then(Value::as_array);
+    inputs.into_iter().flatten().filter_map(group).collect()
+}
+
+/// One column each; those of several grains of a dimension have the grain in their names.
+fn columns_of(groups: &[Group]) -> Vec<String> {
+    let column = |(name, grain): &Group| match grain {
+        Some(grain) if groups.iter().filter(|(other, _)| other == name).count() > 1 => format!("{name}__{grain}"),
+        _ => name.clone(),
+    };
+    groups.iter().map(column).collect()
+}
+
+/// Why the query cannot be ordered so: a metric is ordered by as a metric, a dimension as it is grouped by.
+fn order_error(arguments: &Map<String, Value>, metrics: &[String], groups: &[Group]) -> Option<String> {
+    let orders = arguments.get("orderBy").and_then(Value::as_array);
+    orders.into_iter().flatten().find_map(|order| {
+        let metric = order["metric"]["name"].as_str();
+        match (metric, group(&order["groupBy"])) {
+            (Some(name), None) if metrics.iter().any(|metric| metric == name) => None,
+            (None, Some(by)) if groups.contains(&by) => None,
+            _ => Some(format!(
+                "The order by item is not one of the query's metrics or group by items: {order}"
+            )),
+        }
+    })
 }
 
 fn metric(metric: &Metric) -> Value {

@@ -2,6 +2,7 @@
 
 mod exchange;
 mod gather;
+mod order;
 mod table;
 
 use model::{ClientContext, GraphqlQuery, SemanticQuery, Table};

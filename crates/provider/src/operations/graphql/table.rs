@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 
+use super::order;
 use crate::engine::Call;
 use crate::exchanges::Why;
 use crate::{GraphqlSettings, ProviderError};
@@ -66,7 +67,10 @@ pub(super) async fn query_table(
     settings: GraphqlSettings,
 ) -> Result<Table, ProviderError> {
     let deadline = Instant::now() + settings.deadline;
-    let created = call.ask_semantic_layer(&create_query(query), Why::Asked).await?;
+    let order_by = order::order_by(call, query).await?;
+    let created = call
+        .ask_semantic_layer(&create_query(query, order_by), Why::Asked)
+        .await?;
     let id = &created["createQuery"]["queryId"];
     if !id.is_string() {
         return Err(unreadable("createQuery returned no queryId"));
@@ -96,45 +100,42 @@ pub(super) async fn query_table(
         }
     };
 
-    let pages = first.total_pages.unwrap_or(1);
+    let pages = first
+        .total_pages
+        .ok_or_else(|| unreadable("a finished query has no totalPages"))?;
     if pages > settings.max_pages as u64 {
         return Err(ProviderError::TooMuch("graphql.max_pages"));
     }
     let mut table = Table::default();
     append(&mut table, first)?;
     for page in 2..=pages {
-        append(
-            &mut table,
-            query_state(
-                call.ask_semantic_layer(&read_query(query, id, page), Why::NextPage)
-                    .await?,
-            )?,
-        )?;
+        let read = read_query(query, id, page);
+        let state = query_state(call.ask_semantic_layer(&read, Why::NextPage).await?)?;
+        match state.status.as_str() {
+            "SUCCESSFUL" => {}
+            "FAILED" => return Err(failed(state.error)),
+            _ => return Err(unreadable("a finished query is unfinished again")),
+        }
+        if state.total_pages.is_some_and(|now| now != pages) {
+            return Err(unreadable("the number of pages of a finished query has changed"));
+        }
+        let before = table.rows.len();
+        append(&mut table, state)?;
+        if table.rows.len() == before {
+            return Err(unreadable("a page of a finished query has no rows"));
+        }
     }
     Ok(table)
 }
 
-fn create_query(query: &SemanticQuery) -> GraphqlQuery {
+fn create_query(query: &SemanticQuery, order_by: Vec<Value>) -> GraphqlQuery {
     let by_name = |name: &String| json!({ "name": name });
-    let order = query.order_by.iter().map(|order| {
-        let kind = if query.metrics.contains(&order.name) {
-            "metric"
-        } else {
-            "groupBy"
-        };
-        let grain = query.group_by.iter().find(|each| each.name == order.name);
-        let by = match grain.and_then(|each| each.grain.as_ref()).filter(|_| kind == "groupBy") {
-            Some(grain) => json!({"name": order.name, "grain": grain}),
-            None => by_name(&order.name),
-        };
-        json!({ kind: by, "descending": order.descending })
-    });
     let variables = json!({
         "environmentId": query.environment_id.0.to_string(),
         "metrics": query.metrics.iter().map(by_name).collect::<Value>(),
         "groupBy": query.group_by,
         "where": query.conditions.iter().map(|sql| json!({ "sql": sql })).collect::<Value>(),
-        "orderBy": order.collect::<Value>(),
+        "orderBy": order_by,
         "limit": query.limit,
         "savedQuery": query.saved_query,
     });
@@ -183,9 +184,11 @@ fn append(table: &mut Table, state: QueryState) -> Result<(), ProviderError> {
             .collect();
     }
     for mut row in data {
-        let value = |column: &Column| row.remove(&column.name).unwrap_or_default();
-        let row = table.columns.iter().map(value).collect();
-        table.rows.push(row);
+        let values = table.columns.iter().map(|column| row.remove(&column.name));
+        let row: Option<Vec<Value>> = values.collect();
+        table
+            .rows
+            .push(row.ok_or_else(|| unreadable("a row lacks a column of the first page"))?);
     }
     Ok(())
 }

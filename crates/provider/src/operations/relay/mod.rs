@@ -10,19 +10,21 @@ mod token_mask;
 use dbt_api::{ApiAnswer, ApiError, ApiRequest, Redirect};
 use http::HeaderValue;
 use http::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
-use model::{ClientContext, ClientType, RequestType};
+use model::{ClientContext, ClientType, Effect, RequestType};
 
 pub use accounts::lists_accounts;
 pub use forward_request::ForwardRequest;
 
 use crate::engine::{Call, RowSubject};
 use crate::exchanges::Why;
+use crate::operations::graphql_reads;
 use crate::{DbtProvider, ProviderError, StreamedAnswer};
 
 impl DbtProvider {
     /// Forwards a caller's request unchanged, and returns the answer with any status. Only GET and HEAD requests of
-    /// operations that read are retried after a transient failure. One that starts a run is sent once, and a lost answer
-    /// is resolved by looking for the run. A redirect that differs only by the trailing slash
+    /// operations that read, and GraphQL documents of queries alone, are retried after a transient failure. One that starts
+    /// a run is sent once, and a lost answer is resolved by looking for the run. A redirect that differs only by the
+    /// trailing slash
     /// is followed once, with the same method and body.
     ///
     /// # Errors
@@ -52,10 +54,18 @@ impl DbtProvider {
                     let answer = start::start(&starter, &call, attempt, request).await?;
                     return Ok(token_mask::mask_token(answer, call.token()));
                 }
-                let hides_subdomain = static_subdomain::is_account(&request.request) && !settings.keep_static_subdomain;
+                let hides_subdomain = !settings.keep_static_subdomain
+                    && static_subdomain::has_account(&request.request, request.query.as_deref());
+                let collected_bytes = if hides_subdomain {
+                    call.collect_limits().max_body_bytes
+                } else {
+                    settings.collect_max_bytes
+                };
                 let may_repeat = request.request.may_be_repeated();
                 let request = api_request(request, hides_subdomain);
-                let answer = send(&call, request_type, may_repeat, request).await?;
+                let may_repeat = may_repeat || (effect == Effect::Read && graphql_reads::is_query(&request));
+                let repeatable_bytes = may_repeat.then_some(collected_bytes);
+                let answer = send(&call, request_type, repeatable_bytes, request).await?;
                 let answer = token_mask::mask_token(answer, call.token());
                 if hides_subdomain && answer.status.is_success() {
                     return Ok(static_subdomain::without_subdomain(&call, answer).await?);
@@ -88,15 +98,16 @@ fn api_request(request: ForwardRequest, reads_answer: bool) -> ApiRequest {
     ApiRequest::forward(api, method, path, query, headers, body)
 }
 
-/// Sends the request, and follows a redirect that differs only by the trailing slash.
+/// Sends the request, and follows a redirect that differs only by the trailing slash. A repeatable one is sent again also
+/// if its answer breaks off within `repeatable_bytes`.
 async fn send(
     call: &Call,
     operation: RequestType,
-    may_repeat: bool,
+    repeatable_bytes: Option<usize>,
     request: ApiRequest,
 ) -> Result<ApiAnswer, ApiError> {
     let send_once = async |request: &ApiRequest, why| {
-        call.forward(operation, why, may_repeat, move |api, to| {
+        call.forward(operation, why, repeatable_bytes, move |api, to| {
             api.forward(to, request.clone())
         })
         .await

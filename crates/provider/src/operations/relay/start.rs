@@ -142,7 +142,7 @@ async fn send_once(
     attempt: &Attempt,
     request: ForwardRequest,
 ) -> Result<ApiAnswer, ProviderError> {
-    let answer = match send(call, call.operation(), false, api_request(request, true)).await {
+    let answer = match send(call, call.operation(), None, api_request(request, true)).await {
         Ok(answer) => collected(call, answer).await,
         Err(error) => Err(error),
     };
@@ -231,9 +231,12 @@ async fn shown(call: &Call, id: RunId, found: Option<Run>, origin: RunOrigin) ->
     let path = format!("/v2/accounts/{}/runs/{id}/", call.account_id());
     let api = ClientType::DbtCloudAdministrative;
     let request = ApiRequest::forward(api, Method::GET, path, None, HeaderMap::new(), None);
-    let read = call.forward(RequestType::GetRun, Why::LookUp, true, |api, to| {
-        api.forward(to, request.clone())
-    });
+    let read = call.forward(
+        RequestType::GetRun,
+        Why::LookUp,
+        Some(call.collect_limits().max_body_bytes),
+        |api, to| api.forward(to, request.clone()),
+    );
     let mut answer = match read.await {
         Ok(answer) if answer.status.is_success() => {
             let (answer, body) = collected(call, answer).await?;

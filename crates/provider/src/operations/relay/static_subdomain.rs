@@ -10,15 +10,18 @@ use futures::stream;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use url::form_urlencoded;
 
 use crate::engine::{Beginning, Call, read_beginning};
 
 const FIELD: &str = "static_subdomain";
 
-/// Whether the answer is one account.
-pub(super) fn is_account(request: &RelayRequest) -> bool {
-    let name = request.operation().map(model::RelayedOperation::as_str);
-    name.is_some_and(|name| ["get_account", "update_account", "patch_account"].contains(&name))
+/// Whether the answer is one account, or contains accounts as related objects.
+pub(super) fn has_account(request: &RelayRequest, query: Option<&str>) -> bool {
+    let query = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    // Clients write the list of related objects in several ways.
+    let mut related = query.filter(|(name, _)| name == "include_related");
+    request.is_account() || related.any(|(_, names)| names.contains("account"))
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -51,10 +54,21 @@ pub(super) async fn without_subdomain(call: &Call, answer: ApiAnswer) -> Result<
     Ok(ApiAnswer::new(status, headers, stream::iter([Ok(body)])))
 }
 
-/// The envelope with `data.static_subdomain` null.
+/// The envelope with `static_subdomain` null in `data`, in its entries if it is a list, and in their field `account`.
 fn null_in_envelope(envelope: &str) -> String {
     let fields = serde_json::from_str::<Fields<'_>>(envelope).unwrap_or_default();
-    replace_parts(envelope, fields.named("data"), null_in_account)
+    replace_parts(envelope, fields.named("data"), |data| {
+        match serde_json::from_str::<Vec<&RawValue>>(data) {
+            Ok(entries) => replace_parts(data, entries.iter().map(|entry| entry.get()), null_in_entry),
+            Err(_) => null_in_entry(data),
+        }
+    })
+}
+
+fn null_in_entry(entry: &str) -> String {
+    let fields = serde_json::from_str::<Fields<'_>>(entry).unwrap_or_default();
+    let related = replace_parts(entry, fields.named("account"), null_in_account);
+    null_in_account(&related)
 }
 
 /// The account with the field null.
@@ -132,6 +146,14 @@ mod tests {
             (
                 r#"{"data":{"static_subdomain":"a","nested":{"static_subdomain":"kept"},"static_\u0073ubdomain":{"b":"c"}}}"#,
                 r#"{"data":{"static_subdomain":null,"nested":{"static_subdomain":"kept"},"static_\u0073ubdomain":null}}"#,
+            ),
+            (
+                r#"{"data":[{"id":1,"account":{"static_subdomain":"a"}}, {"account":null} ,{"static_subdomain":"b"}]}"#,
+                r#"{"data":[{"id":1,"account":{"static_subdomain":null}}, {"account":null} ,{"static_subdomain":null}]}"#,
+            ),
+            (
+                r#"{"data":{"account":{"id":2,"static_subdomain":"a"},"static_subdomain":"b"}}"#,
+                r#"{"data":{"account":{"id":2,"static_subdomain":null},"static_subdomain":null}}"#,
             ),
             (r#"{"data":{"id":1}}"#, r#"{"data":{"id":1}}"#),
             (r#"{"data":null}"#, r#"{"data":null}"#),

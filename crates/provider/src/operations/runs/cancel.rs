@@ -73,7 +73,7 @@ pub(super) fn is_state_conflict(error: &ApiError) -> bool {
         error,
         ApiError::InvalidRequest { .. }
             | ApiError::UnprocessableEntity { .. }
-            | ApiError::UnexpectedStatus {
+            | ApiError::Rejected {
                 status: StatusCode::CONFLICT,
                 ..
             }

@@ -111,9 +111,9 @@ async fn read(call: &Call, run_id: RunId, why: Why) -> Result<Run, ProviderError
 /// dbt Cloud's code (`RETRY_NOT_LATEST_RUN`) where the fields have one, else its text.
 fn reason_of(refusal: &ApiError) -> String {
     let (message, fields) = match refusal {
-        ApiError::InvalidRequest { message, fields } | ApiError::UnprocessableEntity { message, fields } => {
-            (message.clone(), fields.as_ref())
-        }
+        ApiError::InvalidRequest { message, fields }
+        | ApiError::UnprocessableEntity { message, fields }
+        | ApiError::Rejected { message, fields, .. } => (message.clone(), fields.as_ref()),
         other => (other.to_string(), None),
     };
     let word = fields.and_then(|fields| fields.get("retry_not_supported_reason"));

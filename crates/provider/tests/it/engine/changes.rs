@@ -116,10 +116,7 @@ async fn a_failed_change_is_closed_with_its_error() {
     let answer = trigger(&fixture).await;
 
     assert!(matches!(answer, Err(ProviderError::Change(_))), "{answer:?}");
-    assert_eq!(
-        fixture.journal.lines(),
-        ["row open", "dbt POST", "row unexpected_status"]
-    );
+    assert_eq!(fixture.journal.lines(), ["row open", "dbt POST", "row conflict"]);
     assert_eq!(fixture.log.only_row().closing().unwrap().status_code, Some(409));
 }
 

@@ -13,7 +13,13 @@ use crate::support::{Reply, TestProvider, exchanges, reasons, settings};
 type Failure = fn() -> Reply;
 
 /// Failures after which a read is retried.
-const TRANSIENT: [Failure; 6] = [
+const TRANSIENT: [Failure; 7] = [
+    || {
+        Reply::Fails(ApiError::Disconnected {
+            status: Some(StatusCode::OK),
+            source: "half of it".into(),
+        })
+    },
     || Reply::Fails(ApiError::Connect("no route".into())),
     || {
         Reply::Fails(ApiError::Disconnected {
@@ -28,7 +34,7 @@ const TRANSIENT: [Failure; 6] = [
 ];
 
 /// Failures that a retry cannot mend, and those that used up the deadline.
-const PERMANENT: [Failure; 17] = [
+const PERMANENT: [Failure; 16] = [
     || Reply::status(302),
     || Reply::status(400),
     || Reply::status(401),
@@ -45,12 +51,6 @@ const PERMANENT: [Failure; 17] = [
         Reply::Fails(ApiError::Timeout {
             status: None,
             source: "read timeout".into(),
-        })
-    },
-    || {
-        Reply::Fails(ApiError::Disconnected {
-            status: Some(StatusCode::OK),
-            source: "half of it".into(),
         })
     },
     || {

@@ -22,9 +22,9 @@ const MANY: usize = 50;
 /// dbt Cloud that answers once, with this body.
 fn serving(status: u16, body: ApiBody) -> TestProvider {
     let body = Mutex::new(Some(body));
-    TestProvider::with(move |_, _| Reply::Pieces {
-        status,
-        body: body.lock().unwrap().take().unwrap(),
+    TestProvider::with(move |_, _| match body.lock().unwrap().take() {
+        Some(body) => Reply::Pieces { status, body },
+        None => Reply::Fails(disconnected()),
     })
 }
 
@@ -129,7 +129,11 @@ async fn a_body_that_fails_before_its_first_byte_is_an_error() {
         matches!(error, ProviderError::Api(ApiError::Disconnected { .. })),
         "{error}"
     );
-    assert_eq!(fixture.journal.lines(), ["dbt GET", "row disconnected"]);
+    assert_eq!(
+        fixture.journal.lines(),
+        ["dbt GET", "dbt GET", "dbt GET", "row disconnected"],
+        "nothing had left: it was sent again"
+    );
 }
 
 #[tokio::test(start_paused = true)]

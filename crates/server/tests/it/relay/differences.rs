@@ -283,6 +283,35 @@ async fn an_account_has_no_static_subdomain_unless_the_settings_keep_it() {
     }
 }
 
+/// Difference 5, on every path that serves an account.
+#[tokio::test]
+async fn no_path_shows_the_static_subdomain_of_an_account() {
+    let app = TestApp::start().await;
+    let viewer = app.viewer();
+    for path in [
+        v2("/"),
+        v2(""),
+        v3("/"),
+        v3(""),
+        "/api/v2/accounts/".to_owned(),
+        "/api/v3/accounts/".to_owned(),
+        v2(&format!("/jobs/{}/?include_related=account", acme::NIGHTLY_JOB_ID)),
+        v2("/jobs/?limit=3&include_related=%5B%22environment%22%2C%22account%22%5D"),
+        v2("/jobs/?limit=3&include_related=environment&include_related=account"),
+    ] {
+        let answer = viewer.get(&path).await;
+        assert_eq!(answer.status.as_u16(), 200, "{path}: {}", answer.text);
+        assert!(
+            answer.text.contains(r#""static_subdomain":null"#),
+            "{path}: {}",
+            answer.text
+        );
+        assert!(!answer.text.contains("ac123"), "{path}");
+    }
+    let answer = viewer.get(&v2("/jobs/?limit=3")).await;
+    assert_eq!(answer.status.as_u16(), 200);
+}
+
 /// Difference 6.
 #[tokio::test]
 async fn a_query_keeps_its_order_its_repetitions_and_its_values() {

@@ -98,8 +98,14 @@ async fn reads_are_retried_after_a_transient_failure_and_posts_are_not() {
         let admin = app.caller(Role::Admin);
         let posts = [
             admin.post(&trigger, &json!({"cause": "x"})).await,
-            admin.post("/graphql", &json!({"query": "{__typename}"})).await,
-            admin.post("/api/graphql", &json!({"query": "{__typename}"})).await,
+            admin.post("/graphql", &json!({"query": "mutation { x }"})).await,
+            admin
+                .post(
+                    "/api/graphql",
+                    &json!({"query": "mutation { createQuery { queryId } }"}),
+                )
+                .await,
+            admin.post("/api/graphql", &json!([{"query": "{__typename}"}])).await,
             admin.post("/api/v2/unknown/", &json!({})).await,
             admin.delete(&v2("/jobs/1/")).await,
             admin.get(&v3("/webhooks/subscription/wsu_1/test")).await,
@@ -131,10 +137,19 @@ async fn an_interrupted_connection_is_a_502_and_a_post_is_not_retried() {
             (&json!("disconnected"), &json!(acme::NIGHTLY_JOB_ID))
         );
 
-        app.dbt.clear_requests();
-        let query = app.viewer().post("/graphql", &json!({"query": "{__typename}"})).await;
-        super::graphql_refusal(&query, 502);
-        assert_eq!(app.dbt.requests().len(), 1);
+        // A document of queries alone is a read.
+        for (document, sent) in [
+            ("{__typename}", 3),
+            ("mutation { x }", 1),
+            ("{ a } mutation M { x }", 1),
+        ] {
+            app.dbt.clear_requests();
+            let query = app.viewer().post("/graphql", &json!({"query": document})).await;
+            if query.status != 403 {
+                super::graphql_refusal(&query, 502);
+                assert_eq!(app.dbt.requests().len(), sent, "{document}");
+            }
+        }
         app.dbt.remove_fault(fault);
     }
 }
@@ -151,4 +166,60 @@ async fn a_timeout_of_dbt_is_a_504_in_dbts_envelope() {
     let answer = app.viewer().get(&v2("/jobs/")).await;
     assert!(refusal(&answer, 504).contains("did not answer in time"));
     assert_eq!(app.row_of(&answer).await["outcome"], "timeout");
+}
+
+/// Before anything has left to the caller, also if the beginning of the body had come.
+#[tokio::test]
+async fn a_read_whose_body_breaks_off_is_sent_again_and_goes_unseen() {
+    let app = TestApp::start().await;
+    let query = json!({"query": format!("{{ job(id: {}) {{ id }} }}", acme::NIGHTLY_JOB_ID)});
+    let metrics =
+        json!({"query": format!("{{ metrics(environmentId: {}) {{ name }} }}", acme::PRODUCTION_ENVIRONMENT_ID)});
+    let artifact = format!("/runs/{}/artifacts/manifest.json", acme::SUCCEEDED_RUN_ID);
+    for effect in [
+        Effect::Truncate { keep_bytes: Some(0) },
+        Effect::Truncate { keep_bytes: Some(10) },
+        Effect::ResetBefore,
+        Effect::ResetAfter,
+    ] {
+        let breaks = |path: &str| {
+            app.dbt.add_fault(Fault {
+                path_contains: path.to_owned(),
+                effect: effect.clone(),
+                ..Fault::everywhere().times(2)
+            });
+        };
+        // An artifact has begun to leave.
+        let keeps_some = effect == Effect::Truncate { keep_bytes: Some(10) };
+        for path in [
+            v2("/jobs/"),
+            v2("/"),
+            v3("/projects/"),
+            "/jobs".to_owned(),
+            "/projects".to_owned(),
+        ] {
+            breaks("/accounts/");
+            let answer = app.viewer().get(&path).await;
+            assert_eq!(answer.status.as_u16(), 200, "{path}: {effect:?}: {}", answer.text);
+            app.dbt.clear_faults();
+        }
+        for (path, body) in [
+            ("/graphql", &query),
+            ("/api/graphql", &metrics),
+            ("/metadata/query", &query),
+            ("/semantic-layer/query", &metrics),
+        ] {
+            breaks("graphql");
+            let answer = app.viewer().post(path, body).await;
+            assert_eq!(answer.status.as_u16(), 200, "{path}: {effect:?}: {}", answer.text);
+            app.dbt.clear_faults();
+        }
+        if !keeps_some {
+            breaks("/artifacts/");
+            let answer = app.viewer().get(&artifact).await;
+            assert_eq!(answer.status.as_u16(), 200, "{effect:?}: {}", answer.text);
+            answer.json();
+            app.dbt.clear_faults();
+        }
+    }
 }

@@ -109,3 +109,59 @@ async fn unknown_fields_are_ignored_and_malformed_ones_become_null() {
     let expected = json!({"id": acme::SUCCEEDED_RUN_ID, "finished_at": "2025-03-27T20:37:19.996618Z"});
     assert_eq!(Value::Object(kept), expected);
 }
+
+/// A client that polls until `is_complete` comes to an end, whatever the flags say.
+#[tokio::test]
+async fn the_flags_of_a_run_follow_from_its_status_on_every_route() {
+    let app = TestApp::start().await;
+    let (run, list) = (
+        format!("/runs/{}", acme::SUCCEEDED_RUN_ID),
+        "/runs?page_size=1".to_owned(),
+    );
+    let set = |pointer: String, value: serde_json::Value| Effect::Set { pointer, value };
+    for flag in [
+        "is_complete",
+        "is_success",
+        "is_error",
+        "is_cancelled",
+        "in_progress",
+        "is_running",
+    ] {
+        for (path, place) in [(&run, "/data"), (&list, "/data/0")] {
+            let expected = app.viewer().get(path).await.expect(200);
+            let pointer = format!("{place}/{flag}");
+            for effect in [
+                set(pointer.clone(), serde_json::json!(false)),
+                set(pointer.clone(), serde_json::json!(true)),
+                set(pointer.clone(), serde_json::json!(null)),
+                Effect::Remove {
+                    pointer: pointer.clone(),
+                },
+            ] {
+                let fault = app.dbt.add_fault(Fault::on("GET", "/api/").effect(effect));
+                assert_eq!(app.viewer().get(path).await.expect(200), expected, "{path} {flag}");
+                app.dbt.remove_fault(fault);
+            }
+        }
+    }
+    for (status, words) in [(10, "Success"), (20, "Error"), (30, "Cancelled"), (3, "Running")] {
+        let effect = Effect::RunStatus {
+            status,
+            humanized: words.to_owned(),
+        };
+        let fault = app.dbt.add_fault(Fault::on("GET", "/api/").effect(effect));
+        let read = app.viewer().get(&run).await.expect(200);
+        assert_eq!(read["is_complete"], status >= 10, "{words}");
+        assert_eq!(
+            [
+                &read["is_success"],
+                &read["is_error"],
+                &read["is_cancelled"],
+                &read["is_running"]
+            ],
+            [status == 10, status == 20, status == 30, status == 3],
+            "{words}"
+        );
+        app.dbt.remove_fault(fault);
+    }
+}

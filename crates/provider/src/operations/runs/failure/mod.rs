@@ -27,6 +27,10 @@ impl DbtProvider {
                 .await?;
             let steps = run.steps();
             let mut failure = RunFailure::new(run);
+            let Ok(steps) = steps else {
+                failure.lacks("step", "dbt Cloud sends no readable list of the run's steps.");
+                return Ok(failure);
+            };
             match failing_step(&failure, &steps) {
                 Ok(None) => {}
                 Ok(Some(index)) => {
