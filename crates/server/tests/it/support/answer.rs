@@ -59,7 +59,7 @@ impl Answer {
 
     /// The id of the request, `x-request-id`.
     pub(crate) fn request_uuid(&self) -> String {
-        let name = HeaderName::from_static("x-request-id");
+        let name = "x-request-id";
         let id = self.header(name).unwrap_or_else(|| panic!("no id: {self:#?}"));
         let uuid = uuid::Uuid::parse_str(id).unwrap();
         assert_eq!(uuid.get_version_num(), 7);
