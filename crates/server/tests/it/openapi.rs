@@ -250,8 +250,9 @@ async fn every_operation_answers_as_documented() {
         };
         let answer = operation.ask(&caller, &place, &names).await;
         let responses = operation.spec["responses"].as_object().unwrap();
-        let success = responses.keys().find(|status| status.starts_with('2')).unwrap();
-        assert_eq!(answer.status.as_str(), success, "{name}: {answer:#?}");
+        let success = answer.status.as_str();
+        let is_documented = success.starts_with('2') && responses.contains_key(success);
+        assert!(is_documented, "{name}: {answer:#?}");
         if success == "204" {
             assert_eq!(
                 (answer.text.as_str(), answer.header(CONTENT_TYPE)),

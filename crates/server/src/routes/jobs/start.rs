@@ -72,6 +72,10 @@ pub(super) async fn trigger_job(
 /// The answers with status 200.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(example = json!({
+    "job_id": 70_403_107_000_001_i64, "request": {"cause": "Orders were reloaded"}, "active_runs": [],
+    "decision": "start", "would_reuse": null, "would_cancel": []
+}))]
 #[expect(dead_code, reason = "only for the OpenAPI document")]
 enum StartedOrPreview {
     Run(Box<Run>),

@@ -11,6 +11,13 @@ fn path() -> String {
     format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID)
 }
 
+/// A gateway that sends the cause as it came.
+fn without_markers() -> Setup {
+    let mut setup = Setup::default();
+    setup.trigger.marks = false;
+    setup
+}
+
 /// The bodies of the triggers sent to dbt Cloud.
 fn bodies_at_dbt(app: &TestApp) -> Vec<Value> {
     let trigger = format!(
@@ -57,7 +64,7 @@ async fn the_location_has_the_account_if_the_trigger_had_one() {
 
 #[tokio::test]
 async fn every_field_of_the_body_is_sent_to_dbt() {
-    let app = TestApp::start().await;
+    let app = without_markers().start().await;
     let full = json!({
         "cause": "all of them", "git_sha": "ccb1e5e", "git_branch": "feature/π", "azure_pull_request_id": 1,
         "github_pull_request_id": 2, "gitlab_merge_request_id": 3, "non_native_pull_request_id": 70_403_103_940_001_i64,
@@ -80,7 +87,7 @@ async fn every_field_of_the_body_is_sent_to_dbt() {
 
 #[tokio::test]
 async fn a_cause_is_limited_to_255_characters_and_not_bytes() {
-    let app = TestApp::start().await;
+    let app = without_markers().start().await;
     let causes = ["x", "é", "🦀"].map(|character| character.repeat(255));
     for cause in &causes {
         app.operator().post(&path(), &json!({"cause": cause})).await.expect(201);

@@ -59,6 +59,8 @@ pub(crate) struct Setup {
     pub(crate) dbt_url: Option<Url>,
     /// Replaces the database of the test for keys and log.
     pub(crate) database_url: Option<String>,
+    /// How long a connection to that database is waited for.
+    pub(crate) database_wait: Duration,
     /// The database of the test is reached through [`TestApp::proxy`], with this deadline of statements.
     pub(crate) proxied: Option<Duration>,
     /// What the tasks of the process would report.
@@ -129,6 +131,7 @@ impl Default for Setup {
             accounts: vec![(COMPANY, acme::ACCOUNT_ID, acme::TOKEN.to_owned())],
             dbt_url: None,
             database_url: None,
+            database_wait: Duration::from_millis(50),
             proxied: None,
             signals: HealthSignals::default(),
             read_only: false,

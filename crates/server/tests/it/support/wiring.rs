@@ -53,7 +53,7 @@ pub(crate) fn state(
         Some(url) => Database::new(&DatabaseSettings {
             url: url.as_str().into(),
             max_connections: 2,
-            acquire_timeout: setup.proxied.map_or(Duration::from_millis(50), |_| FOREVER),
+            acquire_timeout: setup.proxied.map_or(setup.database_wait, |_| FOREVER),
             direct_url: None,
             statement_timeout: setup.proxied.unwrap_or(FOREVER),
             migrations: storage::MigrationSettings::default(),

@@ -101,6 +101,7 @@ async fn replica(app: &TestApp, instance: i64, setup: Setup) -> TestApp {
     let setup = Setup {
         dbt_url: Some(app.dbt.base_url().parse().unwrap()),
         database_url: Some(app.database.url()),
+        database_wait: crate::support::FOREVER,
         instance: model::InstanceId(instance),
         ..setup
     };
