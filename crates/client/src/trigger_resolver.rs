@@ -57,9 +57,14 @@ impl Clients {
             account: Some(account),
             credential,
         };
-        let named = shared.upstreams.resolve(&caller, &target(Some(credential)), Purpose::Manage).await;
+        let named = shared
+            .upstreams
+            .resolve(&caller, &target(Some(credential)), Purpose::Manage)
+            .await;
         let upstream = match named {
-            Err(ClientError::UnknownCredential(_)) => shared.upstreams.resolve(&caller, &target(None), Purpose::Manage).await,
+            Err(ClientError::UnknownCredential(_)) => {
+                shared.upstreams.resolve(&caller, &target(None), Purpose::Manage).await
+            }
             found => found,
         };
         match upstream {

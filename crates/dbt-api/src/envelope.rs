@@ -83,6 +83,10 @@ fn number(value: &Value) -> Option<u64> {
 mod tests {
     use super::*;
 
+    #[expect(
+        clippy::option_option,
+        reason = "no failure, a failure without a status, one with a status"
+    )]
     fn status(body: &str) -> Option<Option<u16>> {
         let failure = failure_of(body.as_bytes());
         failure.map(|failure| failure.status.map(|status| status.as_u16()))

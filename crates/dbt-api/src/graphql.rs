@@ -103,9 +103,10 @@ async fn error_of_status(answer: &Collected) -> ApiError {
         StatusCode::FORBIDDEN,
         StatusCode::TOO_MANY_REQUESTS,
     ];
-    let wire = match says_more.contains(&answer.status) {
-        true => None,
-        false => decode::<GraphqlWire>(answer).await.ok(),
+    let wire = if says_more.contains(&answer.status) {
+        None
+    } else {
+        decode::<GraphqlWire>(answer).await.ok()
     };
     match wire.and_then(|mut wire| wire.errors()) {
         Some((errors, data)) => graphql_error(answer.status, errors, data),

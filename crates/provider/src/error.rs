@@ -1,12 +1,11 @@
 //! The errors of this layer.
 
+use chrono::{DateTime, Utc};
 use dbt_api::ApiError;
 use model::{AccountId, JobId, RunId, RunStatus};
 use shares::Exhausted;
 use storage::{LogError, StorageError};
 use uuid::Uuid;
-
-use crate::engine::TriggerUnresolved;
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -105,4 +104,22 @@ pub enum ProviderError {
     /// The gateway's code panicked; logged in the row.
     #[error("the request failed inside the gateway")]
     Panicked,
+}
+
+/// The answer to a POST that starts a run was lost, and the run was not found in time.
+#[derive(Debug, thiserror::Error)]
+#[error("whether dbt Cloud started a run is not known yet")]
+pub struct TriggerUnresolved {
+    /// The request whose row tells the outcome.
+    pub request_uuid: Uuid,
+    /// The job.
+    pub job: Option<JobId>,
+    /// The marker that was looked for; `None` where the cause has none.
+    pub marker: Option<String>,
+    /// Runs that may be it.
+    pub candidates: Vec<RunId>,
+    /// Until then the run is looked for.
+    pub until: DateTime<Utc>,
+    /// How the answer was lost; `None` for a repeated request.
+    pub source: Option<ApiError>,
 }

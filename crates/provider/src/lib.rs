@@ -15,15 +15,13 @@ mod shares;
 pub use ::shares::Exhausted;
 pub use dbt_api::{ApiError, WrappedApi};
 pub use dbt_provider::DbtProvider;
-pub use engine::{
-    AnswerBody, Listing, StreamAborted, StreamedAnswer, StreamedPage, TriggerSettings, TriggerUnresolved,
-};
-pub use error::ProviderError;
+pub use engine::{AnswerBody, Listing, StreamAborted, StreamedAnswer, StreamedPage};
+pub use error::{ProviderError, TriggerUnresolved};
 pub use metrics::{ProviderMetrics, observe_shares};
 pub use operations::relay::{ForwardRequest, lists_accounts};
 pub use settings::{
     FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings,
-    StreamSettings,
+    StreamSettings, TriggerSettings,
 };
 pub use shares::{ProviderShares, ShareSettings};
 pub use storage::{Attempt, LogError, LogQueue, Outcome, RowLimits, StartedRuns, StorageError, TriggerLedger};

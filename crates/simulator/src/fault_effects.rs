@@ -198,9 +198,9 @@ fn remove(body: &mut Value, pointer: &str) {
         Some(Value::Object(object)) => {
             object.remove(last);
         }
-        Some(Value::Array(list)) => {
-            if let Some(index) = last.parse().ok().filter(|index: &usize| *index < list.len()) {
-                list.remove(index);
+        Some(Value::Array(entries)) => {
+            if let Some(index) = last.parse().ok().filter(|index: &usize| *index < entries.len()) {
+                entries.remove(index);
             }
         }
         _ => {}

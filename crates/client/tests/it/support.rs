@@ -123,7 +123,7 @@ impl WrappedApi for FakeDbt {
         } else if request.path().ends_with("/artifacts/") {
             json!({"data": ["manifest.json"]})
         } else {
-            json!({"data": {"id": 7}})
+            json!({"data": {"id": 7, "run_steps": []}})
         };
         let body = Ok(Bytes::from(one_or_list.to_string()));
         Ok(ApiAnswer::new(StatusCode::OK, HeaderMap::new(), stream::iter([body])))

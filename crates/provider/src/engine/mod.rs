@@ -22,5 +22,4 @@ pub(crate) use call::Call;
 pub use listing::{Listing, StreamedPage};
 pub(crate) use provider_request::{RowSubject, args};
 pub use pump::StreamAborted;
-pub use starts::{TriggerSettings, TriggerUnresolved};
 pub use streamed::{AnswerBody, StreamedAnswer};

@@ -354,19 +354,13 @@ impl TriggerLedger for PgTriggerLedger {
         lease: Duration,
         may_take_over: bool,
     ) -> Result<KeyBegun, StorageError> {
-        let work = async |mut transaction: BoundedTransaction| match super::idempotency_rows::begin(
-            &mut transaction,
-            key,
-            lease,
-            may_take_over,
-        )
-        .await?
-        {
-            Some(earlier) => Ok(KeyBegun::Repeat(earlier)),
-            None => {
-                transaction.commit().await?;
-                Ok(KeyBegun::New)
+        let work = async |mut transaction: BoundedTransaction| {
+            let earlier = super::idempotency_rows::begin(&mut transaction, key, lease, may_take_over).await?;
+            if let Some(earlier) = earlier {
+                return Ok(KeyBegun::Repeat(earlier));
             }
+            transaction.commit().await?;
+            Ok(KeyBegun::New)
         };
         self.pool.transaction(work).await
     }

@@ -153,8 +153,15 @@ async fn cancel_queued(call: &Call, id: RunId) -> Result<(), ProviderError> {
         })
         .await;
     match cancelled {
+        Ok(_) => Ok(()),
         // It began or ended meanwhile.
-        Ok(_) | Err(ApiError::InvalidRequest { .. } | ApiError::NotFound { .. }) => Ok(()),
+        Err(error)
+            if error
+                .status()
+                .is_some_and(|status| [400, 404, 409, 422].contains(&status.as_u16())) =>
+        {
+            Ok(())
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use storage::{NewAttempt, StartKind};
 
-use super::settings::TriggerSettings;
+use crate::TriggerSettings;
 
 /// How many characters of a cause are compared where dbt Cloud may have cut it.
 const START_CHARS: usize = 32;

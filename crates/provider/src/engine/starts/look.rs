@@ -155,7 +155,7 @@ fn is_after(run: &Run, attempt: &Attempt) -> bool {
 }
 
 fn created(run: &Run) -> Option<chrono::DateTime<chrono::Utc>> {
-    run.created_at.clone().map(chrono::DateTime::from)
+    run.created_at.map(chrono::DateTime::from)
 }
 
 /// Whether a run without the attempt's marker may be its run: nobody else's, by time, job, kind and cause.

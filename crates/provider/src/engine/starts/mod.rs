@@ -8,12 +8,9 @@ mod look;
 mod once;
 mod repeat;
 mod resolve;
-mod settings;
 mod starter;
 
 pub(crate) use active::{ActiveRuns, Considered, consider};
 pub(crate) use attempt::{Subject, is_definite, marked};
 pub(crate) use once::AfterLoss;
-pub use resolve::TriggerUnresolved;
-pub use settings::TriggerSettings;
 pub(crate) use starter::{Starter, Starting};

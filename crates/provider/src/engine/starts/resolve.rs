@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dbt_api::ApiError;
-use model::{ClientContext, JobId, RunId, RunOrigin, StartedRun};
+use model::{ClientContext, RunId, RunOrigin, StartedRun};
 use serde_json::json;
 use storage::{Attempt, AttemptEnd};
 use tokio::time::Instant;
@@ -13,25 +13,8 @@ use uuid::Uuid;
 use super::look::{Looked, look};
 use super::starter::{CREATED, Starter, first_answer};
 use crate::engine::{Call, RowSubject};
+use crate::error::TriggerUnresolved;
 use crate::{DbtProvider, ProviderError};
-
-/// The answer to a POST that starts a run was lost, and the run was not found in time.
-#[derive(Debug, thiserror::Error)]
-#[error("whether dbt Cloud started a run is not known yet")]
-pub struct TriggerUnresolved {
-    /// The request whose row tells the outcome.
-    pub request_uuid: Uuid,
-    /// The job.
-    pub job: Option<JobId>,
-    /// The marker that was looked for; `None` where the cause has none.
-    pub marker: Option<String>,
-    /// Runs that may be it.
-    pub candidates: Vec<RunId>,
-    /// Until then the run is looked for.
-    pub until: DateTime<Utc>,
-    /// How the answer was lost; `None` for a repeated request.
-    pub source: Option<ApiError>,
-}
 
 impl Starter {
     /// Looks for the run while the caller waits, then leaves it to the background.

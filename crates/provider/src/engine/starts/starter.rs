@@ -10,10 +10,9 @@ use serde_json::{Value, json};
 use storage::{Attempt, AttemptEnd, AttemptLease, Begun, NewAttempt, NewIdempotencyKey, StoredAnswer, TriggerLedger};
 
 use super::attempt::is_definite;
-use super::settings::TriggerSettings;
 use crate::engine::Call;
 use crate::exchanges::Why;
-use crate::{DbtProvider, ProviderError};
+use crate::{DbtProvider, ProviderError, TriggerSettings};
 
 /// The status of the first answer of a request that starts a run.
 pub(super) const CREATED: u16 = 201;

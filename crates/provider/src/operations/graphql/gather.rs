@@ -118,7 +118,6 @@ fn take_page(answer: &mut Value, pointer: &str, size: u64) -> Result<Option<List
 fn page_of_array(rows: Vec<Value>, size: u64) -> Result<ListPage, ProviderError> {
     let is_full = rows.len() as u64 >= size.min(MAX_FIRST_OF_ARRAYS);
     let next = match rows.last().map(|row| row.get("paginationCursor")) {
-        None => None,
         Some(Some(Value::Null)) => return Err(sends_null("`paginationCursor`")),
         Some(Some(cursor)) => Some(cursor.clone()),
         Some(None) if is_full => {
@@ -126,7 +125,7 @@ fn page_of_array(rows: Vec<Value>, size: u64) -> Result<ListPage, ProviderError>
                 "the list's rows have to select `paginationCursor`",
             ));
         }
-        Some(None) => None,
+        None | Some(None) => None,
     };
     let total = None;
     Ok(ListPage { rows, next, total })

@@ -69,7 +69,7 @@ pub(super) async fn query_table(
     let deadline = Instant::now() + settings.deadline;
     let order_by = order::order_by(call, query).await?;
     let created = call
-        .ask_semantic_layer(&create_query(query, order_by), Why::Asked)
+        .ask_semantic_layer(&create_query(query, &order_by), Why::Asked)
         .await?;
     let id = &created["createQuery"]["queryId"];
     if !id.is_string() {
@@ -128,7 +128,7 @@ pub(super) async fn query_table(
     Ok(table)
 }
 
-fn create_query(query: &SemanticQuery, order_by: Vec<Value>) -> GraphqlQuery {
+fn create_query(query: &SemanticQuery, order_by: &[Value]) -> GraphqlQuery {
     let by_name = |name: &String| json!({ "name": name });
     let variables = json!({
         "environmentId": query.environment_id.0.to_string(),

@@ -62,7 +62,7 @@ impl DbtProvider {
         self.provider_request(ctx, args!(fields), move |call| async move {
             let creating = async {
                 let whole = &definition::new(&fields);
-                Ok(call.ask(move |api, to| api.create_job(to, whole)).await?)
+                call.ask(move |api, to| api.create_job(to, whole)).await
             };
             let created = starter.once(key, 201, AfterLoss::Refuse, Box::pin(creating)).await?;
             call.set_job(created.value.id);

@@ -146,14 +146,14 @@ async fn start(
     sent: &TriggerJob,
     mode: IfRunning,
 ) -> Result<StartedRun, ProviderError> {
-    let send = async || {
+    let trigger = async || {
         let sending = starter.send(call, RequestType::TriggerJob, attempt, move |api, to| {
             api.trigger_job(to, job, sent)
         });
         sending.await
     };
     if mode == IfRunning::Queue {
-        return send().await;
+        return trigger().await;
     }
     let mut has_sent = false;
     let acting = async {
@@ -165,7 +165,7 @@ async fn start(
             }
             Considered::Start => {
                 has_sent = true;
-                send().await
+                trigger().await
             }
         }
     };

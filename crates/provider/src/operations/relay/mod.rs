@@ -3,20 +3,18 @@
 mod accounts;
 mod args;
 mod forward_request;
+mod send;
 mod start;
 mod static_subdomain;
 mod token_mask;
 
-use dbt_api::{ApiAnswer, ApiError, ApiRequest, Redirect};
-use http::HeaderValue;
-use http::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
-use model::{ClientContext, ClientType, Effect, RequestType};
+use model::{ClientContext, Effect};
 
 pub use accounts::lists_accounts;
 pub use forward_request::ForwardRequest;
 
-use crate::engine::{Call, RowSubject};
-use crate::exchanges::Why;
+use self::send::{api_request, send};
+use crate::engine::RowSubject;
 use crate::operations::graphql_reads;
 use crate::{DbtProvider, ProviderError, StreamedAnswer};
 
@@ -24,11 +22,10 @@ impl DbtProvider {
     /// Forwards a caller's request unchanged, and returns the answer with any status. Only GET and HEAD requests of
     /// operations that read, and GraphQL documents of queries alone, are retried after a transient failure. One that starts
     /// a run is sent once, and a lost answer is resolved by looking for the run. A redirect that differs only by the
-    /// trailing slash
-    /// is followed once, with the same method and body.
+    /// trailing slash is followed once, with the same method and body.
     ///
     /// # Errors
-    /// [`ProviderError`]; [`ApiError::UnexpectedStatus`] for any other redirect.
+    /// [`ProviderError`]; [`dbt_api::ApiError::UnexpectedStatus`] for any other redirect.
     pub async fn forward(
         &self,
         ctx: ClientContext,
@@ -51,7 +48,7 @@ impl DbtProvider {
             settings.collect_max_bytes,
             move |call| async move {
                 if let Some(attempt) = starts {
-                    let answer = start::start(&starter, &call, attempt, request).await?;
+                    let answer = Box::pin(start::start(&starter, &call, attempt, request)).await?;
                     return Ok(token_mask::mask_token(answer, call.token()));
                 }
                 let hides_subdomain = !settings.keep_static_subdomain
@@ -74,62 +71,5 @@ impl DbtProvider {
             },
         )
         .await
-    }
-}
-
-/// The request to send. An answer that the gateway reads must be uncompressed and complete.
-fn api_request(request: ForwardRequest, reads_answer: bool) -> ApiRequest {
-    let ForwardRequest {
-        request,
-        query,
-        mut headers,
-        body,
-    } = request;
-    if reads_answer {
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        headers.remove(RANGE);
-        headers.remove(IF_RANGE);
-    }
-    let api = request
-        .request_type()
-        .client_type()
-        .unwrap_or(ClientType::DbtCloudAdministrative);
-    let (method, path) = (request.method().clone(), request.path().to_owned());
-    ApiRequest::forward(api, method, path, query, headers, body)
-}
-
-/// Sends the request, and follows a redirect that differs only by the trailing slash. A repeatable one is sent again also
-/// if its answer breaks off within `repeatable_bytes`.
-async fn send(
-    call: &Call,
-    operation: RequestType,
-    repeatable_bytes: Option<usize>,
-    request: ApiRequest,
-) -> Result<ApiAnswer, ApiError> {
-    let send_once = async |request: &ApiRequest, why| {
-        call.forward(operation, why, repeatable_bytes, move |api, to| {
-            api.forward(to, request.clone())
-        })
-        .await
-    };
-    let answer = send_once(&request, Why::Asked).await?;
-    let Some(redirect) = call.redirect(&request, &answer) else {
-        return Ok(answer);
-    };
-    let Redirect::OtherSlash(request) = redirect else {
-        return Err(unexpected_redirect(&answer));
-    };
-    let answer = send_once(&request, Why::OtherSlash).await?;
-    match call.redirect(&request, &answer) {
-        None => Ok(answer),
-        Some(_) => Err(unexpected_redirect(&answer)),
-    }
-}
-
-fn unexpected_redirect(answer: &ApiAnswer) -> ApiError {
-    ApiError::UnexpectedStatus {
-        status: answer.status,
-        message: "a redirect to another address, which is not followed".to_owned(),
-        retry_after: None,
     }
 }

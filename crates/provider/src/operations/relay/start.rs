@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use storage::{Attempt, AttemptEnd, NewAttempt, RecentAttempt, StartKind};
 use tokio::time::Instant;
 
-use super::{ForwardRequest, api_request, send};
+use super::forward_request::ForwardRequest;
+use super::send::{api_request, send};
 use crate::ProviderError;
 use crate::engine::starts::{Starter, Starting, Subject, is_definite, marked};
 use crate::engine::{Beginning, Call, read_beginning};
@@ -73,8 +74,8 @@ pub(super) async fn start(
     let attempt = match new.job_id {
         Some(job) if new.kind == StartKind::Trigger && !window.is_zero() => {
             let lock = (new.host.as_str(), new.account_id, job);
-            let beginning = begin_unless_repeated(starter, call, &new);
-            starter.with_job_locked(lock, new.request_uuid, beginning).await?
+            let beginning = Box::pin(begin_unless_repeated(starter, call, &new));
+            Box::pin(starter.with_job_locked(lock, new.request_uuid, beginning)).await?
         }
         _ => Ok(begin(starter, call, &new).await?),
     };
@@ -160,13 +161,13 @@ async fn send_once(
                         "a started run was not recorded"
                     );
                 }
-                return Ok(with_body(answer, body));
+                return Ok(with_body(&answer, body));
             }
             Verdict::Refused => {
                 if let Err(error) = starter.ledger.end(attempt.lease, &AttemptEnd::Failed, None).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "a refusal was not recorded");
                 }
-                return Ok(with_body(answer, body));
+                return Ok(with_body(&answer, body));
             }
             Verdict::Open => ApiError::UnexpectedStatus {
                 status: answer.status,
@@ -177,9 +178,9 @@ async fn send_once(
         Err(error) if is_definite(&error) => return Err(starter.not_sent(attempt, error.into()).await),
         Err(error) => error,
     };
-    let started = starter.resolve(call, attempt, lost).await?;
-    let (id, origin) = (started.run.id, started.origin);
-    shown(call, id, Some(started.run), origin).await
+    let found = starter.resolve(call, attempt, lost).await?;
+    let (id, origin) = (found.run.id, found.origin);
+    shown(call, id, Some(found.run), origin).await
 }
 
 /// What an answer says about the run.
@@ -221,7 +222,7 @@ async fn collected(call: &Call, mut answer: ApiAnswer) -> Result<(ApiAnswer, Byt
     }
 }
 
-fn with_body(answer: ApiAnswer, body: Bytes) -> ApiAnswer {
+fn with_body(answer: &ApiAnswer, body: Bytes) -> ApiAnswer {
     ApiAnswer::new(answer.status, answer.headers.clone(), stream::iter([Ok(body)]))
 }
 
@@ -240,7 +241,7 @@ async fn shown(call: &Call, id: RunId, found: Option<Run>, origin: RunOrigin) ->
     let mut answer = match read.await {
         Ok(answer) if answer.status.is_success() => {
             let (answer, body) = collected(call, answer).await?;
-            with_body(answer, body)
+            with_body(&answer, body)
         }
         other => {
             let Some(run) = found else {

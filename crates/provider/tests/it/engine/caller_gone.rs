@@ -24,7 +24,7 @@ async fn a_read_whose_caller_disconnects_is_logged_as_caller_gone() {
         .provider
         .get_project(fixture.ctx(RequestType::GetProject), ProjectId(7));
 
-    disconnect_at(request, fixture.dbt.received(1)).await;
+    Box::pin(disconnect_at(request, fixture.dbt.received(1))).await;
 
     let row = fixture.log.closed_row().await;
     let closing = row.closing().unwrap();
@@ -50,7 +50,7 @@ async fn a_list_whose_caller_disconnects_reads_no_further_pages() {
     let ctx = fixture.ctx(RequestType::ListProjects);
     let request = fixture.provider.list_projects(ctx, ProjectFilter::default(), all);
 
-    disconnect_at(request, fixture.dbt.received(5)).await;
+    Box::pin(disconnect_at(request, fixture.dbt.received(5))).await;
 
     let row = fixture.log.closed_row().await;
     assert_eq!(row.outcome(), Some(Outcome::CallerGone));
@@ -68,7 +68,7 @@ async fn a_read_whose_caller_disconnects_is_not_retried() {
         .provider
         .get_project(fixture.ctx(RequestType::GetProject), ProjectId(7));
 
-    disconnect_at(request, tokio::time::sleep(Duration::from_secs(3))).await;
+    Box::pin(disconnect_at(request, tokio::time::sleep(Duration::from_secs(3)))).await;
 
     let row = fixture.log.closed_row().await;
     assert_eq!(row.outcome(), Some(Outcome::CallerGone));
@@ -86,7 +86,7 @@ async fn a_change_runs_to_its_end_after_its_caller_disconnects() {
         .provider
         .trigger_job(ctx, JobId(1), trigger_input(), model::StartOptions::default());
 
-    disconnect_at(request, fixture.dbt.received(1)).await;
+    Box::pin(disconnect_at(request, fixture.dbt.received(1))).await;
 
     let row = fixture.log.closed_row().await;
     assert_eq!(row.outcome(), Some(Outcome::Succeeded));
@@ -107,7 +107,7 @@ async fn a_change_whose_caller_disconnects_before_its_row_is_open_is_not_sent() 
         .provider
         .trigger_job(ctx, JobId(1), trigger_input(), model::StartOptions::default());
 
-    disconnect_at(request, fixture.log.write_attempts(1)).await;
+    Box::pin(disconnect_at(request, fixture.log.write_attempts(1))).await;
     fixture.log.set_mode(LogMode::Accepts);
 
     let row = fixture.log.closed_row().await;
@@ -136,7 +136,7 @@ async fn drain_waits_for_changes_in_flight() {
     let request = fixture
         .provider
         .trigger_job(ctx, JobId(1), trigger_input(), model::StartOptions::default());
-    disconnect_at(request, fixture.dbt.received(1)).await;
+    Box::pin(disconnect_at(request, fixture.dbt.received(1))).await;
 
     assert!(
         fixture.provider.drain().now_or_never().is_none(),
@@ -181,7 +181,7 @@ async fn a_read_that_is_dropped_by_a_shutdown_says_so() {
         fixture.dbt.received(1).await;
         fixture.provider.end_all();
     };
-    disconnect_at(request, at_dbt).await;
+    Box::pin(disconnect_at(request, at_dbt)).await;
 
     let row = fixture.log.closed_row().await;
     assert_eq!(row.outcome(), Some(Outcome::CallerGone));

@@ -197,7 +197,12 @@ async fn a_change_that_was_not_processed_and_then_lost_is_not_sent_a_third_time(
         .unwrap_err();
     assert!(matches!(error, ProviderError::TriggerUnresolved(_)), "{error:?}");
     let sent = fixture.dbt.requests();
-    assert_eq!(sent.iter().filter(|request| request.method() == http::Method::POST).count(), 2);
+    assert_eq!(
+        sent.iter()
+            .filter(|request| request.method() == http::Method::POST)
+            .count(),
+        2
+    );
 }
 
 #[tokio::test(start_paused = true)]

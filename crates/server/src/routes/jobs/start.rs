@@ -40,8 +40,7 @@ pub(super) struct StartParams {
         (status = 200, body = StartedOrPreview, description = "With `if_running=reuse`: the active run. With `dry_run`: what would happen."),
         (status = 201, body = Run, headers(
             ("location" = String, description = "The address of the run."),
-            ("x-run-origin" = String, description = "`started`, `resolved`, `reused` or `replayed`."),
-            ("idempotency-replayed" = String, description = "`true` where this is the first answer to the key again."))),
+            ("x-run-origin" = String, description = "`started`, `resolved`, `reused` or `replayed`. A replayed answer has `idempotency-replayed: true` too."))),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "The job has active runs, or the first request with this key has not ended."),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "The key was used for another request."),
         (status = 504, body = Problem, content_type = "application/problem+json", description = "Whether a run was started is not known yet.")))]

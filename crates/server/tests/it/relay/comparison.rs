@@ -95,7 +95,7 @@ fn path(rng: &mut StdRng) -> (String, String) {
         ("GET", "/api/v2/whoami"),
         ("GET", "/api/v2/whoami/"),
         ("GET", "/api/v3/constants"),
-        ("GET", "/api/v3/accounts/70403103900001/feature-flag"),
+        ("GET", "/api/v3/accounts/70403103900001/feature-switch"),
         ("DELETE", "/api/v3/accounts/70403103900001/environments/7"),
         ("PUT", "/api/v2/accounts/70403103900001/jobs/1/"),
         ("GET", "/api/v2/a!$&'()*+,;=:@-._~/%7Bx%7D"),

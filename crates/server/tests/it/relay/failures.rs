@@ -94,10 +94,9 @@ async fn reads_are_retried_after_a_transient_failure_and_posts_are_not() {
         assert!(answer.text.contains("<html"), "{}", answer.text);
 
         app.dbt.clear_requests();
-        let trigger = v2(&format!("/jobs/{}/run/", acme::NIGHTLY_JOB_ID));
         let admin = app.caller(Role::Admin);
         let posts = [
-            admin.post(&trigger, &json!({"cause": "x"})).await,
+            admin.post(&v2("/jobs/"), &json!({"name": "x"})).await,
             admin.post("/graphql", &json!({"query": "mutation { x }"})).await,
             admin
                 .post(
@@ -127,8 +126,8 @@ async fn an_interrupted_connection_is_a_502_and_a_post_is_not_retried() {
             effect,
             ..Fault::default()
         });
-        let trigger = v2(&format!("/jobs/{}/run", acme::NIGHTLY_JOB_ID));
-        let answer = app.operator().post(&trigger, &json!({"cause": "x"})).await;
+        let update = v2(&format!("/jobs/{}", acme::NIGHTLY_JOB_ID));
+        let answer = app.caller(Role::Admin).post(&update, &json!({"name": "x"})).await;
         assert!(refusal(&answer, 502).contains("What the change did is unknown"));
         assert_eq!(app.dbt.requests().len(), 1);
         let row = app.row_of(&answer).await;

@@ -52,7 +52,7 @@ async fn no_schedule_starts_two_runs_for_a_key_or_loses_one() {
     let mut dice = SmallRng::seed_from_u64(seed);
     for index in 0..KEYS {
         let name = format!("schedule {seed} {index} end");
-        let mut seen = Vec::new();
+        let mut answered = Vec::new();
         for _ in 0..dice.random_range(1..5) {
             let fault = faults[dice.random_range(0..faults.len())].clone();
             let on = fault.map(|fault| app.dbt.add_fault(fault));
@@ -62,9 +62,9 @@ async fn no_schedule_starts_two_runs_for_a_key_or_loses_one() {
             let gateway = if dice.random_bool(0.5) { &app } else { &other };
             if dice.random_bool(0.3) {
                 let (one, two) = tokio::join!(send(&app, &key, &name), send(&other, &key, &name));
-                seen.extend([run_of(&one), run_of(&two)].into_iter().flatten());
+                answered.extend([run_of(&one), run_of(&two)].into_iter().flatten());
             } else {
-                seen.extend(run_of(&send(gateway, &key, &name).await));
+                answered.extend(run_of(&send(gateway, &key, &name).await));
             }
             on.map(|id| app.dbt.remove_fault(id));
             looks_fail.map(|id| app.dbt.remove_fault(id));
@@ -78,12 +78,12 @@ async fn no_schedule_starts_two_runs_for_a_key_or_loses_one() {
             run_of(&answer)
         })
         .await;
-        seen.push(last);
+        answered.push(last);
         let started: Vec<Value> = runs_with_cause(&app, &name).await;
-        assert_eq!(started.len(), 1, "seed {seed}, key {index}: {seen:?}");
+        assert_eq!(started.len(), 1, "seed {seed}, key {index}: {answered:?}");
         assert!(
-            seen.iter().all(|id| started[0]["id"] == *id),
-            "seed {seed}, key {index}: {seen:?}"
+            answered.iter().all(|id| started[0]["id"] == *id),
+            "seed {seed}, key {index}: {answered:?}"
         );
     }
 }
