@@ -99,11 +99,7 @@ async fn serve(
             provider: provider.clone(),
             database: database.clone(),
             log: log.clone(),
-            signals: HealthSignals {
-                heartbeat: Some((heartbeat.last_beat(), layer_settings::late_heartbeat(settings))),
-                partitions: Some(partitions.clone()),
-                disk: postgres.disk_check(settings),
-            },
+            signals: health_signals(settings, postgres, &heartbeat, &partitions),
             records: Records {
                 credentials,
                 api_keys,
@@ -176,6 +172,19 @@ fn start_log(settings: &Settings, database: &Database, metrics: &Metrics) -> (Lo
 fn resources(log: &LogQueue, provider: &ProviderShares, client: &ClientShares) -> Vec<Shares> {
     let log = [log.rows().clone()];
     log.into_iter().chain(provider.all()).chain(client.all()).collect()
+}
+
+fn health_signals(
+    settings: &Settings,
+    postgres: &Postgres,
+    heartbeat: &InstanceHeartbeat,
+    partitions: &PartitionsAhead,
+) -> HealthSignals {
+    HealthSignals {
+        heartbeat: Some((heartbeat.last_beat(), layer_settings::late_heartbeat(settings))),
+        partitions: Some(partitions.clone()),
+        disk: postgres.disk_check(settings),
+    }
 }
 
 /// The server of the second address, if it is set.

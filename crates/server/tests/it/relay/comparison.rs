@@ -90,6 +90,10 @@ fn path(rng: &mut StdRng) -> (String, String) {
     let all: Vec<_> = dbt_routes::operations()
         // The gateway composes account lists itself and refuses to create tokens.
         .filter(|each| !each.as_str().starts_with("list_accounts") && !each.mints_token())
+        // What starts a run is marked, and its answer is read.
+        .filter(|each| !["trigger_job", "rerun_job", "retry_run"].contains(&each.as_str()))
+        // Most of the others are not served by the simulator.
+        .filter(|each| each.used_by().is_none())
         .collect();
     let unknown = [
         ("GET", "/api/v2/whoami"),
@@ -218,6 +222,7 @@ fn as_specified(generated: &Generated) -> String {
         .unwrap();
     let bare = generated.path.trim_end_matches('/');
     match request.operation() {
+        Some(operation) if operation.used_by().is_some() => generated.path.clone(),
         Some(operation) if operation.template().ends_with('/') => format!("{bare}/"),
         Some(_) => bare.to_owned(),
         None => generated.path.clone(),
@@ -254,7 +259,10 @@ async fn two_hundred_requests_have_the_same_answers_directly_and_through_the_gat
         assert_eq!(at_dbt.path(), specified_path, "{context}");
         assert_eq!(pairs(&at_dbt), pairs(&at_direct), "{context}");
         assert_eq!(at_dbt.body, at_direct.body, "{context}");
-        let is_account = specified_path == format!("/api/v2/accounts/{}/", acme::ACCOUNT_ID);
+        let account = acme::ACCOUNT_ID;
+        let is_account = ["v2", "v3"]
+            .iter()
+            .any(|version| specified_path.trim_end_matches('/') == format!("/api/{version}/accounts/{account}"));
         let (mut sent, mut direct_headers) = (headers(&at_dbt), headers(&at_direct));
         if is_account {
             // The gateway changes this answer, so it requests all of it, uncompressed.
@@ -297,7 +305,7 @@ async fn two_hundred_requests_have_the_same_answers_directly_and_through_the_gat
         "{successes} of {REQUESTS} succeeded, {} operations of the simulator",
         names.len()
     );
-    assert!(successes > 40 && names.len() > 40, "{successes} {}", names.len());
+    assert!(successes > 30 && names.len() > 40, "{successes} {}", names.len());
     assert_eq!(app.rows().await.len(), REQUESTS);
     assert_eq!(app.dbt.requests().len(), REQUESTS);
 }

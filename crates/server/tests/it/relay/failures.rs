@@ -94,9 +94,10 @@ async fn reads_are_retried_after_a_transient_failure_and_posts_are_not() {
         assert!(answer.text.contains("<html"), "{}", answer.text);
 
         app.dbt.clear_requests();
+        let job = v2(&format!("/jobs/{}/", acme::NIGHTLY_JOB_ID));
         let admin = app.caller(Role::Admin);
         let posts = [
-            admin.post(&v2("/jobs/"), &json!({"name": "x"})).await,
+            admin.post(&job, &json!({"name": "x"})).await,
             admin.post("/graphql", &json!({"query": "mutation { x }"})).await,
             admin
                 .post(
@@ -126,8 +127,8 @@ async fn an_interrupted_connection_is_a_502_and_a_post_is_not_retried() {
             effect,
             ..Fault::default()
         });
-        let update = v2(&format!("/jobs/{}", acme::NIGHTLY_JOB_ID));
-        let answer = app.caller(Role::Admin).post(&update, &json!({"name": "x"})).await;
+        let job = v2(&format!("/jobs/{}/", acme::NIGHTLY_JOB_ID));
+        let answer = app.caller(Role::Admin).post(&job, &json!({"name": "x"})).await;
         assert!(refusal(&answer, 502).contains("What the change did is unknown"));
         assert_eq!(app.dbt.requests().len(), 1);
         let row = app.row_of(&answer).await;

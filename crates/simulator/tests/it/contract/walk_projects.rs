@@ -12,6 +12,7 @@ impl Walk {
         self.get("/api/v2/accounts/", &[]).await;
         self.get("/api/v3/accounts/", &[]).await;
         self.get("/api/v2/accounts/{account_id}/", &[]).await;
+        self.get("/api/v3/accounts/{account_id}/", &[]).await;
         let name = json!({ "name": "Acme Retail Group", "state": 1 });
         self.ask("POST", "/api/v2/accounts/{account_id}/", &[], Some(name.clone()))
             .await;
