@@ -24,6 +24,8 @@ CREATE TABLE trigger_attempt (
     watermark_run_id bigint,
     state            text NOT NULL DEFAULT 'sending'
         CHECK (state IN ('sending', 'ambiguous', 'confirmed', 'failed', 'started', 'not_started', 'unresolved')),
+    -- Not yet while the job's active runs are looked at first.
+    is_sent          boolean NOT NULL DEFAULT true,
     run_id           bigint,
     -- The run was found without a marker: exactly one fitted.
     is_probable      boolean NOT NULL DEFAULT false,

@@ -150,6 +150,11 @@ impl Exchanges {
         }
     }
 
+    /// Sets dbt Cloud's last status, where later exchanges only looked for the effect of one.
+    pub(crate) fn set_last_status(&self, status: Option<StatusCode>) {
+        self.record().last_status = status;
+    }
+
     /// Whether a change was sent to dbt Cloud.
     pub(crate) fn has_sent_change(&self) -> bool {
         self.record().has_sent_change

@@ -184,12 +184,15 @@ impl Rows {
     }
 }
 
-/// The causes of the triggers that reached dbt Cloud; panics if one was sent twice.
+/// The causes of the triggers that reached dbt Cloud, without the gateway's marker; panics if one was sent twice.
 pub(crate) fn causes_at_dbt(site: &Site) -> BTreeSet<String> {
     let sent = site.dbt.requests_to("POST", "/api/v2/");
     let causes: BTreeSet<_> = sent
         .iter()
-        .map(|request| request.json()["cause"].as_str().unwrap().to_owned())
+        .map(|request| {
+            let cause = request.json()["cause"].as_str().unwrap().to_owned();
+            cause.split(" [dgw:").next().unwrap().to_owned()
+        })
         .collect();
     assert_eq!(causes.len(), sent.len(), "no trigger was sent twice");
     causes

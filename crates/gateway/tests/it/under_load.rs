@@ -88,6 +88,13 @@ async fn a_kill_under_load_loses_no_answer_and_no_trigger_from_the_log() {
     }
     let gateway = Gateway::start(unlimited(&site));
     let rows = Rows::all_closed(&site).await;
+    // The run of every trigger whose answer died with a process is found by the next one.
+    let triggers = causes_at_dbt(&site).len() as u64;
+    eventually("the run of each trigger at dbt Cloud", async || {
+        let found = site.rows("SELECT count(DISTINCT run_id) FROM trigger_attempt");
+        (found[0]["count"] == triggers).then_some(())
+    })
+    .await;
 
     assert_log_is_complete(&site, &replies, &rows);
     let unanswered = replies.iter().filter(|reply| reply.is_none()).count();

@@ -390,6 +390,11 @@ impl<To> Call<To> {
         self.exchanges.set_job(id);
     }
 
+    /// Records the status of the lost answer in the row: the looks for its run have others.
+    pub(crate) fn set_last_status(&self, status: Option<StatusCode>) {
+        self.exchanges.set_last_status(status);
+    }
+
     /// Records the run in the row.
     pub(crate) fn set_run(&self, id: RunId) {
         self.exchanges.set_run(id);

@@ -5,7 +5,7 @@ use futures::future;
 use serde_json::{Value, json};
 use simulator::{Fault, FaultBody, acme};
 
-use crate::support::{Answer, TestApp};
+use crate::support::{Answer, Setup, TestApp};
 
 fn trigger() -> String {
     format!("/jobs/{}/runs", acme::NIGHTLY_JOB_ID)
@@ -28,7 +28,9 @@ async fn trigger_among_reads(app: &TestApp, bodies: Vec<Value>) -> Vec<Answer> {
 
 #[tokio::test]
 async fn unstorable_arguments_are_logged_in_a_cleaned_form() {
-    let app = TestApp::start().await;
+    let mut setup = Setup::default();
+    setup.trigger.marks = false;
+    let app = setup.start().await;
     let long = "ü".repeat(100_000);
     let bodies = vec![
         json!({"cause": "NUL \u{0}, \u{0}"}),
@@ -82,7 +84,9 @@ async fn unstorable_error_messages_of_dbt_are_logged_in_a_cleaned_form() {
         "NUL \u{0} in plain text".to_owned(),
         long,
     ];
-    let app = TestApp::start().await;
+    let mut setup = Setup::default();
+    setup.trigger.resolve = std::time::Duration::ZERO;
+    let app = setup.start().await;
     for body in cases {
         let content_type = if body.starts_with('{') {
             "application/json"
@@ -94,7 +98,7 @@ async fn unstorable_error_messages_of_dbt_are_logged_in_a_cleaned_form() {
             .add_fault(Fault::on("POST", "/").answer(500, FaultBody::Custom { content_type, body }));
         let answers = trigger_among_reads(&app, vec![json!({"cause": "x"}); 3]).await;
         for answer in &answers {
-            answer.problem(502, "dbt-unavailable");
+            answer.problem(504, "trigger-unresolved");
             let row = app.row_of(answer).await;
             assert_eq!(
                 (&row["outcome"], &row["status_code"]),

@@ -66,6 +66,8 @@ pub struct NewAttempt {
     pub cause_start_hash: Option<[u8; 32]>,
     /// The marker at the end of the cause, 16 characters.
     pub marker: Option<String>,
+    /// Whether the POST follows at once, without a look at the job's active runs.
+    pub is_sent: bool,
     /// For how long this process owns it, before it renews the lease.
     pub lease: Duration,
     /// For how long the run is looked for.

@@ -39,6 +39,9 @@ pub trait TriggerLedger: Send + Sync {
     /// Extends the lease; `false` if another process has taken the attempt over.
     async fn renew(&self, lease: AttemptLease, by: Duration) -> Result<bool, StorageError>;
 
+    /// Records that the POST is sent now; `false` if another process has taken the attempt over: then it may not be sent.
+    async fn mark_sent(&self, lease: AttemptLease, horizon: Duration) -> Result<bool, StorageError>;
+
     /// Records that the answer was lost.
     async fn mark_ambiguous(&self, lease: AttemptLease) -> Result<(), StorageError>;
 

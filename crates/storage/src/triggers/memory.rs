@@ -36,6 +36,10 @@ impl TriggerLedger for MemoryTriggerLedger {
         Ok(true)
     }
 
+    async fn mark_sent(&self, _: AttemptLease, _: Duration) -> Result<bool, StorageError> {
+        Ok(true)
+    }
+
     async fn mark_ambiguous(&self, _: AttemptLease) -> Result<(), StorageError> {
         Ok(())
     }

@@ -33,9 +33,10 @@ impl PgTriggerLedger {
     async fn insert(&self, transaction: &mut BoundedTransaction, new: &NewAttempt) -> Result<Attempt, StorageError> {
         let row = sqlx::query!(
             r#"INSERT INTO trigger_attempt (request_uuid, company_id, api_key_id, credential, host, account_id, job_id, kind,
-                   retried_run_id, fingerprint, cause_hash, cause_start_hash, marker, deadline, lease_owner, lease_until)
+                   retried_run_id, fingerprint, cause_hash, cause_start_hash, marker, deadline, lease_owner, lease_until,
+                   is_sent)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-                   clock_timestamp() + make_interval(secs => $14), $15, clock_timestamp() + make_interval(secs => $16))
+                   clock_timestamp() + make_interval(secs => $14), $15, clock_timestamp() + make_interval(secs => $16), $17)
                RETURNING id, fence, sent_at, deadline, clock_timestamp() AS "now!""#,
             new.request_uuid,
             new.company_id.0,
@@ -53,6 +54,7 @@ impl PgTriggerLedger {
             new.horizon.as_secs_f64(),
             self.instance.map(|id| id.0),
             new.lease.as_secs_f64(),
+            new.is_sent,
         )
         .fetch_one(&mut **transaction)
         .await?;
@@ -137,6 +139,20 @@ impl TriggerLedger for PgTriggerLedger {
             lease.id,
             lease.fence,
             by.as_secs_f64(),
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn mark_sent(&self, lease: AttemptLease, horizon: Duration) -> Result<bool, StorageError> {
+        let done = sqlx::query!(
+            "UPDATE trigger_attempt SET is_sent = true, sent_at = clock_timestamp(),
+                 deadline = clock_timestamp() + make_interval(secs => $3)
+             WHERE id = $1 AND fence = $2 AND state = 'sending'",
+            lease.id,
+            lease.fence,
+            horizon.as_secs_f64(),
         )
         .execute(&self.pool)
         .await?;
@@ -303,7 +319,7 @@ impl TriggerLedger for PgTriggerLedger {
     ) -> Result<Vec<RecentAttempt>, StorageError> {
         let rows = sqlx::query!(
             "SELECT request_uuid, run_id FROM trigger_attempt
-             WHERE host = $1 AND account_id = $2 AND job_id = $3 AND request_uuid <> $5
+             WHERE host = $1 AND account_id = $2 AND job_id = $3 AND request_uuid <> $5 AND is_sent
                  AND sent_at > clock_timestamp() - make_interval(secs => $4) AND state NOT IN ('failed', 'not_started')
              ORDER BY sent_at DESC LIMIT 100",
             host,

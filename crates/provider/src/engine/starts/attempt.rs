@@ -57,6 +57,7 @@ impl Subject {
             cause_hash: self.cause.as_deref().map(hash),
             cause_start_hash: self.cause.as_deref().map(|cause| hash(start_of(cause))),
             marker: self.marker.clone(),
+            is_sent: true,
             lease: settings.lease,
             horizon: settings.horizon,
         }

@@ -51,6 +51,7 @@ impl Starter {
             tokio::time::sleep(pause).await;
         }
         self.postpone(attempt, self.settings.max_pause).await;
+        call.set_last_status(lost.status());
         Err(unresolved(attempt, candidates, Some(lost)))
     }
 

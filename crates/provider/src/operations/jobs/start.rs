@@ -4,7 +4,7 @@ use model::{
     ClientContext, IfRunning, JobId, RequestType, StartDecision, StartOptions, StartPreview, StartedRun, TriggerJob,
 };
 use serde_json::json;
-use storage::{Attempt, StartKind};
+use storage::{Attempt, NewAttempt, StartKind};
 
 use crate::engine::starts::{ActiveRuns, Considered, Starter, Starting, Subject, consider, marked};
 use crate::engine::{Call, args};
@@ -36,7 +36,10 @@ impl DbtProvider {
             marker,
             ..Subject::without_body(StartKind::Trigger, Some(job_id), None)
         };
-        let new = subject.attempt(&ctx, &starter.settings);
+        let new = NewAttempt {
+            is_sent: mode == IfRunning::Queue,
+            ..subject.attempt(&ctx, &starter.settings)
+        };
         let key = options.idempotency_key.map(|key| {
             let mut fields = json!(order);
             fields["job_id"] = json!(job_id);
@@ -164,6 +167,13 @@ async fn start(
                 starter.reused(attempt, *run).await
             }
             Considered::Start => {
+                if !starter
+                    .ledger
+                    .mark_sent(attempt.lease, starter.settings.horizon)
+                    .await?
+                {
+                    return Err(ProviderError::IdempotencyInFlight(attempt.request_uuid));
+                }
                 has_sent = true;
                 trigger().await
             }
