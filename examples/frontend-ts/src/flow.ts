@@ -13,14 +13,23 @@ export async function* projectPages(gateway: Gateway, account: number, pageSize:
   }
 }
 
-/** Starts a run. Not repeated: after an error the run may have started. */
-export async function trigger(gateway: Gateway, account: number, job: number, cause: string): Promise<Run> {
-  return unwrap(
+/** Starts a run. A repeat with the same `key` gets the first answer and starts nothing. */
+export async function trigger(
+  gateway: Gateway,
+  account: number,
+  job: number,
+  cause: string,
+  key: string = crypto.randomUUID(),
+): Promise<Run> {
+  const started = unwrap(
     await gateway.POST("/jobs/{job_id}/runs", {
-      params: { path: { job_id: job }, query: { account_id: account } },
+      params: { path: { job_id: job }, query: { account_id: account }, header: { "idempotency-key": key } },
       body: { cause },
     }),
   );
+  // Only a request with `dry_run` gets a preview.
+  if (!("id" in started)) throw new Error("a preview instead of a run");
+  return started;
 }
 
 /** Reads the run every `intervalMs` until it has ended, at most `attempts` times. */

@@ -1,7 +1,7 @@
 //! Starting a run of a job.
 
 use model::{
-    ClientContext, IfRunning, JobId, RequestType, StartDecision, StartOptions, StartPreview, StartedRun, TriggerJob,
+    ClientContext, IfRunning, JobId, RequestType, Run, StartDecision, StartOptions, StartPreview, StartedRun, TriggerJob,
 };
 use serde_json::json;
 use storage::{Attempt, NewAttempt, StartKind};
@@ -164,7 +164,9 @@ async fn start(
         match consider(call, active, order, mode).await? {
             Considered::Reuse(run) => {
                 call.set_run(run.id);
-                starter.reused(attempt, *run).await
+                // As in dbt Cloud's answer to a POST; it may hold secrets, and the answer is stored.
+                let run = Run { trigger: None, ..*run };
+                starter.reused(attempt, run).await
             }
             Considered::Start => {
                 if !starter
