@@ -40,11 +40,13 @@ impl Site {
         }
     }
 
-    /// With a simulator without a rate limit that records up to a million requests.
+    /// With a simulator without a rate limit that records up to a million requests. Its clock stands at the start of the
+    /// test: runs whose answers were lost are looked for back to the time of their triggers.
     pub(crate) async fn for_load() -> Self {
         let config = Config {
             rate_limit: RateLimit::OFF,
             recorded_requests: 1_000_000,
+            epoch: None,
             ..Config::frozen()
         };
         Self {

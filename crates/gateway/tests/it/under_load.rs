@@ -88,7 +88,6 @@ async fn a_kill_under_load_loses_no_answer_and_no_trigger_from_the_log() {
     }
     let gateway = Gateway::start(unlimited(&site));
     let rows = Rows::all_closed(&site).await;
-    // The run of every trigger whose answer died with a process is found by the next one.
     // Their runs were started, and their answers died with three processes.
     eventually("the runs of the delayed triggers", async || {
         let found = site.rows(

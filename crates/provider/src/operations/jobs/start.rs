@@ -1,7 +1,8 @@
 //! Starting a run of a job.
 
 use model::{
-    ClientContext, IfRunning, JobId, RequestType, Run, StartDecision, StartOptions, StartPreview, StartedRun, TriggerJob,
+    ClientContext, IfRunning, JobId, RequestType, Run, StartDecision, StartOptions, StartPreview, StartedRun,
+    TriggerJob,
 };
 use serde_json::json;
 use storage::{Attempt, NewAttempt, StartKind};
