@@ -76,7 +76,9 @@ async fn idle_peers_at_the_health_address_do_not_keep_probes_out() {
     for _ in 0..100 {
         idle.push(TcpStream::connect(&address).await.unwrap());
     }
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    // Probes have a time limit, and are repeated.
+    let limit = std::time::Duration::from_secs(5);
+    let client = reqwest::Client::builder().no_proxy().timeout(limit).build().unwrap();
     eventually("a probe", async || {
         let answer = client.get(format!("http://{address}/healthz")).send().await.ok()?;
         answer.status().is_success().then_some(())
