@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dbt_api::ApiError;
-use model::{ClientContext, RunId, RunOrigin, StartedRun};
+use model::{ClientContext, Run, RunId, RunOrigin, StartedRun};
 use serde_json::json;
 use storage::{Attempt, AttemptEnd};
 use tokio::time::Instant;
@@ -60,18 +60,10 @@ impl Starter {
         &self,
         call: &Call,
         attempt: &Attempt,
-        run: model::Run,
+        run: Run,
         is_probable: bool,
     ) -> Result<StartedRun, ProviderError> {
-        let end = AttemptEnd::Started {
-            run: run.id,
-            is_probable,
-        };
-        if self
-            .ledger
-            .end(attempt.lease, &end, Some(&first_answer(&run, CREATED)?))
-            .await?
-        {
+        if self.end_started(attempt, &run, is_probable).await? {
             call.set_run(run.id);
             return Ok(StartedRun::new(run, RunOrigin::Resolved));
         }
@@ -84,6 +76,17 @@ impl Starter {
             }
             _ => Err(unresolved(attempt, vec![run.id], None)),
         }
+    }
+
+    /// Ends an attempt with the run that was found, which is the answer to its key. `false`: another process has taken the
+    /// attempt over, or the run is another attempt's.
+    async fn end_started(&self, attempt: &Attempt, run: &Run, is_probable: bool) -> Result<bool, ProviderError> {
+        let end = AttemptEnd::Started {
+            run: run.id,
+            is_probable,
+        };
+        let answer = first_answer(run, CREATED)?;
+        Ok(self.ledger.end(attempt.lease, &end, Some(&answer)).await?)
     }
 
     pub(super) async fn postpone(&self, attempt: &Attempt, pause: Duration) {
@@ -105,18 +108,8 @@ impl Starter {
             TimeDelta::from_std(self.settings.give_up_after).is_ok_and(|more| began >= attempt.deadline + more);
         let end = match looked {
             Some(Looked::Found { run, is_probable }) => {
-                let end = AttemptEnd::Started {
-                    run: run.id,
-                    is_probable,
-                };
-                if self
-                    .ledger
-                    .end(attempt.lease, &end, Some(&first_answer(&run, CREATED)?))
-                    .await?
-                {
-                    return Ok(Settled::Ended);
-                }
-                return Ok(Settled::Open);
+                let is_ended = self.end_started(attempt, &run, is_probable).await?;
+                return Ok(if is_ended { Settled::Ended } else { Settled::Open });
             }
             Some(Looked::Absent) if is_over => AttemptEnd::NotStarted,
             Some(Looked::Several(candidates)) if is_over => AttemptEnd::Unresolved {
