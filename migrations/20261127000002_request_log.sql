@@ -35,7 +35,9 @@ CREATE TABLE request_log (
     attempts          integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     exchanges         jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(exchanges) = 'array'),
     bytes             bigint CHECK (bytes >= 0),
-    served_from       text CHECK (served_from IN ('dbt')),
+    served_from       text CHECK (served_from = ANY ('{dbt,coalesced,cache,stale}')),
+    -- The request whose exchange answered this one.
+    source_request_uuid uuid,
     instance_id       bigint,
     started_at        timestamptz NOT NULL,
     finished_at       timestamptz,
@@ -45,8 +47,11 @@ CREATE TABLE request_log (
     CHECK (finished_at IS NOT NULL OR duration_ms IS NULL),
     CHECK (outcome IS DISTINCT FROM 'succeeded' OR error IS NULL),
     CHECK (outcome IS DISTINCT FROM 'refused' OR attempts = 0),
-    -- These describe exchanges with dbt Cloud.
-    CHECK (attempts > 0 OR (status_code IS NULL AND bytes IS NULL AND served_from IS NULL)),
+    -- Bytes are those of its own exchanges; the status is dbt Cloud's also where another request asked for it.
+    CHECK (attempts > 0 OR bytes IS NULL),
+    CHECK (attempts > 0 OR served_from IS NOT NULL OR status_code IS NULL),
+    CHECK (served_from IS NULL OR (served_from = 'dbt') = (attempts > 0)),
+    CHECK ((source_request_uuid IS NOT NULL) = (served_from IS NOT NULL AND served_from <> 'dbt')),
     -- Every ended request has a duration, except those whose process died.
     CHECK (finished_at IS NULL OR outcome = 'abandoned' OR duration_ms IS NOT NULL)
 ) PARTITION BY RANGE (started_at);

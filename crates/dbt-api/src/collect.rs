@@ -134,8 +134,8 @@ pub fn joined(mut pieces: Vec<Bytes>) -> Bytes {
     }
 }
 
-/// Reads up to the limits and ignores errors, so that the status is reported whatever the body.
-async fn beginning_of_error(mut chunks: ApiBody) -> Vec<u8> {
+/// Reads the body of an error status, up to limits, and ignores errors, so that the status is reported whatever the body.
+pub async fn beginning_of_error(mut chunks: ApiBody) -> Vec<u8> {
     let mut body = Vec::new();
     let read = async {
         while let Ok(Some(chunk)) = chunks.try_next().await {

@@ -4,20 +4,45 @@
 //! (forbidden address).
 
 use std::error::Error;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::Value;
 use shares::Exhausted;
 
-/// The error of a library, without its type, so that no library is part of the public signatures.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// The error of a library, without its type, so that no library is part of the public signatures. Cloned where several
+/// requests share one exchange.
+#[derive(Clone)]
+pub struct Cause(Arc<dyn Error + Send + Sync>);
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Cause {
+    fn from(error: E) -> Self {
+        Self(Arc::from(error.into()))
+    }
+}
+
+impl Deref for Cause {
+    type Target = dyn Error + Send + Sync;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// Why one exchange with dbt Cloud gave no usable answer. Contains no token and no URL.
 ///
 /// `message` is dbt's text (`status.user_message`, else `status.developer_message`), else a short excerpt of the body. It
 /// is never empty, has no control characters and at most 1000 characters.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ApiError {
     /// 400: dbt Cloud rejected the request.
     #[error("dbt Cloud rejected the request: {message}")]
@@ -101,11 +126,11 @@ pub enum ApiError {
         /// The status, if the head of an answer arrived.
         status: Option<StatusCode>,
         /// The limit that was exceeded.
-        source: BoxError,
+        source: Cause,
     },
     /// No connection (name, address, TLS, connect timeout): dbt Cloud has not received the request.
     #[error("could not reach dbt Cloud")]
-    Connect(#[source] BoxError),
+    Connect(#[source] Cause),
     /// The access URL of a stored credential resolves to an address that is not public. Nothing was sent. The address is not
     /// shown, since it would reveal the gateway's network.
     #[error(
@@ -116,7 +141,7 @@ pub enum ApiError {
     /// The server refused the request or closed the connection before it processed the request, as the protocol guarantees
     /// (HTTP/2 GOAWAY or `REFUSED_STREAM`, or no byte was sent). Even a change may be sent again.
     #[error("dbt Cloud closed the connection or refused the request before it processed the request")]
-    NotProcessed(#[source] BoxError),
+    NotProcessed(#[source] Cause),
     /// The connection broke, or the answer was not valid HTTP or not validly compressed. Whether a change took effect is
     /// unknown.
     #[error("the connection to dbt Cloud broke")]
@@ -124,7 +149,7 @@ pub enum ApiError {
         /// The status, if the head of an answer arrived.
         status: Option<StatusCode>,
         /// The error of the connection.
-        source: BoxError,
+        source: Cause,
     },
     /// A 2xx whose body is not the expected JSON.
     #[error("unreadable answer from dbt Cloud ({status})")]
@@ -132,7 +157,7 @@ pub enum ApiError {
         /// dbt's status.
         status: StatusCode,
         /// The error of the decoder.
-        source: BoxError,
+        source: Cause,
     },
     /// A 2xx whose body is longer than the limit for bodies in memory.
     #[error("dbt Cloud's answer ({status}) is longer than {limit_bytes} bytes")]
@@ -162,9 +187,15 @@ pub enum ApiError {
         /// Which share.
         source: Exhausted,
     },
+    /// The credential's exchanges with this host fail, so that for a while none is sent. Nothing was sent.
+    #[error("dbt Cloud's recent answers to this credential were errors or late, so it is not asked for {} ms", retry_after.as_millis())]
+    CircuitOpen {
+        /// When the next exchange may be tried.
+        retry_after: Duration,
+    },
     /// The request cannot be built (a token with a line break, an address that is not HTTP). Nothing was sent.
     #[error("the request to dbt Cloud cannot be sent")]
-    Unsendable(#[source] BoxError),
+    Unsendable(#[source] Cause),
 }
 
 /// What a list lacks.
@@ -229,7 +260,11 @@ impl ApiError {
             Self::Timeout { status, .. } | Self::Disconnected { status, .. } | Self::ShareExhausted { status, .. } => {
                 *status
             }
-            Self::Connect(_) | Self::NotProcessed(_) | Self::ForbiddenAddress | Self::Unsendable(_) => None,
+            Self::Connect(_)
+            | Self::NotProcessed(_)
+            | Self::ForbiddenAddress
+            | Self::CircuitOpen { .. }
+            | Self::Unsendable(_) => None,
         }
     }
 
@@ -248,6 +283,7 @@ impl ApiError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::TooManyRequests { retry_after, .. } | Self::UnexpectedStatus { retry_after, .. } => *retry_after,
+            Self::CircuitOpen { retry_after } => Some(*retry_after),
             _ => None,
         }
     }
@@ -273,6 +309,7 @@ impl ApiError {
             Self::TooLarge { .. } => "too_large",
             Self::Graphql { .. } => "graphql",
             Self::ShareExhausted { .. } => "share_exhausted",
+            Self::CircuitOpen { .. } => "circuit_open",
             Self::Unsendable(_) => "unsendable",
         }
     }

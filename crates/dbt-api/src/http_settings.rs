@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{BoxError, CollectLimits};
+use crate::{Cause, CollectLimits};
 
 /// How connections to dbt Cloud are made and kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,8 +95,8 @@ impl Default for DnsSettings {
 pub enum BuildError {
     /// [`HttpSettings::extra_roots`] is not PEM, or has no certificate that can be used.
     #[error("the certificates in the file of upstream.ca_file cannot be used")]
-    ExtraRoots(#[source] BoxError),
+    ExtraRoots(#[source] Cause),
     /// An invalid `user_agent`, or no certificates of the system.
     #[error("the HTTP client for dbt Cloud could not be set up")]
-    Client(#[source] BoxError),
+    Client(#[source] Cause),
 }

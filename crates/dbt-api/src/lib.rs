@@ -30,8 +30,8 @@ mod shards;
 mod tls;
 mod wrapped_api;
 
-pub use collect::joined;
-pub use error::{ApiError, BoxError, Gap};
+pub use collect::{beginning_of_error, joined};
+pub use error::{ApiError, Cause, Gap};
 pub use http::DbtWrappedApi;
 pub use http_settings::{BuildError, DnsSettings, HttpSettings};
 pub use large::{LARGE_BODY_BYTES, work_on_body};

@@ -15,7 +15,7 @@ use crate::envelope::{Envelope, Failure, Head, failure_of};
 use crate::large::work_on_body;
 use crate::message::message;
 use crate::retry_after::retry_after;
-use crate::{ApiAnswer, ApiError, ApiRequest, BoxError, Gap, WrappedApi};
+use crate::{ApiAnswer, ApiError, ApiRequest, Cause, Gap, WrappedApi};
 
 /// A decoded answer of dbt Cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -308,7 +308,7 @@ where
     })
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, BoxError> {
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Cause> {
     // One UTF-8 check for the whole body; parsing from bytes would check each string again.
     Ok(serde_json::from_str(std::str::from_utf8(body)?)?)
 }

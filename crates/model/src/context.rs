@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::{NoContext, Uuid};
 
-use crate::{AccountId, Caller, ClientType, Clock, Held, RequestType, TraceContext, Upstream};
+use crate::{AccountId, Caller, ClientType, Clock, Held, RequestType, Served, TraceContext, Upstream};
 
 /// The set of public routes through which a request arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -69,6 +69,12 @@ pub struct RequestStamp {
     pub caller_request_id: Option<CallerRequestId>,
     /// The caller's trace context, if any.
     pub trace: Option<Arc<TraceContext>>,
+    /// Whether the caller wants no kept answer: `Cache-Control: no-cache`.
+    pub wants_new: bool,
+    /// How long the caller waits, if it says so.
+    pub timeout: Option<Duration>,
+    /// Where its answer is from.
+    pub served: Served,
     /// What the request holds until its answer is written.
     pub held: Held,
 }
@@ -88,6 +94,9 @@ impl RequestStamp {
             template: None,
             caller_request_id,
             trace: None,
+            wants_new: false,
+            timeout: None,
+            served: Served::default(),
             held: Held::default(),
         }
     }
@@ -100,6 +109,11 @@ impl RequestStamp {
     /// When the request arrived.
     pub fn started_at(&self) -> DateTime<Utc> {
         self.started_at
+    }
+
+    /// When the caller stops waiting, if it says so.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timeout.map(|timeout| self.arrival + timeout)
     }
 
     /// The time since the arrival, by a monotonic clock.

@@ -4,14 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 
 use dbt_api::WrappedApi;
-use model::{AccountId, Caller, Clock, RequestStamp, RequestType};
+use metric_families::Register as _;
+use model::{AccountId, Caller, Clock, CompanyId, RequestStamp, RequestType};
+use prometheus_client::registry::Registry;
 use serde_json::json;
 use shares::Owner;
 use storage::{Closing, FixedColumns, LogQueue, Outcome, StartedRuns, TriggerLedger};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{ProviderError, ProviderMetrics, ProviderSettings, ProviderShares};
+use crate::metrics::whole;
+use crate::reads::SharedReads;
+use crate::upstream_health::UpstreamHealth;
+use crate::{OpenCircuit, ProviderError, ProviderMetrics, ProviderSettings, ProviderShares};
 
 /// Runs each request to dbt Cloud in a request scope, which writes its row. Cheap to clone.
 #[derive(Clone)]
@@ -23,6 +28,8 @@ pub struct DbtProvider {
     pub(crate) triggers: Arc<dyn TriggerLedger>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: ProviderSettings,
+    pub(crate) reads: Arc<SharedReads>,
+    pub(crate) health: Arc<UpstreamHealth>,
     pub(crate) metrics: Arc<ProviderMetrics>,
     /// Tasks that outlive their callers: changes in progress and pumps of streamed answers.
     pub(crate) tasks: TaskTracker,
@@ -61,6 +68,8 @@ impl DbtProvider {
             shares,
             started_runs,
             triggers,
+            reads: Arc::new(SharedReads::new(settings.cache.clone(), Arc::clone(&clock))),
+            health: Arc::new(UpstreamHealth::new(settings.breaker, settings.retry)),
             clock,
             settings,
             metrics,
@@ -94,6 +103,21 @@ impl DbtProvider {
             .committed_within(self.settings.log_wait)
             .await?;
         Ok(())
+    }
+
+    /// The circuits of a company's credentials for an account that are not closed.
+    pub fn open_circuits(&self, company: CompanyId, account: AccountId) -> Vec<OpenCircuit> {
+        self.health.open_circuits(company, account)
+    }
+
+    /// Adds gauges of kept answers and of circuits, read whenever the registry is collected.
+    pub fn observe(&self, registry: &mut Registry) {
+        let (reads, health) = (Arc::clone(&self.reads), Arc::clone(&self.health));
+        registry.collected(move |gauges| {
+            gauges.gauge("kept_answer_bytes", "Memory of kept answers", whole(reads.kept_bytes()))?;
+            let help = "Circuits of credentials that send nothing or probe";
+            gauges.gauge("circuits_not_closed", help, whole(health.count_open() as u64))
+        });
     }
 
     /// Waits until all changes and streamed answers in progress have ended. Call it once no new request can arrive.

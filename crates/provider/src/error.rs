@@ -52,6 +52,9 @@ pub enum ProviderError {
     /// A step was requested, and no run of the job has succeeded or failed.
     #[error("no run of job {0} has succeeded or failed")]
     NoEndedRun(JobId),
+    /// The caller's time has passed; the change of that request goes on.
+    #[error("the change of request {0} goes on, and the caller's time has passed")]
+    GoesOn(Uuid),
     /// A share of the gateway's resources is used up; dbt Cloud was not contacted.
     #[error(transparent)]
     ShareExhausted(#[from] Exhausted),

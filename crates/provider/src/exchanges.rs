@@ -4,9 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use dbt_api::ApiError;
 use http::StatusCode;
-use model::{AccountId, Effect, JobId, RequestType, RunId};
+use model::{AccountId, Effect, JobId, RequestType, RunId, Served, Source};
 use serde::{Serialize, Serializer};
 
 /// Why an exchange was made.
@@ -63,7 +62,10 @@ impl Serialize for Why {
 
 /// The record of one request, shared by its `Call`, which adds to it, and its `RequestScope`, which writes the row.
 #[derive(Debug, Default)]
-pub(crate) struct Exchanges(Mutex<Record>);
+pub(crate) struct Exchanges {
+    record: Mutex<Record>,
+    served: Served,
+}
 
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Record {
@@ -109,6 +111,20 @@ impl Exchanges {
     /// Maximum number of exchanges in a row.
     const MAX_LOGGED: usize = 20;
 
+    /// A record that notes in `served` where the answer is from.
+    pub(crate) fn new(served: Served) -> Self {
+        Self {
+            record: Mutex::default(),
+            served,
+        }
+    }
+
+    /// Records that another request's exchange, or a kept answer, took the place of an exchange.
+    pub(crate) fn served(&self, source: Source, status: Option<StatusCode>) {
+        self.record().last_status = status;
+        self.served.add(source);
+    }
+
     /// Adds bytes of body received.
     pub(crate) fn add_bytes(&self, bytes: u64) {
         self.record().bytes += bytes;
@@ -122,6 +138,7 @@ impl Exchanges {
         why: Why,
         now: DateTime<Utc>,
     ) -> ExchangeIndex {
+        self.served.add(Source::DBT);
         let mut record = self.record();
         record.attempts += 1;
         record.has_sent_change |= operation.effect() == Effect::Change;
@@ -166,13 +183,13 @@ impl Exchanges {
         index: ExchangeIndex,
         duration: Duration,
         status: Option<StatusCode>,
-        error: Option<&ApiError>,
+        error: Option<&'static str>,
     ) {
         let mut record = self.record();
         record.last_status = status;
         if let Some(exchange) = record.logged.get_mut(index.0) {
             exchange.status = status.map(|status| status.as_u16());
-            exchange.error = error.map(ApiError::name);
+            exchange.error = error;
             exchange.duration_ms = Some((duration.as_secs_f64() * 1e6).round() / 1e3);
         }
     }
@@ -193,6 +210,6 @@ impl Exchanges {
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,8 +9,10 @@ mod error;
 mod exchanges;
 mod metrics;
 mod operations;
+mod reads;
 mod settings;
 mod shares;
+mod upstream_health;
 
 pub use ::shares::Exhausted;
 pub use dbt_api::{ApiError, WrappedApi};
@@ -20,8 +22,9 @@ pub use error::{ProviderError, TriggerUnresolved};
 pub use metrics::{ProviderMetrics, observe_shares};
 pub use operations::relay::{ForwardRequest, lists_accounts};
 pub use settings::{
-    FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings,
-    StreamSettings, TriggerSettings,
+    BreakerSettings, CacheSettings, FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, ProviderSettings,
+    RelaySettings, RetrySettings, StreamSettings, TriggerSettings,
 };
 pub use shares::{ProviderShares, ShareSettings};
 pub use storage::{Attempt, LogError, LogQueue, Outcome, RowLimits, StartedRuns, StorageError, TriggerLedger};
+pub use upstream_health::{CircuitState, OpenCircuit};

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use http::StatusCode;
 use metric_families::{Counters, Durations, Register as _, count, durations};
-use model::RequestType;
+use model::{RequestType, ServedFrom};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use shares::Shares;
 
-use crate::ApiError;
 use crate::exchanges::Why;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -26,6 +25,12 @@ struct Exchange {
 metric_families::label_by_name!(Why);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SharedAnswer {
+    operation: &'static str,
+    from: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Operation {
     operation: &'static str,
 }
@@ -35,6 +40,7 @@ struct Operation {
 pub struct ProviderMetrics {
     exchanges: Counters<Exchange>,
     exchange_durations: Durations<Operation>,
+    shared: Counters<SharedAnswer>,
     streams: Gauge,
 }
 
@@ -43,6 +49,7 @@ impl Default for ProviderMetrics {
         Self {
             exchanges: Counters::default(),
             exchange_durations: Durations::new_with_constructor(durations),
+            shared: Counters::default(),
             streams: Gauge::default(),
         }
     }
@@ -62,6 +69,11 @@ impl ProviderMetrics {
             "From sending a request to dbt Cloud to the end of its answer, or to the head of a streamed one",
             &metrics.exchange_durations,
         );
+        registry.register_metric(
+            "shared_answers",
+            "Operations that another request's exchange or a kept answer answered",
+            &metrics.shared,
+        );
         registry.register_metric("streams_under_way", "Streamed answers in progress", &metrics.streams);
         metrics
     }
@@ -73,19 +85,25 @@ impl ProviderMetrics {
         why: Why,
         duration: Duration,
         status: Option<StatusCode>,
-        error: Option<&ApiError>,
+        error: Option<&'static str>,
     ) {
         let operation = operation.as_str();
         let exchange = Exchange {
             operation,
             why,
             status: status.map_or("none", class),
-            error: error.map_or("none", ApiError::name),
+            error: error.unwrap_or("none"),
         };
         count(&self.exchanges, &exchange);
         self.exchange_durations
             .get_or_create(&Operation { operation })
             .observe(duration.as_secs_f64());
+    }
+
+    /// Counts an operation for which nothing was sent.
+    pub(crate) fn count_shared(&self, operation: RequestType, from: ServedFrom) {
+        let (operation, from) = (operation.as_str(), from.as_str());
+        count(&self.shared, &SharedAnswer { operation, from });
     }
 
     /// Counts a streamed answer until the guard is dropped.
@@ -127,7 +145,8 @@ pub fn observe_shares(registry: &mut Registry, resources: Vec<Shares>) {
     });
 }
 
-fn whole(amount: u64) -> i64 {
+/// As the type of a gauge.
+pub(crate) fn whole(amount: u64) -> i64 {
     i64::try_from(amount).unwrap_or(i64::MAX)
 }
 

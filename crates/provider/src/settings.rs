@@ -15,6 +15,23 @@ pub struct RetrySettings {
     pub min_pause: Duration,
     /// The longest pause. A longer `Retry-After` ends the retries.
     pub max_pause: Duration,
+    /// The part of a host's requests that may be retries, from 0 to 100.
+    pub budget_percent: u8,
+    /// The number of retries a second to a host that are always possible.
+    pub min_retries_per_sec: u32,
+}
+
+impl Default for RetrySettings {
+    /// As in `config/default.toml`.
+    fn default() -> Self {
+        Self {
+            max_retries: 2,
+            min_pause: Duration::from_millis(100),
+            max_pause: Duration::from_secs(2),
+            budget_percent: 10,
+            min_retries_per_sec: 1,
+        }
+    }
 }
 
 impl RetrySettings {
@@ -25,6 +42,65 @@ impl RetrySettings {
             .with_max_times(self.max_retries)
             .with_jitter()
             .build()
+    }
+}
+
+/// Coalescing and keeping of answers.
+#[derive(Debug, Clone)]
+pub struct CacheSettings {
+    /// Whether identical reads in flight share an exchange, and answers are kept.
+    pub is_enabled: bool,
+    /// How much memory the kept answers use, in bytes.
+    pub max_bytes: u64,
+    /// The longest body that is shared, in bytes. A longer one is streamed to the request that asked first.
+    pub max_body_bytes: usize,
+    /// For how long a run that ended, its list of artifacts and its artifacts are fresh.
+    pub ended_fresh: Duration,
+    /// For how long the answers of other reads are fresh, by the name of the request type. Not named: zero.
+    pub fresh: Vec<(String, Duration)>,
+    /// How old an answer may be that is served while dbt Cloud does not answer; zero: none.
+    pub stale: Duration,
+}
+
+impl Default for CacheSettings {
+    /// As in `config/default.toml`.
+    fn default() -> Self {
+        Self {
+            is_enabled: true,
+            max_bytes: 64 << 20,
+            max_body_bytes: 256 << 10,
+            ended_fresh: Duration::from_mins(10),
+            fresh: vec![("get_run".to_owned(), Duration::from_secs(1))],
+            stale: Duration::ZERO,
+        }
+    }
+}
+
+/// When a circuit opens and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct BreakerSettings {
+    /// The number of exchanges within `window` below which it stays closed; zero: never opens.
+    pub min_exchanges: u32,
+    /// The part of failures at which it opens, from 1 to 100.
+    pub failure_percent: u32,
+    /// What counts as recent.
+    pub window: Duration,
+    /// How long it is open the first time; twice as long after each probe that fails.
+    pub min_open: Duration,
+    /// The longest time.
+    pub max_open: Duration,
+}
+
+impl Default for BreakerSettings {
+    /// As in `config/default.toml`.
+    fn default() -> Self {
+        Self {
+            min_exchanges: 20,
+            failure_percent: 50,
+            window: Duration::from_secs(10),
+            min_open: Duration::from_secs(2),
+            max_open: Duration::from_secs(30),
+        }
     }
 }
 
@@ -52,10 +128,14 @@ pub struct StreamSettings {
 }
 
 /// The limits of the provider.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ProviderSettings {
     /// Retries of reads.
     pub retry: RetrySettings,
+    /// Coalescing and keeping of answers.
+    pub cache: CacheSettings,
+    /// When a credential's exchanges pause.
+    pub breaker: BreakerSettings,
     /// Lists that span several pages of dbt's.
     pub gather: GatherSettings,
     /// Handling of a 404 for a run that was just started.

@@ -7,12 +7,13 @@ use std::task::{Context, Poll};
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
-use model::{CallerRequestId, Clock, Held, RequestStamp, Surface, TRACEPARENT, TraceContext};
+use model::{CallerRequestId, Clock, Held, RequestStamp, ServedFrom, Source, Surface, TRACEPARENT, TraceContext};
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use crate::browser;
-use crate::headers::{REQUEST_ID, is_hop_by_hop};
+use crate::extract::request_timeout;
+use crate::headers::{REQUEST_ID, X_CACHE, is_hop_by_hop};
 use crate::metrics;
 use crate::middleware::{Inner, Middleware, ResponseFuture};
 use crate::relay::Arrival;
@@ -39,6 +40,9 @@ impl Middleware for Edge {
             let id = header_value(&stamp.request_uuid());
             response.headers_mut().insert(REQUEST_ID, id);
             browser::harden(response.headers_mut());
+            if let Some(source) = stamp.served.shown() {
+                source_headers(source, response.headers_mut());
+            }
             if !stamp.held.is_empty() {
                 let held = stamp.held.clone();
                 response = response.map(|body| Body::new(Holding { body, _held: held }));
@@ -101,6 +105,9 @@ fn stamp(clock: &dyn Clock, request: &mut Request) -> RequestStamp {
             .map(|path| path.as_str().replace("{*", "{").into()),
     };
     stamp.trace = trace(request.headers());
+    stamp.wants_new = wants_new(request.headers());
+    // An invalid value is refused once the caller is known.
+    stamp.timeout = request_timeout(request.headers()).unwrap_or_default();
     if let Some(arrival) = arrival {
         request.extensions_mut().insert(arrival);
     }
@@ -130,6 +137,30 @@ fn span(state: &ServerState, stamp: &RequestStamp, method: &Method) -> Span {
 fn trace(headers: &HeaderMap) -> Option<Arc<TraceContext>> {
     let trace = TraceContext::of(headers)?;
     (!is_hop_by_hop(headers, &TRACEPARENT)).then(|| Arc::new(trace))
+}
+
+/// Whether the caller wants no kept answer.
+fn wants_new(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::CACHE_CONTROL).into_iter();
+    let mut directives = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    directives.any(|directive| directive.trim().eq_ignore_ascii_case("no-cache"))
+}
+
+/// Says where the answer is from.
+fn source_headers(source: Source, headers: &mut HeaderMap) {
+    let spelling = match source.from {
+        ServedFrom::Dbt => "miss",
+        ServedFrom::Coalesced => "coalesced",
+        ServedFrom::Cache => "hit",
+        ServedFrom::Stale => "stale",
+    };
+    headers.insert(X_CACHE, HeaderValue::from_static(spelling));
+    if source.from == ServedFrom::Dbt {
+        return;
+    }
+    headers.insert(header::AGE, HeaderValue::from(source.age.as_secs()));
 }
 
 fn caller_request_id(headers: &HeaderMap) -> Option<CallerRequestId> {

@@ -3,6 +3,10 @@
 use axum::http::header::CONNECTION;
 use axum::http::{HeaderMap, HeaderName};
 
+/// Where the answer is from.
+pub(crate) const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+/// How long the caller waits, in seconds.
+pub(crate) const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("request-timeout");
 /// The header that carries the request's UUID.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

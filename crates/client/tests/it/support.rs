@@ -20,8 +20,9 @@ use model::{
     UpstreamSource,
 };
 use provider::{
-    DbtProvider, FailureSettings, GatherSettings, GraphqlSettings, LogQueue, NewRunSettings, ProviderSettings,
-    ProviderShares, RelaySettings, RetrySettings, RowLimits, StartedRuns, StreamSettings, TriggerSettings,
+    BreakerSettings, CacheSettings, DbtProvider, FailureSettings, GatherSettings, GraphqlSettings, LogQueue,
+    NewRunSettings, ProviderSettings, ProviderShares, RelaySettings, RetrySettings, RowLimits, StartedRuns,
+    StreamSettings, TriggerSettings,
 };
 use serde_json::json;
 use storage::{
@@ -299,7 +300,10 @@ fn provider_settings() -> ProviderSettings {
             max_retries: 0,
             min_pause: Duration::from_millis(1),
             max_pause: Duration::from_millis(1),
+            ..RetrySettings::default()
         },
+        cache: CacheSettings::default(),
+        breaker: BreakerSettings::default(),
         gather: GatherSettings {
             concurrency: 1,
             hold_max_bytes: 2 << 20,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tracing_subscriber::filter::Targets;
 
 use super::field::{Field, settings};
-use super::parsed::{IpNetwork, List, LogFormat, Optional, Origin, Parsed, WebAddress};
+use super::parsed::{FreshFor, IpNetwork, List, LogFormat, Optional, Origin, Parsed, WebAddress};
 
 const KIB: i64 = 1 << 10;
 const MIB: i64 = 1 << 20;
@@ -86,6 +86,25 @@ settings! {
         #[range(0, 2)] max_retries: usize,
         #[range(1, 10_000)] min_pause_ms: u64,
         #[range(1, 60_000)] max_pause_ms: u64,
+        #[range(0, 100)] budget_percent: u8,
+        #[range(0, 1000)] min_per_sec: u32,
+    }
+    /// The circuit breaker of each credential.
+    breaker: Breaker {
+        #[range(0, 100_000)] min_exchanges: u32,
+        #[range(1, 100)] failure_percent: u32,
+        #[range(1, 600)] window_secs: u64,
+        #[range(100, 600_000)] min_open_ms: u64,
+        #[range(100, 600_000)] max_open_ms: u64,
+    }
+    /// Reads that share an exchange, and kept answers.
+    cache: Cache {
+        enabled: bool,
+        #[range(0, 65_536 * MIB)] max_bytes: u64,
+        #[range(0, 64 * MIB)] artifact_max_bytes: usize,
+        #[range(0, 86_400)] ended_run_secs: u64,
+        fresh_ms: List<FreshFor>,
+        #[range(0, 86_400)] stale_secs: u64,
     }
     /// Lists that span several pages of dbt Cloud.
     gather: Gather {

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use axum::http::{HeaderName, HeaderValue};
 use ipnet::{AddrParseError, IpNet};
+use model::{Effect, RequestType};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, de};
 use url::Url;
@@ -89,6 +91,31 @@ impl FromStr for Origin {
         let WebAddress(url) = text.parse()?;
         ensure!(url.path() == "/", "must be an origin, without a path");
         Ok(Self(url))
+    }
+}
+
+/// For how long the answers of a request type are fresh: `get_run=1000`, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FreshFor {
+    pub(crate) request_type: &'static str,
+    pub(crate) duration: Duration,
+}
+
+impl FromStr for FreshFor {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let (name, millis) = text
+            .split_once('=')
+            .context("must be written as request_type=milliseconds")?;
+        let request_type = RequestType::from_name(name.trim())
+            .filter(|known| known.effect() == Effect::Read && known.client_type().is_some())
+            .context("must name request types that read from dbt Cloud, such as get_run")?;
+        let millis = millis.trim().parse().ok().filter(|millis| *millis <= 60_000);
+        Ok(Self {
+            request_type: request_type.as_str(),
+            duration: Duration::from_millis(millis.context("must be milliseconds from 0 to 60000")?),
+        })
     }
 }
 

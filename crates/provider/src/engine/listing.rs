@@ -62,10 +62,10 @@ impl DbtProvider {
         List: for<'a> ListSlice<'a, T, Filter> + 'static,
     {
         let begun = self.begin(&ctx, subject, Effect::Read, Reservation::AsNeeded).await?;
-        let StartedRequest { scope, call, span } = begun;
+        let StartedRequest { scope, call, rest } = begun;
         let provider = self.clone();
         let settings = self.settings.gather;
-        let (exchanges, shares) = (scope.exchanges(), call.shares());
+        let (shares, limit) = (call.shares(), call.time_limit());
         let guarded = async move {
             let slices = Arc::new(Slices {
                 call,
@@ -73,7 +73,8 @@ impl DbtProvider {
                 list,
                 settings,
             });
-            match catch_panic(Box::pin(Arc::clone(&slices).page(page))).await {
+            let page = catch_panic(Box::pin(Arc::clone(&slices).page(page)));
+            match limit.bounds(Effect::Read, page).await {
                 Ok(Gathered::Whole(page)) => {
                     shares.hold_until_written(scope.held());
                     let receipt = scope.end(Ok(&()));
@@ -103,7 +104,7 @@ impl DbtProvider {
             }
         };
         // Boxed: the future of a stream's beginning is large.
-        self.finish(Effect::Read, span, exchanges, Box::pin(guarded)).await
+        self.finish(rest, Box::pin(guarded)).await
     }
 
     async fn stream_list<T: Serialize + Send + 'static>(

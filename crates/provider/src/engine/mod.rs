@@ -2,6 +2,7 @@
 
 mod beginning;
 mod call;
+mod exchange;
 mod fresh_connection;
 mod gather;
 mod listing;
@@ -14,6 +15,7 @@ mod request_shares;
 mod slices;
 pub(crate) mod starts;
 mod streamed;
+mod time_limit;
 mod trace_context;
 mod whole_list;
 

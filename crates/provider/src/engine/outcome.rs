@@ -32,6 +32,8 @@ pub(crate) fn of(error: &ProviderError) -> Outcome {
         ProviderError::Gathering(_) | ProviderError::Order(_) => Outcome::InvalidRequest,
         ProviderError::TooMuch(_) => Outcome::TooLarge,
         ProviderError::Stopped { was_sent: true } => Outcome::Abandoned,
+        // Never in a row: the change ends by itself.
+        ProviderError::GoesOn(_) => Outcome::Timeout,
         ProviderError::Panicked => Outcome::InternalError,
     }
 }
@@ -54,7 +56,7 @@ fn of_exchange(error: &ApiError) -> Outcome {
         ApiError::Decode { .. } | ApiError::Incomplete { .. } => Outcome::Decode,
         ApiError::TooLarge { .. } => Outcome::TooLarge,
         // For one exchange among others the row has their status.
-        ApiError::ShareExhausted { .. } => Outcome::Refused,
+        ApiError::ShareExhausted { .. } | ApiError::CircuitOpen { .. } => Outcome::Refused,
         ApiError::Unsendable(_) => Outcome::InternalError,
     }
 }

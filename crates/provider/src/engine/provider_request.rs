@@ -3,15 +3,19 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use model::{ClientContext, Destination, Effect, JobId, RunId};
 use serde_json::Value;
 use shares::Owner;
 use storage::{FixedColumns, Receipt};
+use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument as _, Span};
+use uuid::Uuid;
 
 use crate::engine::Call;
+use crate::engine::exchange::RequestApi;
 use crate::engine::new_runs::NewRuns;
 use crate::engine::request_scope::RequestScope;
 use crate::engine::request_shares::RequestShares;
@@ -64,7 +68,27 @@ pub(crate) enum Reservation {
 pub(crate) struct StartedRequest<To> {
     pub(crate) scope: RequestScope,
     pub(crate) call: Call<To>,
-    pub(crate) span: Span,
+    pub(crate) rest: RestOfRequest,
+}
+
+/// What the end of a request needs.
+pub(crate) struct RestOfRequest {
+    effect: Effect,
+    span: Span,
+    exchanges: Arc<Exchanges>,
+    request_uuid: Uuid,
+    /// When the caller stops waiting, if it says so.
+    deadline: Option<Instant>,
+}
+
+impl RestOfRequest {
+    /// That wait, or less where the caller stops waiting before.
+    fn at_most(&self, wait: Duration) -> Duration {
+        let left = self
+            .deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        left.map_or(wait, |left| left.min(wait))
+    }
 }
 
 /// `args!(filter, page)`: the arguments of a provider method, for its row.
@@ -99,12 +123,12 @@ impl DbtProvider {
         Answer: Future<Output = Result<T, ProviderError>> + Send + 'static,
     {
         let effect = ctx.request_type().effect();
-        let StartedRequest { scope, call, span } = self.begin(&ctx, subject, effect, Reservation::AsNeeded).await?;
-        let (exchanges, shares) = (scope.exchanges(), call.shares());
-        let recorded = Arc::clone(&exchanges);
+        let StartedRequest { scope, call, rest } = self.begin(&ctx, subject, effect, Reservation::AsNeeded).await?;
+        let (exchanges, shares, limit) = (scope.exchanges(), call.shares(), call.time_limit());
         let guarded = async move {
             // Boxed: the futures of large answers are large.
-            let result = catch_panic(Box::pin(work(call))).await.map_err(|error| match error {
+            let worked = limit.bounds(effect, catch_panic(Box::pin(work(call)))).await;
+            let result = worked.map_err(|error| match error {
                 ProviderError::Api(error) if effect == Effect::Change && !exchanges.has_sent_change() => {
                     ProviderError::BeforeChange(error)
                 }
@@ -114,7 +138,7 @@ impl DbtProvider {
             let receipt = scope.end(result.as_ref());
             (result, Some(receipt))
         };
-        self.finish(effect, span, recorded, guarded).await
+        self.finish(rest, guarded).await
     }
 
     /// Reserves the request's slots in the log's queue, and opens its row where that comes first.
@@ -154,57 +178,58 @@ impl DbtProvider {
             limits,
             self.stopping.clone(),
         );
-        if opens && let Err(error) = self.open(&mut scope).instrument(span.clone()).await {
+        let rest = RestOfRequest {
+            effect,
+            span,
+            exchanges: scope.exchanges(),
+            request_uuid: ctx.request_uuid(),
+            deadline: ctx.stamp().deadline().map(Instant::from_std),
+        };
+        let wait = rest.at_most(self.settings.log_wait);
+        if opens && let Err(error) = self.open(&mut scope, wait).instrument(rest.span.clone()).await {
             // The open row may still be committed later; the queued close then follows it.
             drop(scope.end::<()>(Err(&error)));
             return Err(error);
         }
-        let call = Call::new(
-            self,
-            ctx.to().clone(),
-            ctx.request_type(),
-            ctx.stamp().trace.as_ref(),
-            scope.exchanges(),
-            RequestShares::new(self.shares.clone(), owner, effect),
-            NewRuns {
-                runs: Arc::clone(&self.started_runs),
-                settings: self.settings.new_runs,
-                company: ctx.caller().company_id,
-            },
-        );
-        Ok(StartedRequest { scope, call, span })
+        let shares = RequestShares::new(self.shares.clone(), owner, effect);
+        let request = RequestApi::new(self, ctx, effect, scope.exchanges(), shares);
+        let new_runs = NewRuns {
+            runs: Arc::clone(&self.started_runs),
+            settings: self.settings.new_runs,
+            company: ctx.caller().company_id,
+        };
+        let call = Call::new(self, ctx.to().clone(), request, new_runs);
+        Ok(StartedRequest { scope, call, rest })
     }
 
     /// Opens the row and waits for its commit.
-    pub(crate) async fn open(&self, scope: &mut RequestScope) -> Result<(), ProviderError> {
+    pub(crate) async fn open(&self, scope: &mut RequestScope, wait: Duration) -> Result<(), ProviderError> {
         let receipt = scope.open()?;
-        Ok(receipt.committed_within(self.settings.log_wait).await?)
+        Ok(receipt.committed_within(wait).await?)
     }
 
     /// Runs a request to its end and waits for the commit of its row; a change ends early at the shutdown deadline. Without a receipt the row is closed later, by the
     /// pump.
     pub(crate) async fn finish<T: Send + 'static>(
         &self,
-        effect: Effect,
-        span: Span,
-        exchanges: Arc<Exchanges>,
+        rest: RestOfRequest,
         guarded: impl Future<Output = (Result<T, ProviderError>, Option<Receipt>)> + Send + 'static,
     ) -> Result<T, ProviderError> {
-        match effect {
+        match rest.effect {
             Effect::Read => {
                 let read = async {
                     let (result, receipt) = guarded.await;
                     if let Some(receipt) = receipt {
-                        receipt.committed_within(self.settings.log_wait).await?;
+                        receipt.committed_within(rest.at_most(self.settings.log_wait)).await?;
                     }
                     result
                 };
-                read.instrument(span).await
+                read.instrument(rest.span.clone()).await
             }
             Effect::Change => {
                 // A spawned task does not inherit the current span.
-                let span = span.or_current();
-                let stopping = self.stopping.clone();
+                let span = rest.span.clone().or_current();
+                let (stopping, exchanges) = (self.stopping.clone(), Arc::clone(&rest.exchanges));
                 let ended = async move {
                     let mut guarded = pin!(guarded);
                     tokio::select! {
@@ -216,14 +241,18 @@ impl DbtProvider {
                         }
                     }
                 };
-                let (result, receipt) = self
-                    .tasks
-                    .spawn(ended.instrument(span.clone()))
-                    .await
-                    .map_err(|_stopped| ProviderError::Panicked)?;
+                let running = self.tasks.spawn(ended.instrument(span.clone()));
+                let ended = match rest.deadline {
+                    None => running.await,
+                    Some(deadline) => match timeout_at(deadline, running).await {
+                        Ok(ended) => ended,
+                        Err(_) => return Err(ProviderError::GoesOn(rest.request_uuid)),
+                    },
+                };
+                let (result, receipt) = ended.map_err(|_stopped| ProviderError::Panicked)?;
                 if let Some(receipt) = receipt
                     && let Err(error) = receipt
-                        .committed_within(self.settings.close_wait)
+                        .committed_within(rest.at_most(self.settings.close_wait))
                         .instrument(span)
                         .await
                 {

@@ -42,10 +42,10 @@ impl RequestScope {
         Self {
             slot: Some(slot),
             fixed: Arc::new(fixed),
+            exchanges: Arc::new(Exchanges::new(stamp.served.clone())),
             stamp,
             clock,
             limits,
-            exchanges: Arc::default(),
             is_open: false,
             place,
             stopping,
@@ -113,6 +113,10 @@ impl RequestScope {
         closing.status_code = record.last_status.map(|status| status.as_u16());
         closing.job_id = record.job_id;
         closing.run_id = record.run_id;
+        if let Some(source) = self.stamp.served.get().filter(|_| record.attempts == 0) {
+            closing.served_from = Some(source.from);
+            closing.source_request_uuid = source.request_uuid;
+        }
         closing.bytes = (record.attempts > 0).then(|| i64::try_from(record.bytes).unwrap_or(i64::MAX));
         slot.close(if self.is_open {
             self.fixed.open().close(closing)

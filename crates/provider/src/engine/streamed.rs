@@ -3,13 +3,12 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use dbt_api::{ApiAnswer, ApiBody, ApiError};
+use dbt_api::{ApiAnswer, ApiBody};
 use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, StatusCode};
 use model::{ClientContext, Effect};
 use storage::Receipt;
-use tokio::time::timeout_at;
 use tracing::Instrument as _;
 
 use crate::engine::beginning::{Beginning, read_beginning};
@@ -58,22 +57,18 @@ impl DbtProvider {
         Work: FnOnce(Call) -> Answer + Send + 'static,
         Answer: Future<Output = Result<ApiAnswer, ProviderError>> + Send + 'static,
     {
-        let StartedRequest { scope, call, span } = self.begin(&ctx, subject, effect, Reservation::OpenAndClose).await?;
+        let StartedRequest { scope, call, rest } = self.begin(&ctx, subject, effect, Reservation::OpenAndClose).await?;
         let provider = self.clone();
-        let exchanges = scope.exchanges();
         let guarded = async move {
-            let (shares, limit) = (call.shares(), call.collect_limits().deadline);
-            let deadline = call.deadline();
+            let (shares, limit) = (call.shares(), call.beginning_limit(effect));
             // Boxed: the futures of several exchanges are large.
-            let answer = timeout_at(deadline, catch_panic(Box::pin(work(call)))).await;
-            let answer = match answer.unwrap_or_else(|_| Err(ApiError::deadline_passed(None, limit).into())) {
+            let answer = match limit.of(None, catch_panic(Box::pin(work(call)))).await {
                 Ok(answer) => answer,
                 Err(error) => return failed(scope, error),
             };
             let (status, headers) = (answer.status, answer.headers.clone());
             let beginning = read_beginning(answer.into_body(), collect_max_bytes, |bytes| shares.keep_bytes(bytes));
-            let beginning = timeout_at(deadline, beginning).await;
-            match beginning.unwrap_or_else(|_| Err(ApiError::deadline_passed(Some(status), limit))) {
+            match limit.of(Some(status), beginning).await {
                 Ok(beginning) => {
                     shares.hold_until_written(scope.held());
                     provider.pass_on(status, headers, beginning, scope, effect).await
@@ -82,7 +77,7 @@ impl DbtProvider {
             }
         };
         // Boxed: the future of a stream's beginning is large.
-        self.finish(effect, span, exchanges, Box::pin(guarded)).await
+        self.finish(rest, Box::pin(guarded)).await
     }
 
     async fn pass_on(
@@ -138,7 +133,7 @@ impl DbtProvider {
             Err(exhausted) => return Err(fail(scope, exhausted.into())),
         };
         if !scope.is_open()
-            && let Err(error) = self.open(&mut scope).await
+            && let Err(error) = self.open(&mut scope, self.settings.log_wait).await
         {
             return Err(fail(scope, error));
         }

@@ -10,6 +10,7 @@ use model::{RequestStamp, Surface};
 
 use crate::addresses::AddressGroup;
 use crate::extract::idempotency::check_route;
+use crate::extract::request_timeout;
 use crate::forwarded::CallerAddress;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
@@ -84,6 +85,7 @@ async fn authenticate(parts: &Parts, state: &Shared) -> Result<DbtClient, Proble
         }
     };
     state.limits.check(client.caller().api_key_id)?;
+    request_timeout(&parts.headers)?;
     if stamp_surface == Surface::Rest {
         check_route(parts)?;
     }

@@ -225,6 +225,13 @@ impl From<ProviderError> for Problem {
                 Kind::TOO_MUCH,
                 format!("There is more to read than the gateway is set to ({setting}). Ask for less."),
             ),
+            ProviderError::GoesOn(request) => Self::new(
+                Kind::TIMEOUT,
+                format!(
+                    "The time of `Request-Timeout` has passed. The change goes on: read its outcome in /request-logs/{request} \
+                     before you repeat it."
+                ),
+            ),
             ProviderError::Stopped { was_sent: true } => Self::new(
                 Kind::BUSY,
                 "The gateway stopped before dbt Cloud answered. What the change did is unknown: look before you repeat it.",
@@ -358,6 +365,9 @@ fn of_exchange(error: ApiError, effect: Option<&str>) -> Problem {
         )
         .caused_by(&error),
         ApiError::Timeout { .. } => Problem::new(Kind::TIMEOUT, with_advice(&error, effect)).caused_by(&error),
+        ApiError::CircuitOpen { retry_after } => {
+            Problem::new(Kind::CIRCUIT_OPEN, with_advice(&error, effect)).retry_after(Some(retry_after))
+        }
         ApiError::ShareExhausted { .. } => {
             Problem::new(Kind::SHARE_EXHAUSTED, with_advice(&error, effect)).retry_after(MOMENT)
         }
@@ -411,7 +421,9 @@ fn with_advice(error: &ApiError, effect: Option<&str>) -> String {
     let refused = |status: StatusCode| !status.is_server_error() && status != StatusCode::REQUEST_TIMEOUT;
     match error {
         ApiError::Connect(_) => {}
-        ApiError::ShareExhausted { status: None, .. } => text.push_str(" The request was not sent to dbt Cloud."),
+        ApiError::CircuitOpen { .. } | ApiError::ShareExhausted { status: None, .. } => {
+            text.push_str(" The request was not sent to dbt Cloud.")
+        }
         ApiError::UnexpectedStatus { status, .. } if refused(*status) => {}
         _ => {
             if let Some(effect) = effect {

@@ -79,6 +79,7 @@ kinds! {
     BAD_GATEWAY = BAD_GATEWAY "dbt-unavailable" "dbt Cloud failed",
     LOG_UNAVAILABLE = SERVICE_UNAVAILABLE "log-unavailable" "Request log unavailable",
     SHARE_EXHAUSTED = SERVICE_UNAVAILABLE "share-exhausted" "Share used up",
+    CIRCUIT_OPEN = SERVICE_UNAVAILABLE "dbt-circuit-open" "dbt Cloud is not asked for now",
     BUSY = SERVICE_UNAVAILABLE "busy" "Gateway busy",
     TRIGGER_UNRESOLVED = GATEWAY_TIMEOUT "trigger-unresolved" "Whether a run was started is not known yet",
     TIMEOUT = GATEWAY_TIMEOUT "dbt-timeout" "dbt Cloud did not answer in time",

@@ -34,12 +34,15 @@ mod public_url;
 mod relay;
 mod request_logs;
 mod roles;
+
 mod rows;
 mod runs;
 mod secrets;
 mod sent_once;
+mod shared_reads;
 mod silence;
 mod slow_bodies;
+mod slow_or_failing_dbt;
 mod support;
 mod tenancy;
 mod trace_context;

@@ -176,21 +176,17 @@ async fn requests_of_an_address_behind_a_proxy_are_limited() {
     setup.addresses.max_requests = 1;
     let app = setup.start().await;
     let viewer = app.viewer();
-    let from = |address: &'static str| {
-        viewer
-            .request(Method::GET, "/projects")
-            .header("x-forwarded-for", address)
-    };
+    let from = |path: &str, address: &'static str| viewer.request(Method::GET, path).header("x-forwarded-for", address);
     let slow = app
         .dbt
         .add_fault(simulator::Fault::everywhere().delay_before_ms(600_000));
-    let blocked = viewer.send(from("192.0.2.1"));
+    let blocked = viewer.send(from("/accounts", "192.0.2.1"));
     let meanwhile = async {
         while app.dbt.requests().is_empty() {
             tokio::task::yield_now().await;
         }
         app.dbt.remove_fault(slow);
-        let refused = viewer.send(from("10.0.0.1, 192.0.2.1")).await;
+        let refused = viewer.send(from("/projects", "10.0.0.1, 192.0.2.1")).await;
         let problem = refused.problem(503, "busy");
         assert!(
             problem["detail"]
@@ -199,7 +195,7 @@ async fn requests_of_an_address_behind_a_proxy_are_limited() {
                 .contains("limits.max_connections_per_address")
         );
         assert_eq!(refused.header(RETRY_AFTER), Some("1"));
-        assert_eq!(viewer.send(from("192.0.2.2")).await.status, 200);
+        assert_eq!(viewer.send(from("/projects", "192.0.2.2")).await.status, 200);
         let probe = viewer
             .request(Method::GET, "/healthz")
             .header("x-forwarded-for", "192.0.2.1");

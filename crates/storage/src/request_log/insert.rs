@@ -15,17 +15,17 @@ macro_rules! insert {
             INSERT INTO request_log AS old (
                 request_uuid, started_at, caller_request_id, surface, client_type, request_type, template, company_id,
                 api_key_id, credential, account_id, job_id, run_id, args, instance_id, status_code, outcome, error,
-                attempts, exchanges, bytes, served_from, finished_at, duration_ms)
+                attempts, exchanges, bytes, served_from, source_request_uuid, finished_at, duration_ms)
             SELECT
                 request_uuid, started_at, caller_request_id, surface, client_type, request_type, template, company_id,
                 api_key_id, credential, account_id, job_id, run_id, args::jsonb, instance_id, status_code::int,
-                outcome, error, attempts, exchanges::jsonb, bytes, CASE WHEN attempts > 0 THEN 'dbt' END, finished_at,
+                outcome, error, attempts, exchanges::jsonb, bytes, served_from, source_request_uuid, finished_at,
                 duration_ms
             FROM " + $source + "
             AS new (
                 request_uuid, started_at, caller_request_id, surface, client_type, request_type, template, company_id,
                 api_key_id, credential, account_id, job_id, run_id, args, instance_id, status_code, outcome, error,
-                attempts, exchanges, bytes, finished_at, duration_ms)" + $tail,
+                attempts, exchanges, bytes, served_from, source_request_uuid, finished_at, duration_ms)" + $tail,
             &$pick($rows, |row| row.fixed.request_uuid),
             &$pick($rows, |row| row.fixed.started_at),
             &$pick($rows, |row| row.fixed.caller_request_id.as_ref().map(SanitisedText::as_str)) as _,
@@ -47,6 +47,8 @@ macro_rules! insert {
             &$pick($rows, LogRow::attempts),
             &$pick($rows, |row| row.closing.as_ref().map_or("[]", |end| end.exchanges.as_str())) as _,
             &$pick($rows, |row| end(row, |end| end.bytes)) as _,
+            &$pick($rows, LogRow::served_from) as _,
+            &$pick($rows, |row| end(row, |end| end.source_request_uuid)) as _,
             &$pick($rows, |row| row.closing.as_ref().map(|end| end.finished_at)) as _,
             &$pick($rows, |row| row.closing.as_ref().map(|end| end.duration_ms)) as _,
         )
@@ -62,7 +64,8 @@ macro_rules! insert_one {
             "(VALUES (
                 $1::uuid, $2::timestamptz, $3::text, $4::text, $5::text, $6::text, $7::text, $8::bigint, $9::bigint,
                 $10::text, $11::bigint, $12::bigint, $13::bigint, $14::text, $15::bigint, $16::bigint, $17::text,
-                $18::text, $19::int, $20::text, $21::bigint, $22::timestamptz, $23::double precision))",
+                $18::text, $19::int, $20::text, $21::bigint, $22::text, $23::uuid, $24::timestamptz,
+                $25::double precision))",
             $tail
         )
     };
@@ -81,7 +84,8 @@ macro_rules! insert_many {
                 unnest($9::bigint[]), unnest($10::text[]), unnest($11::bigint[]), unnest($12::bigint[]),
                 unnest($13::bigint[]), unnest($14::text[]), unnest($15::bigint[]), unnest($16::bigint[]),
                 unnest($17::text[]), unnest($18::text[]), unnest($19::int[]), unnest($20::text[]),
-                unnest($21::bigint[]), unnest($22::timestamptz[]), unnest($23::double precision[]))",
+                unnest($21::bigint[]), unnest($22::text[]), unnest($23::uuid[]), unnest($24::timestamptz[]),
+                unnest($25::double precision[]))",
             $tail
         )
     };
@@ -102,6 +106,7 @@ macro_rules! upsert {
                 exchanges = EXCLUDED.exchanges,
                 bytes = EXCLUDED.bytes,
                 served_from = EXCLUDED.served_from,
+                source_request_uuid = EXCLUDED.source_request_uuid,
                 finished_at = EXCLUDED.finished_at,
                 duration_ms = EXCLUDED.duration_ms
             WHERE EXCLUDED.finished_at IS NOT NULL AND (old.finished_at IS NULL OR old.outcome = 'abandoned')"

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use model::{
     AccountId, ApiKeyId, ClientContext, CompanyId, Destination, InstanceId, JobId, RequestStamp, RequestType, RunId,
-    Surface,
+    ServedFrom, Surface,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -128,6 +128,10 @@ pub struct Closing {
     pub run_id: Option<RunId>,
     /// Bytes of body that dbt Cloud sent.
     pub bytes: Option<i64>,
+    /// Where the answer is from, if not from exchanges of its own.
+    pub served_from: Option<ServedFrom>,
+    /// The request that made the exchange.
+    pub source_request_uuid: Option<Uuid>,
 }
 
 impl Closing {
@@ -150,6 +154,8 @@ impl Closing {
             job_id: None,
             run_id: None,
             bytes: None,
+            served_from: None,
+            source_request_uuid: None,
         }
     }
 
@@ -229,6 +235,16 @@ impl LogRow {
     /// Number of HTTP exchanges with dbt Cloud.
     pub fn attempts(&self) -> i32 {
         self.closing.as_ref().map_or(0, |closing| closing.attempts)
+    }
+
+    /// Where the answer is from; `None` if nothing was needed of dbt Cloud.
+    pub(crate) fn served_from(&self) -> Option<&'static str> {
+        let closing = self.closing.as_ref()?;
+        let from = match closing.attempts {
+            0 => closing.served_from?,
+            _ => ServedFrom::Dbt,
+        };
+        Some(from.as_str())
     }
 
     /// Counts a request that ended with this row.

@@ -50,7 +50,7 @@ async fn values_just_outside_the_range_are_refused_and_just_inside_accepted() {
         ("status_code", "99", "100"),
         ("status_code", "600", "599"),
         ("bytes", "-1", "0"),
-        ("served_from", "'cache'", "'dbt'"),
+        ("served_from", "'memory'", "'dbt'"),
         ("error", "repeat('x', 8193)", "repeat('x', 8192)"),
         ("error", "repeat('é', 4097)", "repeat('é', 4096)"),
     ];
@@ -70,7 +70,8 @@ async fn contradictory_rows_are_refused() {
     const TOOK: (&str, &str) = ("duration_ms", "1");
     const NOT_SENT: (&str, &str) = ("attempts", "0");
     let db = db().await;
-    let bad: [(&str, &[(&str, &str)]); 13] = [
+    const SOURCE: (&str, &str) = ("source_request_uuid", "gen_random_uuid()");
+    let bad: [(&str, &[(&str, &str)]); 16] = [
         ("ended without an outcome", &[ENDED, TOOK]),
         ("an outcome without an end", &[("outcome", "'succeeded'")]),
         ("an unknown outcome", &[ENDED, TOOK, ("outcome", "'won'")]),
@@ -81,6 +82,15 @@ async fn contradictory_rows_are_refused() {
         (
             "served by dbt Cloud without an exchange",
             &[NOT_SENT, ("served_from", "'dbt'")],
+        ),
+        (
+            "kept, and asked",
+            &[("attempts", "1"), ("served_from", "'cache'"), SOURCE],
+        ),
+        ("kept from nobody", &[NOT_SENT, ("served_from", "'cache'")]),
+        (
+            "dbt Cloud's answer to another",
+            &[("attempts", "1"), ("served_from", "'dbt'"), SOURCE],
         ),
         (
             "a negative duration",

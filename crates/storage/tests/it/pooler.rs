@@ -175,7 +175,7 @@ async fn time_limits_and_read_only_guards_hold_behind_a_pooler() {
          ALTER TABLE request_log RENAME TO stored;
          CREATE VIEW request_log AS SELECT request_uuid, caller_request_id, surface, client_type, request_type, template,
              written() AS company_id, api_key_id, credential, account_id, job_id, run_id, args, status_code, outcome,
-             error, attempts, exchanges, bytes, served_from, instance_id, started_at, finished_at, duration_ms FROM stored",
+             error, attempts, exchanges, bytes, served_from, source_request_uuid, instance_id, started_at, finished_at, duration_ms FROM stored",
     )
     .await;
     let page = reader.page(CompanyId(1), &LogVisibility::All, &filter, None, limit);

@@ -39,6 +39,7 @@ async fn an_opened_and_closed_row_is_one_complete_row() {
         "run_id",
         "error",
         "served_from",
+        "source_request_uuid",
     ] {
         assert!(open[column].is_null(), "{column}: {}", open[column]);
     }
@@ -64,7 +65,7 @@ async fn an_opened_and_closed_row_is_one_complete_row() {
             "company_id": 1, "api_key_id": 5, "credential": null, "account_id": 70_403_103_932_111_i64,
             "job_id": i64::MAX, "run_id": 77, "args": {"project_id": 7}, "status_code": 500,
             "outcome": "unexpected_status", "error": "dbt says no", "attempts": 1, "exchanges": exchanges, "bytes": 12,
-            "served_from": "dbt", "instance_id": 9, "started_at": "2026-03-04T12:00:00+00:00",
+            "served_from": "dbt", "source_request_uuid": null, "instance_id": 9, "started_at": "2026-03-04T12:00:00+00:00",
             "finished_at": "2026-03-04T12:00:01.5+00:00", "duration_ms": null,
         })
     );

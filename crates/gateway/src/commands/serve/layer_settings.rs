@@ -7,8 +7,8 @@ use client::{AccessRules, ClientSettings};
 use dbt_api::{DnsSettings, HttpSettings};
 use model::InstanceId;
 use provider::{
-    FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, ProviderSettings, RelaySettings, RetrySettings,
-    RowLimits, ShareSettings, StreamSettings, TriggerSettings,
+    BreakerSettings, CacheSettings, FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, ProviderSettings,
+    RelaySettings, RetrySettings, RowLimits, ShareSettings, StreamSettings, TriggerSettings,
 };
 use server::{AddressLimitSettings, GraphqlLimits, LimitSettings, ServerSettings};
 use storage::{LogReadSettings, QueueSettings};
@@ -69,6 +69,21 @@ pub(crate) fn http(settings: &Settings) -> anyhow::Result<HttpSettings> {
     })
 }
 
+fn cache(settings: &Settings) -> CacheSettings {
+    let cache = &settings.cache;
+    let fresh = cache.fresh_ms.0.iter();
+    CacheSettings {
+        is_enabled: cache.enabled,
+        max_bytes: cache.max_bytes,
+        max_body_bytes: cache.artifact_max_bytes,
+        ended_fresh: secs(cache.ended_run_secs),
+        fresh: fresh
+            .map(|fresh| (fresh.request_type.to_owned(), fresh.duration))
+            .collect(),
+        stale: secs(cache.stale_secs),
+    }
+}
+
 pub(crate) fn provider(settings: &Settings, instance: InstanceId) -> ProviderSettings {
     let log = &settings.request_log;
     ProviderSettings {
@@ -76,6 +91,16 @@ pub(crate) fn provider(settings: &Settings, instance: InstanceId) -> ProviderSet
             max_retries: settings.retry.max_retries,
             min_pause: millis(settings.retry.min_pause_ms),
             max_pause: millis(settings.retry.max_pause_ms),
+            budget_percent: settings.retry.budget_percent,
+            min_retries_per_sec: settings.retry.min_per_sec,
+        },
+        cache: cache(settings),
+        breaker: BreakerSettings {
+            min_exchanges: settings.breaker.min_exchanges,
+            failure_percent: settings.breaker.failure_percent,
+            window: secs(settings.breaker.window_secs),
+            min_open: millis(settings.breaker.min_open_ms),
+            max_open: millis(settings.breaker.max_open_ms.max(settings.breaker.min_open_ms)),
         },
         gather: GatherSettings {
             concurrency: settings.gather.concurrency,

@@ -10,7 +10,7 @@ use metric_families::{Gauges, METRICS_PREFIX, Register as _};
 use procfs::process::{LimitValue, Process};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
-use provider::{LogQueue, ProviderMetrics, observe_shares};
+use provider::{DbtProvider, LogQueue, ProviderMetrics, observe_shares};
 use server::ServerMetrics;
 use shares::Shares;
 use storage::{Database, StorageMetrics};
@@ -57,12 +57,13 @@ impl Metrics {
         mut self,
         database: &Database,
         request_logs: &RequestLogs,
-        queue: &LogQueue,
+        (queue, provider): (&LogQueue, &DbtProvider),
         shared: Vec<Shares>,
     ) -> (Arc<ServerMetrics>, Arc<Registry>) {
         let gateway = self.registry.sub_registry_with_prefix(METRICS_PREFIX);
         StorageMetrics::observe(gateway, database, request_logs, queue);
         observe_shares(gateway, shared);
+        provider.observe(gateway);
         let server = ServerMetrics::register(gateway);
         (Arc::new(server), Arc::new(self.registry))
     }

@@ -90,7 +90,7 @@ async fn serve(
     let resources = resources(&log, &shares, &client_shares);
     let connection_counts = Arc::clone(&metrics.connections);
     let worker_metrics = Arc::clone(&metrics.workers);
-    let (server_metrics, registry) = metrics.complete(&database, &request_logs, &log, resources);
+    let (server_metrics, registry) = metrics.complete(&database, &request_logs, (&log, &provider), resources);
     let partitions = PartitionsAhead::default();
     let clients = Clients::new(
         ClientParts {

@@ -119,6 +119,7 @@ pub(crate) fn is_definite(error: &ApiError) -> bool {
         | ApiError::NotProcessed(_)
         | ApiError::ForbiddenAddress
         | ApiError::Unsendable(_)
+        | ApiError::CircuitOpen { .. }
         | ApiError::ShareExhausted { status: None, .. } => true,
         ApiError::Timeout { .. }
         | ApiError::Disconnected { .. }

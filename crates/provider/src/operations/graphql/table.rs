@@ -203,7 +203,7 @@ fn failed(error: Option<String>) -> ProviderError {
     })
 }
 
-fn unreadable(why: impl Into<dbt_api::BoxError>) -> ProviderError {
+fn unreadable(why: impl Into<dbt_api::Cause>) -> ProviderError {
     ProviderError::Api(ApiError::Decode {
         status: StatusCode::OK,
         source: why.into(),

@@ -13,8 +13,9 @@ use model::{
     Role, RunId, Surface, TriggerJob, Upstream, UpstreamSource,
 };
 use provider::{
-    DbtProvider, FailureSettings, GatherSettings, GraphqlSettings, Listing, LogQueue, NewRunSettings, ProviderSettings,
-    ProviderShares, RelaySettings, RetrySettings, RowLimits, StartedRuns, StreamSettings, TriggerSettings,
+    BreakerSettings, CacheSettings, DbtProvider, FailureSettings, GatherSettings, GraphqlSettings, Listing, LogQueue,
+    NewRunSettings, ProviderSettings, ProviderShares, RelaySettings, RetrySettings, RowLimits, StartedRuns,
+    StreamSettings, TriggerSettings,
 };
 use storage::{MemoryTriggerLedger, QueueSettings, StorageError};
 
@@ -102,7 +103,13 @@ pub(crate) fn settings() -> ProviderSettings {
             max_retries: 2,
             min_pause: Duration::from_millis(100),
             max_pause: Duration::from_secs(10),
+            ..RetrySettings::default()
         },
+        cache: CacheSettings {
+            is_enabled: false,
+            ..CacheSettings::default()
+        },
+        breaker: BreakerSettings::default(),
         gather: gather(),
         new_runs: NewRunSettings {
             young: Duration::from_mins(1),

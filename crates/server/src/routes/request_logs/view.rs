@@ -18,7 +18,7 @@ use uuid::Uuid;
     "attempts": 1,
     "exchanges": [{"operation": "trigger_job", "why": "asked", "status": 200,
         "started_at": "2026-03-19T11:57:15.559Z", "duration_ms": 181.25}],
-    "bytes": 2381, "served_from": "dbt", "instance_id": 3, "started_at": "2026-03-19T11:57:15.558970Z",
+    "bytes": 2381, "served_from": "dbt", "source_request_uuid": null, "instance_id": 3, "started_at": "2026-03-19T11:57:15.558970Z",
     "finished_at": "2026-03-19T11:57:15.741023Z", "duration_ms": 182.03
 }))]
 pub(crate) struct RequestLog {
@@ -59,8 +59,11 @@ pub(crate) struct RequestLog {
     exchanges: Box<RawValue>,
     /// Bytes of body received from dbt Cloud; null where it was not contacted.
     bytes: Option<i64>,
-    /// `dbt`; null where dbt Cloud was not contacted.
+    /// `dbt`; `coalesced`: another request asked for the same at the same time; `cache`: a fresh kept answer; `stale`: an
+    /// older one, since dbt Cloud did not answer. Null where nothing was needed of dbt Cloud.
     served_from: Option<String>,
+    /// The request that asked dbt Cloud, if it is another one.
+    source_request_uuid: Option<Uuid>,
     /// The process that handled it.
     instance_id: Option<i64>,
     started_at: DateTime<Utc>,
@@ -124,6 +127,7 @@ impl From<LogRecord> for RequestLog {
             exchanges: record.exchanges,
             bytes: record.bytes,
             served_from: record.served_from,
+            source_request_uuid: record.source_request_uuid,
             instance_id: record.instance_id.map(Into::into),
             started_at: record.started_at,
             finished_at: record.finished_at,

@@ -19,8 +19,8 @@ use metric_families::exposition;
 use model::{CompanyId, FixedClock, InstanceId, RequestStamp, Role, Surface};
 use prometheus_client::registry::Registry;
 use provider::{
-    FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, RelaySettings, ShareSettings, StreamSettings,
-    TriggerSettings,
+    BreakerSettings, CacheSettings, FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, RelaySettings,
+    ShareSettings, StreamSettings, TriggerSettings,
 };
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
@@ -79,6 +79,10 @@ pub(crate) struct Setup {
     pub(crate) gather: GatherSettings,
     pub(crate) stream: StreamSettings,
     pub(crate) trigger: TriggerSettings,
+    pub(crate) retry_budget_percent: u8,
+    pub(crate) min_retries_per_sec: u32,
+    pub(crate) cache: CacheSettings,
+    pub(crate) breaker: BreakerSettings,
     /// The process that owns leases.
     pub(crate) instance: InstanceId,
     pub(crate) relay: RelaySettings,
@@ -156,6 +160,19 @@ impl Default for Setup {
                 hold_max_bytes: 2 << 20,
                 window_max_bytes: 8 << 20,
                 max_filtered_pages: 1000,
+            },
+            retry_budget_percent: 100,
+            min_retries_per_sec: 1000,
+            // Reads of the same test in sequence see what has changed between them.
+            cache: CacheSettings {
+                fresh: Vec::new(),
+                ended_fresh: Duration::ZERO,
+                ..CacheSettings::default()
+            },
+            // Tests make dbt Cloud fail again and again.
+            breaker: BreakerSettings {
+                min_exchanges: 0,
+                ..BreakerSettings::default()
             },
             trigger: TriggerSettings {
                 resolve: Duration::from_millis(400),

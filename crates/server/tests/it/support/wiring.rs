@@ -101,6 +101,7 @@ pub(crate) fn state(
     let log_rows = [log.rows().clone()];
     let resources = log_rows.into_iter().chain(shares.all()).chain(client_shares.all());
     observe_shares(gateway_metrics, resources.collect());
+    provider.observe(gateway_metrics);
     let registry = Arc::new(registry);
     let clients = Clients::new(
         ClientParts {
@@ -141,7 +142,11 @@ fn provider_settings(setup: &Setup) -> ProviderSettings {
             max_retries: 2,
             min_pause: Duration::from_millis(1),
             max_pause: Duration::from_millis(2),
+            budget_percent: setup.retry_budget_percent,
+            min_retries_per_sec: setup.min_retries_per_sec,
         },
+        cache: setup.cache.clone(),
+        breaker: setup.breaker,
         gather: setup.gather,
         new_runs: setup.new_runs,
         log_wait: setup.log_wait,

@@ -11,7 +11,7 @@ use super::filter::LogPosition;
 /// The columns of [`RecordRow`].
 pub(super) const COLUMNS: &str = "request_uuid, caller_request_id, surface, client_type, request_type, template, \
      api_key_id, credential, account_id, job_id, run_id, args, status_code, outcome, error, attempts, exchanges, bytes, \
-     served_from, instance_id, started_at, finished_at, duration_ms";
+     served_from, source_request_uuid, instance_id, started_at, finished_at, duration_ms";
 
 /// A logged request. Enumerations are texts, because a newer replica may write values that this version lacks.
 #[derive(Debug, Clone)]
@@ -54,6 +54,8 @@ pub struct LogRecord {
     pub bytes: Option<i64>,
     /// The source of the answer.
     pub served_from: Option<String>,
+    /// The request that made the exchange, if it is another one.
+    pub source_request_uuid: Option<Uuid>,
     /// The process that handled it.
     pub instance_id: Option<InstanceId>,
     /// Arrival.
@@ -102,6 +104,7 @@ pub(super) struct RecordRow {
     exchanges: Json<Box<RawValue>>,
     bytes: Option<i64>,
     served_from: Option<String>,
+    source_request_uuid: Option<Uuid>,
     instance_id: Option<i64>,
     started_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
@@ -130,6 +133,7 @@ impl From<RecordRow> for LogRecord {
             exchanges: row.exchanges.0,
             bytes: row.bytes,
             served_from: row.served_from,
+            source_request_uuid: row.source_request_uuid,
             instance_id: row.instance_id.map(InstanceId),
             started_at: row.started_at,
             finished_at: row.finished_at,
