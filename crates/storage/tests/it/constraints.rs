@@ -69,8 +69,8 @@ async fn contradictory_rows_are_refused() {
     const ENDED: (&str, &str) = ("finished_at", "'2026-03-04 12:00:01Z'");
     const TOOK: (&str, &str) = ("duration_ms", "1");
     const NOT_SENT: (&str, &str) = ("attempts", "0");
-    let db = db().await;
     const SOURCE: (&str, &str) = ("source_request_uuid", "gen_random_uuid()");
+    let db = db().await;
     let bad: [(&str, &[(&str, &str)]); 16] = [
         ("ended without an outcome", &[ENDED, TOOK]),
         ("an outcome without an end", &[("outcome", "'succeeded'")]),
