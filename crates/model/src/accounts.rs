@@ -5,7 +5,7 @@ use crate::{AccountId, JobId, RawJson, Timestamp, lenient};
 lenient::noun! {
     /// An account of dbt Cloud.
     #[schema(example = json!({
-        "id": 70_403_100_000_001_i64, "name": "Acme Analytics", "plan": "enterprise", "run_slots": 25,
+        "id": 70_403_103_900_001_i64, "name": "Acme Analytics", "plan": "enterprise", "run_slots": 25,
         "developer_seats": 40, "it_seats": 5, "explorer_seats": 0, "analyst_seats": 0, "read_only_seats": 200,
         "locked": false, "lock_reason": null, "lock_cause": null, "unlocked_at": null, "pending_cancel": false,
         "billing_email_address": null, "pod_memory_request_mebibytes": 600,

@@ -11,7 +11,7 @@ ids::id!(/// A dbt Cloud connection to a warehouse.
 lenient::noun! {
     /// A connection of dbt Cloud to a warehouse, without its secrets.
     #[schema(example = json!({
-        "id": 70_403_104_000_001_i64, "account_id": 70_403_100_000_001_i64, "name": "Warehouse",
+        "id": 70_403_103_960_001_i64, "account_id": 70_403_103_900_001_i64, "name": "Warehouse",
         "adapter_version": "snowflake_v0", "is_ssh_tunnel_enabled": false, "created_at": "2024-03-19T11:57:15.559970Z",
         "config": {"account": "ab12345", "database": "ANALYTICS", "warehouse": "TRANSFORMING", "role": "TRANSFORMER"}
     }))]

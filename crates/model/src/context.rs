@@ -10,7 +10,7 @@ use uuid::{NoContext, Uuid};
 use crate::{AccountId, Caller, ClientType, Clock, Held, RequestType, Served, TraceContext, Upstream};
 
 /// The set of public routes through which a request arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Surface {
     /// The REST routes of this gateway.

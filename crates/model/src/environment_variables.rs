@@ -49,6 +49,6 @@ impl EnvironmentVariable {
 #[into_params(parameter_in = Query)]
 pub struct EnvironmentVariableFilter {
     /// The project.
-    #[param(value_type = i64, example = 70_403_103_000_001_i64)]
+    #[param(value_type = i64, example = 70_403_103_920_001_i64)]
     pub project_id: ProjectId,
 }

@@ -4,14 +4,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use crate::comma_list::{comma_list, list_item};
-use crate::{AccountId, EnvironmentId, ListFilter, ProjectId, RawJson, StateFilter, Timestamp, lenient};
+use crate::{
+    AccountId, EnvironmentId, ListFilter, ProjectId, RawJson, StateFilter, Timestamp, WarehouseCredentialsId, lenient,
+};
 
 lenient::noun! {
     /// An environment of dbt Cloud. Some fields are version 3's alone (the list and the environment of a named project),
     /// others version 2's: they are null in the other one.
     #[schema(example = json!({
-        "id": 70_403_106_000_001_i64, "account_id": 70_403_100_000_001_i64, "project_id": 70_403_103_000_001_i64,
-        "name": "Production", "connection_id": 70_403_104_000_001_i64, "credentials_id": 70_403_108_000_001_i64,
+        "id": 70_403_103_930_001_i64, "account_id": 70_403_103_900_001_i64, "project_id": 70_403_103_920_001_i64,
+        "name": "Production", "connection_id": 70_403_103_960_001_i64, "credentials_id": 70_403_108_000_001_i64,
         "repository_id": null, "extended_attributes_id": null, "primary_profile_id": null, "custom_branch": "main",
         "use_custom_branch": true, "dbt_project_subdirectory": null, "dbt_version": "latest",
         "raw_dbt_version": "latest", "supports_docs": true, "deployment_type": "production", "type": "deployment",
@@ -74,7 +76,7 @@ pub struct EnvironmentFilter {
     /// Environments of this project; several with commas between them. One project is read by version 3 of dbt Cloud's
     /// API, several and none by version 2: some fields are null in the one or the other.
     #[serde(default, deserialize_with = "comma_list", skip_serializing_if = "Vec::is_empty")]
-    #[param(value_type = Option<Vec<i64>>, style = Form, explode = false, example = json!([70_403_103_000_001_i64]))]
+    #[param(value_type = Option<Vec<i64>>, style = Form, explode = false, example = json!([70_403_103_920_001_i64]))]
     pub project_id: Vec<ProjectId>,
     /// The exact name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,11 +86,11 @@ pub struct EnvironmentFilter {
     pub name_contains: Option<String>,
     /// `production` or `staging`; both with a comma between them.
     #[serde(default, deserialize_with = "comma_list", skip_serializing_if = "Vec::is_empty")]
-    #[param(value_type = Option<Vec<String>>, style = Form, explode = false, example = json!(["production"]))]
+    #[param(value_type = Option<Vec<DeploymentType>>, style = Form, explode = false)]
     pub deployment_type: Vec<DeploymentType>,
     /// `development` or `deployment`.
     #[serde(rename(deserialize = "type"), skip_serializing_if = "Option::is_none")]
-    #[param(rename = "type", value_type = Option<String>, example = "deployment")]
+    #[param(rename = "type", value_type = Option<EnvironmentType>)]
     pub environment_type: Option<EnvironmentType>,
     /// The version of dbt, as dbt Cloud spells it; several with commas between them.
     #[serde(default, deserialize_with = "comma_list", skip_serializing_if = "Vec::is_empty")]
@@ -96,10 +98,11 @@ pub struct EnvironmentFilter {
     pub dbt_version: Vec<String>,
     /// Environments with these credentials for the warehouse (dbt Cloud's, none of the gateway's).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub credentials_id: Option<i64>,
+    #[param(value_type = Option<i64>)]
+    pub credentials_id: Option<WarehouseCredentialsId>,
     /// `active` (the default), `deleted` or `all`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<String>, example = "active")]
+    #[param(value_type = Option<StateFilter>)]
     pub state: Option<StateFilter>,
     /// A field of dbt Cloud to order by, `id` by default; `-id` for the newest first.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,7 +128,7 @@ impl EnvironmentFilter {
         self.name_contains.as_ref().is_none_or(contains)
             && (kind.is_none() || kind == environment.environment_type.as_deref())
             && (deployments.is_empty() || deployments.iter().any(|each| Some(each.as_str()) == deployment))
-            && (self.credentials_id.is_none() || self.credentials_id == environment.credentials_id)
+            && (self.credentials_id.is_none() || self.credentials_id.map(i64::from) == environment.credentials_id)
     }
 }
 
@@ -147,7 +150,7 @@ impl ListFilter<Environment> for EnvironmentFilter {
 }
 
 /// The use of a deployment environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the words are dbt Cloud's")]
 pub enum DeploymentType {
@@ -171,7 +174,7 @@ impl DeploymentType {
 list_item!(DeploymentType);
 
 /// The purpose of an environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the words are dbt Cloud's")]
 pub enum EnvironmentType {

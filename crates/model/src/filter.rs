@@ -35,7 +35,7 @@ pub struct NoFilter {}
 impl<T> ListFilter<T> for NoFilter {}
 
 /// Filters the entries of a list by soft deletion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StateFilter {
     /// Only active ones; dbt Cloud's default.

@@ -70,7 +70,7 @@ impl Visitor<'_> for NumberOrText {
     type Value = i64;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an id: a whole number")
+        f.write_str("an id: a positive whole number")
     }
 
     fn visit_i64<E: Error>(self, id: i64) -> Result<i64, E> {
@@ -82,7 +82,8 @@ impl Visitor<'_> for NumberOrText {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<i64, E> {
-        text.parse().map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+        let id = text.parse().ok().filter(|id| *id > 0);
+        id.ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
     }
 }
 
@@ -92,6 +93,8 @@ id!(/// A dbt Cloud project.
     ProjectId in path "project_id");
 id!(/// A dbt Cloud environment.
     EnvironmentId in path "environment_id");
+id!(/// Credentials of dbt Cloud for a warehouse; none of the gateway's.
+    WarehouseCredentialsId);
 id!(/// A dbt Cloud job: the definition, not one execution of it.
     JobId in path "job_id");
 id!(/// A dbt Cloud run: one execution of a job.
@@ -115,7 +118,15 @@ mod tests {
                 RunId(70_403_110_000_000)
             );
         }
-        for other in ["1.5", "\"x\"", "true", "null", "18446744073709551615"] {
+        for other in [
+            "1.5",
+            "\"x\"",
+            "\"0\"",
+            "\"-1\"",
+            "true",
+            "null",
+            "18446744073709551615",
+        ] {
             assert!(serde_json::from_str::<RunId>(other).is_err(), "{other}");
         }
     }

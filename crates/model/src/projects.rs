@@ -8,8 +8,8 @@ use crate::{AccountId, JobId, ListFilter, ProjectId, RawJson, StateFilter, Times
 lenient::noun! {
     /// A project of dbt Cloud.
     #[schema(example = json!({
-        "id": 70_403_103_000_001_i64, "name": "Commerce", "account_id": 70_403_100_000_001_i64,
-        "description": "Orders, payments and customers", "connection_id": 70_403_104_000_001_i64,
+        "id": 70_403_103_920_001_i64, "name": "Commerce", "account_id": 70_403_103_900_001_i64,
+        "description": "Orders, payments and customers", "connection_id": 70_403_103_960_001_i64,
         "repository_id": 70_403_105_000_001_i64, "semantic_layer_config_id": null, "state": 1,
         "dbt_project_subdirectory": null, "docs_job_id": null, "freshness_job_id": null, "type": 0,
         "created_at": "2024-03-19T11:57:15.559970Z", "updated_at": "2025-03-27T20:37:19.996618Z",
@@ -66,7 +66,7 @@ pub struct ProjectFilter {
     pub name_contains: Option<String>,
     /// `active` (the default), `deleted` or `all`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<StateFilter>)]
     pub state: Option<StateFilter>,
     /// A field of dbt Cloud to order by, `id` by default; `-id` for the newest first.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use crate::{Effect, RelayedOperation, Role};
 
 /// One of dbt Cloud's three APIs. One credential is valid for all three.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientType {
     /// The Administrative API, v2 and v3.

@@ -8,7 +8,6 @@
 mod addresses;
 mod arriving_body;
 mod browser;
-mod documented_answers;
 mod edge;
 mod explorer;
 mod extract;
@@ -28,6 +27,7 @@ mod roles;
 mod routes;
 mod state;
 mod streamed;
+mod words;
 
 pub use addresses::{AddressGroup, AddressLimitSettings, AddressLimits};
 pub use dbt_routes::GraphqlLimits;
@@ -56,7 +56,7 @@ pub fn router(state: ServerState) -> Router {
     let (routes, document) = openapi::routes();
     let origins = &state.settings.cors_origins;
     routes
-        .merge(explorer::routes(&document))
+        .merge(explorer::routes(document))
         .merge(relay::routes())
         .fallback(problem::unknown_route)
         .method_not_allowed_fallback(problem::method_not_allowed)

@@ -76,7 +76,7 @@ fn line(page: &mut String, operation: &str, method: &str, path: &str, needs: Opt
 
 /// Path, method and name of every operation, in the document's order.
 fn operations() -> Vec<(String, String, String)> {
-    let document = serde_json::to_value(crate::document()).unwrap_or_default();
+    let document = crate::document();
     let paths = document["paths"].as_object().into_iter().flatten();
     let of_path = |(path, item): (&String, &Value)| {
         let methods = item.as_object().into_iter().flatten();

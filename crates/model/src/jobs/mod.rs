@@ -14,8 +14,8 @@ use crate::{AccountId, EnvironmentId, JobId, ListFilter, ProjectId, RawJson, Sta
 lenient::noun! {
     /// A job of dbt Cloud: the definition, not its runs.
     #[schema(example = json!({
-        "id": 70_403_107_000_001_i64, "account_id": 70_403_100_000_001_i64, "project_id": 70_403_103_000_001_i64,
-        "environment_id": 70_403_106_000_001_i64, "name": "Nightly build", "description": "", "dbt_version": null,
+        "id": 70_403_103_940_001_i64, "account_id": 70_403_103_900_001_i64, "project_id": 70_403_103_920_001_i64,
+        "environment_id": 70_403_103_930_001_i64, "name": "Nightly build", "description": "", "dbt_version": null,
         "raw_dbt_version": null, "deferring_environment_id": null, "deferring_job_definition_id": null,
         "execute_steps": ["dbt build"], "execution": {"timeout_seconds": 0},
         "force_node_selection": true, "generate_docs": true,
@@ -171,7 +171,7 @@ pub struct JobFields(pub Map<String, Value>);
 pub struct JobFilter {
     /// Jobs of this project; several with commas between them.
     #[serde(default, deserialize_with = "comma_list", skip_serializing_if = "Vec::is_empty")]
-    #[param(value_type = Option<Vec<i64>>, style = Form, explode = false, example = json!([70_403_103_000_001_i64]))]
+    #[param(value_type = Option<Vec<i64>>, style = Form, explode = false, example = json!([70_403_103_920_001_i64]))]
     pub project_id: Vec<ProjectId>,
     /// Jobs in this environment.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,7 +199,7 @@ pub struct JobFilter {
     pub is_fusion_ready: Option<bool>,
     /// `active` (the default), `deleted` or `all`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<String>, example = "active")]
+    #[param(value_type = Option<StateFilter>)]
     pub state: Option<StateFilter>,
     /// A field of dbt Cloud to order by; `-id` for the newest first.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -208,7 +208,7 @@ pub struct JobFilter {
     /// What to send with each job, in the field of that name: `environment`, `custom_environment_variables`,
     /// `most_recent_run`, `most_recent_completed_run`, `fusion_readiness`; several with commas between them.
     #[serde(default, deserialize_with = "comma_list", skip_serializing_if = "Vec::is_empty")]
-    #[param(value_type = Option<Vec<String>>, style = Form, explode = false, example = json!(["most_recent_run"]))]
+    #[param(value_type = Option<Vec<JobRelated>>, style = Form, explode = false)]
     pub include_related: Vec<JobRelated>,
 }
 
@@ -230,12 +230,12 @@ pub struct JobOptions {
     /// What to send with the job, in the field of that name: `environment`, `custom_environment_variables`,
     /// `most_recent_run`, `most_recent_completed_run`, `fusion_readiness`; several with commas between them.
     #[serde(default, deserialize_with = "comma_list")]
-    #[param(value_type = Option<Vec<String>>, style = Form, explode = false, example = json!(["most_recent_run"]))]
+    #[param(value_type = Option<Vec<JobRelated>>, style = Form, explode = false)]
     pub include_related: Vec<JobRelated>,
 }
 
 /// A related object that dbt Cloud sends with a job on request; the field of that name is null otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobRelated {
     /// The environment.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Run, RunStatus, RunStep};
+use super::{ResultsFile, Run, RunStatus, RunStep};
 use crate::{JobId, RunId, Timestamp};
 
 /// How the run ended. `unfinished`: it is in progress or in an undocumented state, and may still fail.
@@ -34,9 +34,9 @@ impl Verdict {
 /// Why a run failed. What dbt Cloud does not have is listed in `not_available`, with the reason.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(example = json!({
-    "run_id": 70_403_110_000_001_i64, "job_id": 70_403_107_000_001_i64, "verdict": "failed", "status": 20,
+    "run_id": 70_403_104_000_902_i64, "job_id": 70_403_103_940_005_i64, "verdict": "failed", "status": 20,
     "status_humanized": "Error", "status_message": "Failed in step 4: Invoke dbt with `dbt build`",
-    "href": "https://ab123.us1.dbt.com/deploy/70403100000001/projects/70403103000001/runs/70403110000001/",
+    "href": "https://ab123.us1.dbt.com/deploy/70403103900001/projects/70403103920002/runs/70403104000902/",
     "started_at": "2026-03-19T02:00:05.559970Z", "finished_at": "2026-03-19T02:01:12.559970Z",
     "step": {"index": 4, "name": "Invoke dbt with `dbt build`", "command": "dbt build", "status": 20,
         "status_humanized": "Error", "started_at": "2026-03-19T02:00:30.559970Z",
@@ -103,8 +103,8 @@ pub struct FailedStep {
 /// The results of the step's nodes.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct FailedNodes {
-    /// The artifact they are read from: `run_results.json`, or `sources.json` of `dbt source freshness`.
-    pub artifact: &'static str,
+    /// The artifact they are read from.
+    pub artifact: ResultsFile,
     /// The number of nodes.
     pub count: usize,
     /// The number of failed nodes.
@@ -141,11 +141,21 @@ pub struct Excerpt {
     pub is_cut: bool,
 }
 
+/// A part of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum ReportPart {
+    Step,
+    Results,
+    Log,
+}
+
 /// A part of the report that is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NotAvailable {
-    /// `step`, `results` or `log`.
-    pub what: &'static str,
+    /// The part.
+    pub what: ReportPart,
     /// The reason, in a sentence.
     pub why: String,
 }
@@ -172,7 +182,7 @@ impl RunFailure {
     }
 
     /// Adds a missing part.
-    pub fn lacks(&mut self, what: &'static str, why: impl Into<String>) {
+    pub fn lacks(&mut self, what: ReportPart, why: impl Into<String>) {
         let why = why.into();
         self.not_available.push(NotAvailable { what, why });
     }

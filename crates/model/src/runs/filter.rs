@@ -54,7 +54,7 @@ impl Period {
 }
 
 /// The orders of runs that dbt Cloud supports; `-` is descending.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub enum RunOrder {
     /// Oldest first: dbt Cloud's own default.
     #[serde(rename = "id")]

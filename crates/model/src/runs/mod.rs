@@ -9,7 +9,7 @@ mod steps;
 
 use serde::{Deserialize, Serialize};
 
-pub use failure::{Excerpt, FailedNode, FailedNodes, FailedStep, NotAvailable, RunFailure, Verdict};
+pub use failure::{Excerpt, FailedNode, FailedNodes, FailedStep, NotAvailable, ReportPart, RunFailure, Verdict};
 pub use filter::{Period, RunFilter, RunOrder, RunRelated};
 pub use node_results::{FreshnessCriteria, FreshnessLimit, NodeResult, NodeResults, ResultsFile, ResultsMetadata};
 pub use retry::{RetryPlan, RetryPreview};
@@ -114,9 +114,9 @@ impl ListItem for RunStatus {
 lenient::noun! {
     /// A run of dbt Cloud: one execution of a job.
     #[schema(example = json!({
-        "id": 70_403_110_000_001_i64, "trigger_id": 70_403_111_000_001_i64, "account_id": 70_403_100_000_001_i64,
-        "environment_id": 70_403_106_000_001_i64, "project_id": 70_403_103_000_001_i64,
-        "job_definition_id": 70_403_107_000_001_i64, "job_id": 70_403_107_000_001_i64, "status": 1,
+        "id": 70_403_104_000_901_i64, "trigger_id": 70_403_111_000_001_i64, "account_id": 70_403_103_900_001_i64,
+        "environment_id": 70_403_103_930_001_i64, "project_id": 70_403_103_920_001_i64,
+        "job_definition_id": 70_403_103_940_001_i64, "job_id": 70_403_103_940_001_i64, "status": 1,
         "status_humanized": "Queued", "is_complete": false, "is_success": false, "is_error": false,
         "is_cancelled": false, "in_progress": true, "created_at": "2026-03-19T11:57:15.559970Z",
         "updated_at": "2026-03-19T11:57:15.559970Z"

@@ -1,15 +1,18 @@
 //! The results of a dbt command by node: `run_results.json`, and `sources.json` of `dbt source freshness`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{Timestamp, lenient};
 
-/// The artifact with the results of a command's nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The artifact with the results of a command's nodes: `sources.json` is that of `dbt source freshness`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub enum ResultsFile {
     /// Of commands that run, test or compile nodes.
+    #[serde(rename = "run_results.json")]
     RunResults,
     /// Of `dbt source freshness`.
+    #[serde(rename = "sources.json")]
     Sources,
 }
 

@@ -16,7 +16,7 @@ lenient::part! {
 /// Whether a run can be retried, and what a retry would run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(example = json!({
-    "run_id": 70_403_110_000_001_i64, "can_retry": true, "retry_not_supported_reason": null,
+    "run_id": 70_403_104_000_902_i64, "can_retry": true, "retry_not_supported_reason": null,
     "failed_step": "Invoke dbt with `dbt build`", "skipped_steps": ["Invoke dbt with `dbt docs generate`"]
 }))]
 #[expect(missing_docs, reason = "the id of the run")]

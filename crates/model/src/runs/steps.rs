@@ -6,15 +6,15 @@ use crate::{AccountId, RunId, Timestamp, lenient};
 lenient::part! {
     /// A step of a run of dbt Cloud, with its logs.
     #[schema(example = json!({
-        "id": 70_403_112_000_001_i64, "run_id": 70_403_110_000_001_i64, "account_id": 70_403_100_000_001_i64, "index": 4,
+        "id": 704_031_040_009_014_i64, "run_id": 70_403_104_000_901_i64, "account_id": 70_403_103_900_001_i64, "index": 4,
         "status": 10, "name": "Invoke dbt with `dbt build`", "logs": "02:00:31  Running with dbt=1.10.2\n",
         "debug_logs": "02:00:31  Running with dbt=1.10.2\n", "log_path": "logs/4.log", "debug_log_path": "logs/4-debug.log",
         "truncated_debug_logs": "02:00:31  Running with dbt=1.10.2\n", "started_at": "2026-03-19T02:00:30.559970Z",
         "finished_at": "2026-03-19T02:01:12.559970Z", "status_color": "success", "status_humanized": "Success",
         "duration": "00:00:42", "duration_humanized": "42 seconds", "created_at": "2026-03-19T02:00:00.559970Z",
         "updated_at": "2026-03-19T02:01:12.559970Z",
-        "run_step_command": {"run_step_id": 70_403_112_000_001_i64, "dbt_command": "dbt build"},
-        "run_step_invocation": {"run_step_id": 70_403_112_000_001_i64, "run_id": 70_403_110_000_001_i64}
+        "run_step_command": {"run_step_id": 704_031_040_009_014_i64, "dbt_command": "dbt build"},
+        "run_step_invocation": {"run_step_id": 704_031_040_009_014_i64, "run_id": 70_403_104_000_901_i64}
     }))]
     pub struct RunStep {
         id: i64,

@@ -5,6 +5,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, Method};
 use model::IdempotencyKey;
 
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{ObjectBuilder, Required, Type};
+
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 
@@ -21,6 +25,23 @@ const TAKES_KEY: [&str; 5] = [
 
 /// The caller's name for the request, if it has one.
 pub(crate) struct Idempotency(pub(crate) Option<IdempotencyKey>);
+
+impl IntoParams for Idempotency {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        // As `IdempotencyKey::parse` reads it.
+        let pattern = r#"^([!#-~][ -~]{0,254}|"([ !#-\[\]-~]|\\["\\]){1,255}")$"#;
+        let parameter = ParameterBuilder::new()
+            .name(IDEMPOTENCY_KEY.as_str())
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(
+                "The caller's name for this request: 1 to 255 printable characters, bare or in quotation marks. A repeat \
+                 with it gets the first answer, and changes nothing.",
+            ))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).build()));
+        vec![parameter.build()]
+    }
+}
 
 impl FromRequestParts<Shared> for Idempotency {
     type Rejection = Problem;

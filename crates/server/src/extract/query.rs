@@ -17,7 +17,7 @@ use crate::state::Shared;
 #[into_params(parameter_in = Query)]
 pub(crate) struct Scope {
     /// The dbt Cloud account. Without it: the key's default account, else the only one it may use.
-    #[param(value_type = Option<i64>, example = 70_403_100_000_001_i64)]
+    #[param(value_type = Option<i64>)]
     account_id: Option<AccountId>,
     /// The credential to use, by name. Without it: the one in the header `X-Dbt-Credential`, else the account's default.
     credential: Option<String>,

@@ -13,9 +13,10 @@ use model::{AccountId, error_chain};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::{ArrayBuilder, ObjectBuilder, OneOfBuilder, RefOr, Schema, Type};
 use uuid::Uuid;
 
-pub(crate) use kind::Kind;
+pub(crate) use kind::{Kind, ProblemType};
 
 /// What went wrong, for programs (`type`) and people (`title`, `detail`).
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -27,10 +28,12 @@ pub(crate) use kind::Kind;
 pub struct Problem {
     /// A stable path that names the kind of problem.
     #[serde(rename = "type")]
+    #[schema(value_type = ProblemType)]
     kind: &'static str,
     /// The kind in words.
     title: &'static str,
     /// The HTTP status, again.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
     /// What happened this time, and what can be done.
     detail: String,
@@ -38,16 +41,17 @@ pub struct Problem {
     instance: String,
     /// The request's UUID, as in the log and in `x-request-id`.
     request_uuid: Uuid,
-    /// What is wrong with which field, where that is known.
+    /// What is wrong with which field, where that is known; the reasons of dbt Cloud.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = errors_schema)]
     errors: Option<Value>,
     /// What dbt Cloud answered beside its errors.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     data: Option<Value>,
     /// The accounts to choose from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<i64>>)]
+    #[schema(value_type = Option<Vec<i64>>, nullable = false)]
     accounts: Option<Vec<AccountId>>,
     /// Seconds to wait before asking again; in the header `Retry-After`.
     #[serde(skip)]
@@ -58,6 +62,13 @@ pub struct Problem {
     /// Whether it is already in the server's log.
     #[serde(skip)]
     pub(crate) is_logged: bool,
+}
+
+/// A list of objects, or one object.
+fn errors_schema() -> RefOr<Schema> {
+    let object = || ObjectBuilder::new().schema_type(Type::Object);
+    let list = ArrayBuilder::new().items(object());
+    Schema::OneOf(OneOfBuilder::new().item(list).item(object()).build()).into()
 }
 
 impl Problem {

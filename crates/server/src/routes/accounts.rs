@@ -53,6 +53,8 @@ async fn list_accounts(
 }
 
 /// Get an account
+///
+/// As dbt Cloud describes it, read with the credential of that account.
 #[utoipa::path(get, path = "/accounts/{account_id}", tag = "accounts",
     params(Id<AccountId>, QueryParams<CredentialQuery>), responses((status = 200, body = Account)))]
 async fn get_account(

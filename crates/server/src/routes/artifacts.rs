@@ -56,10 +56,10 @@ fn step<'de, D: Deserializer<'de>>(parameter: D) -> Result<Option<ArtifactStep>,
 #[expect(dead_code, reason = "for the document alone")]
 enum FileResponses {
     /// The file.
-    #[response(status = 200, content_type = "*/*")]
+    #[response(status = 200, content_type = "application/octet-stream")]
     Whole(#[to_schema] ArtifactFile),
     /// The part that `Range` names.
-    #[response(status = 206, content_type = "*/*")]
+    #[response(status = 206, content_type = "application/octet-stream")]
     Part(#[to_schema] ArtifactFile),
     /// The caller has the file already, by `If-None-Match` or `If-Modified-Since`.
     #[response(status = 304)]

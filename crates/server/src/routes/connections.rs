@@ -33,6 +33,8 @@ async fn list_connections(
 }
 
 /// Get a connection
+///
+/// With `config`: where the warehouse is, without keys and passwords.
 #[utoipa::path(get, path = "/connections/{connection_id}", tag = "connections",
     params(Id<ConnectionId>, ScopedQuery), responses((status = 200, body = Connection)))]
 async fn get_connection(

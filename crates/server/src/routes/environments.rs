@@ -43,11 +43,13 @@ async fn list_environments(
 struct OfProject {
     /// The environment's project. With it the environment is read by version 3 of dbt Cloud's API, without it by version
     /// 2: some fields are null in the one or the other.
-    #[param(value_type = Option<i64>, example = 70_403_103_000_001_i64)]
+    #[param(value_type = Option<i64>, example = 70_403_103_920_001_i64)]
     project_id: Option<ProjectId>,
 }
 
 /// Get an environment
+///
+/// Give its project too, if you know it: version 3 of dbt Cloud's API has more fields.
 #[utoipa::path(get, path = "/environments/{environment_id}", tag = "environments",
     params(Id<EnvironmentId>, ScopedQuery<OfProject>), responses((status = 200, body = Environment)))]
 async fn get_environment(

@@ -23,6 +23,7 @@ use crate::extract::Dbt;
 use crate::json::Json;
 use crate::routes::metrics::openmetrics;
 use crate::state::{Shared, Shutdown};
+use crate::words::{CheckName, WellOrNot};
 
 /// How long the checks may take together.
 const CHECKS_LIMIT: Duration = Duration::from_secs(5);
@@ -50,10 +51,11 @@ struct Welcome {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"status": "ok"}))]
 struct Health {
-    /// `ok` or `unavailable`.
+    #[schema(value_type = WellOrNot)]
     status: &'static str,
     /// The checks; only for admins.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     checks: Option<Vec<HealthCheck>>,
 }
 
@@ -65,14 +67,18 @@ struct HealthCheck {
     /// stored tokens need and this process lacks, whose credentials fail alone; `request_log`: its rows are written and its queue has room; `heartbeat`: this process's is not late;
     /// `partitions`: tomorrow's of the request log exists; `disk`: that of the private Postgres has room; `serving`: the
     /// process is not about to end.
+    #[schema(value_type = CheckName)]
     name: &'static str,
     ok: bool,
     /// The reason of a failure, or a warning.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     message: Option<String>,
 }
 
 /// Links to the explorer and the OpenAPI document
+///
+/// For people and for clients that test a connection.
 #[utoipa::path(get, path = "/", tag = "service", security(()),
     responses((status = 200, body = Welcome)))]
 async fn welcome() -> Json<Welcome> {
@@ -85,6 +91,8 @@ async fn welcome() -> Json<Welcome> {
 }
 
 /// Whether the process runs
+///
+/// Checks nothing else: for a liveness probe.
 #[utoipa::path(get, path = "/healthz", tag = "service", security(()),
     responses((status = 200, body = Health)))]
 async fn healthz() -> Json<Health> {

@@ -33,6 +33,8 @@ async fn list_projects(
 }
 
 /// Get a project
+///
+/// A deleted one has `state` 2.
 #[utoipa::path(get, path = "/projects/{project_id}", tag = "projects", params(Id<ProjectId>, ScopedQuery),
     responses((status = 200, body = Project)))]
 async fn get_project(

@@ -70,21 +70,41 @@ async fn every_asset_of_the_explorer_is_served_by_the_gateway() {
     for needed in [
         "/docs/swagger-ui.css",
         "/docs/swagger-ui-bundle.js",
-        "/docs/swagger-ui-standalone-preset.js",
-        "/docs/swagger-initializer.js",
+        "/docs/explorer.css",
+        "/docs/explorer.js",
     ] {
         assert!(paths.contains(needed), "{needed} is not among {paths:?}");
     }
 }
 
 #[tokio::test]
-async fn the_explorer_shows_the_gateways_document_and_calls_no_validator() {
+async fn the_explorer_is_ours_and_calls_nobody_else() {
     let app = TestApp::start().await;
-    let initializer = app.without_key().get("/docs/swagger-initializer.js").await;
-    assert_eq!(initializer.status, 200);
-    let text = &initializer.text;
-    assert!(text.contains(r#""url": "/openapi.json""#), "{text}");
-    assert!(!text.contains("http://") && !text.contains("https://"), "{text}");
+    let page = app.without_key().get("/docs/").await;
+    for words in [
+        "<title>dbt-gateway API</title>",
+        "How to get a key",
+        "POST /api-keys",
+        "keys create",
+    ] {
+        assert!(page.text.contains(words), "{words}");
+    }
+    let script = app.without_key().get("/docs/explorer.js").await.text;
+    assert!(script.contains(r#"url: "/openapi.json""#), "{script}");
+    assert!(!script.contains("http://") && !script.contains("https://"), "{script}");
     // The default is a badge that sends the address of the document to validator.swagger.io unless it is on localhost.
-    assert!(text.contains(r#""validatorUrl": "none""#), "{text}");
+    assert!(script.contains(r#"validatorUrl: "none""#), "{script}");
+    // The key lasts as long as the tab.
+    assert!(
+        script.contains("sessionStorage") && !script.contains("localStorage"),
+        "{script}"
+    );
+    for replaced in [
+        "/docs/index.html",
+        "/docs/swagger-initializer.js",
+        "/docs/oauth2-redirect.html",
+        "/docs/nope",
+    ] {
+        app.without_key().get(replaced).await.problem(404, "not-found");
+    }
 }

@@ -1,7 +1,7 @@
 //! The failure report of a run: which step failed, and which artifacts are read for it.
 
 use dbt_api::ApiRequest;
-use model::{RequestType, RunFailure, RunId, Verdict};
+use model::{RequestType, ResultsFile, RunFailure, RunId, Verdict};
 use provider::{Outcome, ProviderError};
 use serde_json::{Value, json};
 
@@ -59,7 +59,7 @@ async fn the_failed_step_is_the_last_one_in_error() {
     let nodes = failure.results.unwrap();
     assert_eq!(
         (nodes.artifact, nodes.count, nodes.failed_count, nodes.skipped_count),
-        ("run_results.json", 3, 1, 1)
+        (ResultsFile::RunResults, 3, 1, 1)
     );
     assert_eq!(
         failure.log_tail.unwrap().text,

@@ -28,15 +28,14 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 /// A key to create.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"name": "orders frontend", "role": "viewer", "accounts": [70_403_100_000_001_i64]}))]
+#[schema(example = json!({"name": "orders frontend", "role": "viewer", "accounts": [70_403_103_900_001_i64]}))]
 struct CreateApiKeyBody {
     /// A name for people.
     #[garde(length(chars, min = 1, max = 200))]
     #[schema(min_length = 1, max_length = 200)]
     name: String,
-    /// `viewer`, `operator` or `admin`; not higher than that of the key that creates it.
+    /// Not higher than that of the key that creates it.
     #[garde(skip)]
-    #[schema(value_type = String)]
     role: Role,
     /// The accounts it may use. Absent: every account that the creating key may use.
     #[garde(length(max = 1000), inner(inner(range(min = 1))))]
@@ -67,6 +66,8 @@ struct ApiKeyList {
 }
 
 /// List the company's keys
+///
+/// Without their texts, revoked ones included.
 #[utoipa::path(get, path = "/api-keys", tag = "api keys",
     responses((status = 200, body = ApiKeyList)))]
 async fn list_api_keys(Dbt(client): Dbt, _: NoQuery) -> Result<Json<ApiKeyList>, Problem> {
@@ -78,11 +79,12 @@ async fn list_api_keys(Dbt(client): Dbt, _: NoQuery) -> Result<Json<ApiKeyList>,
 }
 
 /// Create a key
+///
+/// The answer holds its text, which is shown nowhere else. It has no more rights than the key that creates it.
 #[utoipa::path(post, path = "/api-keys", tag = "api keys",
     request_body = CreateApiKeyBody,
     responses(
-        (status = 201, body = NewApiKey, headers(("location" = String, description = "The address of the key."))),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "An account or a credential that this key may not use.")))]
+        (status = 201, body = NewApiKey, headers(("location" = String, description = "The address of the key.")))))]
 async fn create_api_key(
     Dbt(client): Dbt,
     _: NoQuery,
@@ -109,6 +111,8 @@ async fn create_api_key(
 }
 
 /// Get a key, without its text
+///
+/// Its role, its accounts, and when it was last used.
 #[utoipa::path(get, path = "/api-keys/{api_key_id}", tag = "api keys",
     params(Id<ApiKeyId>),
     responses((status = 200, body = ApiKey)))]

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use client::{ApiKeyInfo, NewKey};
+use model::Role;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,7 +11,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "id": 7, "name": "orders frontend", "prefix": "dgw_1f774fae", "role": "viewer",
-    "accounts": [70_403_100_000_001_i64], "default_account_id": 70_403_100_000_001_i64,
+    "accounts": [70_403_103_900_001_i64], "default_account_id": 70_403_103_900_001_i64,
     "credentials": null, "created_at": "2026-01-15T09:00:00Z", "expires_at": null, "revoked_at": null, "last_used_at": "2026-03-19T11:57:00Z"
 }))]
 pub(crate) struct ApiKey {
@@ -18,7 +19,7 @@ pub(crate) struct ApiKey {
     name: String,
     /// How the key begins; enough to recognise it.
     prefix: String,
-    /// `viewer`, `operator` or `admin`.
+    #[schema(value_type = Role)]
     role: &'static str,
     /// The accounts it may use; null: every account of the company.
     accounts: Option<Vec<i64>>,

@@ -30,12 +30,13 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
-    "name": "production", "account_id": 70_403_100_000_001_i64, "token": "dbtc_…", "access_url": "ab123.us1.dbt.com"
+    "name": "second", "account_id": 70_403_103_900_001_i64, "token": "dbtc_example", "access_url": "ab123.us1.dbt.com",
+    "is_default": false
 }))]
 struct CreateCredentialBody {
     /// Its name within the company: letters, digits, `.`, `_` and `-`.
     #[garde(length(chars, min = 1, max = 100))]
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9._-]+$")]
     name: String,
     /// The account that the token is for.
     #[garde(range(min = 1))]
@@ -43,18 +44,20 @@ struct CreateCredentialBody {
     account_id: i64,
     /// dbt Cloud's token. Stored encrypted, never shown again.
     #[garde(custom(usable_token))]
-    #[schema(value_type = String, min_length = 1, max_length = 4096)]
+    #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = "^[!-~]+$")]
     token: SecretString,
     /// The access URL: a host or an https origin.
     #[garde(length(chars, min = 1, max = 300))]
-    #[schema(min_length = 1, max_length = 300)]
+    #[schema(min_length = 1, max_length = 300, format = "access-url")]
     #[serde(default = "default_access_url")]
     access_url: String,
     /// The origin of the Discovery API; derived from the access URL when absent.
     #[garde(inner(length(chars, min = 1, max = 300)))]
+    #[schema(min_length = 1, max_length = 300, format = "access-url")]
     metadata_url: Option<String>,
     /// The origin of the Semantic Layer API; derived from the access URL when absent.
     #[garde(inner(length(chars, min = 1, max = 300)))]
+    #[schema(min_length = 1, max_length = 300, format = "access-url")]
     semantic_layer_url: Option<String>,
     /// Whether it serves requests for its account that name no credential. The account's first always does.
     #[garde(skip)]
@@ -64,26 +67,30 @@ struct CreateCredentialBody {
 /// What to change; fields left out stay.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"token": "dbtc_…"}))]
+#[schema(example = json!({"token": "dbtc_another_example"}))]
 struct UpdateCredentialBody {
     /// A new name.
     #[garde(inner(length(chars, min = 1, max = 100)))]
+    #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9._-]+$")]
     name: Option<String>,
     /// Another account.
     #[garde(inner(range(min = 1)))]
     account_id: Option<i64>,
     /// A new token.
     #[garde(inner(custom(usable_token)))]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 4096, pattern = "^[!-~]+$")]
     token: Option<SecretString>,
     /// Another access URL; the other two addresses are then derived anew unless they are given as well.
     #[garde(inner(length(chars, min = 1, max = 300)))]
+    #[schema(min_length = 1, max_length = 300, format = "access-url")]
     access_url: Option<String>,
     /// Another origin of the Discovery API.
     #[garde(inner(length(chars, min = 1, max = 300)))]
+    #[schema(min_length = 1, max_length = 300, format = "access-url")]
     metadata_url: Option<String>,
     /// Another origin of the Semantic Layer API.
     #[garde(inner(length(chars, min = 1, max = 300)))]
+    #[schema(min_length = 1, max_length = 300, format = "access-url")]
     semantic_layer_url: Option<String>,
     /// `true` makes it its account's default.
     #[garde(skip)]
@@ -118,6 +125,8 @@ struct CredentialList {
 }
 
 /// List the company's credentials
+///
+/// Without their tokens; those from the settings first.
 #[utoipa::path(get, path = "/credentials", tag = "credentials",
     responses((status = 200, body = CredentialList)))]
 async fn list_credentials(Dbt(client): Dbt, _: NoQuery) -> Result<Json<CredentialList>, Problem> {
@@ -135,12 +144,12 @@ async fn list_credentials(Dbt(client): Dbt, _: NoQuery) -> Result<Json<Credentia
 }
 
 /// Store a credential
+///
+/// The token is stored encrypted, and used only with the address given here. Check it with `verify_credential`.
 #[utoipa::path(post, path = "/credentials", tag = "credentials",
     request_body = CreateCredentialBody,
     responses(
-        (status = 201, body = Credential, headers(("location" = String, description = "The address of the credential."))),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "An account that this key may not use."),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The name is taken.")))]
+        (status = 201, body = Credential, headers(("location" = String, description = "The address of the credential.")))))]
 async fn create_credential(
     Dbt(client): Dbt,
     _: NoQuery,
@@ -161,6 +170,8 @@ async fn create_credential(
 }
 
 /// Get a credential, without its token
+///
+/// Its account, its addresses, and the number of its changes.
 #[utoipa::path(get, path = "/credentials/{name}", tag = "credentials",
     params(("name" = String, Path, description = "The credential's name.")),
     responses((status = 200, body = Credential)))]
@@ -173,8 +184,7 @@ async fn get_credential(Dbt(client): Dbt, Name(name): Name, _: NoQuery) -> Resul
 /// Another address needs the token too: the stored one is sent only to the address it was stored for.
 #[utoipa::path(patch, path = "/credentials/{name}", tag = "credentials",
     params(("name" = String, Path, description = "The credential's name.")), request_body = UpdateCredentialBody,
-    responses((status = 200, body = Credential),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The name is taken, or it comes from the settings.")))]
+    responses((status = 200, body = Credential)))]
 async fn update_credential(
     Dbt(client): Dbt,
     Name(name): Name,
@@ -198,8 +208,7 @@ async fn update_credential(
 /// If it was its account's default, the oldest other one becomes the default.
 #[utoipa::path(delete, path = "/credentials/{name}", tag = "credentials",
     params(("name" = String, Path, description = "The credential's name.")),
-    responses((status = 204),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "It comes from the settings.")))]
+    responses((status = 204)))]
 async fn delete_credential(Dbt(client): Dbt, Name(name): Name, _: NoQuery) -> Result<StatusCode, Problem> {
     client.credentials().delete(&name).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -5,10 +5,12 @@ use client::CredentialInfo;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::words::CredentialSource;
+
 /// A credential: a named dbt token with its account and access URL. The token is never shown.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
-    "name": "production", "source": "stored", "account_id": 70_403_100_000_001_i64, "is_default": true,
+    "name": "second", "source": "stored", "account_id": 70_403_103_900_001_i64, "is_default": true,
     "access_url": "https://ab123.us1.dbt.com", "metadata_url": "https://ab123.metadata.us1.dbt.com/",
     "semantic_layer_url": "https://ab123.semantic-layer.us1.dbt.com/", "version": 3,
     "created_at": "2026-01-15T09:00:00Z", "updated_at": "2026-03-19T11:57:15.559970Z"
@@ -17,6 +19,7 @@ pub(crate) struct Credential {
     /// Its name within the company.
     pub(crate) name: String,
     /// `stored`, or `settings`: from the gateway's environment, not changeable here.
+    #[schema(value_type = CredentialSource)]
     source: &'static str,
     account_id: i64,
     /// Whether it serves requests for its account that name no credential.

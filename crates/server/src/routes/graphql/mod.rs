@@ -39,6 +39,7 @@ const MAX_NAMES: usize = 100;
 struct QueryMetadata {
     /// The GraphQL document.
     #[garde(length(min = 1))]
+    #[schema(min_length = 1, format = "graphql")]
     query: String,
     /// Values for its variables, by name.
     #[serde(default)]
@@ -52,6 +53,7 @@ struct QueryMetadata {
     /// (100 unless you give it; lists of an environment serve 500) and `$after`, and the answer holds the whole list.
     #[serde(default)]
     #[garde(inner(custom(is_place)))]
+    #[schema(pattern = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$")]
     gather: Option<String>,
 }
 
@@ -91,6 +93,7 @@ struct QuerySemanticLayer {
     /// A GraphQL document, sent as it is; the answer is its `data`.
     #[serde(default)]
     #[garde(inner(length(min = 1)))]
+    #[schema(min_length = 1, format = "graphql")]
     query: Option<String>,
     /// Values for the document's variables, by name.
     #[serde(default)]
@@ -103,22 +106,27 @@ struct QuerySemanticLayer {
     /// The environment of the metrics, instead of a document.
     #[serde(default)]
     #[garde(inner(range(min = 1)))]
+    #[schema(minimum = 1)]
     environment_id: Option<i64>,
     /// Names of metrics, at most 100.
     #[serde(default)]
     #[garde(length(max = MAX_NAMES))]
+    #[schema(max_items = 100)]
     metrics: Vec<String>,
     /// Dimensions and entities, at most 100.
     #[serde(default)]
     #[garde(length(max = MAX_NAMES))]
+    #[schema(max_items = 100)]
     group_by: Vec<GroupBy>,
     /// Conditions, at most 100, all of which must hold: `{{ Dimension('order__status') }} = 'completed'`.
     #[serde(default, rename = "where")]
     #[garde(length(max = MAX_NAMES))]
+    #[schema(max_items = 100)]
     conditions: Vec<String>,
     /// The order.
     #[serde(default)]
     #[garde(length(max = MAX_NAMES))]
+    #[schema(max_items = 100)]
     order_by: Vec<OrderBy>,
     /// The maximum number of rows.
     #[serde(default)]
@@ -128,6 +136,7 @@ struct QuerySemanticLayer {
     /// The name of a saved query, instead of metrics.
     #[serde(default)]
     #[garde(inner(length(min = 1)))]
+    #[schema(min_length = 1)]
     saved_query: Option<String>,
 }
 

@@ -5,10 +5,38 @@ use model::JobFields;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema, Type};
 
 /// Distinguishes `null` from an absent field.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
     T::deserialize(field).map(Some)
+}
+
+/// A list of numbers up to `most`, or null.
+fn numbers(description: &str, most: u32) -> RefOr<Schema> {
+    let number = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(0))
+        .maximum(Some(most));
+    let list = ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .items(number);
+    list.description(Some(description)).build().into()
+}
+
+fn days() -> RefOr<Schema> {
+    numbers("0 (Sunday) to 6, for `days_of_week`.", 6)
+}
+
+fn hours() -> RefOr<Schema> {
+    numbers("0 to 23, UTC, for `at_exact_hours`.", 23)
+}
+
+/// A list of texts that are not empty.
+fn words() -> RefOr<Schema> {
+    let word = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+    ArrayBuilder::new().items(word).build().into()
 }
 
 /// Declares a body of optional fields, except those that it `needs`.
@@ -103,7 +131,7 @@ optional! {
         kind: String,
         /// 0 (Sunday) to 6, for `days_of_week`.
         #[garde(inner(inner(inner(range(min = 0, max = 6)))))]
-        #[schema(value_type = Option<Vec<i64>>)]
+        #[schema(schema_with = days)]
         days: Option<Vec<i64>>,
         /// For `custom_cron` and `interval_cron`.
         #[garde(inner(inner(length(chars, min = 1))))]
@@ -122,7 +150,7 @@ optional! {
         kind: String,
         /// 0 to 23, UTC, for `at_exact_hours`.
         #[garde(inner(inner(inner(range(min = 0, max = 23)))))]
-        #[schema(value_type = Option<Vec<i64>>)]
+        #[schema(schema_with = hours)]
         hours: Option<Vec<i64>>,
         /// Hours between two runs, from 1, for `every_hour`.
         #[garde(inner(inner(range(min = 1))))]
@@ -138,8 +166,8 @@ macro_rules! job_bodies {
             /// A job to create. A field that is left out has the default in its description, or dbt Cloud's. The account
             /// is in the query.
             #[schema(example = json!({
-                "name": "Nightly build", "project_id": 70_403_103_000_001_i64,
-                "environment_id": 70_403_106_000_001_i64, "execute_steps": ["dbt build"], "generate_docs": true,
+                "name": "Nightly build", "project_id": 70_403_103_920_001_i64,
+                "environment_id": 70_403_103_930_001_i64, "execute_steps": ["dbt build"], "generate_docs": true,
                 "settings": {"threads": 8}, "triggers": {"schedule": true},
                 "schedule": {"date": {"type": "every_day"}, "time": {"type": "at_exact_hours", "hours": [2]}}
             }))]
@@ -198,7 +226,7 @@ job_bodies! {
     deferring_job_definition_id: Option<i64>,
     /// The commands to run.
     #[garde(inner(inner(length(chars, min = 1))))]
-    #[schema(nullable = false)]
+    #[schema(schema_with = words)]
     execute_steps: Vec<String>,
     #[garde(dive)]
     #[schema(nullable = false)]
@@ -244,7 +272,7 @@ job_bodies! {
     errors_on_lint_failure: bool,
     /// Of `state_aware_orchestration`, `efficient_testing`, `dbt_state`; dbt Cloud may rewrite it.
     #[garde(inner(inner(length(chars, min = 1))))]
-    #[schema(nullable = false)]
+    #[schema(schema_with = words)]
     cost_optimization_features: Vec<String>,
     #[garde(dive)]
     #[schema(nullable = false)]

@@ -38,6 +38,8 @@ async fn list_jobs(Dbt(client): Dbt, links: PageLinks, query: ListQuery<JobFilte
 }
 
 /// Get a job
+///
+/// Its definition; its newest run is in `most_recent_run` if `include_related` names it.
 #[utoipa::path(get, path = "/jobs/{job_id}", tag = "jobs", params(Id<JobId>, ScopedQuery<JobOptions>),
     responses((status = 200, body = Job)))]
 async fn get_job(Dbt(client): Dbt, Id(job): Id<JobId>, query: ScopedQuery<JobOptions>) -> Result<Json<Job>, Problem> {
@@ -50,12 +52,9 @@ async fn get_job(Dbt(client): Dbt, Id(job): Id<JobId>, query: ScopedQuery<JobOpt
 /// Every accepted call creates a job, even with a name that exists. The gateway sends it to dbt Cloud at most once; after a
 /// 502 or 504 the job may exist, so look up the jobs of that name before you repeat it. With an `Idempotency-Key` a repeat
 /// gets the first answer, and never creates a second job.
-#[utoipa::path(post, path = "/jobs", tag = "jobs", params(ScopedQuery,
-        ("idempotency-key" = Option<String>, Header, description = "The caller's name for this request: 1 to 255 printable characters.")), request_body = CreateJobBody,
+#[utoipa::path(post, path = "/jobs", tag = "jobs", params(ScopedQuery, Idempotency), request_body = CreateJobBody,
     responses(
-        (status = 201, body = Job, headers(("location" = String, description = "The address of the job."))),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The first request with this key has not ended, or what it did is unknown."),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The key was used for another request.")))]
+        (status = 201, body = Job, headers(("location" = String, description = "The address of the job.")))))]
 async fn create_job(
     Dbt(client): Dbt,
     query: ScopedQuery,
@@ -92,6 +91,8 @@ async fn update_job(
 }
 
 /// Delete a job
+///
+/// Permanently. Its runs stay.
 #[utoipa::path(delete, path = "/jobs/{job_id}", tag = "jobs", params(Id<JobId>, ScopedQuery),
     responses((status = 204)))]
 async fn delete_job(Dbt(client): Dbt, Id(job): Id<JobId>, query: ScopedQuery) -> Result<StatusCode, Problem> {

@@ -19,7 +19,7 @@ pub(super) struct StartParams {
     /// 200 with the active run, if it has the same overrides, else 409. `reject`: 409 `run-active`. `cancel_queued`: those
     /// that are queued or starting are cancelled, never one that runs, then the new run is started.
     #[serde(default)]
-    #[param(inline, required = false)]
+    #[param(required = false)]
     if_running: IfRunning,
     /// Whether the answer only says what would happen: nothing is sent that starts or cancels a run.
     #[serde(default)]
@@ -33,17 +33,13 @@ pub(super) struct StartParams {
 /// happened; if it does not find it in time: 504 `trigger-unresolved`, and it goes on looking. With an `Idempotency-Key` the
 /// request can be repeated safely: a repeat gets the first answer. See docs/triggers.md.
 #[utoipa::path(post, path = "/jobs/{job_id}/runs", tag = "jobs",
-    params(Id<JobId>, ScopedQuery<StartParams>,
-        ("idempotency-key" = Option<String>, Header, description = "The caller's name for this request: 1 to 255 printable characters.")),
+    params(Id<JobId>, ScopedQuery<StartParams>, Idempotency),
     request_body = TriggerJob,
     responses(
         (status = 200, body = StartedOrPreview, description = "With `if_running=reuse`: the active run. With `dry_run`: what would happen."),
         (status = 201, body = Run, headers(
             ("location" = String, description = "The address of the run."),
-            ("x-run-origin" = String, description = "`started`, `resolved`, `reused` or `replayed`. A replayed answer has `idempotency-replayed: true` too."))),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The job has active runs, or the first request with this key has not ended."),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The key was used for another request."),
-        (status = 504, body = Problem, content_type = "application/problem+json", description = "Whether a run was started is not known yet.")))]
+            ("x-run-origin" = String, description = "`started`, `resolved`, `reused` or `replayed`. A replayed answer has `idempotency-replayed: true` too.")))))]
 pub(super) async fn trigger_job(
     Dbt(client): Dbt,
     Id(job): Id<JobId>,
@@ -72,7 +68,7 @@ pub(super) async fn trigger_job(
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(example = json!({
-    "job_id": 70_403_107_000_001_i64, "request": {"cause": "Orders were reloaded"}, "active_runs": [],
+    "job_id": 70_403_103_940_001_i64, "request": {"cause": "Orders were reloaded"}, "active_runs": [],
     "decision": "start", "would_reuse": null, "would_cancel": []
 }))]
 #[expect(dead_code, reason = "only for the OpenAPI document")]
@@ -87,12 +83,8 @@ enum StartedOrPreview {
 /// `retrying_run_id` names the failed run. **Otherwise dbt Cloud starts a plain new run of the whole job**, and
 /// `retrying_run_id` is null; to start nothing in that case, use `POST /runs/{run_id}/retry`. Sent at most once; a lost
 /// answer is resolved as for a trigger.
-#[utoipa::path(post, path = "/jobs/{job_id}/rerun", tag = "jobs", params(Id<JobId>, ScopedQuery,
-        ("idempotency-key" = Option<String>, Header, description = "The caller's name for this request: 1 to 255 printable characters.")),
-    responses((status = 201, body = Run, headers(("location" = String, description = "The address of the new run."))),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The first request with this key has not ended."),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The key was used for another request."),
-        (status = 504, body = Problem, content_type = "application/problem+json", description = "Whether a run was started is not known yet.")))]
+#[utoipa::path(post, path = "/jobs/{job_id}/rerun", tag = "jobs", params(Id<JobId>, ScopedQuery, Idempotency),
+    responses((status = 201, body = Run, headers(("location" = String, description = "The address of the new run.")))))]
 pub(super) async fn rerun_job(
     Dbt(client): Dbt,
     Id(job): Id<JobId>,

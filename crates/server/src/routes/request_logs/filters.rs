@@ -12,6 +12,7 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::extract::Moment;
+use crate::words::{OutcomeName, RequestTypeName};
 
 /// Declares a query: the filters of the log, and what else it may hold.
 macro_rules! log_query {
@@ -28,16 +29,17 @@ macro_rules! log_query {
             #[param(value_type = Option<String>, format = DateTime, example = "2026-03-19T12:00:00Z")]
             to: Option<Moment>,
             /// The operation, by its name in this document.
-            #[param(value_type = Option<String>, example = "trigger_job")]
+            #[param(value_type = Option<RequestTypeName>, example = "trigger_job")]
             request_type: Option<Word<RequestType>>,
             /// The outcome; `open`: not finished.
-            #[param(value_type = Option<String>, example = "timeout")]
+            #[param(value_type = Option<OutcomeName>, example = "timeout")]
             outcome: Option<Word<OutcomeFilter>>,
             /// dbt Cloud's last status.
+            #[serde(default, deserialize_with = "http_status")]
             #[param(minimum = 100, maximum = 599)]
             status_code: Option<u16>,
             /// `rest`: a REST route; `dbt`: a route of dbt Cloud, relayed; `internal`: a command.
-            #[param(value_type = Option<String>)]
+            #[param(value_type = Option<Surface>)]
             surface: Option<Word<Surface>>,
             /// The caller's key.
             #[param(value_type = Option<i64>)]
@@ -77,7 +79,7 @@ log_query! {
     /// Which requests, and which page of them.
     ListRequestLogs {
         /// The start of the page: use the address in `next`.
-        #[param(value_type = Option<String>)]
+        #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9_-]{32}$")]
         cursor: Option<Cursor>,
         /// Entries per page.
         #[param(minimum = 1, maximum = 1000, default = 100)]
@@ -88,6 +90,13 @@ log_query! {
 log_query! {
     /// Which requests.
     FilterRequestLogs {}
+}
+
+fn http_status<'de, D: Deserializer<'de>>(parameter: D) -> Result<Option<u16>, D::Error> {
+    let text = String::deserialize(parameter)?;
+    let status = text.parse().ok().filter(|status| (100..=599).contains(status));
+    let invalid = || D::Error::custom(format_args!("`{}` is no status from 100 to 599", excerpt(&text)));
+    status.map(Some).ok_or_else(invalid)
 }
 
 /// A fixed set of words.

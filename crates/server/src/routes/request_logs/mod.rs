@@ -49,8 +49,7 @@ struct RequestLogPage {
 /// twice. A page may hold fewer than `page_size` entries although more follow.
 #[utoipa::path(get, path = "/request-logs", tag = "request log",
     params(QueryParams<ListRequestLogs>),
-    responses((status = 200, body = RequestLogPage),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The search took too long: narrow it.")))]
+    responses((status = 200, body = RequestLogPage)))]
 async fn list_request_logs(
     Dbt(client): Dbt,
     links: PageLinks,
@@ -79,8 +78,7 @@ async fn list_request_logs(
 #[utoipa::path(get, path = "/request-logs/export", tag = "request log",
     params(QueryParams<FilterRequestLogs>),
     responses(
-        (status = 200, body = RequestLog, content_type = "application/x-ndjson"),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The search took too long: narrow it.")))]
+        (status = 200, body = RequestLog, content_type = "application/x-ndjson")))]
 async fn export_request_logs(
     Dbt(client): Dbt,
     QueryParams(query): QueryParams<FilterRequestLogs>,
@@ -106,8 +104,7 @@ fn line(view: &RequestLog) -> Result<Vec<u8>, BoxError> {
 /// Covers the same requests as the list.
 #[utoipa::path(get, path = "/request-logs/summary", tag = "request log",
     params(QueryParams<FilterRequestLogs>),
-    responses((status = 200, body = RequestLogSummary),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The search took too long: narrow it.")))]
+    responses((status = 200, body = RequestLogSummary)))]
 async fn summarize_request_logs(
     Dbt(client): Dbt,
     QueryParams(query): QueryParams<FilterRequestLogs>,
@@ -120,8 +117,7 @@ async fn summarize_request_logs(
 /// By the `x-request-id` of its answer.
 #[utoipa::path(get, path = "/request-logs/{request_uuid}", tag = "request log",
     params(("request_uuid" = Uuid, Path, description = "The request's name: the `x-request-id` of its answer.")),
-    responses((status = 200, body = RequestLog),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The search took too long: narrow it.")))]
+    responses((status = 200, body = RequestLog)))]
 async fn get_request_log(
     Dbt(client): Dbt,
     NamedUuid(request_uuid): NamedUuid,

@@ -2,18 +2,21 @@
 
 use chrono::{DateTime, Utc};
 use client::{LogRecord, OutcomeFilter, Resolution};
+use model::{ClientType, Surface};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use crate::words::{OutcomeName, ResolutionState};
 
 /// A request on record.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "request_uuid": "019e2a3b-5c6d-7e8f-9a0b-1c2d3e4f5a6b", "caller_request_id": "order 4711", "surface": "rest",
     "client_type": "dbt_cloud_administrative", "request_type": "trigger_job", "template": "/jobs/{job_id}/runs",
-    "api_key_id": 7, "credential": "production", "account_id": 70_403_100_000_001_i64,
-    "job_id": 70_403_107_000_001_i64, "run_id": 70_403_110_000_001_i64,
+    "api_key_id": 7, "credential": "default", "account_id": 70_403_103_900_001_i64,
+    "job_id": 70_403_103_940_001_i64, "run_id": 70_403_104_000_901_i64,
     "args": {"order": {"cause": "Orders were reloaded"}}, "status_code": 200, "outcome": "succeeded", "error": null,
     "attempts": 1,
     "exchanges": [{"operation": "trigger_job", "why": "asked", "status": 200,
@@ -27,10 +30,13 @@ pub(crate) struct RequestLog {
     /// The caller's own `x-request-id`.
     caller_request_id: Option<String>,
     /// `rest`: a REST route; `dbt`: a route of dbt Cloud, relayed; `internal`: a command.
+    #[schema(value_type = Surface)]
     surface: String,
     /// The API of dbt Cloud; null for the gateway's own records.
+    #[schema(value_type = Option<ClientType>)]
     client_type: Option<String>,
-    /// The operation, by its name in this document.
+    /// The operation: its name in this document, or that of dbt Cloud's operation that was relayed, of a command, of
+    /// background work.
     request_type: String,
     /// The route, without ids.
     template: Option<String>,
@@ -48,6 +54,7 @@ pub(crate) struct RequestLog {
     /// dbt Cloud's last status; null where it did not answer.
     status_code: Option<i32>,
     /// The outcome; `open` while it is in progress.
+    #[schema(value_type = OutcomeName)]
     outcome: String,
     /// What went wrong.
     error: Option<String>,
@@ -71,6 +78,7 @@ pub(crate) struct RequestLog {
     duration_ms: Option<f64>,
     /// What became of a request whose answer from dbt Cloud was lost. Only here, not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     resolution: Option<RunResolution>,
 }
 
@@ -78,6 +86,7 @@ pub(crate) struct RequestLog {
 #[derive(Debug, Serialize, ToSchema)]
 struct RunResolution {
     /// `looking`; `started`: the run was found; `not_started`; `unresolved`: unknown for good.
+    #[schema(value_type = ResolutionState)]
     state: String,
     /// The run that was found.
     run_id: Option<i64>,

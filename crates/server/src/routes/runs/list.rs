@@ -10,6 +10,7 @@ use crate::extract::{Dbt, ListQuery, Moment};
 use crate::list::{List, ListAnswer};
 use crate::page_links::PageLinks;
 use crate::problem::{Kind, Problem};
+use crate::words::{RelatedToRuns, RunStatusWord};
 
 /// Which runs.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -18,7 +19,7 @@ use crate::problem::{Kind, Problem};
 pub(super) struct ListRuns {
     /// Runs of this project; several with commas between them.
     #[serde(default, deserialize_with = "comma_list")]
-    #[param(value_type = Option<Vec<i64>>, style = Form, explode = false, example = json!([70_403_103_000_001_i64]))]
+    #[param(value_type = Option<Vec<i64>>, style = Form, explode = false, example = json!([70_403_103_920_001_i64]))]
     project_id: Vec<ProjectId>,
     /// Runs in this environment.
     #[param(value_type = Option<i64>)]
@@ -29,7 +30,7 @@ pub(super) struct ListRuns {
     /// Runs in this state, by name or number: `queued` (1), `starting` (2), `running` (3), `success` (10), `error` (20),
     /// `cancelled` (30); several with commas between them.
     #[serde(default, deserialize_with = "comma_list")]
-    #[param(value_type = Option<Vec<String>>, style = Form, explode = false, example = json!(["error", "cancelled"]))]
+    #[param(value_type = Option<Vec<RunStatusWord>>, style = Form, explode = false, example = json!(["error", "cancelled"]))]
     status: Vec<RunStatus>,
     /// Created at this time or later (RFC 3339; write the `+` of an offset as `%2B`).
     #[param(value_type = Option<String>, format = DateTime)]
@@ -45,12 +46,12 @@ pub(super) struct ListRuns {
     finished_before: Option<Moment>,
     /// `id`, `created_at` or `finished_at`, with `-` in front for descending.
     #[serde(default)]
-    #[param(value_type = Option<String>, default = "-id", example = "-finished_at")]
+    #[param(value_type = RunOrder, required = false, default = "-id")]
     order_by: RunOrder,
     /// What to send with each run, in the field of that name: `trigger`, `job`, `audit`; several with commas between
     /// them.
     #[serde(default, deserialize_with = "comma_list")]
-    #[param(value_type = Option<Vec<String>>, style = Form, explode = false, example = json!(["trigger", "job"]))]
+    #[param(value_type = Option<Vec<RelatedToRuns>>, style = Form, explode = false)]
     include_related: Vec<InList>,
 }
 

@@ -19,6 +19,7 @@ use crate::page_links::PageLinks;
 use crate::problem::Problem;
 use crate::routes::started::repeatable;
 use crate::state::Shared;
+use crate::words::RelatedToRun;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -38,11 +39,14 @@ struct RunOptions {
     /// What to send with the run, in the field of that name: `trigger`, `job`, `audit`, `environment`, `run_steps`;
     /// several with commas between them.
     #[serde(default, deserialize_with = "comma_list")]
-    #[param(value_type = Option<Vec<String>>, style = Form, explode = false, example = json!(["trigger", "job"]))]
+    #[param(value_type = Option<Vec<RelatedToRun>>, style = Form, explode = false)]
     include_related: Vec<InOne>,
 }
 
 /// Get a run
+///
+/// Poll it until `is_complete`. A run that was started through the gateway less than a minute ago and that dbt Cloud does not
+/// show yet is 404 `run-not-visible-yet`: ask again.
 #[utoipa::path(get, path = "/runs/{run_id}", tag = "runs", params(Id<RunId>, ScopedQuery<RunOptions>),
     responses((status = 200, body = Run)))]
 async fn get_run(Dbt(client): Dbt, Id(run): Id<RunId>, query: ScopedQuery<RunOptions>) -> Result<Json<Run>, Problem> {
@@ -97,10 +101,8 @@ async fn get_run_failure(
 ///
 /// Returns the run, which may continue for a moment: poll it until `is_complete`. May be repeated: a run that is already
 /// cancelled stays so. A run that has finished by itself is left alone: 409 `run-finished`.
-#[utoipa::path(post, path = "/runs/{run_id}/cancel", tag = "runs", params(Id<RunId>, ScopedQuery,
-        ("idempotency-key" = Option<String>, Header, description = "The caller's name for this request: 1 to 255 printable characters.")),
-    responses((status = 202, body = Run), (status = 409, body = Problem, content_type = "application/problem+json", description = "The run has finished by itself, or the first request with this key has not ended."),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The key was used for another request.")))]
+#[utoipa::path(post, path = "/runs/{run_id}/cancel", tag = "runs", params(Id<RunId>, ScopedQuery, Idempotency),
+    responses((status = 202, body = Run)))]
 async fn cancel_run(
     Dbt(client): Dbt,
     Id(run): Id<RunId>,

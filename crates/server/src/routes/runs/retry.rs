@@ -25,13 +25,9 @@ pub(super) async fn get_retry_preview(
 /// Starts a new run from the point of failure of this one: the failed step, then the skipped ones. dbt Cloud retries only
 /// the latest run of a job, and only if it failed with results; otherwise the answer is 409 `cannot-retry` with dbt
 /// Cloud's reason, and nothing is started. Sent at most once; a lost answer is resolved as for a trigger.
-#[utoipa::path(post, path = "/runs/{run_id}/retry", tag = "runs", params(Id<RunId>, ScopedQuery,
-        ("idempotency-key" = Option<String>, Header, description = "The caller's name for this request: 1 to 255 printable characters.")),
+#[utoipa::path(post, path = "/runs/{run_id}/retry", tag = "runs", params(Id<RunId>, ScopedQuery, Idempotency),
     responses(
-        (status = 201, body = Run, headers(("location" = String, description = "The address of the new run."))),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The run cannot be retried, or the first request with this key has not ended."),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The key was used for another request."),
-        (status = 504, body = Problem, content_type = "application/problem+json", description = "Whether a run was started is not known yet.")))]
+        (status = 201, body = Run, headers(("location" = String, description = "The address of the new run.")))))]
 pub(super) async fn retry_run(
     Dbt(client): Dbt,
     Id(run): Id<RunId>,

@@ -114,7 +114,7 @@ pub(crate) async fn running_and_failed_run(app: &TestApp) -> (i64, i64) {
 
 /// Every operation, in the document's order.
 pub(crate) fn operations() -> Vec<Operation> {
-    let document = serde_json::to_value(server::document()).unwrap();
+    let document = server::document();
     let mut all = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, spec) in item.as_object().unwrap() {
@@ -144,6 +144,11 @@ pub(crate) fn assert_documented(method: &Method, path: &str, status: StatusCode)
 }
 
 impl Operation {
+    /// Its parameters.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &Value> {
+        self.spec["parameters"].as_array().into_iter().flatten()
+    }
+
     /// Whether its template has that path.
     fn fits(&self, path: &str) -> bool {
         let (mut template, mut parts) = (self.path.split('/'), path.split('/'));
@@ -258,7 +263,7 @@ impl Operation {
 
 /// The document that the server serves.
 pub(crate) fn document() -> Value {
-    serde_json::to_value(server::document()).unwrap()
+    server::document()
 }
 
 /// Follows a `$ref` within the document.

@@ -4,7 +4,7 @@ mod excerpt;
 mod nodes;
 
 use dbt_api::ApiError;
-use model::{ClientContext, FailedNodes, RequestType, RunFailure, RunId, RunRelated, RunStep, Verdict};
+use model::{ClientContext, FailedNodes, ReportPart, RequestType, RunFailure, RunId, RunRelated, RunStep, Verdict};
 
 use super::dbt_command;
 use crate::engine::{Call, args};
@@ -28,7 +28,7 @@ impl DbtProvider {
             let steps = run.steps();
             let mut failure = RunFailure::new(run);
             let Ok(steps) = steps else {
-                failure.lacks("step", "dbt Cloud sends no readable list of the run's steps.");
+                failure.lacks(ReportPart::Step, "dbt Cloud sends no readable list of the run's steps.");
                 return Ok(failure);
             };
             match failing_step(&failure, &steps) {
@@ -39,12 +39,12 @@ impl DbtProvider {
                     failure.skipped_steps = skipped.filter_map(|step| step.name.clone()).collect();
                     match results(&call, run_id, step, &limits).await? {
                         Ok(nodes) => failure.results = Some(nodes),
-                        Err(why) => failure.lacks("results", why),
+                        Err(why) => failure.lacks(ReportPart::Results, why),
                     }
                     let log = excerpt::plain(step.logs.as_deref().unwrap_or_default());
                     if log.trim().is_empty() {
                         failure.lacks(
-                            "log",
+                            ReportPart::Log,
                             "dbt Cloud shows no log of the step; it may come a moment after the step's end.",
                         );
                     } else {
@@ -52,7 +52,7 @@ impl DbtProvider {
                     }
                     failure.step = Some(step.into());
                 }
-                Err(why) => failure.lacks("step", why),
+                Err(why) => failure.lacks(ReportPart::Step, why),
             }
             Ok(failure)
         })

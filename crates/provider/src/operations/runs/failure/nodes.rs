@@ -10,7 +10,7 @@ pub(super) fn failed(file: ResultsFile, results: &[NodeResult], limits: &Failure
     let count_of = |is: fn(&NodeResult) -> bool| results.iter().filter(|node| is(node)).count();
     let failed = results.iter().filter(|node| node.has_failed());
     FailedNodes {
-        artifact: file.path(),
+        artifact: file,
         count: results.len(),
         failed_count: count_of(NodeResult::has_failed),
         skipped_count: count_of(NodeResult::was_skipped),

@@ -1,5 +1,9 @@
 //! The OpenAPI document: what it says is what is served.
 
+mod exact;
+mod links;
+mod words;
+
 use std::collections::BTreeSet;
 
 use model::{Effect, RequestType, Role};
@@ -15,7 +19,9 @@ use crate::support::{
 fn assert_valid(document: &Value, schema: &Value, instance: &Value) {
     let mut root = schema.clone();
     root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
-    root["components"] = document["components"].clone();
+    if schema.to_string().contains("$ref") {
+        root["components"]["schemas"] = document["components"]["schemas"].clone();
+    }
     let validator = jsonschema::options()
         .should_validate_formats(true)
         .build(&root)
@@ -46,6 +52,12 @@ fn assert_named(document: &Value, schema: &Value, instance: &Value) {
 const ANY: &str = "*/*";
 
 fn assert_documented(document: &Value, operation: &Operation, answer: &Answer) {
+    if let Some(line) = content(document, operation, answer).get("x-item-schema") {
+        for body in answer.bodies() {
+            assert_valid(document, line, &body);
+        }
+        return;
+    }
     let schema = documented(document, operation, answer);
     if resolved(document, schema)["format"] == "binary" {
         return;
@@ -63,11 +75,14 @@ fn assert_documented(document: &Value, operation: &Operation, answer: &Answer) {
 
 /// The documented content of an answer with that status.
 fn documented<'a>(document: &'a Value, operation: &'a Operation, answer: &Answer) -> &'a Value {
+    &content(document, operation, answer)["schema"]
+}
+
+fn content<'a>(document: &'a Value, operation: &'a Operation, answer: &Answer) -> &'a Value {
     let response = resolved(document, &operation.spec["responses"][answer.status.as_str()]);
     let media_type = answer.header(CONTENT_TYPE).unwrap();
     let content = &response["content"];
-    let content = content.get(media_type).or(content.get(ANY)).unwrap_or(&Value::Null);
-    &content["schema"]
+    content.get(media_type).or(content.get(ANY)).unwrap_or(&Value::Null)
 }
 
 #[tokio::test]
@@ -145,9 +160,13 @@ fn every_body_has_an_example_that_its_schema_accepts() {
             .filter(|body| !body["content"].is_null());
         for content in bodies.flat_map(|body| body["content"].as_object().unwrap().values()) {
             let schema = &content["schema"];
-            let example = example_of(&document, schema);
-            assert_valid(&document, schema, &example);
+            let is_file = resolved(&document, schema)["format"] == "binary";
             examples += 1;
+            // A problem has several, each of which another test checks.
+            if is_file || content["examples"].is_object() {
+                continue;
+            }
+            assert_valid(&document, schema, &content["example"]);
         }
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             let schema = &parameter["schema"];
@@ -171,7 +190,7 @@ fn every_operation_lists_its_problems_by_status_and_every_answer_its_headers() {
         for (status, response) in responses {
             let shared = response["$ref"].is_string();
             let response = resolved(&document, response);
-            let description = &response["headers"]["x-request-id"]["description"];
+            let description = &resolved(&document, &response["headers"]["x-request-id"])["description"];
             assert!(description.is_string(), "{} {status}", operation.id);
             if status.starts_with('2') {
                 continue;
@@ -303,17 +322,7 @@ async fn the_example_of_every_body_is_accepted() {
         if content.is_null() {
             continue;
         }
-        let mut example = example_of(&document, content);
-        if operation.id.ends_with("_credential") {
-            // The document does not show a token that looks real.
-            assert_eq!(example["token"], "dbtc_…");
-            example["token"] = json!("dbtc_0123");
-        }
-        if operation.id == "create_job" {
-            // The example is of another account's project.
-            example["project_id"] = json!(names.project);
-            example["environment_id"] = json!(acme::PRODUCTION_ENVIRONMENT_ID);
-        }
+        let example = example_of(&document, content);
         let caller = app.caller(Role::Admin);
         let mut address = operation.address(&names);
         if operation.takes("account_id") {
