@@ -1,7 +1,7 @@
 // Runs the page's logic in Node against a gateway (`./dev frontend`). Prints the results, or fails.
 
 import { strict as assert } from "node:assert";
-import { failure, follow, projectPages, trigger } from "./flow.js";
+import { artifact, exported, failure, follow, projectPages, trigger } from "./flow.js";
 import { GatewayError, gatewayAt } from "./gateway.js";
 
 function setting(name: string): string {
@@ -34,6 +34,11 @@ for (const [which, succeeds] of [[job, true], [failingJob, false]] as const) {
     const lines = await failure(gateway, account, ended.id);
     assert.ok(lines.some((line) => line.startsWith("fail test.")), lines.join("\n"));
     console.log(lines.join("\n"));
+    const bytes = await artifact(gateway, account, ended.id, "run_results.json");
+    assert.ok(JSON.parse(new TextDecoder().decode(bytes)).results.length > 0);
+    const rows = await exported(gateway, ended.id);
+    assert.ok(rows.some((row) => row.request_type === "trigger_job" && row.outcome === "succeeded"));
+    console.log(`artifact: ${bytes.length} bytes; log: ${rows.length} lines`);
   }
 }
 

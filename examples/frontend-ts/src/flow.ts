@@ -1,6 +1,6 @@
 // The page's logic without its elements: list projects, start a run, follow it, explain a failure.
 
-import { type Gateway, type Project, type Run, unwrap } from "./gateway.js";
+import { type Gateway, type LoggedRequest, type Project, type Run, unwrap } from "./gateway.js";
 
 /** The projects of an account, page by page. */
 export async function* projectPages(gateway: Gateway, account: number, pageSize: number): AsyncGenerator<Project[]> {
@@ -68,4 +68,19 @@ export async function failure(gateway: Gateway, account: number, run: number): P
   lines.push(...why.not_available.map((missing) => `(${missing.what}: ${missing.why})`));
   if (why.href) lines.push(why.href);
   return lines;
+}
+
+/** A file that the run wrote, byte for byte. */
+export async function artifact(gateway: Gateway, account: number, run: number, path: string): Promise<Uint8Array> {
+  const params = { path: { run_id: run, path }, query: { account_id: account, step: "results" } };
+  const answer = await gateway.GET("/runs/{run_id}/artifacts/{path}", { params, parseAs: "arrayBuffer" });
+  if (!answer.response.ok || answer.data === undefined) throw new Error(`no ${path}: ${answer.response.status}`);
+  return new Uint8Array(answer.data as unknown as ArrayBuffer);
+}
+
+/** The rows of the request log about a run, as lines of JSON. */
+export async function exported(gateway: Gateway, run: number): Promise<LoggedRequest[]> {
+  const params = { query: { run_id: run } };
+  const lines = unwrap(await gateway.GET("/request-logs/export", { params, parseAs: "text" }));
+  return lines.split("\n").filter(Boolean).map((line) => JSON.parse(line) as LoggedRequest);
 }

@@ -5,6 +5,7 @@ import type { components, paths } from "./generated/gateway.js";
 
 export type Project = components["schemas"]["Project"];
 export type Run = components["schemas"]["Run"];
+export type LoggedRequest = components["schemas"]["RequestLog"];
 export type Problem = components["schemas"]["Problem"];
 export type Gateway = Client<paths>;
 
