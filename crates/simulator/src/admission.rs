@@ -38,7 +38,7 @@ pub(crate) fn admit(
     let named = account_in(parts.uri.path()).filter(|id| caller.accounts.contains(id));
     let counted = named.or(caller.accounts.first().copied());
     if let Some(account) = counted.and_then(|id| world.accounts.get_mut(&id))
-        && let Err(wait) = account.limiter.take(budget, &state.rate_limit, now)
+        && let Err(wait) = account.limiter.take(budget, &state.rate_limit(), now)
     {
         return Err(Box::new(too_many(wait, switches)));
     }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::api;
 use crate::faults::Fault;
+use crate::limiter::RateLimit;
 use crate::recorder::RecordedRequest;
 use crate::stamp;
 use crate::state::State;
@@ -29,6 +30,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/switches", get(read_switches).patch(change_switches))
         .route("/requests", get(list_requests).delete(clear_requests))
         .route("/jobs/{job_id}/script", put(set_script))
+        .route("/rate-limit", get(read_counts).put(set_limits))
         .route("/rate-limit/reset", post(reset_limits))
         .route("/operations", get(list_operations))
         .with_state(state)
@@ -44,7 +46,7 @@ async fn overview() -> Json<Value> {
         "routes": [
             "GET /clock", "PATCH /clock {\"scale\": 60}", "POST /clock/advance {\"seconds\": 90}",
             "GET, POST, DELETE /faults", "DELETE /faults/{id}", "GET, PATCH /switches", "GET, DELETE /requests",
-            "PUT /jobs/{job_id}/script", "POST /rate-limit/reset", "GET /operations",
+            "PUT /jobs/{job_id}/script", "GET /rate-limit", "PUT /rate-limit", "POST /rate-limit/reset", "GET /operations",
         ],
     }))
 }
@@ -174,6 +176,31 @@ async fn set_script(
     } else {
         StatusCode::NOT_FOUND
     }
+}
+
+/// The limits of every account; null is no limit.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Limits {
+    admin_per_minute: Option<u32>,
+    discovery_per_minute: Option<u32>,
+    cooldown_secs: u64,
+}
+
+async fn set_limits(With(state): With<Arc<State>>, Json(limits): Json<Limits>) -> StatusCode {
+    state.set_rate_limit(RateLimit {
+        admin_per_minute: limits.admin_per_minute,
+        discovery_per_minute: limits.discovery_per_minute,
+        cooldown: Duration::from_secs(limits.cooldown_secs),
+    });
+    StatusCode::NO_CONTENT
+}
+
+async fn read_counts(With(state): With<Arc<State>>) -> Json<Value> {
+    let counts = state.rate_counts().into_iter();
+    let counts = counts
+        .map(|(id, [admin, discovery])| json!({ "account_id": id, "administrative": admin, "discovery": discovery }));
+    Json(counts.collect())
 }
 
 async fn reset_limits(With(state): With<Arc<State>>) -> StatusCode {

@@ -59,7 +59,7 @@ mod world;
 
 pub use config::Config;
 pub use faults::{Effect, Fault, FaultBody};
-pub use limiter::RateLimit;
+pub use limiter::{RateCount, RateLimit};
 pub use recorder::RecordedRequest;
 pub use running::{Running, Simulator, run};
 pub use seed::{AccountPlan, Seed};

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::connection::{BreakableListener, ConnectionHandle};
 use crate::faults::Fault;
+use crate::limiter::{RateCount, RateLimit};
 use crate::recorder::RecordedRequest;
 use crate::seed::Seed;
 use crate::serve::serve;
@@ -244,6 +245,16 @@ impl Running {
     /// Resets the rate limits, cooldowns included.
     pub fn reset_rate_limits(&self) {
         self.state.reset_limits();
+    }
+
+    /// Sets the rate limit of all accounts.
+    pub fn set_rate_limit(&self, limit: RateLimit) {
+        self.state.set_rate_limit(limit);
+    }
+
+    /// What an account has sent while it had a limit: to the Administrative API, then to Discovery.
+    pub fn rate_counts(&self, account_id: i64) -> [RateCount; 2] {
+        self.state.rate_counts().get(&account_id).copied().unwrap_or_default()
     }
 
     /// The recorded requests to dbt's APIs, oldest first.

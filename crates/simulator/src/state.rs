@@ -1,5 +1,6 @@
 //! The state of one running simulator; many may run in one process.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::faults::FaultBox;
-use crate::limiter::RateLimit;
+use crate::limiter::{RateCount, RateLimit};
 use crate::recorder::Recorder;
 use crate::seed;
 use crate::switches::Switches;
@@ -19,7 +20,7 @@ pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) recorder: Recorder,
     pub(crate) faults: FaultBox,
-    pub(crate) rate_limit: RateLimit,
+    rate_limit: Mutex<RateLimit>,
     pub(crate) timing: RunTiming,
     pub(crate) max_body_bytes: usize,
     /// Delivers webhooks.
@@ -39,7 +40,7 @@ impl State {
             clock,
             recorder: Recorder::new(config.recorded_requests),
             faults: FaultBox::default(),
-            rate_limit: config.rate_limit,
+            rate_limit: Mutex::new(config.rate_limit),
             timing: config.timing,
             max_body_bytes: config.max_body_bytes,
             http: http_client(),
@@ -86,6 +87,24 @@ impl State {
             }
             None => false,
         }
+    }
+
+    /// What each account has sent: to the Administrative API, then to Discovery.
+    pub(crate) fn rate_counts(&self) -> BTreeMap<i64, [RateCount; 2]> {
+        let world = self.world();
+        let counts = world
+            .accounts
+            .iter()
+            .map(|(id, account)| (*id, account.limiter.counts()));
+        counts.collect()
+    }
+
+    pub(crate) fn rate_limit(&self) -> RateLimit {
+        *self.rate_limit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_rate_limit(&self, limit: RateLimit) {
+        *self.rate_limit.lock().unwrap_or_else(PoisonError::into_inner) = limit;
     }
 
     pub(crate) fn reset_limits(&self) {
