@@ -30,7 +30,7 @@ CREATE TABLE request_log (
     args              jsonb NOT NULL CHECK (jsonb_typeof(args) = 'object'),
     status_code       integer CHECK (status_code BETWEEN 100 AND 599),
     outcome           text CHECK (outcome = ANY (
-        '{succeeded,invalid_request,credentials,not_found,unprocessable_entity,too_many_requests,conflict,unexpected_status,timeout,connect,disconnected,decode,too_large,internal_error,refused,truncated,caller_gone,abandoned}')),
+        '{succeeded,invalid_request,credentials,not_found,unprocessable_entity,too_many_requests,budget_exhausted,conflict,unexpected_status,timeout,connect,disconnected,decode,too_large,internal_error,refused,truncated,caller_gone,abandoned}')),
     error             text CHECK (octet_length(error) <= 8192),
     attempts          integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     exchanges         jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(exchanges) = 'array'),

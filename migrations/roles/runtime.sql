@@ -35,5 +35,7 @@ GRANT EXECUTE ON FUNCTION request_log_ensure_partition(date), request_log_drop_e
     TO dbt_gateway_runtime;
 -- Attempts to start a run, idempotency keys and locks of jobs: written, and removed when they have expired.
 GRANT SELECT, INSERT, UPDATE, DELETE ON trigger_attempt, idempotency_key, job_lock TO dbt_gateway_runtime;
+-- The budget of requests to dbt Cloud; rows of accounts that are not used any more are removed.
+GRANT SELECT, INSERT, UPDATE, DELETE ON rate_budget TO dbt_gateway_runtime;
 
 COMMIT;

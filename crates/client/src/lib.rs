@@ -6,6 +6,7 @@ mod access_url;
 mod accounts;
 mod api_keys;
 mod artifacts;
+mod budget;
 mod clients;
 mod connections;
 mod credentials;
@@ -42,8 +43,8 @@ pub use error::ClientError;
 pub use health::{Check, DiskCheck, HealthSignals, PartitionsAhead};
 pub use key_cache::{KeySource, KeySourceError};
 pub use provider::{
-    AnswerBody, ApiError, Exhausted, ForwardRequest, Listing, LogError, ProviderError, StreamAborted, StreamedAnswer,
-    StreamedPage, TriggerUnresolved,
+    AnswerBody, ApiError, BudgetReading, BudgetReport, BudgetShares, Exhausted, ForwardRequest, Listing, LogError,
+    PriorityClass, ProviderError, StreamAborted, StreamedAnswer, StreamedPage, TriggerUnresolved,
 };
 pub use request_logs::{LogSummary, RequestLogService};
 pub use settings::ClientSettings;

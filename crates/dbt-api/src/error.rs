@@ -179,6 +179,17 @@ pub enum ApiError {
         /// The partial result; usually null.
         data: Value,
     },
+    /// The budget of the account's requests is used up, or dbt Cloud's cooldown is not over. Nothing was sent.
+    #[error("{}", shortage.text())]
+    BudgetExhausted {
+        /// Why.
+        shortage: Shortage,
+        /// When to ask again.
+        retry_after: Duration,
+    },
+    /// The budget could not be read. Nothing was sent.
+    #[error("the budget of the account's requests could not be read; dbt Cloud was not contacted")]
+    BudgetUnavailable(#[source] Cause),
     /// The share of exchanges or of memory is used up. Without `status` nothing was sent.
     #[error("{source}")]
     ShareExhausted {
@@ -228,6 +239,28 @@ pub enum Gap {
     Moving,
 }
 
+/// Why a request was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shortage {
+    /// The budget is used up.
+    UsedUp,
+    /// dbt Cloud answered 429, and its cooldown is not over.
+    Cooldown,
+}
+
+impl Shortage {
+    fn text(self) -> &'static str {
+        match self {
+            Self::UsedUp => {
+                "the budget of requests to this account is used up (budget.admin_per_minute, budget.discovery_per_minute)"
+            }
+            Self::Cooldown => {
+                "dbt Cloud has refused this account's requests for a while (429), and that time is not over"
+            }
+        }
+    }
+}
+
 /// The deadline of an exchange has passed.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer was not whole within {0:?}")]
@@ -264,6 +297,8 @@ impl ApiError {
             | Self::NotProcessed(_)
             | Self::ForbiddenAddress
             | Self::CircuitOpen { .. }
+            | Self::BudgetExhausted { .. }
+            | Self::BudgetUnavailable(_)
             | Self::Unsendable(_) => None,
         }
     }
@@ -279,11 +314,23 @@ impl ApiError {
         }
     }
 
+    /// Whether the gateway itself did not send the request, for want of a share or of budget.
+    pub fn was_held_back(&self) -> bool {
+        matches!(
+            self,
+            Self::BudgetExhausted { .. }
+                | Self::BudgetUnavailable(_)
+                | Self::CircuitOpen { .. }
+                | Self::ShareExhausted { status: None, .. }
+        )
+    }
+
     /// How long to wait before the next request, at most a day, if dbt Cloud says so.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::TooManyRequests { retry_after, .. } | Self::UnexpectedStatus { retry_after, .. } => *retry_after,
             Self::CircuitOpen { retry_after } => Some(*retry_after),
+            Self::BudgetExhausted { retry_after, .. } => Some(*retry_after),
             _ => None,
         }
     }
@@ -308,6 +355,8 @@ impl ApiError {
             Self::Decode { .. } => "decode",
             Self::TooLarge { .. } => "too_large",
             Self::Graphql { .. } => "graphql",
+            Self::BudgetExhausted { .. } => "budget_exhausted",
+            Self::BudgetUnavailable(_) => "budget_unavailable",
             Self::ShareExhausted { .. } => "share_exhausted",
             Self::CircuitOpen { .. } => "circuit_open",
             Self::Unsendable(_) => "unsendable",

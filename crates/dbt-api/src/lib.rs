@@ -31,7 +31,7 @@ mod tls;
 mod wrapped_api;
 
 pub use collect::{beginning_of_error, joined};
-pub use error::{ApiError, Cause, Gap};
+pub use error::{ApiError, Cause, Gap, Shortage};
 pub use http::DbtWrappedApi;
 pub use http_settings::{BuildError, DnsSettings, HttpSettings};
 pub use large::{LARGE_BODY_BYTES, work_on_body};

@@ -22,6 +22,13 @@ pub enum ClientType {
 }
 
 impl ClientType {
+    /// Every API.
+    pub const ALL: [Self; 3] = [
+        Self::DbtCloudAdministrative,
+        Self::DbtCloudMetadata,
+        Self::DbtCloudSemanticLayer,
+    ];
+
     /// The spelling of the request log.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -169,6 +176,8 @@ request_types! {
     QuerySemanticLayer "query_semantic_layer" needs Viewer, Read, SEMANTIC_LAYER;
     /// Send any other mutation to the Semantic Layer API.
     MutateSemanticLayer "mutate_semantic_layer" needs Operator, Change, SEMANTIC_LAYER;
+    /// Read what is free and used of the budget of an account's requests.
+    GetBudget "get_budget" needs Viewer, Read, OWN_RECORDS;
     /// Check a credential with dbt Cloud.
     VerifyCredential "verify_credential" needs Admin, Read, ADMINISTRATIVE;
     /// List a company's credentials.

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::metrics::whole;
 use crate::reads::SharedReads;
 use crate::upstream_health::UpstreamHealth;
-use crate::{OpenCircuit, ProviderError, ProviderMetrics, ProviderSettings, ProviderShares};
+use crate::{OpenCircuit, ProviderError, ProviderMetrics, ProviderSettings, ProviderShares, RateBudget};
 
 /// Runs each request to dbt Cloud in a request scope, which writes its row. Cheap to clone.
 #[derive(Clone)]
@@ -26,6 +26,8 @@ pub struct DbtProvider {
     pub(crate) shares: ProviderShares,
     pub(crate) started_runs: Arc<dyn StartedRuns>,
     pub(crate) triggers: Arc<dyn TriggerLedger>,
+    /// `None`: requests are not limited.
+    pub(crate) budget: Option<RateBudget>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: ProviderSettings,
     pub(crate) reads: Arc<SharedReads>,
@@ -70,12 +72,22 @@ impl DbtProvider {
             triggers,
             reads: Arc::new(SharedReads::new(settings.cache.clone(), Arc::clone(&clock))),
             health: Arc::new(UpstreamHealth::new(settings.breaker, settings.retry)),
+            budget: None,
             clock,
             settings,
             metrics,
             tasks: TaskTracker::new(),
             streams_shutdown: stopping.child_token(),
             stopping,
+        }
+    }
+
+    /// The same, with each exchange paid for from `budget`.
+    #[must_use]
+    pub fn with_budget(self, budget: RateBudget) -> Self {
+        Self {
+            budget: Some(budget),
+            ..self
         }
     }
 

@@ -71,8 +71,8 @@ pub(crate) struct Exchanges {
 pub(crate) struct Record {
     /// The number of exchanges; may exceed the length of `logged`.
     pub(crate) attempts: i32,
-    /// Whether one of them could change something.
-    pub(crate) has_sent_change: bool,
+    /// How many of them could change something.
+    pub(crate) sent_changes: u32,
     /// dbt Cloud's last status.
     pub(crate) last_status: Option<StatusCode>,
     /// The job, where the operation found it.
@@ -105,7 +105,10 @@ pub(crate) struct Exchange {
 
 /// The index of an exchange in the record.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ExchangeIndex(usize);
+pub(crate) struct ExchangeIndex {
+    index: usize,
+    is_change: bool,
+}
 
 impl Exchanges {
     /// Maximum number of exchanges in a row.
@@ -141,9 +144,10 @@ impl Exchanges {
         self.served.add(Source::DBT);
         let mut record = self.record();
         record.attempts += 1;
-        record.has_sent_change |= operation.effect() == Effect::Change;
-        let index = ExchangeIndex(record.logged.len());
-        if index.0 < Self::MAX_LOGGED {
+        let is_change = operation.effect() == Effect::Change;
+        record.sent_changes += u32::from(is_change);
+        let index = record.logged.len();
+        if index < Self::MAX_LOGGED {
             let started_at = now.to_rfc3339_opts(SecondsFormat::Millis, true);
             record.logged.push(Exchange {
                 account_id,
@@ -155,9 +159,12 @@ impl Exchanges {
                 started_at,
                 duration_ms: None,
             });
-            return index;
+            return ExchangeIndex { index, is_change };
         }
-        ExchangeIndex(usize::MAX)
+        ExchangeIndex {
+            index: usize::MAX,
+            is_change,
+        }
     }
 
     /// Records that the last exchange was about that run.
@@ -174,10 +181,10 @@ impl Exchanges {
 
     /// Whether a change was sent to dbt Cloud.
     pub(crate) fn has_sent_change(&self) -> bool {
-        self.record().has_sent_change
+        self.record().sent_changes > 0
     }
 
-    /// Records the end of an exchange.
+    /// Records the end of an exchange. One that the gateway held back was none: it stays listed with its error.
     pub(crate) fn end(
         &self,
         index: ExchangeIndex,
@@ -186,8 +193,13 @@ impl Exchanges {
         error: Option<&'static str>,
     ) {
         let mut record = self.record();
-        record.last_status = status;
-        if let Some(exchange) = record.logged.get_mut(index.0) {
+        if error.is_some_and(ApiError::was_held_back) {
+            record.attempts -= 1;
+            record.sent_changes -= u32::from(index.is_change);
+        } else {
+            record.last_status = status;
+        }
+        if let Some(exchange) = record.logged.get_mut(index.index) {
             exchange.status = status.map(|status| status.as_u16());
             exchange.error = error;
             exchange.duration_ms = Some((duration.as_secs_f64() * 1e6).round() / 1e3);

@@ -3,6 +3,7 @@
 //! `operations` has one file or folder per resource, `engine` what they share. Permissions are checked in `client`; HTTP is
 //! in `dbt-api`.
 
+mod budget;
 mod dbt_provider;
 mod engine;
 mod error;
@@ -15,7 +16,8 @@ mod shares;
 mod upstream_health;
 
 pub use ::shares::Exhausted;
-pub use dbt_api::{ApiError, WrappedApi};
+pub use budget::{BudgetMetrics, BudgetReport, BudgetSettings, BudgetShares, Paid, RateBudget};
+pub use dbt_api::{ApiError, Shortage, WrappedApi};
 pub use dbt_provider::DbtProvider;
 pub use engine::{AnswerBody, Listing, StreamAborted, StreamedAnswer, StreamedPage};
 pub use error::{ProviderError, TriggerUnresolved};
@@ -26,5 +28,8 @@ pub use settings::{
     RelaySettings, RetrySettings, StreamSettings, TriggerSettings,
 };
 pub use shares::{ProviderShares, ShareSettings};
-pub use storage::{Attempt, LogError, LogQueue, Outcome, RowLimits, StartedRuns, StorageError, TriggerLedger};
+pub use storage::{
+    Attempt, BudgetReading, LogError, LogQueue, Outcome, PriorityClass, RowLimits, StartedRuns, StorageError,
+    TriggerLedger,
+};
 pub use upstream_health::{CircuitState, OpenCircuit};

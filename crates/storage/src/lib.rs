@@ -6,6 +6,7 @@
 mod api_keys;
 mod audited_change;
 mod bounded_pool;
+mod budget;
 mod companies;
 mod credentials;
 mod database;
@@ -27,6 +28,10 @@ mod triggers;
 
 pub use api_keys::{ApiKeyInfo, ApiKeys, CreateKey, KeyHash, KeyRecord, NewKey, Revocation};
 pub use audited_change::write_row;
+pub use budget::{
+    BudgetKey, BudgetLimits, BudgetReading, BudgetState, BudgetUse, LEASE, MemoryRateLedger, PerClass, PgRateLedger,
+    PriorityClass, RateLedger, Slice,
+};
 pub use companies::{Companies, Company, Suspension};
 pub use credentials::{
     Credential, CredentialChange, CredentialId, Credentials, LoadedCredential, NewCredential, RotationReport,

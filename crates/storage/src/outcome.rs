@@ -17,6 +17,9 @@ pub enum Outcome {
     UnprocessableEntity,
     /// dbt Cloud answered 429.
     TooManyRequests,
+    /// The account's budget of requests was used up, or dbt Cloud's cooldown was not over: a part or all of the request was
+    /// not sent.
+    BudgetExhausted,
     /// The run's state does not allow the request.
     Conflict,
     /// dbt Cloud answered with another status outside 2xx.
@@ -45,13 +48,14 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Succeeded,
         Self::InvalidRequest,
         Self::Credentials,
         Self::NotFound,
         Self::UnprocessableEntity,
         Self::TooManyRequests,
+        Self::BudgetExhausted,
         Self::Conflict,
         Self::UnexpectedStatus,
         Self::Timeout,
@@ -75,6 +79,7 @@ impl Outcome {
             Self::NotFound => "not_found",
             Self::UnprocessableEntity => "unprocessable_entity",
             Self::TooManyRequests => "too_many_requests",
+            Self::BudgetExhausted => "budget_exhausted",
             Self::Conflict => "conflict",
             Self::UnexpectedStatus => "unexpected_status",
             Self::Timeout => "timeout",

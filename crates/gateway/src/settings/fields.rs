@@ -135,6 +135,15 @@ settings! {
         #[range(0, 300)] job_wait_secs: u64,
         #[range(1, 3650)] keep_days: u64,
     }
+    /// The budget of requests to each account.
+    budget: Budget {
+        #[range(0, 1_000_000)] admin_per_minute: u32,
+        #[range(0, 1_000_000)] discovery_per_minute: u32,
+        #[range(0, 50)] reserve_percent: u32,
+        #[range(0, 50)] background_percent: u32,
+        #[range(1, 3600)] cooldown_secs: u64,
+        #[range(100, 600_000)] wait_ms: u64,
+    }
     /// Idempotency keys.
     idempotency: Idempotency {
         #[range(1, 720)] ttl_hours: u64,

@@ -55,8 +55,11 @@ fn of_exchange(error: &ApiError) -> Outcome {
         ApiError::Disconnected { .. } => Outcome::Disconnected,
         ApiError::Decode { .. } | ApiError::Incomplete { .. } => Outcome::Decode,
         ApiError::TooLarge { .. } => Outcome::TooLarge,
+        ApiError::BudgetExhausted { .. } => Outcome::BudgetExhausted,
         // For one exchange among others the row has their status.
-        ApiError::ShareExhausted { .. } | ApiError::CircuitOpen { .. } => Outcome::Refused,
+        ApiError::ShareExhausted { .. } | ApiError::BudgetUnavailable(_) | ApiError::CircuitOpen { .. } => {
+            Outcome::Refused
+        }
         ApiError::Unsendable(_) => Outcome::InternalError,
     }
 }

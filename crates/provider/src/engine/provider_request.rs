@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
+use crate::budget::RequestBudget;
 use crate::engine::Call;
 use crate::engine::exchange::RequestApi;
 use crate::engine::new_runs::NewRuns;
@@ -191,7 +192,7 @@ impl DbtProvider {
             drop(scope.end::<()>(Err(&error)));
             return Err(error);
         }
-        let shares = RequestShares::new(self.shares.clone(), owner, effect);
+        let shares = RequestShares::new(self.shares.clone(), owner, effect).paying(self.budget_of(ctx, effect));
         let request = RequestApi::new(self, ctx, effect, scope.exchanges(), shares);
         let new_runs = NewRuns {
             runs: Arc::clone(&self.started_runs),
@@ -200,6 +201,13 @@ impl DbtProvider {
         };
         let call = Call::new(self, ctx.to().clone(), request, new_runs);
         Ok(StartedRequest { scope, call, rest })
+    }
+
+    /// How the request pays for its exchanges, if there is a budget.
+    fn budget_of<To>(&self, ctx: &ClientContext<To>, effect: Effect) -> Option<RequestBudget> {
+        let budget = self.budget.clone()?;
+        let deadline = Instant::now() + self.api.limits().deadline;
+        Some(RequestBudget::new(budget, effect, ctx.stamp().surface, deadline))
     }
 
     /// Opens the row and waits for its commit.

@@ -105,6 +105,11 @@ impl RequestScope {
             return Receipt::closed();
         };
         let record = self.exchanges.take();
+        // A request is refused only if dbt Cloud was not contacted; later, the gateway lacked something in the middle of it.
+        let outcome = match outcome {
+            Outcome::Refused if record.attempts > 0 => Outcome::InternalError,
+            outcome => outcome,
+        };
         let mut closing = Closing::new(outcome, &self.stamp, self.clock.now(), error, &self.limits).with_exchanges(
             record.attempts,
             &record.logged,

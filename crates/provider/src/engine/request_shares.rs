@@ -7,6 +7,7 @@ use dbt_api::{ApiAnswer, ApiError, ApiRequest, CollectLimits, WrappedApi};
 use model::{Effect, Held, Upstream};
 use shares::{Exhausted, Owner, Share};
 
+use crate::budget::{Paid, RequestBudget, is_scim};
 use crate::shares::ProviderShares;
 
 /// Below this, memory is given back before the answer is written.
@@ -19,6 +20,8 @@ pub(crate) struct RequestShares {
     owner: Owner,
     effect: Effect,
     memory: Mutex<Memory>,
+    /// `None`: its exchanges are not limited.
+    budget: Option<RequestBudget>,
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +38,13 @@ impl RequestShares {
             owner,
             effect,
             memory: Mutex::default(),
+            budget: None,
         }
+    }
+
+    /// The same, with each exchange paid for from that budget.
+    pub(crate) fn paying(self, budget: Option<RequestBudget>) -> Self {
+        Self { budget, ..self }
     }
 
     /// Reserves memory beyond what is used, all in one step, waiting for it.
@@ -106,7 +115,8 @@ impl Memory {
     }
 }
 
-/// The API for one request: each exchange waits for its share, which is held until the end of the answer's body.
+/// The API for one request: each exchange waits for its budget and then for its share, which is held until the end of the
+/// answer's body. What waits for budget holds no share, so that it keeps none from a change.
 pub(crate) struct SharedApi {
     pub(crate) api: Arc<dyn WrappedApi>,
     pub(crate) shares: Arc<RequestShares>,
@@ -115,15 +125,13 @@ pub(crate) struct SharedApi {
 #[async_trait]
 impl WrappedApi for SharedApi {
     async fn send(&self, to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
-        let RequestShares { shares, owner, .. } = &*self.shares;
-        let host = Owner::host(to.base_url(request.api()).authority().into());
-        let taken: Result<_, Exhausted> = async {
-            let share = shares.exchanges.take(owner, 1, shares.wait).await?;
-            Ok((share, shares.hosts.take(&host, 1, shares.wait).await?))
+        match &self.shares.budget {
+            None => self.send_sharing(to, request, None).await,
+            Some(budget) => {
+                let paid = budget.pay(to, &request, &self.shares.owner).await?;
+                self.send_sharing(to, request, Some((budget, paid))).await
+            }
         }
-        .await;
-        let taken = taken.map_err(|source| ApiError::ShareExhausted { status: None, source })?;
-        Ok(self.api.send(to, request).await?.holding(taken))
     }
 
     fn limits(&self) -> CollectLimits {
@@ -132,5 +140,37 @@ impl WrappedApi for SharedApi {
 
     fn keep_bytes(&self, bytes: usize) -> Result<(), Exhausted> {
         self.shares.use_bytes(bytes as u64)
+    }
+}
+
+impl SharedApi {
+    async fn send_sharing(
+        &self,
+        to: &Upstream,
+        request: ApiRequest,
+        paid: Option<(&RequestBudget, Paid)>,
+    ) -> Result<ApiAnswer, ApiError> {
+        let RequestShares { shares, owner, .. } = &*self.shares;
+        let host = Owner::host(to.base_url(request.api()).authority().into());
+        let taken: Result<_, Exhausted> = async {
+            let share = shares.exchanges.take(owner, 1, shares.wait).await?;
+            Ok((share, shares.hosts.take(&host, 1, shares.wait).await?))
+        }
+        .await;
+        let taken = taken.map_err(|source| ApiError::ShareExhausted { status: None, source })?;
+        let Some((budget, mut paid)) = paid else {
+            return Ok(self.api.send(to, request).await?.holding(taken));
+        };
+        if paid.is_late() {
+            // The wait for the share was long.
+            paid = budget.pay(to, &request, owner).await?;
+        }
+        let is_scim = is_scim(&request);
+        let answer = self.api.send(to, request).await?;
+        if !is_scim {
+            // SCIM has a limit of its own: its 429 opens no cooldown.
+            paid.saw(answer.status, answer.retry_after());
+        }
+        Ok(answer.holding(taken))
     }
 }

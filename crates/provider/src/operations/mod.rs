@@ -2,6 +2,7 @@
 
 mod accounts;
 mod artifacts;
+mod budget;
 mod connections;
 mod credentials;
 mod environment_variables;

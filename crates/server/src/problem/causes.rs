@@ -371,6 +371,18 @@ fn of_exchange(error: ApiError, effect: Option<&str>) -> Problem {
         ApiError::ShareExhausted { .. } => {
             Problem::new(Kind::SHARE_EXHAUSTED, with_advice(&error, effect)).retry_after(MOMENT)
         }
+        ApiError::BudgetExhausted { .. } => {
+            let seconds = retry_after.map_or(1, |wait| wait.as_millis().div_ceil(1000).max(1));
+            let detail = format!("{} Ask again in {seconds} s.", with_advice(&error, effect));
+            Problem::new(Kind::BUDGET_EXHAUSTED, detail).retry_after(retry_after)
+        }
+        ApiError::BudgetUnavailable(_) => {
+            let detail = "The budget of the account's requests could not be read, since the database is away. The request was \
+                          not sent to dbt Cloud.";
+            Problem::new(Kind::LOG_UNAVAILABLE, detail)
+                .caused_by(&error)
+                .retry_after(SOON)
+        }
         ApiError::Unsendable(_) => Problem::internal(String::new()).caused_by(&error),
     }
 }
@@ -421,8 +433,10 @@ fn with_advice(error: &ApiError, effect: Option<&str>) -> String {
     let refused = |status: StatusCode| !status.is_server_error() && status != StatusCode::REQUEST_TIMEOUT;
     match error {
         ApiError::Connect(_) => {}
-        ApiError::CircuitOpen { .. } | ApiError::ShareExhausted { status: None, .. } => {
-            text.push_str(" The request was not sent to dbt Cloud.")
+        ApiError::CircuitOpen { .. }
+        | ApiError::BudgetExhausted { .. }
+        | ApiError::ShareExhausted { status: None, .. } => {
+            text.push_str(" The request was not sent to dbt Cloud.");
         }
         ApiError::UnexpectedStatus { status, .. } if refused(*status) => {}
         _ => {

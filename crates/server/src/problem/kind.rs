@@ -94,6 +94,8 @@ kinds! {
         "The list is longer than the limit: ask for less.",
     RATE_LIMIT = TOO_MANY_REQUESTS "rate-limit" "Rate limit reached"
         "dbt Cloud: too many requests.",
+    BUDGET_EXHAUSTED = TOO_MANY_REQUESTS "budget-exhausted" "Budget of requests used up"
+        "dbt Cloud has refused this account's requests for a while (429), and that time is not over. The request was not sent to dbt Cloud.",
     CONFLICT = CONFLICT "conflict" "Conflict"
         "The name is taken.",
     RUN_ACTIVE = CONFLICT "run-active" "Job has active runs"

@@ -3,6 +3,7 @@
 mod accounts;
 mod api_keys;
 mod artifacts;
+mod budget;
 mod connections;
 mod credentials;
 mod environment_variables;
@@ -53,6 +54,7 @@ resources! {
     graphql: "graphql" "dbt Cloud's GraphQL APIs: Discovery and the Semantic Layer",
     credentials: "credentials" "Named dbt tokens of the company, for its admins",
     api_keys: "api keys" "Callers' keys of the company, for its admins",
+    budget: "budget" "The budget of requests to dbt Cloud, which all replicas share",
     request_logs: "request log" "The requests to the gateway and their outcomes",
     metrics: "service" "The gateway itself; no key needed except for its metrics",
     health: "service" "The gateway itself; no key needed except for its metrics",

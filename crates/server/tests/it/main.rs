@@ -10,6 +10,7 @@ mod accounts;
 mod api_keys;
 mod artifacts;
 mod auth;
+mod budget;
 mod connections;
 mod cors;
 mod credentials;

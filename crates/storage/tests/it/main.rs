@@ -3,6 +3,7 @@
 
 mod api_key_management;
 mod api_keys;
+mod budget;
 mod companies;
 mod constraints;
 mod credentials;

@@ -7,7 +7,7 @@ use client::{AccessRules, ClientSettings};
 use dbt_api::{DnsSettings, HttpSettings};
 use model::InstanceId;
 use provider::{
-    BreakerSettings, CacheSettings, FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, ProviderSettings,
+    BreakerSettings, BudgetSettings, CacheSettings, FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, ProviderSettings,
     RelaySettings, RetrySettings, RowLimits, ShareSettings, StreamSettings, TriggerSettings,
 };
 use server::{AddressLimitSettings, GraphqlLimits, LimitSettings, ServerSettings};
@@ -81,6 +81,18 @@ fn cache(settings: &Settings) -> CacheSettings {
             .map(|fresh| (fresh.request_type.to_owned(), fresh.duration))
             .collect(),
         stale: secs(cache.stale_secs),
+    }
+}
+
+pub(crate) fn budget(settings: &Settings) -> BudgetSettings {
+    let budget = &settings.budget;
+    BudgetSettings {
+        admin_per_minute: budget.admin_per_minute,
+        discovery_per_minute: budget.discovery_per_minute,
+        reserve_percent: budget.reserve_percent,
+        background_percent: budget.background_percent,
+        cooldown: secs(budget.cooldown_secs),
+        wait: millis(budget.wait_ms),
     }
 }
 

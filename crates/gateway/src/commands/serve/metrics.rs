@@ -10,7 +10,7 @@ use metric_families::{Gauges, METRICS_PREFIX, Register as _};
 use procfs::process::{LimitValue, Process};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
-use provider::{DbtProvider, LogQueue, ProviderMetrics, observe_shares};
+use provider::{BudgetMetrics, DbtProvider, LogQueue, ProviderMetrics, observe_shares};
 use server::ServerMetrics;
 use shares::Shares;
 use storage::{Database, StorageMetrics};
@@ -24,6 +24,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) storage: Arc<StorageMetrics>,
     pub(crate) provider: Arc<ProviderMetrics>,
+    pub(crate) budget: BudgetMetrics,
     pub(crate) connections: Arc<Counts>,
     pub(crate) workers: Arc<WorkerMetrics>,
 }
@@ -46,6 +47,7 @@ impl Metrics {
         Self {
             storage: Arc::new(StorageMetrics::register(gateway)),
             provider: Arc::new(ProviderMetrics::register(gateway)),
+            budget: BudgetMetrics::register(gateway),
             connections,
             workers,
             registry,

@@ -8,10 +8,10 @@ use anyhow::Context as _;
 use client::{ClientParts, ClientShares, Clients, HealthSignals, PartitionsAhead, Records};
 use model::{Clock, SystemClock};
 use prometheus_client::registry::Registry;
-use provider::{DbtProvider, ProviderShares};
+use provider::{DbtProvider, ProviderShares, RateBudget};
 use server::{AddressLimits, Limits, ServerState, Shutdown};
 use shares::Shares;
-use storage::{ApiKeys, Database, LogQueue, PgRequestLog, PgStartedRuns, PgTriggerLedger, RequestLogs};
+use storage::{ApiKeys, Database, LogQueue, PgRateLedger, PgRequestLog, PgStartedRuns, PgTriggerLedger, RequestLogs};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -81,6 +81,7 @@ async fn serve(
         layer_settings::provider(settings, heartbeat.id()),
         Arc::clone(&metrics.provider),
     );
+    let (provider, budget) = start_budget(settings, provider, &database, &metrics);
     let credentials = key_ring::credentials(settings, postgres, &database).await?;
     let reloaded = Reloaded::publish(settings, &client_settings, &credentials, &database, heartbeat.id()).await?;
     let api_keys = ApiKeys::new(&database);
@@ -116,7 +117,7 @@ async fn serve(
     let health = start_health(settings, &clients, &shutdown, registry).await?;
     let kept = &settings.request_log;
     let background = BackgroundTasks::start(&database, &clients, &limits, Arc::clone(&clock), partitions, kept);
-    let workers = workers::start(&clients, triggers, settings, worker_metrics);
+    let workers = workers::start(&clients, triggers, budget, settings, worker_metrics);
     let router = server::router(ServerState {
         clients: clients.clone(),
         clock,
@@ -132,10 +133,7 @@ async fn serve(
     let pause = Duration::from_secs(settings.secrets.reload_secs);
     let reload = Reload::new(settings, settings_file, reloaded).start(pause, signals.hangups());
     tracing::info!(address = %listener.local_addr()?, "serving");
-    let closing = Closing {
-        idle_grace: Duration::from_millis(settings.server.idle_grace_ms),
-        ..Closing::default()
-    };
+    let closing = closing(settings);
     let limits = layer_settings::connections(settings);
     let serving = connections::serve(listener, router, limits, closing.clone(), connection_counts);
     let sequence = ShutdownSequence {
@@ -159,6 +157,29 @@ async fn serve(
     deadline.limit("database", ending).await;
     drop(health);
     Ok((deadline, leftovers))
+}
+
+/// The provider with its budget, unless no API is limited.
+fn start_budget(
+    settings: &Settings,
+    provider: DbtProvider,
+    database: &Database,
+    metrics: &Metrics,
+) -> (DbtProvider, PgRateLedger) {
+    let ledger = PgRateLedger::new(database);
+    let limits = layer_settings::budget(settings);
+    if limits.is_off() {
+        return (provider, ledger);
+    }
+    let budget = RateBudget::new(Arc::new(ledger.clone()), limits, metrics.budget.clone());
+    (provider.with_budget(budget), ledger)
+}
+
+fn closing(settings: &Settings) -> Closing {
+    Closing {
+        idle_grace: Duration::from_millis(settings.server.idle_grace_ms),
+        ..Closing::default()
+    }
 }
 
 fn start_log(settings: &Settings, database: &Database, metrics: &Metrics) -> (LogQueue, JoinHandle<usize>) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use client::Clients;
 use metric_families::Gauges;
-use storage::PgTriggerLedger;
+use storage::{PgRateLedger, PgTriggerLedger};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -58,6 +58,7 @@ impl Workers {
 pub(crate) fn start(
     clients: &Clients,
     triggers: PgTriggerLedger,
+    budget: PgRateLedger,
     settings: &Settings,
     metrics: Arc<WorkerMetrics>,
 ) -> Workers {
@@ -69,8 +70,11 @@ pub(crate) fn start(
         async move { Ok(clients.resolve_triggers(lease).await.map(drop)?) }
     };
     let tidy = move || {
-        let triggers = triggers.clone();
-        async move { Ok(triggers.remove_expired(keep).await.map(drop)?) }
+        let (triggers, budget) = (triggers.clone(), budget.clone());
+        async move {
+            triggers.remove_expired(keep).await?;
+            Ok(budget.remove_unused().await.map(drop)?)
+        }
     };
     Workers(vec![
         tokio::spawn(supervise(

@@ -120,6 +120,8 @@ pub(crate) fn is_definite(error: &ApiError) -> bool {
         | ApiError::ForbiddenAddress
         | ApiError::Unsendable(_)
         | ApiError::CircuitOpen { .. }
+        | ApiError::BudgetExhausted { .. }
+        | ApiError::BudgetUnavailable(_)
         | ApiError::ShareExhausted { status: None, .. } => true,
         ApiError::Timeout { .. }
         | ApiError::Disconnected { .. }

@@ -1,5 +1,6 @@
 //! What every operation shares: rows, retries, gathered pages, streamed answers.
 
+mod budget;
 mod caller_gone;
 mod changes;
 mod gather;

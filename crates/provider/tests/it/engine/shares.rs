@@ -101,13 +101,13 @@ async fn a_change_that_gets_no_share_says_that_it_was_not_sent() {
     assert!(
         matches!(
             refused,
-            ProviderError::Change(ApiError::ShareExhausted { status: None, .. })
+            ProviderError::BeforeChange(ApiError::ShareExhausted { status: None, .. })
         ),
         "{refused}"
     );
     assert_eq!(fixture.dbt.count(), 1, "nothing was sent");
     let row = fixture.log.closed_row().await;
-    assert_eq!(row.outcome(), Some(Outcome::Refused));
+    assert_eq!((row.outcome(), row.attempts()), (Some(Outcome::Refused), 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,8 +19,8 @@ use metric_families::exposition;
 use model::{CompanyId, FixedClock, InstanceId, RequestStamp, Role, Surface};
 use prometheus_client::registry::Registry;
 use provider::{
-    BreakerSettings, CacheSettings, FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, RelaySettings,
-    ShareSettings, StreamSettings, TriggerSettings,
+    BreakerSettings, BudgetSettings, CacheSettings, FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings,
+    RelaySettings, ShareSettings, StreamSettings, TriggerSettings,
 };
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
@@ -76,6 +76,8 @@ pub(crate) struct Setup {
     pub(crate) export_stall: Duration,
     pub(crate) queue_capacity: usize,
     pub(crate) shares: ShareSettings,
+    /// `None`: requests to dbt Cloud are not limited.
+    pub(crate) budget: Option<BudgetSettings>,
     pub(crate) gather: GatherSettings,
     pub(crate) stream: StreamSettings,
     pub(crate) trigger: TriggerSettings,
@@ -155,6 +157,7 @@ impl Default for Setup {
             export_stall: FOREVER,
             queue_capacity: 4096,
             shares: ShareSettings::default(),
+            budget: None,
             gather: GatherSettings {
                 concurrency: 8,
                 hold_max_bytes: 2 << 20,

@@ -9,12 +9,13 @@ use metric_families::METRICS_PREFIX;
 use model::{AccountId, Clock, FixedClock, Upstream, UpstreamSource};
 use prometheus_client::registry::Registry;
 use provider::{
-    DbtProvider, ProviderMetrics, ProviderSettings, ProviderShares, RetrySettings, RowLimits, observe_shares,
+    BudgetMetrics, DbtProvider, ProviderMetrics, ProviderSettings, ProviderShares, RateBudget, RetrySettings,
+    RowLimits, observe_shares,
 };
 use server::{AddressLimits, Limits, ServerMetrics, ServerState};
 use simulator::Running;
 use storage::{
-    ApiKeys, Credentials, CurrentKeys, Database, DatabaseSettings, LogQueue, PgRequestLog, PgStartedRuns,
+    ApiKeys, Credentials, CurrentKeys, Database, DatabaseSettings, LogQueue, PgRateLedger, PgRequestLog, PgStartedRuns,
     PgTriggerLedger, QueueSettings, RequestLogs, StorageMetrics, TriggerLedger,
 };
 use testkit::TestDatabase;
@@ -63,6 +64,7 @@ pub(crate) fn state(
     let mut registry = Registry::default();
     let gateway_metrics = registry.sub_registry_with_prefix(METRICS_PREFIX);
     let storage_metrics = Arc::new(StorageMetrics::register(gateway_metrics));
+    let budget_metrics = BudgetMetrics::register(gateway_metrics);
     let provider_metrics = Arc::new(ProviderMetrics::register(gateway_metrics));
     let limits = Arc::new(Limits::new(setup.limits));
     let server_metrics = Arc::new(ServerMetrics::register(gateway_metrics));
@@ -91,6 +93,13 @@ pub(crate) fn state(
         provider_settings(setup),
         provider_metrics,
     );
+    let provider = match setup.budget {
+        Some(limits) => {
+            let ledger = PgRateLedger::new(&database);
+            provider.with_budget(RateBudget::new(Arc::new(ledger), limits, budget_metrics))
+        }
+        None => provider,
+    };
     let api_keys = ApiKeys::new(&database);
     let credentials = Credentials::new(&database, setup.key_ring.clone());
     let encryption_keys = credentials.keys().clone();
