@@ -20,8 +20,10 @@ CREATE TABLE trigger_attempt (
     cause_start_hash bytea CHECK (octet_length(cause_start_hash) = 32),
     -- At the end of the cause; NULL where none was sent.
     marker           text CHECK (char_length(marker) = 16),
-    -- The newest run known before the POST; NULL: `sent_at` serves instead.
+    -- The newest run of the account that the gateway knew before the POST, and since when: it was created before that.
+    -- NULL: `sent_at` serves instead.
     watermark_run_id bigint,
+    watermark_known_at timestamptz,
     state            text NOT NULL DEFAULT 'sending'
         CHECK (state IN ('sending', 'ambiguous', 'confirmed', 'failed', 'started', 'not_started', 'unresolved')),
     -- Not yet while the job's active runs are looked at first.
@@ -42,7 +44,8 @@ CREATE TABLE trigger_attempt (
     fence            bigint NOT NULL DEFAULT 1,
     CHECK ((ended_at IS NULL) = (state IN ('sending', 'ambiguous'))),
     CHECK (run_id IS NULL OR state IN ('confirmed', 'started')),
-    CHECK (state NOT IN ('confirmed', 'started') OR run_id IS NOT NULL)
+    CHECK (state NOT IN ('confirmed', 'started') OR run_id IS NOT NULL),
+    CHECK ((watermark_run_id IS NULL) = (watermark_known_at IS NULL))
 );
 CREATE INDEX trigger_attempt_due ON trigger_attempt (next_look_at) WHERE ended_at IS NULL;
 CREATE INDEX trigger_attempt_job ON trigger_attempt (host, account_id, job_id, sent_at);
@@ -60,13 +63,15 @@ CREATE TABLE idempotency_key (
     state        text NOT NULL DEFAULT 'in_flight' CHECK (state IN ('in_flight', 'answered', 'not_replayable')),
     status_code  integer CHECK (status_code BETWEEN 200 AND 299),
     answer       text,
-    location     text,
+    -- The API key that the request made: the answer holds its text, so it is not stored.
+    made_api_key_id bigint,
     created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     expires_at   timestamptz NOT NULL,
     -- Without an attempt: until then the request is in progress.
     lease_until  timestamptz NOT NULL,
     PRIMARY KEY (api_key_id, key),
-    CHECK (state <> 'answered' OR (status_code IS NOT NULL AND answer IS NOT NULL))
+    CHECK (state <> 'answered' OR (status_code IS NOT NULL AND answer IS NOT NULL)),
+    CHECK ((state = 'not_replayable') = (made_api_key_id IS NOT NULL))
 );
 CREATE INDEX idempotency_key_expires ON idempotency_key (expires_at);
 CREATE INDEX idempotency_key_request ON idempotency_key (request_uuid);

@@ -1,11 +1,13 @@
 //! A company's API keys: list, get, create, revoke.
 
 use chrono::{DateTime, Utc};
-use model::{AccountId, ApiKeyId, CompanyId, RequestType, Role};
+use model::{AccountId, ApiKeyId, CompanyId, IdempotencyKey, RequestType, Role};
 use provider::ProviderError;
-use storage::{ApiKeyInfo, CreateKey, NewKey, Revocation};
+use serde_json::{Value, json};
+use storage::{ApiKeyInfo, CreateKey, NewKey, Revocation, StorageError};
 use tracing::Instrument as _;
 
+use crate::own_changes::{Made, made};
 use crate::{ClientError, DbtClient};
 
 /// A key to create.
@@ -23,6 +25,20 @@ pub struct CreateApiKey {
     pub credentials: Option<Vec<String>>,
     /// When it expires.
     pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl CreateApiKey {
+    /// What is asked.
+    fn asked(&self) -> Value {
+        json!({
+            "name": self.name,
+            "role": self.role,
+            "accounts": self.accounts,
+            "default_account_id": self.default_account,
+            "credentials": self.credentials,
+            "expires_at": self.expires_at,
+        })
+    }
 }
 
 /// The keys of the caller's company, for one request.
@@ -55,17 +71,28 @@ impl ApiKeyService {
         found.ok_or(ClientError::UnknownApiKey(id))
     }
 
-    /// Creates a key. Its text is only in this answer.
+    /// Creates a key. Its text is only in this answer, so a repeat of the idempotency key does not get it.
     ///
     /// # Errors
-    /// [`ClientError`], also where the new key would have more rights than the creating one.
-    pub async fn create(self, input: CreateApiKey) -> Result<(NewKey, ApiKeyInfo), ClientError> {
+    /// [`ClientError`], also where the new key would have more rights than the creating one;
+    /// [`ProviderError::IdempotencyNotReplayable`] for a repeat.
+    pub async fn create(
+        self,
+        input: CreateApiKey,
+        idempotency_key: Option<IdempotencyKey>,
+    ) -> Result<(NewKey, ApiKeyInfo), ClientError> {
         let caller = &self.0.caller;
+        let request_type = RequestType::CreateApiKey;
+        let key = idempotency_key.map(|key| self.0.own_key(request_type, key, input.asked()));
         let accounts = input.accounts.or_else(|| caller.accounts.clone());
         let mut named = accounts.iter().flatten().chain(&input.default_account);
         // The gate refuses an account that the creating key may not use.
         let forbidden = named.find(|account| !caller.may_use(**account)).copied();
-        self.0.admit_local(RequestType::CreateApiKey, forbidden).await?;
+        self.0.admit_local(request_type, forbidden).await?;
+        let records = &self.0.shared.records.api_keys;
+        if let Some(key) = &key {
+            now(records.check_unused(key).await)?;
+        }
         if input.role > caller.role {
             return Err(ClientError::RoleTooLow {
                 needs: input.role,
@@ -92,10 +119,10 @@ impl ApiKeyService {
             credentials,
             expires_at: input.expires_at,
             by: Some(caller.api_key_id),
+            idempotency_key: key,
             ..CreateKey::new(caller.company_id, input.name, input.role)
         };
-        let records = &self.0.shared.records.api_keys;
-        let created = records.create(&self.0.stamp, &new_key).await?;
+        let created = now(records.create(&self.0.stamp, &new_key).await)?;
         let info = records
             .get(caller.company_id, created.id)
             .await?
@@ -139,5 +166,13 @@ impl ApiKeyService {
 
     fn company(&self) -> CompanyId {
         self.0.caller.company_id
+    }
+}
+
+/// What was made by this request. No answer with a key's text is stored, so there is none of an earlier one.
+fn now<T>(result: Result<T, StorageError>) -> Result<T, ClientError> {
+    match made(result)? {
+        Made::Now(value) => Ok(value),
+        Made::Before(_) => Err(ProviderError::Panicked.into()),
     }
 }

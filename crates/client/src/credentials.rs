@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use model::{AccountId, CompanyId, RequestType, Target, Upstream, UpstreamSource};
+use model::{AccountId, CompanyId, IdempotencyKey, Repeatable, RequestType, Target, Upstream, UpstreamSource};
 use provider::{ApiError, ProviderError};
 use secrecy::SecretString;
-use storage::{Credential, CredentialChange, NewCredential};
+use serde_json::{Value, json};
+use storage::{Credential, CredentialChange, NewCredential, StoredAnswer};
 
 use crate::access_url::access_url_of;
+use crate::own_changes::{Made, made};
 use crate::{ClientError, DbtClient};
 
 /// A credential to store.
@@ -27,6 +29,20 @@ pub struct CreateCredential {
     pub semantic_layer_url: Option<String>,
     /// Whether it is its account's default; the account's first credential always is.
     pub is_default: Option<bool>,
+}
+
+impl CreateCredential {
+    /// What is asked, without the token.
+    fn asked(&self) -> Value {
+        json!({
+            "name": self.name,
+            "account_id": self.account_id,
+            "access_url": self.access_url,
+            "metadata_url": self.metadata_url,
+            "semantic_layer_url": self.semantic_layer_url,
+            "is_default": self.is_default,
+        })
+    }
 }
 
 /// The changes to a credential; absent fields stay unchanged.
@@ -121,14 +137,42 @@ impl CredentialService {
         Ok(self.stored(name).await?.into())
     }
 
-    /// Stores a credential.
+    /// Stores a credential. A repeat of the idempotency key gets the first answer.
     ///
     /// # Errors
-    /// [`ClientError`]; [`ClientError::Invalid`] for an access URL that is not accepted.
-    pub async fn create(self, input: CreateCredential) -> Result<CredentialInfo, ClientError> {
-        self.0
-            .admit_local(RequestType::CreateCredential, Some(input.account_id))
-            .await?;
+    /// [`ClientError`]; [`ClientError::Invalid`] for an access URL that is not accepted; those of a repeat.
+    pub async fn create(
+        self,
+        input: CreateCredential,
+        idempotency_key: Option<IdempotencyKey>,
+    ) -> Result<Repeatable<CredentialInfo>, ClientError> {
+        let request_type = RequestType::CreateCredential;
+        self.0.admit_local(request_type, Some(input.account_id)).await?;
+        let key = idempotency_key.map(|key| {
+            let key = self.0.own_key(request_type, key, input.asked());
+            key.with_secret("token", &input.token)
+        });
+        let records = &self.0.shared.records.credentials;
+        if let Some(key) = &key
+            && let Made::Before(first) = made(records.check_unused(key).await)?
+        {
+            return repeated(&first);
+        }
+        let new = NewCredential {
+            idempotency_key: key,
+            ..self.checked(input)?
+        };
+        let (stamp, by) = (&self.0.stamp, Some(self.0.caller.api_key_id));
+        let created = match made(records.create(self.company(), stamp, by, new).await)? {
+            Made::Now(created) => created,
+            Made::Before(first) => return repeated(&first),
+        };
+        self.0.shared.upstreams.forget(self.0.caller.company_id);
+        Ok(Repeatable::first(created.into()))
+    }
+
+    /// The credential to store.
+    fn checked(&self, input: CreateCredential) -> Result<NewCredential, ClientError> {
         self.require_not_from_settings(&input.name)
             .map_err(|_| ClientError::NameTaken)?;
         let addresses = self.0.shared.settings.access_rules.addresses(
@@ -136,7 +180,7 @@ impl CredentialService {
             input.metadata_url.as_deref(),
             input.semantic_layer_url.as_deref(),
         )?;
-        let new = NewCredential {
+        Ok(NewCredential {
             name: input.name,
             account_id: input.account_id,
             admin_url: addresses.admin,
@@ -144,13 +188,8 @@ impl CredentialService {
             semantic_layer_url: addresses.semantic_layer,
             token: input.token,
             is_default: input.is_default,
-        };
-        let records = &self.0.shared.records.credentials;
-        let created = records
-            .create(self.company(), &self.0.stamp, Some(self.0.caller.api_key_id), new)
-            .await?;
-        self.0.shared.upstreams.forget(self.0.caller.company_id);
-        Ok(created.into())
+            idempotency_key: None,
+        })
     }
 
     /// Changes a credential. A change of address requires the token.
@@ -322,4 +361,10 @@ impl From<Credential> for CredentialInfo {
             stored: Some(credential),
         }
     }
+}
+
+/// The first answer to an idempotency key.
+fn repeated(first: &StoredAnswer) -> Result<Repeatable<CredentialInfo>, ClientError> {
+    let first: Credential = serde_json::from_str(&first.body).map_err(|_| ProviderError::Panicked)?;
+    Ok(Repeatable::repeated(first.into()))
 }

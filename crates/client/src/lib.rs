@@ -22,6 +22,7 @@ mod key_cache;
 mod look_ups;
 mod metrics;
 mod operations;
+mod own_changes;
 mod projects;
 mod relay;
 mod request_logs;

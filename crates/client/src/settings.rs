@@ -19,6 +19,8 @@ pub struct ClientSettings {
     pub look_up_limit: Duration,
     /// How long the answer to a revocation waits for its row.
     pub row_wait: Duration,
+    /// For how long the first answer to an idempotency key is kept.
+    pub idempotency_ttl: Duration,
     /// The access URLs that the API accepts.
     pub access_rules: AccessRules,
     /// Connections of the pool for credentials and keys, from 1.

@@ -72,13 +72,13 @@ impl dyn WrappedApi {
     ///
     /// # Errors
     /// Every [`ApiError`]. After [`ApiError::Timeout`], [`ApiError::Disconnected`], [`ApiError::Decode`],
-    /// [`ApiError::TooLarge`] or a 5xx the job may exist.
+    /// [`ApiError::SaysFailed`], [`ApiError::TooLarge`] or a 5xx the job may exist.
     pub async fn create_job(&self, to: &Upstream, fields: &JobFields) -> Result<ApiResponse<Job>, ApiError> {
         let mut whole = fields.0.clone();
         whole.insert("id".to_owned(), Value::Null);
         whole.insert("account_id".to_owned(), json!(to.account_id));
         let request = ApiRequest::post(format!("/v2/accounts/{}/jobs/", to.account_id)).json(&whole)?;
-        self.fetch(to, request).await
+        self.fetch_made(to, request).await
     }
 
     /// Replaces a job's definition: "Update Job", `POST /v2/accounts/{account_id}/jobs/{id}/`. `fields` is the whole
@@ -110,7 +110,7 @@ impl dyn WrappedApi {
     ///
     /// # Errors
     /// Every [`ApiError`]. After [`ApiError::Timeout`], [`ApiError::Disconnected`], [`ApiError::Decode`],
-    /// [`ApiError::TooLarge`] or a 5xx the run may have started.
+    /// [`ApiError::SaysFailed`], [`ApiError::TooLarge`] or a 5xx the run may have started.
     pub async fn trigger_job(
         &self,
         to: &Upstream,
@@ -118,7 +118,7 @@ impl dyn WrappedApi {
         trigger: &TriggerJob,
     ) -> Result<ApiResponse<Run>, ApiError> {
         let request = ApiRequest::post(format!("/v2/accounts/{}/jobs/{job}/run/", to.account_id)).json(trigger)?;
-        self.fetch(to, request).await
+        self.fetch_made(to, request).await
     }
 
     /// Starts a run of a job from the point of failure of its latest run, or from the beginning if that did not fail: "Retry
@@ -130,7 +130,7 @@ impl dyn WrappedApi {
     /// As [`Self::retry_run`](#method.retry_run).
     pub async fn rerun_job(&self, to: &Upstream, job: JobId) -> Result<ApiResponse<Run>, ApiError> {
         let request = ApiRequest::post(format!("/v2/accounts/{}/jobs/{job}/rerun/", to.account_id));
-        self.fetch(to, request).await
+        self.fetch_made(to, request).await
     }
 }
 

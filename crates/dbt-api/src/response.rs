@@ -55,6 +55,32 @@ impl dyn WrappedApi {
         Ok(ApiResponse { status, data, bytes })
     }
 
+    /// As [`Self::fetch`](#method.fetch), for a POST that makes something. An envelope that says that the request failed is
+    /// [`ApiError::SaysFailed`] whatever status it names: dbt Cloud's refusals have that status themselves, so behind a 2xx
+    /// the thing may have been made.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`](#method.fetch).
+    pub async fn fetch_made<T: DeserializeOwned + Send + 'static>(
+        &self,
+        to: &Upstream,
+        request: ApiRequest,
+    ) -> Result<ApiResponse<T>, ApiError> {
+        let answer = successful(collect::exchange(self, to, request).await?)?;
+        let status = answer.status;
+        let OneWire { data, .. } = decode_envelope(&answer, to)
+            .await
+            .map_err(|error| match error.status() {
+                Some(named) if named != status => says_failed(&collect::masked(&answer, to)),
+                _ => error,
+            })?;
+        Ok(ApiResponse {
+            status,
+            data: data.ok_or_else(|| null_data(status))?,
+            bytes: answer.body.len() as u64,
+        })
+    }
+
     /// As [`Self::fetch`](#method.fetch), where null is an answer too.
     ///
     /// # Errors
@@ -281,10 +307,14 @@ pub(crate) fn failed(answer: &Collected, to: &Upstream, failure: Failure) -> Api
     let answer = collect::masked(answer, to);
     match failure.status {
         Some(status) => error_of(&Collected { status, ..answer }),
-        None => ApiError::SaysFailed {
-            status: answer.status,
-            message: message(&answer.body, serde_json::from_slice(&answer.body).ok().as_ref()),
-        },
+        None => says_failed(&answer),
+    }
+}
+
+fn says_failed(answer: &Collected) -> ApiError {
+    ApiError::SaysFailed {
+        status: answer.status,
+        message: message(&answer.body, serde_json::from_slice(&answer.body).ok().as_ref()),
     }
 }
 

@@ -108,10 +108,10 @@ impl dyn WrappedApi {
     ///
     /// # Errors
     /// Every [`ApiError`]. After [`ApiError::Timeout`], [`ApiError::Disconnected`], [`ApiError::Decode`],
-    /// [`ApiError::TooLarge`] or a 5xx the run may have started.
+    /// [`ApiError::SaysFailed`], [`ApiError::TooLarge`] or a 5xx the run may have started.
     pub async fn retry_run(&self, to: &Upstream, id: RunId) -> Result<ApiResponse<Run>, ApiError> {
         let request = ApiRequest::post(format!("/v2/accounts/{}/runs/{id}/retry/", to.account_id));
-        self.fetch(to, request).await
+        self.fetch_made(to, request).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use dbt_api::ApiError;
-use model::{AccountId, JobId, RunId, RunStatus};
+use model::{AccountId, ApiKeyId, JobId, RunId, RunStatus};
 use shares::Exhausted;
 use storage::{LogError, StorageError};
 use uuid::Uuid;
@@ -80,9 +80,12 @@ pub enum ProviderError {
     /// The idempotency key was used for a request in which these fields differ.
     #[error("the idempotency key was used for another request: {} differ", .0.join(", "))]
     IdempotencyMismatch(Vec<String>),
-    /// The first request with the idempotency key has not ended, or its run is being looked for.
-    #[error("request {0} with the same idempotency key has not ended")]
-    IdempotencyInFlight(Uuid),
+    /// The first request with the idempotency key has not ended, or its run is being looked for; with its UUID, if known.
+    #[error("a request with the same idempotency key has not ended")]
+    IdempotencyInFlight(Option<Uuid>),
+    /// The first request with the idempotency key made this API key, and its answer is not stored: it holds a secret.
+    #[error("the answer to the first request with the idempotency key, which made API key {0}, is not stored")]
+    IdempotencyNotReplayable(ApiKeyId),
     /// What the first request with the idempotency key did is unknown.
     #[error("what request {0} with the same idempotency key did is unknown")]
     IdempotencyUnresolved(Uuid),

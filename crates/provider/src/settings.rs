@@ -223,6 +223,12 @@ pub struct TriggerSettings {
     pub min_pause: Duration,
     /// The longest pause.
     pub max_pause: Duration,
+    /// Pages of 100 runs that one look reads at most, from 1.
+    pub look_pages: usize,
+    /// By how much the clocks of dbt Cloud and of the database may differ.
+    pub clock_difference: Duration,
+    /// For how long a run of the gateway's counts as active though dbt Cloud does not show it.
+    pub unlisted: Duration,
     /// For how long a process owns an attempt or the lock of a job before it renews it.
     pub lease: Duration,
     /// For how long a request waits for the lock of a job.
@@ -244,6 +250,9 @@ impl Default for TriggerSettings {
             give_up_after: Duration::from_hours(24),
             min_pause: Duration::from_millis(250),
             max_pause: Duration::from_secs(10),
+            look_pages: 10,
+            clock_difference: Duration::from_secs(5),
+            unlisted: Duration::from_mins(1),
             lease: Duration::from_secs(15),
             job_wait: Duration::from_secs(30),
             key_ttl: Duration::from_hours(24),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::{AccountId, CompanyId};
 use sqlx::migrate::MigrateError;
 
+use crate::idempotency_keys::Earlier;
 use crate::secrets::DecryptError;
 
 /// An error of this layer.
@@ -65,6 +66,9 @@ pub enum StorageError {
         /// What is wrong with the row.
         reason: String,
     },
+    /// The caller's idempotency key was used before, and nothing was changed.
+    #[error("the idempotency key was used before")]
+    Repeated(Box<Earlier>),
     /// There is no company with that id.
     #[error("there is no company {0}")]
     NoSuchCompany(CompanyId),

@@ -13,6 +13,7 @@ mod database;
 mod display_name;
 mod error;
 mod gauges;
+mod idempotency_keys;
 mod instances;
 mod last_success;
 mod metrics;
@@ -39,6 +40,7 @@ pub use credentials::{
 };
 pub use database::{Database, DatabaseSettings, MigrationSettings};
 pub use error::{PoolerError, StorageError};
+pub use idempotency_keys::{Earlier, NewIdempotencyKey, StoredAnswer};
 pub use instances::{AbandonedSweep, Heartbeat, Instances};
 pub use last_success::LastSuccess;
 pub use metrics::StorageMetrics;
@@ -52,6 +54,6 @@ pub use request_log::{
 pub use secrets::{CurrentKeys, DecryptError, KeyRing, KeyRingError};
 pub use started_runs::{PgStartedRuns, StartedRuns};
 pub use triggers::{
-    Attempt, AttemptEnd, AttemptLease, Begun, Earlier, KeyBegun, MemoryTriggerLedger, NewAttempt, NewIdempotencyKey,
-    PgTriggerLedger, RecentAttempt, Resolution, StartKind, StoredAnswer, TriggerLedger,
+    Attempt, AttemptEnd, AttemptLease, Begun, KeyBegun, MemoryTriggerLedger, NewAttempt, PgTriggerLedger,
+    RecentAttempt, Resolution, StartKind, TriggerLedger, Watermark,
 };

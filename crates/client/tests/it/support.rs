@@ -182,6 +182,7 @@ pub(crate) fn settings() -> ClientSettings {
         key_capacity: 1000,
         look_up_limit: Duration::from_mins(1),
         row_wait: Duration::from_mins(1),
+        idempotency_ttl: Duration::from_hours(1),
         access_rules: AccessRules::default(),
         record_connections: 10,
         search_connections: 3,

@@ -24,4 +24,5 @@ pub(crate) use call::Call;
 pub use listing::{Listing, StreamedPage};
 pub(crate) use provider_request::{RowSubject, args};
 pub use pump::StreamAborted;
+pub use starts::first_answer_to;
 pub use streamed::{AnswerBody, StreamedAnswer};

@@ -20,6 +20,7 @@ pub(crate) fn of(error: &ProviderError) -> Outcome {
         | ProviderError::CannotRetry { .. }
         | ProviderError::RunActive { .. }
         | ProviderError::IdempotencyInFlight(_)
+        | ProviderError::IdempotencyNotReplayable(_)
         | ProviderError::IdempotencyUnresolved(_) => Outcome::Conflict,
         ProviderError::IdempotencyMismatch(_) => Outcome::UnprocessableEntity,
         ProviderError::TriggerUnresolved(unresolved) => {

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use model::{ClientContext, Destination, Effect, JobId, RunId};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shares::Owner;
-use storage::{FixedColumns, Receipt};
+use storage::{FixedColumns, NewIdempotencyKey, Receipt};
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
@@ -53,6 +53,14 @@ impl RowSubject {
             run_id: Some(id),
             ..self
         }
+    }
+
+    /// With the caller's idempotency key among the arguments.
+    pub(crate) fn keyed(mut self, key: Option<&NewIdempotencyKey>) -> Self {
+        if let Some(key) = key {
+            self.args["idempotency_key"] = json!(key.key.as_str());
+        }
+        self
     }
 }
 

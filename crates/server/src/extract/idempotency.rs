@@ -15,12 +15,14 @@ use crate::state::Shared;
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The routes that take a key, all by POST.
-const TAKES_KEY: [&str; 5] = [
+const TAKES_KEY: [&str; 7] = [
     "/jobs/{job_id}/runs",
     "/jobs/{job_id}/rerun",
     "/runs/{run_id}/retry",
     "/runs/{run_id}/cancel",
     "/jobs",
+    "/credentials",
+    "/api-keys",
 ];
 
 /// The caller's name for the request, if it has one.

@@ -180,7 +180,9 @@ impl From<ProviderError> for Problem {
             ProviderError::RunActive { job, runs, requests } => run_active(job, &runs, &requests),
             ProviderError::JobBusy(job) => Self::new(
                 Kind::BUSY,
-                format!("Another request is about to start a run of job {job}. dbt Cloud was not contacted for this one."),
+                format!(
+                    "Another request is about to start a run of job {job}. dbt Cloud was not contacted for this one."
+                ),
             )
             .retry_after(SOON),
             ProviderError::IdempotencyMismatch(fields) => {
@@ -191,14 +193,26 @@ impl From<ProviderError> for Problem {
                 );
                 Self::new(Kind::IDEMPOTENCY_MISMATCH, detail).with_errors(Some(errors))
             }
-            ProviderError::IdempotencyInFlight(request) => Self::new(
-                Kind::IDEMPOTENCY_IN_FLIGHT,
-                format!("Request {request} with the same Idempotency-Key has not ended, or its run is being looked for. Repeat this one in a moment: it gets that answer."),
-            )
-            .retry_after(SOON),
+            ProviderError::IdempotencyInFlight(request) => {
+                let request = request.map_or_else(|| "A request".to_owned(), |uuid| format!("Request {uuid}"));
+                let detail = format!(
+                    "{request} with the same Idempotency-Key has not ended, or its run is being looked for. Repeat this one in a moment: it gets that answer."
+                );
+                Self::new(Kind::IDEMPOTENCY_IN_FLIGHT, detail).retry_after(SOON)
+            }
+            ProviderError::IdempotencyNotReplayable(made) => {
+                let address = format!("/api-keys/{made}");
+                let detail = format!(
+                    "The first request with this Idempotency-Key made API key {made} ({address}). Its text was in that answer alone. If it was lost, revoke the key (DELETE {address}) and create another with a new Idempotency-Key. Nothing was made now; dbt Cloud was not contacted."
+                );
+                Self::new(Kind::IDEMPOTENCY_NOT_REPLAYABLE, detail)
+                    .with_errors(Some(serde_json::json!({ "location": address })))
+            }
             ProviderError::IdempotencyUnresolved(request) => Self::new(
                 Kind::IDEMPOTENCY_UNRESOLVED,
-                format!("dbt Cloud's answer to request {request} with the same Idempotency-Key was lost, and what it did is unknown. Look before you send it with a new key. Nothing was sent now."),
+                format!(
+                    "dbt Cloud's answer to request {request} with the same Idempotency-Key was lost, and what it did is unknown. Look before you send it with a new key. Nothing was sent now."
+                ),
             ),
             ProviderError::Ledger(ref ledger) => Self::new(
                 Kind::LOG_UNAVAILABLE,
@@ -253,8 +267,14 @@ fn trigger_unresolved(unresolved: &TriggerUnresolved) -> Problem {
         None => format!("the one new run of {job} that fits"),
     };
     let until = unresolved.until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let lost = match &unresolved.source {
+        Some(ApiError::SaysFailed { status, message }) => {
+            format!("dbt Cloud answered {status}, but says that the request failed ({message})")
+        }
+        _ => "dbt Cloud's answer was lost".to_owned(),
+    };
     let detail = format!(
-        "dbt Cloud's answer was lost, and whether it started a run is not known yet. The gateway looked for {what} and goes on \
+        "{lost}, and whether it started a run is not known yet. The gateway looked for {what} and goes on \
          until {until}. Read the outcome in `resolution` of /request-logs/{}; a repeat with the same Idempotency-Key gets it \
          too. Do not send it again without one.",
         unresolved.request_uuid

@@ -104,6 +104,8 @@ kinds! {
         "The first request with this key has not ended. Repeat this one in a moment.",
     IDEMPOTENCY_UNRESOLVED = CONFLICT "idempotency-unresolved" "Effect of the first request is unknown"
         "What the first request with this key did is unknown.",
+    IDEMPOTENCY_NOT_REPLAYABLE = CONFLICT "idempotency-not-replayable" "First answer is not stored"
+        "The first request with this key made an API key, whose text is shown once. It is at /api-keys/7.",
     IDEMPOTENCY_MISMATCH = UNPROCESSABLE_ENTITY "idempotency-mismatch" "Key was used for another request"
         "The key was used for another request: `cause` differs. Nothing was started.",
     DBT_CONFLICT = CONFLICT "dbt-conflict" "Conflict at dbt Cloud"

@@ -11,6 +11,7 @@ use crate::audited_change::AuditedChange;
 use crate::bounded_pool::BoundedTransaction;
 use crate::display_name::check_display_name;
 use crate::error::StorageError;
+use crate::idempotency_keys::{NewIdempotencyKey, OwnAnswer, begin_own, check_unused, end_own};
 
 /// A key to create.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub struct CreateKey {
     pub expires_at: Option<DateTime<Utc>>,
     /// The caller's key; `None` for a command.
     pub by: Option<ApiKeyId>,
+    /// The caller's idempotency key for the request.
+    pub idempotency_key: Option<NewIdempotencyKey>,
 }
 
 impl CreateKey {
@@ -46,6 +49,7 @@ impl CreateKey {
             credentials: None,
             expires_at: None,
             by: None,
+            idempotency_key: None,
         }
     }
 
@@ -74,7 +78,7 @@ impl ApiKeys {
     ///
     /// # Errors
     /// [`StorageError::InvalidName`], [`StorageError::DefaultAccountNotAllowed`], [`StorageError::NoSuchCompany`],
-    /// [`StorageError::Query`].
+    /// [`StorageError::Repeated`], [`StorageError::Query`].
     pub async fn create(&self, stamp: &RequestStamp, new: &CreateKey) -> Result<NewKey, StorageError> {
         new.check()?;
         let key = GeneratedKey::generate();
@@ -82,6 +86,8 @@ impl ApiKeys {
         let accounts: Option<Vec<i64>> = accounts;
 
         let create = async |mut transaction: BoundedTransaction| {
+            let idempotency_key = new.idempotency_key.as_ref();
+            begin_own(&mut transaction, idempotency_key).await?;
             let company = sqlx::query!("SELECT id FROM company WHERE id = $1", new.company_id.0)
                 .fetch_optional(&mut *transaction)
                 .await?;
@@ -105,6 +111,8 @@ impl ApiKeys {
             )
             .fetch_one(&mut *transaction)
             .await?;
+            let made = OwnAnswer::<()>::Secret(ApiKeyId(row.id));
+            end_own(&mut transaction, idempotency_key, made).await?;
 
             let mut args = json!({"api_key_id": row.id, "name": new.name, "role": new.role});
             if let Some(accounts) = &new.accounts {
@@ -119,6 +127,9 @@ impl ApiKeys {
             if let Some(end) = new.expires_at {
                 args["expires_at"] = json!(end);
             }
+            if let Some(key) = idempotency_key {
+                args["idempotency_key"] = json!(key.key.as_str());
+            }
             AuditedChange::new(stamp, RequestType::CreateApiKey, new.company_id, new.by)
                 .commit(transaction, &self.metrics, &args)
                 .await?;
@@ -126,5 +137,13 @@ impl ApiKeys {
         };
         let id = self.pool.transaction(create).await?;
         Ok(NewKey { id, key: key.text })
+    }
+
+    /// Checks that a request with that idempotency key is the first one. Changes nothing.
+    ///
+    /// # Errors
+    /// [`StorageError::Repeated`]; [`StorageError::TimedOut`], [`StorageError::Query`].
+    pub async fn check_unused(&self, key: &NewIdempotencyKey) -> Result<(), StorageError> {
+        check_unused(&self.pool, key).await
     }
 }

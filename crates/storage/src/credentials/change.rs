@@ -11,6 +11,7 @@ use super::table::{Credentials, token_aad};
 use crate::audited_change::AuditedChange;
 use crate::bounded_pool::BoundedTransaction;
 use crate::error::StorageError;
+use crate::idempotency_keys::{NewIdempotencyKey, OwnAnswer, begin_own, check_unused, end_own};
 
 /// The unique constraint on (company, name).
 const UNIQUE_NAME: &str = "credential_company_id_name_key";
@@ -20,7 +21,7 @@ impl Credentials {
     ///
     /// # Errors
     /// [`StorageError::NoKeyRing`], [`StorageError::InvalidName`], [`StorageError::InvalidUrl`],
-    /// [`StorageError::NoSuchCompany`], [`StorageError::NameTaken`], [`StorageError::Query`].
+    /// [`StorageError::NoSuchCompany`], [`StorageError::NameTaken`], [`StorageError::Repeated`], [`StorageError::Query`].
     pub async fn create(
         &self,
         company: CompanyId,
@@ -31,6 +32,8 @@ impl Credentials {
         let key_ring = &*self.key_ring()?;
         new.check()?;
         let create = async |mut transaction: BoundedTransaction| {
+            let idempotency_key = new.idempotency_key.as_ref();
+            begin_own(&mut transaction, idempotency_key).await?;
             if !lock_company(&mut transaction, company).await? {
                 return Err(StorageError::NoSuchCompany(company));
             }
@@ -66,7 +69,9 @@ impl Credentials {
             .fetch_one(&mut *transaction)
             .await
             .map_err(|error| StorageError::taken_or(error, UNIQUE_NAME))?;
-            let args = json!({
+            let credential = Credential::try_from(row)?;
+            end_own(&mut transaction, idempotency_key, OwnAnswer::Record(&credential)).await?;
+            let mut args = json!({
                 "name": new.name,
                 "account_id": new.account_id,
                 "admin_url": origin(&new.admin_url),
@@ -74,13 +79,24 @@ impl Credentials {
                 "semantic_layer_url": origin(&new.semantic_layer_url),
                 "is_default": is_default,
             });
+            if let Some(key) = idempotency_key {
+                args["idempotency_key"] = json!(key.key.as_str());
+            }
             AuditedChange::new(stamp, RequestType::CreateCredential, company, by)
                 .of_credential(&new.name, new.account_id)
                 .commit(transaction, &self.metrics, &args)
                 .await?;
-            Credential::try_from(row)
+            Ok(credential)
         };
         self.pool.transaction(create).await
+    }
+
+    /// Checks that a request with that idempotency key is the first one. Changes nothing.
+    ///
+    /// # Errors
+    /// [`StorageError::Repeated`]; [`StorageError::TimedOut`], [`StorageError::Query`].
+    pub async fn check_unused(&self, key: &NewIdempotencyKey) -> Result<(), StorageError> {
+        check_unused(&self.pool, key).await
     }
 
     /// Changes a credential of the company. `None`: there is none with that name, and nothing is written.

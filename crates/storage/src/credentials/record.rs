@@ -3,17 +3,19 @@
 use chrono::{DateTime, Utc};
 use model::AccountId;
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::error::StorageError;
+use crate::idempotency_keys::NewIdempotencyKey;
 
 /// The id of a credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CredentialId(pub i64);
 
-/// A credential, without its token.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A credential, without its token. Serialised, it is the first answer to an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     /// Its id.
     pub id: CredentialId,
@@ -76,6 +78,8 @@ pub struct NewCredential {
     pub token: SecretString,
     /// `Some(true)`: it becomes its account's default. The first one of an account always does.
     pub is_default: Option<bool>,
+    /// The caller's key for the request.
+    pub idempotency_key: Option<NewIdempotencyKey>,
 }
 
 /// Changes of a credential; `None`: unchanged.

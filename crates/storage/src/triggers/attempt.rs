@@ -112,6 +112,15 @@ pub struct AttemptLease {
     pub(super) fence: i64,
 }
 
+/// A run that was known before an attempt was stored: ids grow, so the attempt's run has a greater one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watermark {
+    /// The run.
+    pub run: RunId,
+    /// By the database's clock: the run was created before.
+    pub known_at: DateTime<Utc>,
+}
+
 /// A stored attempt that is looked for.
 #[derive(Debug, Clone)]
 pub struct Attempt {
@@ -139,8 +148,8 @@ pub struct Attempt {
     pub cause_start_hash: Option<[u8; 32]>,
     /// The marker.
     pub marker: Option<String>,
-    /// The newest run known before.
-    pub watermark: Option<RunId>,
+    /// The newest run of the account that was known before.
+    pub watermark: Option<Watermark>,
     /// When it was stored, by the database's clock.
     pub sent_at: DateTime<Utc>,
     /// Until then the run is looked for.

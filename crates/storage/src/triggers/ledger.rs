@@ -7,8 +7,8 @@ use model::{AccountId, ApiKeyId, JobId, RunId};
 use uuid::Uuid;
 
 use super::attempt::{Attempt, AttemptEnd, AttemptLease, NewAttempt, RecentAttempt, Resolution};
-use super::idempotency::{Earlier, NewIdempotencyKey, StoredAnswer};
 use crate::error::StorageError;
+use crate::idempotency_keys::{Earlier, NewIdempotencyKey, StoredAnswer};
 
 /// The result of [`TriggerLedger::begin`].
 #[derive(Debug)]
@@ -99,6 +99,9 @@ pub trait TriggerLedger: Send + Sync {
 
     /// Stores the first answer to the key of that request; `None` forgets the key.
     async fn end_key(&self, request: Uuid, answer: Option<&StoredAnswer>) -> Result<(), StorageError>;
+
+    /// Leaves the key of that request without an answer: what the request did is not known.
+    async fn leave_key(&self, request: Uuid) -> Result<(), StorageError>;
 
     /// Locks a job for `owner`, or extends the lock; `false` if another holds it.
     async fn lock_job(

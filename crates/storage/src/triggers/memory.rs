@@ -9,9 +9,9 @@ use model::{AccountId, ApiKeyId, JobId, RunId};
 use uuid::Uuid;
 
 use super::attempt::{Attempt, AttemptEnd, AttemptLease, NewAttempt, RecentAttempt, Resolution};
-use super::idempotency::{NewIdempotencyKey, StoredAnswer};
 use super::ledger::{Begun, KeyBegun, TriggerLedger};
 use crate::error::StorageError;
+use crate::idempotency_keys::{NewIdempotencyKey, StoredAnswer};
 
 /// Remembers how attempts ended.
 #[derive(Debug, Default)]
@@ -96,6 +96,10 @@ impl TriggerLedger for MemoryTriggerLedger {
     }
 
     async fn end_key(&self, _: Uuid, _: Option<&StoredAnswer>) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    async fn leave_key(&self, _: Uuid) -> Result<(), StorageError> {
         Ok(())
     }
 

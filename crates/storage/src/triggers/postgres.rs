@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
-use model::{AccountId, ApiKeyId, CompanyId, InstanceId, JobId, RunId};
+use model::{AccountId, ApiKeyId, InstanceId, JobId, RunId};
 use uuid::Uuid;
 
-use super::attempt::{Attempt, AttemptEnd, AttemptLease, NewAttempt, RecentAttempt, Resolution, StartKind};
-use super::idempotency::{NewIdempotencyKey, StoredAnswer};
+use super::attempt::{Attempt, AttemptEnd, AttemptLease, NewAttempt, RecentAttempt, Resolution};
+use super::attempt_row::{AttemptRow, watermark};
 use super::ledger::{Begun, KeyBegun, TriggerLedger};
 use crate::bounded_pool::{BoundedPool, BoundedTransaction};
 use crate::database::Database;
 use crate::error::StorageError;
+use crate::idempotency_keys::{NewIdempotencyKey, StoredAnswer};
 
 /// [`TriggerLedger`] in Postgres.
 #[derive(Debug, Clone)]
@@ -32,12 +32,16 @@ impl PgTriggerLedger {
 
     async fn insert(&self, transaction: &mut BoundedTransaction, new: &NewAttempt) -> Result<Attempt, StorageError> {
         let row = sqlx::query!(
-            r#"INSERT INTO trigger_attempt (request_uuid, company_id, api_key_id, credential, host, account_id, job_id, kind,
+            r#"WITH newest AS (
+                   SELECT run_id, ended_at FROM trigger_attempt WHERE host = $5 AND account_id = $6 AND run_id IS NOT NULL
+                   ORDER BY run_id DESC LIMIT 1)
+               INSERT INTO trigger_attempt (request_uuid, company_id, api_key_id, credential, host, account_id, job_id, kind,
                    retried_run_id, fingerprint, cause_hash, cause_start_hash, marker, deadline, lease_owner, lease_until,
-                   is_sent)
+                   is_sent, watermark_run_id, watermark_known_at)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-                   clock_timestamp() + make_interval(secs => $14), $15, clock_timestamp() + make_interval(secs => $16), $17)
-               RETURNING id, fence, sent_at, deadline, clock_timestamp() AS "now!""#,
+                   clock_timestamp() + make_interval(secs => $14), $15, clock_timestamp() + make_interval(secs => $16), $17,
+                   (SELECT run_id FROM newest), (SELECT ended_at FROM newest))
+               RETURNING id, fence, sent_at, deadline, watermark_run_id, watermark_known_at, clock_timestamp() AS "now!""#,
             new.request_uuid,
             new.company_id.0,
             new.api_key_id.0,
@@ -62,56 +66,11 @@ impl PgTriggerLedger {
             id: row.id,
             fence: row.fence,
         };
-        Ok(new.stored(lease, row.sent_at, row.deadline, row.now))
-    }
-}
-
-/// A row of `trigger_attempt` that is looked for.
-struct AttemptRow {
-    id: i64,
-    fence: i64,
-    request_uuid: Uuid,
-    company_id: i64,
-    credential: String,
-    host: String,
-    account_id: i64,
-    job_id: Option<i64>,
-    kind: String,
-    retried_run_id: Option<i64>,
-    cause_hash: Option<Vec<u8>>,
-    cause_start_hash: Option<Vec<u8>>,
-    marker: Option<String>,
-    watermark_run_id: Option<i64>,
-    sent_at: DateTime<Utc>,
-    deadline: DateTime<Utc>,
-    looks: i32,
-    now: DateTime<Utc>,
-}
-
-impl From<AttemptRow> for Attempt {
-    fn from(row: AttemptRow) -> Self {
-        Self {
-            lease: AttemptLease {
-                id: row.id,
-                fence: row.fence,
-            },
-            request_uuid: row.request_uuid,
-            company_id: CompanyId(row.company_id),
-            credential: row.credential,
-            host: row.host,
-            account_id: AccountId(row.account_id),
-            job_id: row.job_id.map(JobId),
-            kind: StartKind::from_name(&row.kind),
-            retried_run_id: row.retried_run_id.map(RunId),
-            cause_hash: row.cause_hash.and_then(|hash| hash.try_into().ok()),
-            cause_start_hash: row.cause_start_hash.and_then(|hash| hash.try_into().ok()),
-            marker: row.marker,
-            watermark: row.watermark_run_id.map(RunId),
-            sent_at: row.sent_at,
-            deadline: row.deadline,
-            looks: row.looks,
-            now: row.now,
-        }
+        let watermark = watermark(row.watermark_run_id, row.watermark_known_at);
+        Ok(Attempt {
+            watermark,
+            ..new.stored(lease, row.sent_at, row.deadline, row.now)
+        })
     }
 }
 
@@ -121,7 +80,7 @@ impl TriggerLedger for PgTriggerLedger {
         let work = async |mut transaction: BoundedTransaction| {
             if let Some(key) = key
                 && let Some(earlier) =
-                    super::idempotency_rows::begin(&mut transaction, key, attempt.lease, true).await?
+                    crate::idempotency_keys::begin(&mut transaction, key, attempt.lease, true).await?
             {
                 return Ok(Begun::Repeat(earlier));
             }
@@ -210,7 +169,7 @@ impl TriggerLedger for PgTriggerLedger {
             let Some(ended) = ended else { return Ok(false) };
             let forgets = *end == AttemptEnd::Failed;
             if answer.is_some() || forgets {
-                super::idempotency_rows::end(&mut transaction, ended.request_uuid, answer).await?;
+                crate::idempotency_keys::end(&mut transaction, ended.request_uuid, answer).await?;
             }
             transaction.commit().await?;
             Ok(true)
@@ -244,7 +203,8 @@ impl TriggerLedger for PgTriggerLedger {
                            OR lease_owner IN (SELECT id FROM instance WHERE ended_at IS NOT NULL))
                    ORDER BY next_look_at LIMIT $3 FOR UPDATE SKIP LOCKED)
                RETURNING id, fence, request_uuid, company_id, credential, host, account_id, job_id, kind, retried_run_id,
-                   cause_hash, cause_start_hash, marker, watermark_run_id, sent_at, deadline, looks, clock_timestamp() AS "now!""#,
+                   cause_hash, cause_start_hash, marker, watermark_run_id, watermark_known_at, sent_at, deadline, looks,
+                   clock_timestamp() AS "now!""#,
             self.instance.map(|id| id.0),
             lease.as_secs_f64(),
             limit,
@@ -263,7 +223,8 @@ impl TriggerLedger for PgTriggerLedger {
                    AND (lease_until <= clock_timestamp()
                        OR lease_owner IN (SELECT id FROM instance WHERE ended_at IS NOT NULL))
                RETURNING id, fence, request_uuid, company_id, credential, host, account_id, job_id, kind, retried_run_id,
-                   cause_hash, cause_start_hash, marker, watermark_run_id, sent_at, deadline, looks, clock_timestamp() AS "now!""#,
+                   cause_hash, cause_start_hash, marker, watermark_run_id, watermark_known_at, sent_at, deadline, looks,
+                   clock_timestamp() AS "now!""#,
             self.instance.map(|id| id.0),
             lease.as_secs_f64(),
             request,
@@ -371,7 +332,7 @@ impl TriggerLedger for PgTriggerLedger {
         may_take_over: bool,
     ) -> Result<KeyBegun, StorageError> {
         let work = async |mut transaction: BoundedTransaction| {
-            let earlier = super::idempotency_rows::begin(&mut transaction, key, lease, may_take_over).await?;
+            let earlier = crate::idempotency_keys::begin(&mut transaction, key, lease, may_take_over).await?;
             if let Some(earlier) = earlier {
                 return Ok(KeyBegun::Repeat(earlier));
             }
@@ -383,11 +344,15 @@ impl TriggerLedger for PgTriggerLedger {
 
     async fn end_key(&self, request: Uuid, answer: Option<&StoredAnswer>) -> Result<(), StorageError> {
         let work = async |mut transaction: BoundedTransaction| {
-            super::idempotency_rows::end(&mut transaction, request, answer).await?;
+            crate::idempotency_keys::end(&mut transaction, request, answer).await?;
             transaction.commit().await?;
             Ok(())
         };
         self.pool.transaction(work).await
+    }
+
+    async fn leave_key(&self, request: Uuid) -> Result<(), StorageError> {
+        crate::idempotency_keys::leave(&self.pool, request).await
     }
 
     async fn lock_job(

@@ -166,6 +166,9 @@ pub(crate) fn trigger(settings: &Settings) -> TriggerSettings {
         give_up_after: secs(trigger.give_up_secs),
         min_pause: millis(trigger.min_pause_ms),
         max_pause: millis(trigger.max_pause_ms),
+        look_pages: trigger.look_pages,
+        clock_difference: secs(trigger.clock_difference_secs),
+        unlisted: secs(trigger.unlisted_secs),
         lease: secs(trigger.lease_secs),
         job_wait: secs(trigger.job_wait_secs),
         key_ttl: Duration::from_hours(settings.idempotency.ttl_hours),
@@ -199,6 +202,7 @@ pub(crate) fn client(settings: &Settings) -> ClientSettings {
         // A second more than the pool itself allows, so that its deadline comes first and condemns the connection.
         look_up_limit: secs(settings.database.acquire_timeout_secs + settings.database.statement_timeout_secs + 1),
         row_wait: millis(settings.request_log.close_wait_ms),
+        idempotency_ttl: Duration::from_hours(settings.idempotency.ttl_hours),
         access_rules: AccessRules {
             allow_private_addresses: settings.upstream.allow_private_addresses,
             allow_plain_http: settings.upstream.allow_plain_http,

@@ -1,22 +1,17 @@
 //! The active runs of a job, and what a new trigger does with them.
 
-use std::time::Duration;
-
 use dbt_api::ApiError;
 use model::{
     DBT_PAGE_LIMIT, IfRunning, JobId, RequestType, Run, RunFilter, RunId, RunOrder, RunRelated, RunStatus, Slice,
     TriggerJob,
 };
 use serde_json::{Map, Value, json};
-use storage::TriggerLedger;
 use uuid::Uuid;
 
+use super::starter::Starter;
 use crate::ProviderError;
 use crate::engine::Call;
 use crate::exchanges::Why;
-
-/// dbt Cloud's lists lag: runs of the gateway's own attempts count for this long, listed or not.
-const RECENT: Duration = Duration::from_mins(1);
 
 /// The active runs of a job.
 #[derive(Debug)]
@@ -28,7 +23,19 @@ pub(crate) struct ActiveRuns {
     pub(crate) unseen: Vec<Uuid>,
 }
 
-/// What happens to a trigger.
+/// What a trigger does with the active runs.
+pub(crate) enum Decision<'a> {
+    /// It starts a run.
+    Start,
+    /// It returns this one.
+    Reuse(&'a Run),
+    /// It is refused.
+    Reject,
+    /// It cancels these, which have not begun, and then starts one.
+    CancelThenStart(Vec<RunId>),
+}
+
+/// What happened to the active runs.
 pub(crate) enum Considered {
     /// It starts a run.
     Start,
@@ -37,10 +44,11 @@ pub(crate) enum Considered {
 }
 
 impl ActiveRuns {
-    /// Reads them from dbt Cloud, and from the gateway's attempts of the last minute other than `request`.
+    /// Reads them from dbt Cloud, and from the gateway's own attempts other than `request`: dbt Cloud's lists lag, so those
+    /// count for a while, listed or not.
     pub(crate) async fn read(
         call: &Call,
-        ledger: &dyn TriggerLedger,
+        starter: &Starter,
         host: &str,
         job: JobId,
         request: Uuid,
@@ -66,7 +74,12 @@ impl ActiveRuns {
             runs: listed.items,
             unseen: Vec::new(),
         };
-        for recent in ledger.recent(host, call.account_id(), job, RECENT, request).await? {
+        let since = starter.settings.unlisted;
+        let recent = starter
+            .ledger
+            .recent(host, call.account_id(), job, since, request)
+            .await?;
+        for recent in recent {
             match recent.run_id {
                 Some(id) if active.runs.iter().any(|run| run.id == id) => {}
                 Some(id) => match read_run(call, id).await {
@@ -82,24 +95,29 @@ impl ActiveRuns {
         Ok(active)
     }
 
+    /// What a trigger does with them by `mode`.
+    pub(crate) fn decide(&self, trigger: &TriggerJob, mode: IfRunning) -> Decision<'_> {
+        let is_free = self.runs.is_empty() && self.unseen.is_empty();
+        match mode {
+            IfRunning::Queue => Decision::Start,
+            _ if is_free => Decision::Start,
+            IfRunning::Reject => Decision::Reject,
+            IfRunning::Reuse => self.same_as(trigger).map_or(Decision::Reject, Decision::Reuse),
+            IfRunning::CancelQueued => {
+                let queued = self.runs.iter().filter(|run| is_queued(run));
+                Decision::CancelThenStart(queued.map(|run| run.id).collect())
+            }
+        }
+    }
+
     /// The newest one with the same overrides.
-    pub(crate) fn same_as(&self, trigger: &TriggerJob) -> Option<&Run> {
+    fn same_as(&self, trigger: &TriggerJob) -> Option<&Run> {
         let wanted = overrides(json!(trigger));
         self.runs.iter().find(|run| {
             let raw = run.trigger.as_ref();
             let asked = raw.and_then(|raw| serde_json::from_str(raw.as_str()).ok());
             asked.is_some_and(|asked| overrides(asked) == wanted)
         })
-    }
-
-    /// Those that have not begun.
-    pub(crate) fn queued(&self) -> impl Iterator<Item = RunId> {
-        let queued = self.runs.iter().filter(|run| is_queued(run));
-        queued.map(|run| run.id)
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.runs.is_empty() && self.unseen.is_empty()
     }
 
     fn conflict(self) -> ProviderError {
@@ -121,18 +139,12 @@ pub(crate) async fn consider(
     trigger: &TriggerJob,
     mode: IfRunning,
 ) -> Result<Considered, ProviderError> {
-    match mode {
-        IfRunning::Queue => {}
-        _ if active.is_empty() => {}
-        IfRunning::Reject => return Err(active.conflict()),
-        IfRunning::Reuse => {
-            return match active.same_as(trigger) {
-                Some(run) => Ok(Considered::Reuse(Box::new(run.clone()))),
-                None => Err(active.conflict()),
-            };
-        }
-        IfRunning::CancelQueued => {
-            for id in active.queued() {
+    match active.decide(trigger, mode) {
+        Decision::Start => {}
+        Decision::Reuse(run) => return Ok(Considered::Reuse(Box::new(run.clone()))),
+        Decision::Reject => return Err(active.conflict()),
+        Decision::CancelThenStart(queued) => {
+            for id in queued {
                 cancel_queued(call, id).await?;
             }
         }

@@ -126,6 +126,8 @@ pub(crate) fn is_definite(error: &ApiError) -> bool {
         ApiError::Timeout { .. }
         | ApiError::Disconnected { .. }
         | ApiError::Decode { .. }
+        // dbt Cloud's refusals have the status 4xx themselves.
+        | ApiError::SaysFailed { .. }
         | ApiError::TooLarge { .. }
         | ApiError::ShareExhausted { .. } => false,
         _ => error

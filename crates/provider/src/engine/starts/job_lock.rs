@@ -1,12 +1,12 @@
 //! The lock of a job, for a look at its runs and what follows from it. Holds across replicas.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use model::{AccountId, JobId};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::renewal::while_renewing;
 use super::starter::Starter;
 use crate::ProviderError;
 
@@ -31,25 +31,8 @@ impl Starter {
             }
             tokio::time::sleep(PAUSE).await;
         }
-        let renewing = async {
-            loop {
-                tokio::time::sleep(lease / 3).await;
-                match self.ledger.lock_job(host, account, job, owner, lease).await {
-                    Ok(true) => {}
-                    Ok(false) => tracing::warn!(%job, "the lock of a job was lost"),
-                    Err(error) => {
-                        tracing::warn!(
-                            error = &error as &dyn std::error::Error,
-                            "the lock of a job was not renewed"
-                        );
-                    }
-                }
-            }
-        };
-        let done = tokio::select! {
-            done = pin!(work) => done,
-            () = renewing => unreachable!("renewing never ends"),
-        };
+        let renew = || self.ledger.lock_job(host, account, job, owner, lease);
+        let done = while_renewing("job", lease, renew, work).await;
         if let Err(error) = self.ledger.unlock_job(host, account, job, owner).await {
             // The lease then ends by itself.
             tracing::warn!(error = &error as &dyn std::error::Error, "a job was not unlocked");

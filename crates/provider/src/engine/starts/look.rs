@@ -6,19 +6,14 @@ use chrono::TimeDelta;
 use dbt_api::ApiError;
 use model::{DBT_PAGE_LIMIT, RequestType, Run, RunFilter, RunId, RunOrder, RunRelated, Slice};
 use serde::Deserialize;
-use storage::{Attempt, StartKind, TriggerLedger};
+use storage::{Attempt, StartKind};
 
 use super::attempt::{has_any_marker, has_marker, hash, start_of};
+use super::dbt_clock::DbtClock;
+use super::starter::Starter;
 use crate::ProviderError;
 use crate::engine::Call;
 use crate::exchanges::Why;
-
-/// Pages of 100 runs that one look reads at most.
-const MAX_PAGES: usize = 10;
-/// How far dbt Cloud's clock may differ from the database's, where a run is known by the time of its creation.
-const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(5);
-/// How much further a look reads back.
-const FURTHER_BACK: TimeDelta = TimeDelta::minutes(5);
 
 /// What a look found for one attempt.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,92 +39,154 @@ struct TriggerWire {
     cause_category: Option<String>,
 }
 
-/// Reads the runs of the account, newest first, back to before the oldest of the attempts, which are all of that account.
-pub(crate) async fn look(
-    call: &Call,
-    ledger: &dyn TriggerLedger,
-    attempts: &[Attempt],
-) -> Result<Vec<Looked>, ProviderError> {
-    let (runs, is_complete) = read_runs(call, attempts).await?;
-    let triggers: BTreeMap<RunId, TriggerWire> = runs.iter().map(|(id, run)| (*id, trigger_of(run))).collect();
-    let mut looked = Vec::with_capacity(attempts.len());
-    for attempt in attempts {
-        let fitting = |fits: &dyn Fn(&Run, &TriggerWire) -> bool| {
-            let all = runs.values().filter(|run| fits(run, &triggers[&run.id]));
-            all.map(|run| run.id).collect::<Vec<_>>()
-        };
-        let marked = fitting(&|_, trigger| {
-            let cause = trigger.cause.as_deref().unwrap_or_default();
-            attempt
-                .marker
-                .as_deref()
-                .is_some_and(|marker| has_marker(cause, marker))
-        });
-        if let [id] = marked[..] {
-            looked.push(found(&runs[&id], false));
-            continue;
-        }
-        let mut candidates = if marked.is_empty() {
-            fitting(&|run, trigger| may_be(attempt, run, trigger))
-        } else {
-            marked
-        };
-        if !candidates.is_empty() {
-            let taken = ledger.attempted(&attempt.host, attempt.account_id, &candidates).await?;
-            candidates.retain(|id| !taken.contains(id));
-        }
-        looked.push(match candidates[..] {
-            [] if is_complete => Looked::Absent,
-            [] => Looked::Incomplete,
-            [id] if attempt.marker.is_none() => found(&runs[&id], true),
-            _ => Looked::Several(candidates),
-        });
-    }
-    Ok(looked)
+/// Looks for the runs of attempts, which are all of one account.
+pub(crate) struct Looks<'a> {
+    call: &'a Call,
+    starter: &'a Starter,
+    attempts: &'a [Attempt],
+    /// Once it has been read.
+    clock: Option<DbtClock>,
 }
 
-fn found(run: &Run, is_probable: bool) -> Looked {
-    // dbt Cloud's answer to the POST has no trigger.
-    let run = Run {
-        trigger: None,
-        ..run.clone()
-    };
-    Looked::Found {
-        run: Box::new(run),
-        is_probable,
+/// The runs of one look.
+#[derive(Default)]
+struct Seen {
+    runs: BTreeMap<RunId, (Run, TriggerWire)>,
+    /// Whether they reach back to before every attempt.
+    is_complete: bool,
+}
+
+impl<'a> Looks<'a> {
+    pub(crate) fn new(call: &'a Call, starter: &'a Starter, attempts: &'a [Attempt]) -> Self {
+        Self {
+            call,
+            starter,
+            attempts,
+            clock: None,
+        }
+    }
+
+    /// Looks once: reads the runs of the account, newest first, back to before the oldest of the attempts. Returns what was
+    /// found for each of them.
+    pub(crate) async fn look(&mut self) -> Result<Vec<Looked>, ProviderError> {
+        let seen = self.read_runs().await?;
+        let mut looked = Vec::with_capacity(self.attempts.len());
+        for attempt in self.attempts {
+            let marked = seen.marked(attempt);
+            if let [id] = marked[..] {
+                looked.push(seen.found(id, false));
+                continue;
+            }
+            let mut candidates = if marked.is_empty() {
+                seen.fitting(|run, trigger| self.may_be(attempt, run, trigger))
+            } else {
+                marked
+            };
+            if !candidates.is_empty() {
+                let ledger = &self.starter.ledger;
+                let taken = ledger.attempted(&attempt.host, attempt.account_id, &candidates).await?;
+                candidates.retain(|id| !taken.contains(id));
+            }
+            looked.push(match candidates[..] {
+                [] if seen.is_complete => Looked::Absent,
+                [] => Looked::Incomplete,
+                [id] if attempt.marker.is_none() => seen.found(id, true),
+                _ => Looked::Several(candidates),
+            });
+        }
+        Ok(looked)
+    }
+
+    async fn read_runs(&mut self) -> Result<Seen, ApiError> {
+        let (call, attempts) = (self.call, self.attempts);
+        let filter = &RunFilter {
+            job_id: common_job(attempts),
+            order_by: RunOrder::NewestFirst,
+            include_related: vec![RunRelated::Trigger],
+            ..RunFilter::default()
+        };
+        let (mut seen, mut offset) = (Seen::default(), 0);
+        for page in 0..self.starter.settings.look_pages {
+            let slice = Slice {
+                offset,
+                limit: DBT_PAGE_LIMIT,
+            };
+            let why = if page == 0 { Why::LookUp } else { Why::NextPage };
+            let listed = call
+                .exchange(RequestType::ListRuns, why, move |api, to| {
+                    api.list_runs(to, filter, slice)
+                })
+                .await?;
+            offset += listed.items.len() as u64;
+            let is_end = listed.items.is_empty() || listed.total_count.is_some_and(|total| offset >= total);
+            let ids: Vec<RunId> = listed.items.iter().map(|run| run.id).collect();
+            seen.add(listed.items);
+            // Nothing older can say more.
+            let is_found = attempts.iter().all(|attempt| seen.marked(attempt).len() == 1);
+            if is_end || is_found {
+                seen.is_complete = true;
+            }
+            if !is_found {
+                let clock = self.clock(&seen).await?;
+                let is_back = |run: &Run| attempts.iter().all(|attempt| clock.is_long_before(run, attempt));
+                seen.is_complete |= ids.iter().any(|id| is_back(&seen.runs[id].0));
+            }
+            if seen.is_complete {
+                break;
+            }
+        }
+        Ok(seen)
+    }
+
+    async fn clock(&mut self, seen: &Seen) -> Result<DbtClock, ApiError> {
+        if let Some(clock) = self.clock {
+            return Ok(clock);
+        }
+        let difference = TimeDelta::from_std(self.starter.settings.clock_difference).unwrap_or_default();
+        let listed = |id| seen.runs.get(&id).map(|(run, _)| run.clone());
+        let clock = DbtClock::read(self.call, self.attempts, difference, listed).await?;
+        self.clock = Some(clock);
+        Ok(clock)
+    }
+
+    /// Whether a run without the attempt's marker may be its run: nobody else's, by id, time, job, kind and cause.
+    fn may_be(&self, attempt: &Attempt, run: &Run, trigger: &TriggerWire) -> bool {
+        let clock = self.clock.unwrap_or(DbtClock::Unknown);
+        clock.may_follow(run, attempt) && fits(attempt, run, trigger)
     }
 }
 
-/// The runs by their ids, and whether they reach back to before every attempt.
-async fn read_runs(call: &Call, attempts: &[Attempt]) -> Result<(BTreeMap<RunId, Run>, bool), ApiError> {
-    let filter = &RunFilter {
-        job_id: common_job(attempts),
-        order_by: RunOrder::NewestFirst,
-        include_related: vec![RunRelated::Trigger],
-        ..RunFilter::default()
-    };
-    let (mut runs, mut offset) = (BTreeMap::new(), 0);
-    for page in 0..MAX_PAGES {
-        let slice = Slice {
-            offset,
-            limit: DBT_PAGE_LIMIT,
+impl Seen {
+    fn add(&mut self, runs: Vec<Run>) {
+        let with_trigger = runs.into_iter().map(|run| (run.id, (trigger_of(&run), run)));
+        self.runs
+            .extend(with_trigger.map(|(id, (trigger, run))| (id, (run, trigger))));
+    }
+
+    fn fitting(&self, fits: impl Fn(&Run, &TriggerWire) -> bool) -> Vec<RunId> {
+        let all = self.runs.iter().filter(|(_, (run, trigger))| fits(run, trigger));
+        all.map(|(id, _)| *id).collect()
+    }
+
+    /// The runs whose cause ends with the attempt's marker.
+    fn marked(&self, attempt: &Attempt) -> Vec<RunId> {
+        let Some(marker) = attempt.marker.as_deref() else {
+            return Vec::new();
         };
-        let why = if page == 0 { Why::LookUp } else { Why::NextPage };
-        let listed = call
-            .exchange(RequestType::ListRuns, why, move |api, to| {
-                api.list_runs(to, filter, slice)
-            })
-            .await?;
-        offset += listed.items.len() as u64;
-        let is_end = listed.items.is_empty() || listed.total_count.is_some_and(|total| offset >= total);
-        let is_back = |run: &Run| attempts.iter().all(|attempt| is_long_before(run, attempt));
-        let is_far_back = listed.items.iter().any(is_back);
-        runs.extend(listed.items.into_iter().map(|run| (run.id, run)));
-        if is_end || is_far_back {
-            return Ok((runs, true));
+        self.fitting(|_, trigger| trigger.cause.as_deref().is_some_and(|cause| has_marker(cause, marker)))
+    }
+
+    fn found(&self, id: RunId, is_probable: bool) -> Looked {
+        // dbt Cloud's answer to the POST has no trigger.
+        let run = Run {
+            trigger: None,
+            ..self.runs[&id].0.clone()
+        };
+        Looked::Found {
+            run: Box::new(run),
+            is_probable,
         }
     }
-    Ok((runs, false))
 }
 
 fn common_job(attempts: &[Attempt]) -> Option<model::JobId> {
@@ -140,33 +197,11 @@ fn common_job(attempts: &[Attempt]) -> Option<model::JobId> {
         .then_some(first)
 }
 
-fn is_long_before(run: &Run, attempt: &Attempt) -> bool {
-    match attempt.watermark {
-        Some(watermark) => run.id <= watermark,
-        None => created(run).is_some_and(|created| created < attempt.sent_at - FURTHER_BACK),
-    }
-}
-
-fn is_after(run: &Run, attempt: &Attempt) -> bool {
-    match attempt.watermark {
-        Some(watermark) => run.id > watermark,
-        None => created(run).is_none_or(|created| created >= attempt.sent_at - CLOCKS_DIFFER),
-    }
-}
-
-fn created(run: &Run) -> Option<chrono::DateTime<chrono::Utc>> {
-    run.created_at.map(chrono::DateTime::from)
-}
-
-/// Whether a run without the attempt's marker may be its run: nobody else's, by time, job, kind and cause.
-fn may_be(attempt: &Attempt, run: &Run, trigger: &TriggerWire) -> bool {
+fn fits(attempt: &Attempt, run: &Run, trigger: &TriggerWire) -> bool {
     let job = run.job_definition_id.or(run.job_id);
     let is_of_job = attempt.job_id.is_none_or(|wanted| job.is_none_or(|job| job == wanted));
-    if !is_of_job || !is_after(run, attempt) {
-        return false;
-    }
     let cause = trigger.cause.as_deref();
-    if cause.is_some_and(has_any_marker) {
+    if !is_of_job || cause.is_some_and(has_any_marker) {
         return false;
     }
     let category = trigger.cause_category.as_deref();

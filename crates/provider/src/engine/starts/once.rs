@@ -5,9 +5,10 @@ use std::time::Duration;
 use model::Repeatable;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use storage::{Earlier, KeyBegun, NewIdempotencyKey, StoredAnswer};
+use storage::{KeyBegun, NewIdempotencyKey, StoredAnswer};
 
 use super::attempt::is_definite;
+use super::repeat::first_answer_to;
 use super::starter::Starter;
 use crate::ProviderError;
 
@@ -42,28 +43,24 @@ impl Starter {
         match self.ledger.begin_key(&key, IN_PROGRESS, takes_over).await? {
             KeyBegun::New => {}
             KeyBegun::Repeat(earlier) => {
-                return match earlier {
-                    Earlier::Answered(answer) => {
-                        let value = serde_json::from_str(&answer.body).map_err(|_| ProviderError::Panicked)?;
-                        Ok(Repeatable::repeated(value))
-                    }
-                    Earlier::Differs(fields) => Err(ProviderError::IdempotencyMismatch(fields)),
-                    Earlier::InFlight(request) => Err(ProviderError::IdempotencyInFlight(request)),
-                    Earlier::Unresolved(request) => Err(ProviderError::IdempotencyUnresolved(request)),
-                };
+                let answer = first_answer_to(earlier)?;
+                let value = serde_json::from_str(&answer.body).map_err(|_| ProviderError::Panicked)?;
+                return Ok(Repeatable::repeated(value));
             }
         }
         let result = work.await;
-        let answer = match &result {
-            Ok(value) => Some(StoredAnswer {
-                status_code,
-                body: serde_json::to_string(value).map_err(|_| ProviderError::Panicked)?,
-            }),
-            Err(error) if takes_over || !is_lost(error) => None,
+        let request = key.request_uuid;
+        let ended = match &result {
+            Ok(value) => {
+                let body = serde_json::to_string(value).map_err(|_| ProviderError::Panicked)?;
+                let answer = StoredAnswer { status_code, body };
+                self.ledger.end_key(request, Some(&answer)).await
+            }
             // The key stays, so that no repeat sends it again.
-            Err(_) => return result.map(Repeatable::first),
+            Err(error) if !takes_over && is_lost(error) => self.ledger.leave_key(request).await,
+            Err(_) => self.ledger.end_key(request, None).await,
         };
-        if let Err(error) = self.ledger.end_key(key.request_uuid, answer.as_ref()).await {
+        if let Err(error) = ended {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the answer to an idempotency key was not kept"

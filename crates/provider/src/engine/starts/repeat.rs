@@ -1,14 +1,29 @@
 //! Answers a request whose idempotency key was used before.
 
 use model::{RunOrigin, StartedRun};
-use storage::{AttemptEnd, Earlier};
+use storage::{AttemptEnd, Earlier, StoredAnswer};
 use uuid::Uuid;
 
-use super::look::{Looked, look};
+use super::look::{Looked, Looks};
 use super::resolve::unresolved;
 use super::starter::Starter;
 use crate::ProviderError;
 use crate::engine::Call;
+
+/// The first answer to a key that was used before.
+///
+/// # Errors
+/// The reason why there is none: [`ProviderError::IdempotencyMismatch`], [`ProviderError::IdempotencyInFlight`],
+/// [`ProviderError::IdempotencyUnresolved`], [`ProviderError::IdempotencyNotReplayable`].
+pub fn first_answer_to(earlier: Earlier) -> Result<StoredAnswer, ProviderError> {
+    Err(match earlier {
+        Earlier::Answered(answer) => return Ok(answer),
+        Earlier::Differs(fields) => ProviderError::IdempotencyMismatch(fields),
+        Earlier::NotReplayable(made) => ProviderError::IdempotencyNotReplayable(made),
+        Earlier::InFlight(request) => ProviderError::IdempotencyInFlight(request),
+        Earlier::Unresolved(request) => ProviderError::IdempotencyUnresolved(request),
+    })
+}
 
 impl Starter {
     /// The answer to a repeated request; `None` if the first one has certainly started nothing.
@@ -17,29 +32,26 @@ impl Starter {
     /// [`ProviderError::IdempotencyMismatch`], [`ProviderError::IdempotencyInFlight`],
     /// [`ProviderError::TriggerUnresolved`].
     pub(super) async fn repeat(&self, call: &Call, earlier: Earlier) -> Result<Option<StartedRun>, ProviderError> {
-        match earlier {
-            Earlier::Differs(fields) => Err(ProviderError::IdempotencyMismatch(fields)),
-            Earlier::InFlight(request) => Err(ProviderError::IdempotencyInFlight(request)),
-            Earlier::Answered(answer) => {
-                let run: model::Run = serde_json::from_str(&answer.body).map_err(|_| ProviderError::Panicked)?;
-                call.set_run(run.id);
-                Ok(Some(StartedRun {
-                    run,
-                    origin: RunOrigin::Replayed,
-                    replayed_status: Some(answer.status_code),
-                }))
-            }
-            Earlier::Unresolved(request) => self.look_again(call, request).await,
+        if let Earlier::Unresolved(request) = earlier {
+            return self.look_again(call, request).await;
         }
+        let answer = first_answer_to(earlier)?;
+        let run: model::Run = serde_json::from_str(&answer.body).map_err(|_| ProviderError::Panicked)?;
+        call.set_run(run.id);
+        Ok(Some(StartedRun {
+            run,
+            origin: RunOrigin::Replayed,
+            replayed_status: Some(answer.status_code),
+        }))
     }
 
     /// One more look for the run of that request.
     async fn look_again(&self, call: &Call, request: Uuid) -> Result<Option<StartedRun>, ProviderError> {
         let Some(attempt) = self.ledger.claim(request, self.settings.lease).await? else {
-            return Err(ProviderError::IdempotencyInFlight(request));
+            return Err(ProviderError::IdempotencyInFlight(Some(request)));
         };
         let is_over = attempt.now >= attempt.deadline;
-        let looked = look(call, &*self.ledger, std::slice::from_ref(&attempt)).await;
+        let looked = Looks::new(call, self, std::slice::from_ref(&attempt)).look().await;
         let candidates = match looked.map(|mut all| all.pop()) {
             Ok(Some(Looked::Found { run, is_probable })) => {
                 return self.adopt(call, &attempt, *run, is_probable).await.map(Some);
@@ -57,7 +69,7 @@ impl Starter {
         };
         if !is_over {
             self.postpone(&attempt, self.settings.max_pause).await;
-            return Err(ProviderError::IdempotencyInFlight(request));
+            return Err(ProviderError::IdempotencyInFlight(Some(request)));
         }
         let end = AttemptEnd::Unresolved {
             reason: "several runs may be it, or one without the marker".to_owned(),

@@ -10,7 +10,7 @@ use storage::{Attempt, AttemptEnd};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::look::{Looked, look};
+use super::look::{Looked, Looks};
 use super::starter::{CREATED, Starter, first_answer};
 use crate::engine::{Call, RowSubject};
 use crate::error::TriggerUnresolved;
@@ -33,9 +33,9 @@ impl Starter {
         }
         let until = Instant::now() + self.settings.resolve;
         let mut candidates = Vec::new();
+        let mut looks = Looks::new(call, self, std::slice::from_ref(attempt));
         for pause in pauses(self.settings.min_pause, self.settings.max_pause) {
-            let looked = look(call, &*self.ledger, std::slice::from_ref(attempt)).await;
-            match looked.map(|mut all| all.pop()) {
+            match looks.look().await.map(|mut all| all.pop()) {
                 Ok(Some(Looked::Found { run, is_probable })) => {
                     return self.adopt(call, attempt, *run, is_probable).await;
                 }
@@ -158,7 +158,7 @@ impl DbtProvider {
             RowSubject::new(json!({ "request_uuids": requests })).job(attempts.first().and_then(|one| one.job_id));
         let starter = self.starter();
         self.provider_request(ctx, subject, move |call| async move {
-            let result = look(&call, &*starter.ledger, &attempts).await;
+            let result = Looks::new(&call, &starter, &attempts).look().await;
             let mut ended = 0;
             let (looked, failed) = match result {
                 Ok(looked) => (looked.into_iter().map(Some).collect(), None),

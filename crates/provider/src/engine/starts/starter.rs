@@ -1,7 +1,5 @@
 //! Sends a POST that starts a run, at most once.
 
-use std::collections::BTreeMap;
-use std::pin::pin;
 use std::sync::Arc;
 
 use dbt_api::{ApiError, ApiResponse, WrappedApi};
@@ -10,6 +8,7 @@ use serde_json::{Value, json};
 use storage::{Attempt, AttemptEnd, AttemptLease, Begun, NewAttempt, NewIdempotencyKey, StoredAnswer, TriggerLedger};
 
 use super::attempt::is_definite;
+use super::renewal::while_renewing;
 use crate::engine::Call;
 use crate::exchanges::Why;
 use crate::{DbtProvider, ProviderError, TriggerSettings};
@@ -42,23 +41,12 @@ impl DbtProvider {
 }
 
 impl Starter {
-    /// The key of a request whose parsed fields these are.
-    pub(crate) fn key(&self, ctx: &ClientContext, key: IdempotencyKey, fields: Value) -> NewIdempotencyKey {
-        let mut all = BTreeMap::from([
-            ("operation".to_owned(), json!(ctx.request_type().as_str())),
-            ("account_id".to_owned(), json!(ctx.account_id())),
-            ("credential".to_owned(), json!(ctx.upstream().name)),
-        ]);
-        if let Value::Object(fields) = fields {
-            all.extend(fields);
-        }
-        NewIdempotencyKey {
-            api_key_id: ctx.caller().api_key_id,
-            key,
-            request_uuid: ctx.request_uuid(),
-            fields: all,
-            ttl: self.settings.key_ttl,
-        }
+    /// The key of a request whose parsed fields these are, an object.
+    pub(crate) fn key(&self, ctx: &ClientContext, key: IdempotencyKey, mut fields: Value) -> NewIdempotencyKey {
+        fields["account_id"] = json!(ctx.account_id());
+        fields["credential"] = json!(ctx.upstream().name);
+        let (by, request) = (ctx.caller().api_key_id, ctx.request_uuid());
+        NewIdempotencyKey::new(by, key, request, ctx.request_type(), fields, self.settings.key_ttl)
     }
 
     /// Stores the attempt before anything is sent; or answers a repeated request.
@@ -82,6 +70,35 @@ impl Starter {
                 }
             }
         }
+    }
+
+    /// Stores the attempt, then runs `work` for it while its lease is renewed; or answers a repeated request.
+    ///
+    /// # Errors
+    /// Those of [`Self::begin`] and of `work`.
+    pub(crate) async fn attempt<Working>(
+        &self,
+        call: &Call,
+        new: &NewAttempt,
+        key: Option<&NewIdempotencyKey>,
+        work: impl FnOnce(Attempt) -> Working,
+    ) -> Result<StartedRun, ProviderError>
+    where
+        Working: Future<Output = Result<StartedRun, ProviderError>>,
+    {
+        match self.begin(call, new, key).await? {
+            Starting::New(attempt) => {
+                let lease = attempt.lease;
+                self.holding(lease, Box::pin(work(*attempt))).await
+            }
+            Starting::Repeated(run) => Ok(*run),
+        }
+    }
+
+    /// Runs `work` while the lease of the attempt is renewed.
+    pub(crate) async fn holding<T>(&self, lease: AttemptLease, work: impl Future<Output = T>) -> T {
+        let renew = || self.ledger.renew(lease, self.settings.lease);
+        while_renewing("attempt", self.settings.lease, renew, work).await
     }
 
     /// Sends the POST of the attempt. A definite answer ends the attempt; a lost one is resolved by looking.
@@ -143,25 +160,6 @@ impl Starter {
             .end(attempt.lease, &AttemptEnd::Failed, Some(&answer))
             .await?;
         Ok(StartedRun::new(run, RunOrigin::Reused))
-    }
-
-    /// Runs `work` and renews the lease of the attempt meanwhile.
-    pub(crate) async fn while_renewing<T>(&self, lease: AttemptLease, work: impl Future<Output = T>) -> T {
-        let renewing = async {
-            loop {
-                tokio::time::sleep(self.settings.lease / 3).await;
-                if let Err(error) = self.ledger.renew(lease, self.settings.lease).await {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "the lease of an attempt was not renewed"
-                    );
-                }
-            }
-        };
-        tokio::select! {
-            done = pin!(work) => done,
-            () = renewing => unreachable!("renewing never ends"),
-        }
     }
 }
 

@@ -59,7 +59,8 @@ impl DbtProvider {
     ) -> Result<Repeatable<Job>, ProviderError> {
         let starter = self.starter();
         let key = idempotency_key.map(|key| starter.key(&ctx, key, json!(fields)));
-        self.provider_request(ctx, args!(fields), move |call| async move {
+        let row = args!(fields).keyed(key.as_ref());
+        self.provider_request(ctx, row, move |call| async move {
             let creating = async {
                 let whole = &definition::new(&fields);
                 call.ask(move |api, to| api.create_job(to, whole)).await

@@ -7,7 +7,7 @@ use model::{
 use serde_json::json;
 use storage::{Attempt, NewAttempt, StartKind};
 
-use crate::engine::starts::{ActiveRuns, Considered, Starter, Starting, Subject, consider, marked};
+use crate::engine::starts::{ActiveRuns, Considered, Decision, Starter, Subject, consider, marked};
 use crate::engine::{Call, args};
 use crate::{DbtProvider, ProviderError};
 
@@ -51,16 +51,12 @@ impl DbtProvider {
         if mode != IfRunning::Queue {
             row.args["if_running"] = json!(mode);
         }
-        if let Some(key) = &key {
-            row.args["idempotency_key"] = json!(key.key.as_str());
-        }
+        let row = row.keyed(key.as_ref());
         self.provider_request(ctx, row, move |call| async move {
-            let attempt = match starter.begin(&call, &new, key.as_ref()).await? {
-                Starting::New(attempt) => attempt,
-                Starting::Repeated(run) => return Ok(*run),
-            };
-            let starting = start(&starter, &call, &attempt, job_id, &order, &sent, mode);
-            starter.while_renewing(attempt.lease, Box::pin(starting)).await
+            let (starter, call, order, sent) = (&starter, &call, &order, &sent);
+            let starting =
+                move |attempt| async move { start(starter, call, &attempt, job_id, order, sent, mode).await };
+            starter.attempt(call, &new, key.as_ref(), starting).await
         })
         .await
     }
@@ -80,21 +76,17 @@ impl DbtProvider {
         let host = ctx.upstream().admin_url.host_str().unwrap_or_default().to_owned();
         let row = args!(job_id, order, if_running).job(job_id);
         self.provider_request(ctx, row, move |call| async move {
-            let active = ActiveRuns::read(&call, &*starter.ledger, &host, job_id, request).await?;
+            let active = ActiveRuns::read(&call, &starter, &host, job_id, request).await?;
             let (mut would_reuse, mut would_cancel) = (None, Vec::new());
-            let decision = match if_running {
-                IfRunning::Queue => StartDecision::Start,
-                _ if active.is_empty() => StartDecision::Start,
-                IfRunning::Reject => StartDecision::Reject,
-                IfRunning::Reuse => match active.same_as(&order) {
-                    Some(run) => {
-                        would_reuse = Some(run.id);
-                        StartDecision::Reuse
-                    }
-                    None => StartDecision::Reject,
-                },
-                IfRunning::CancelQueued => {
-                    would_cancel = active.queued().collect();
+            let decision = match active.decide(&order, if_running) {
+                Decision::Start => StartDecision::Start,
+                Decision::Reject => StartDecision::Reject,
+                Decision::Reuse(run) => {
+                    would_reuse = Some(run.id);
+                    StartDecision::Reuse
+                }
+                Decision::CancelThenStart(queued) => {
+                    would_cancel = queued;
                     StartDecision::CancelThenStart
                 }
             };
@@ -125,16 +117,16 @@ impl DbtProvider {
         let new = Subject::without_body(StartKind::Rerun, Some(job_id), None).attempt(&ctx, &starter.settings);
         let fields = json!({ "job_id": job_id });
         let key = options.idempotency_key.map(|key| starter.key(&ctx, key, fields));
-        let row = args!(job_id).job(job_id);
+        let row = args!(job_id).job(job_id).keyed(key.as_ref());
         self.provider_request(ctx, row, move |call| async move {
-            let attempt = match starter.begin(&call, &new, key.as_ref()).await? {
-                Starting::New(attempt) => attempt,
-                Starting::Repeated(run) => return Ok(*run),
+            let (starter, call) = (&starter, &call);
+            let rerunning = move |attempt: Attempt| async move {
+                let rerun = RequestType::RerunJob;
+                starter
+                    .send(call, rerun, &attempt, move |api, to| api.rerun_job(to, job_id))
+                    .await
             };
-            let sending = starter.send(&call, RequestType::RerunJob, &attempt, move |api, to| {
-                api.rerun_job(to, job_id)
-            });
-            starter.while_renewing(attempt.lease, Box::pin(sending)).await
+            starter.attempt(call, &new, key.as_ref(), rerunning).await
         })
         .await
     }
@@ -161,7 +153,7 @@ async fn start(
     }
     let mut has_sent = false;
     let acting = async {
-        let active = ActiveRuns::read(call, &*starter.ledger, &attempt.host, job, attempt.request_uuid).await?;
+        let active = ActiveRuns::read(call, starter, &attempt.host, job, attempt.request_uuid).await?;
         match consider(call, active, order, mode).await? {
             Considered::Reuse(run) => {
                 call.set_run(run.id);
@@ -175,7 +167,7 @@ async fn start(
                     .mark_sent(attempt.lease, starter.settings.horizon)
                     .await?
                 {
-                    return Err(ProviderError::IdempotencyInFlight(attempt.request_uuid));
+                    return Err(ProviderError::IdempotencyInFlight(Some(attempt.request_uuid)));
                 }
                 has_sent = true;
                 trigger().await

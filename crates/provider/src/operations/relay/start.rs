@@ -84,7 +84,7 @@ pub(super) async fn start(
         Err(first) => return repeated(starter, call, &new, first).await,
     };
     let sending = send_once(starter, call, &attempt, request);
-    starter.while_renewing(attempt.lease, Box::pin(sending)).await
+    starter.holding(attempt.lease, Box::pin(sending)).await
 }
 
 async fn begin(starter: &Starter, call: &Call, new: &NewAttempt) -> Result<Attempt, ProviderError> {
@@ -128,7 +128,7 @@ async fn repeated(
             return shown(call, run, None, RunOrigin::Replayed).await;
         }
         if Instant::now() >= until {
-            return Err(ProviderError::IdempotencyInFlight(first.request_uuid));
+            return Err(ProviderError::IdempotencyInFlight(Some(first.request_uuid)));
         }
         tokio::time::sleep(starter.settings.min_pause).await;
         first = same(starter, new)

@@ -24,7 +24,8 @@ impl DbtProvider {
     ) -> Result<Repeatable<Run>, ProviderError> {
         let starter = self.starter();
         let key = idempotency_key.map(|key| starter.key(&ctx, key, json!({ "run_id": run_id })));
-        self.provider_request(ctx, args!(run_id).run(run_id), move |call| async move {
+        let row = args!(run_id).run(run_id).keyed(key.as_ref());
+        self.provider_request(ctx, row, move |call| async move {
             let cancelling = Box::pin(cancel(&call, run_id));
             starter.once(key, 202, AfterLoss::SendAgain, cancelling).await
         })

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use storage::{Attempt, StartKind};
 
 use super::cancel::is_state_conflict;
-use crate::engine::starts::{Starter, Starting, Subject};
+use crate::engine::starts::{Starter, Subject};
 use crate::engine::{Call, args};
 use crate::exchanges::Why;
 use crate::{DbtProvider, ProviderError};
@@ -53,13 +53,11 @@ impl DbtProvider {
         let new = Subject::without_body(StartKind::Retry, None, Some(run_id)).attempt(&ctx, &starter.settings);
         let fields = json!({ "run_id": run_id });
         let key = options.idempotency_key.map(|key| starter.key(&ctx, key, fields));
-        self.provider_request(ctx, args!(run_id).run(run_id), move |call| async move {
-            let attempt = match starter.begin(&call, &new, key.as_ref()).await? {
-                Starting::New(attempt) => attempt,
-                Starting::Repeated(run) => return Ok(*run),
-            };
-            let retrying = retry(&starter, &call, &attempt, run_id);
-            starter.while_renewing(attempt.lease, Box::pin(retrying)).await
+        let row = args!(run_id).run(run_id).keyed(key.as_ref());
+        self.provider_request(ctx, row, move |call| async move {
+            let (starter, call) = (&starter, &call);
+            let retrying = move |attempt| async move { retry(starter, call, &attempt, run_id).await };
+            starter.attempt(call, &new, key.as_ref(), retrying).await
         })
         .await
     }

@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::view::{ApiKey, NewApiKey};
-use crate::extract::{Dbt, Id, JsonBody, NoQuery};
+use crate::extract::{Dbt, Id, Idempotency, JsonBody, NoQuery};
 use crate::json::Json;
 use crate::problem::Problem;
 use crate::state::Shared;
@@ -81,12 +81,17 @@ async fn list_api_keys(Dbt(client): Dbt, _: NoQuery) -> Result<Json<ApiKeyList>,
 /// Create a key
 ///
 /// The answer holds its text, which is shown nowhere else. It has no more rights than the key that creates it.
+///
+/// A repeat with the same `Idempotency-Key` makes no second key and gets 409
+/// `idempotency-not-replayable` with the address of the first.
 #[utoipa::path(post, path = "/api-keys", tag = "api keys",
+    params(Idempotency),
     request_body = CreateApiKeyBody,
     responses(
         (status = 201, body = NewApiKey, headers(("location" = String, description = "The address of the key.")))))]
 async fn create_api_key(
     Dbt(client): Dbt,
+    Idempotency(idempotency_key): Idempotency,
     _: NoQuery,
     JsonBody(body): JsonBody<CreateApiKeyBody>,
 ) -> Result<Response, Problem> {
@@ -100,7 +105,7 @@ async fn create_api_key(
         credentials: body.credentials,
         expires_at: body.expires_at,
     };
-    let (new, info) = client.api_keys().create(input).await?;
+    let (new, info) = client.api_keys().create(input, idempotency_key).await?;
     let location = format!("/api-keys/{}", new.id);
     Ok((
         StatusCode::CREATED,

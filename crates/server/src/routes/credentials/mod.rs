@@ -3,7 +3,7 @@
 mod view;
 
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use client::{CreateCredential, UpdateCredential};
 use garde::Validate;
 use model::AccountId;
@@ -14,9 +14,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::view::{Credential, Verification};
-use crate::extract::{Dbt, JsonBody, Name, NoQuery};
+use crate::extract::{Dbt, Idempotency, JsonBody, Name, NoQuery};
 use crate::json::Json;
 use crate::problem::Problem;
+use crate::routes::started::repeatable;
 use crate::state::Shared;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -146,12 +147,16 @@ async fn list_credentials(Dbt(client): Dbt, _: NoQuery) -> Result<Json<Credentia
 /// Store a credential
 ///
 /// The token is stored encrypted, and used only with the address given here. Check it with `verify_credential`.
+///
+/// With an `Idempotency-Key` a repeat gets the first answer, also after the credential was changed or deleted.
 #[utoipa::path(post, path = "/credentials", tag = "credentials",
+    params(Idempotency),
     request_body = CreateCredentialBody,
     responses(
         (status = 201, body = Credential, headers(("location" = String, description = "The address of the credential.")))))]
 async fn create_credential(
     Dbt(client): Dbt,
+    Idempotency(idempotency_key): Idempotency,
     _: NoQuery,
     JsonBody(body): JsonBody<CreateCredentialBody>,
 ) -> Result<Response, Problem> {
@@ -164,9 +169,12 @@ async fn create_credential(
         semantic_layer_url: body.semantic_layer_url,
         is_default: body.is_default,
     };
-    let created = Credential::from(client.credentials().create(input).await?);
-    let location = format!("/credentials/{}", created.name);
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(created)).into_response())
+    let created = client.credentials().create(input, idempotency_key).await?;
+    Ok(repeatable(created, |created| {
+        let location = format!("/credentials/{}", created.name);
+        let created = Credential::from(created);
+        (StatusCode::CREATED, [(header::LOCATION, location)], Json(created))
+    }))
 }
 
 /// Get a credential, without its token

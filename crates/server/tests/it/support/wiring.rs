@@ -179,6 +179,7 @@ fn client_settings(setup: &Setup) -> ClientSettings {
         key_capacity: 100,
         look_up_limit: FOREVER,
         row_wait: setup.log_wait,
+        idempotency_ttl: setup.trigger.key_ttl,
         access_rules: setup.access_rules,
         record_connections: 10,
         search_connections: 3,

@@ -5,23 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 use simulator::{Fault, acme};
 
-use super::{body, in_real_time, path, received, replica, resolution, runs_with_cause, with_key, without_waiting};
+use super::{
+    body, in_real_time, make_due, pass, path, received, replica, resolution, runs_with_cause, with_key, without_waiting,
+};
 use crate::support::{Setup, TestApp};
-
-const LEASE: Duration = Duration::from_secs(5);
-
-/// A pass of the background work, with the number of attempts that it looked for.
-async fn pass(app: &TestApp) -> usize {
-    app.clients.resolve_triggers(LEASE).await.unwrap()
-}
-
-/// Makes all attempts due, as if the pauses had passed.
-async fn make_due(app: &TestApp) {
-    sqlx::query("UPDATE trigger_attempt SET next_look_at = clock_timestamp() - interval '1 second'")
-        .execute(app.database.pool())
-        .await
-        .unwrap();
-}
 
 #[tokio::test]
 async fn another_process_finds_the_run_and_answers_the_repeat() {

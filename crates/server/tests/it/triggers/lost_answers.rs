@@ -1,7 +1,7 @@
 //! dbt Cloud's answer is lost: the run is found, and nothing is sent again.
 
 use serde_json::json;
-use simulator::{Fault, LongCause};
+use simulator::{Fault, LongCause, acme};
 
 use super::{body, lost_after_the_work, path, received, resolution, runs_with_cause, without_waiting};
 use crate::support::{Setup, TestApp};
@@ -150,4 +150,46 @@ async fn without_markers_bodies_are_sent_as_they_came() {
     let app = setup.start().await;
     app.operator().post(&path(), &body("plain")).await.expect(201);
     assert_eq!(app.dbt.requests_to("POST", "/")[0].json()["cause"], "plain");
+}
+
+#[tokio::test]
+async fn a_refusal_behind_a_200_is_told_in_its_words_and_not_taken_for_one() {
+    let app = without_waiting().start().await;
+    let fault = Fault::on("POST", "/api/v2/")
+        .once()
+        .answer(200, super::refusal_behind_200());
+    app.dbt.add_fault(fault);
+    let answer = app.operator().post(&path(), &body("odd")).await;
+    let problem = answer.problem(504, "trigger-unresolved");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("dbt Cloud answered 200 OK, but says that the request failed (Odd.)"),
+        "{detail}"
+    );
+    assert_eq!(resolution(&app, &answer.request_uuid()).await["state"], "looking");
+}
+
+#[tokio::test]
+async fn a_creation_refused_behind_a_200_is_not_made_again() {
+    let app = TestApp::start().await;
+    let fault = Fault::on("POST", "/api/v2/")
+        .once()
+        .answer(200, super::refusal_behind_200());
+    app.dbt.add_fault(fault.work_done());
+    let job = json!({
+        "name": "odd", "project_id": acme::PROJECT_ID, "environment_id": acme::PRODUCTION_ENVIRONMENT_ID,
+    });
+    let admin = |key: &'static str| {
+        let (app, job) = (&app, &job);
+        async move {
+            let admin = app.caller(model::Role::Admin);
+            let request = admin
+                .request(reqwest::Method::POST, "/jobs")
+                .header("idempotency-key", key);
+            admin.send(request.json(job)).await
+        }
+    };
+    assert_eq!(admin("k").await.status, 502);
+    admin("k").await.problem(409, "idempotency-unresolved");
+    assert_eq!(app.dbt.requests_to("POST", "/").len(), 1);
 }

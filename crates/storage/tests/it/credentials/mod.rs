@@ -61,6 +61,7 @@ pub(crate) fn new(name: &str, account_id: AccountId) -> NewCredential {
         semantic_layer_url: url("https://ab123.semantic-layer.us1.dbt.com"),
         token: format!("{TOKEN}-{name}").into(),
         is_default: None,
+        idempotency_key: None,
     }
 }
 

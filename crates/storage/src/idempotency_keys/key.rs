@@ -1,16 +1,18 @@
-//! Idempotency keys: one HMAC for each field of the first request, and its answer.
+//! A key, what it stands for, and what became of its first request.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use model::{ApiKeyId, IdempotencyKey};
+use model::{ApiKeyId, IdempotencyKey, RequestType};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 /// A key before it is stored.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct NewIdempotencyKey {
     /// The caller's API key.
     pub api_key_id: ApiKeyId,
@@ -22,6 +24,49 @@ pub struct NewIdempotencyKey {
     pub fields: BTreeMap<String, Value>,
     /// For how long the answer is kept.
     pub ttl: Duration,
+}
+
+impl NewIdempotencyKey {
+    /// The key of the request with that UUID. `fields` is what it asks, an object: a repeat must ask the same.
+    pub fn new(
+        api_key_id: ApiKeyId,
+        key: IdempotencyKey,
+        request_uuid: Uuid,
+        request_type: RequestType,
+        fields: Value,
+        ttl: Duration,
+    ) -> Self {
+        let mut all = BTreeMap::from([("operation".to_owned(), Value::from(request_type.as_str()))]);
+        if let Value::Object(fields) = fields {
+            all.extend(fields);
+        }
+        Self {
+            api_key_id,
+            key,
+            request_uuid,
+            fields: all,
+            ttl,
+        }
+    }
+
+    /// With a field whose value is a secret, by its SHA-256.
+    #[must_use]
+    pub fn with_secret(mut self, field: &str, secret: &SecretString) -> Self {
+        let digest = hex::encode(Sha256::digest(secret.expose_secret()));
+        self.fields.insert(field.to_owned(), Value::from(digest));
+        self
+    }
+}
+
+impl fmt::Debug for NewIdempotencyKey {
+    /// Without the values, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewIdempotencyKey")
+            .field("key", &self.key)
+            .field("request_uuid", &self.request_uuid)
+            .field("fields", &self.fields.keys())
+            .finish_non_exhaustive()
+    }
 }
 
 /// The first answer to a key. Holds no secret.
@@ -40,8 +85,10 @@ pub enum Earlier {
     Differs(Vec<String>),
     /// The first request has an answer.
     Answered(StoredAnswer),
-    /// The first request is in progress.
-    InFlight(Uuid),
+    /// The first request has made this API key. Its text is a secret, so the answer is not stored.
+    NotReplayable(ApiKeyId),
+    /// The first request is in progress. `None`: its transaction is, so its UUID is not known.
+    InFlight(Option<Uuid>),
     /// The answer of dbt Cloud to the first request was lost, and what it did is not known.
     Unresolved(Uuid),
 }
@@ -90,6 +137,19 @@ mod tests {
         );
         let other = print(json!({"cause": "y", "steps": {"a": 1, "b": 2}, "branch": "main"}));
         assert_eq!(differences(&first, &other), ["branch", "cause", "threads"]);
+    }
+
+    #[test]
+    fn a_secret_is_in_no_text_of_a_key() {
+        let key = IdempotencyKey::parse("k").unwrap();
+        let request_type = RequestType::CreateCredential;
+        let ttl = Duration::from_secs(1);
+        let fields = json!({"name": "production"});
+        let new = NewIdempotencyKey::new(ApiKeyId(1), key, Uuid::nil(), request_type, fields, ttl);
+        let new = new.with_secret("token", &"sesame".into());
+        assert!(new.fields.contains_key("token"));
+        assert!(!format!("{new:?} {:?}", new.fields).contains("sesame"));
+        assert!(!format!("{new:?}").contains("production"));
     }
 
     #[test]
