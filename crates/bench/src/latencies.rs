@@ -18,6 +18,10 @@ impl Latencies {
             .saturating_record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
     }
 
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.0 += &other.0;
+    }
+
     pub(crate) fn count(&self) -> u64 {
         self.0.len()
     }

@@ -8,6 +8,7 @@ mod comparisons;
 mod figures;
 mod gateway;
 mod http;
+mod json_client;
 mod latencies;
 mod load;
 mod machine;

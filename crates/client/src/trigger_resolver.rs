@@ -26,6 +26,12 @@ impl Clients {
         let count = due.len();
         let mut groups: BTreeMap<Group, Vec<Attempt>> = BTreeMap::new();
         for attempt in due {
+            if !attempt.is_sent {
+                // Its process died while it looked at active runs.
+                let triggers = &self.shared().records.triggers;
+                triggers.end(attempt.lease, &AttemptEnd::NotStarted, None).await?;
+                continue;
+            }
             let group = (
                 attempt.company_id,
                 attempt.host.clone(),

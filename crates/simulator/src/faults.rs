@@ -18,6 +18,8 @@ pub struct Fault {
     pub path_prefix: String,
     /// A text that the path also contains.
     pub path_contains: String,
+    /// A text that the query contains, as sent.
+    pub query_contains: String,
     /// The number of matching requests that it skips first.
     pub skip: u32,
     /// The number of requests that it applies to after that; `None` is all.
@@ -138,6 +140,7 @@ impl Default for Fault {
             method: None,
             path_prefix: String::new(),
             path_contains: String::new(),
+            query_contains: String::new(),
             skip: 0,
             times: None,
             every: 0,
@@ -289,12 +292,13 @@ impl Fault {
         })
     }
 
-    fn matches(&self, method: &str, path: &str) -> bool {
+    fn matches(&self, method: &str, path: &str, query: &str) -> bool {
         self.method
             .as_deref()
             .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
             && path.starts_with(&self.path_prefix)
             && path.contains(&self.path_contains)
+            && query.contains(&self.query_contains)
     }
 }
 
@@ -333,13 +337,14 @@ impl FaultBox {
     }
 
     /// The faults that apply to this request, oldest first; counts them down and removes the used ones.
-    pub(crate) fn matching(&self, method: &str, path: &str) -> Vec<Fault> {
-        self.applying(|fault| fault.effect != Effect::RefuseStream && fault.matches(method, path))
+    pub(crate) fn matching(&self, method: &str, path: &str, query: &str) -> Vec<Fault> {
+        self.applying(|fault| fault.effect != Effect::RefuseStream && fault.matches(method, path, query))
     }
 
     /// Whether a fault refuses the stream of this request, which is decided before the request is recorded.
-    pub(crate) fn refuse_stream(&self, method: &str, path: &str) -> bool {
-        let refusing = self.applying(|fault| fault.effect == Effect::RefuseStream && fault.matches(method, path));
+    pub(crate) fn refuse_stream(&self, method: &str, path: &str, query: &str) -> bool {
+        let refusing =
+            self.applying(|fault| fault.effect == Effect::RefuseStream && fault.matches(method, path, query));
         !refusing.is_empty()
     }
 
@@ -377,19 +382,19 @@ mod tests {
         let faults = FaultBox::default();
         faults.add(Fault::on("GET", "/api/v2/").after(1).times(2).status(503));
         let hits: Vec<usize> = (0..4)
-            .map(|_| faults.matching("GET", "/api/v2/accounts/").len())
+            .map(|_| faults.matching("GET", "/api/v2/accounts/", "").len())
             .collect();
         assert_eq!(hits, [0, 1, 1, 0]);
         assert!(faults.all().is_empty());
         faults.add(Fault::on("POST", "/api/").status(500));
-        assert!(faults.matching("GET", "/api/v2/").is_empty());
+        assert!(faults.matching("GET", "/api/v2/", "").is_empty());
     }
 
     #[test]
     fn a_fault_may_apply_to_each_third_request_only() {
         let faults = FaultBox::default();
         faults.add(Fault::everywhere().every(3).times(2).refuse_stream());
-        let refused: Vec<bool> = (0..8).map(|_| faults.refuse_stream("GET", "/")).collect();
+        let refused: Vec<bool> = (0..8).map(|_| faults.refuse_stream("GET", "/", "")).collect();
         assert_eq!(refused, [false, false, true, false, false, true, false, false]);
         assert!(faults.all().is_empty());
     }

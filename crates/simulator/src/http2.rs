@@ -63,9 +63,10 @@ async fn streams(
     // `accept` also drives the streams that are being answered.
     while let Some(accepted) = http2.accept().await {
         let (request, mut respond) = accepted?;
+        let query = request.uri().query().unwrap_or_default();
         if state
             .faults
-            .refuse_stream(request.method().as_str(), request.uri().path())
+            .refuse_stream(request.method().as_str(), request.uri().path(), query)
         {
             respond.send_reset(Reason::REFUSED_STREAM);
             continue;

@@ -25,7 +25,8 @@ pub(crate) async fn serve(state: Arc<State>, connection: ConnectionHandle, reque
         state.recorder.finish(sequence, None, Some(response.status().as_u16()));
         return response;
     }
-    let faults = state.faults.matching(parts.method.as_str(), parts.uri.path());
+    let query = parts.uri.query().unwrap_or_default();
+    let faults = state.faults.matching(parts.method.as_str(), parts.uri.path(), query);
     let (operation, response) = fault_effects::with_faults(&state, &connection, faults, parts, body).await;
     let status = response.as_ref().map(|response| response.status().as_u16());
     state.recorder.finish(sequence, operation, status);

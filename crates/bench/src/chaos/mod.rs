@@ -1,5 +1,5 @@
 //! `bench chaos`: hostile and slow callers beside honest ones. Measures what the honest callers get before, during and after
-//! each attack.
+//! each attack. Then triggers whose answers are lost, at gateways that are killed.
 //!
 //! Fails only where an honest request fails or a row is missing; speed is printed as ratios, since machines are noisy.
 
@@ -8,11 +8,13 @@ mod attacks;
 mod overload;
 mod report;
 mod stage;
+mod triggers;
 mod windows;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::Args;
 
 use self::attacks::ATTACKS;
@@ -33,6 +35,9 @@ pub(crate) struct ChaosOptions {
     /// Only the attacks whose name contains this text
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// URL of a Postgres for the triggers, on which a database is created
+    #[arg(long, value_name = "URL")]
+    postgres: Option<String>,
     /// What the gateway speaks with the upstream
     #[arg(long, value_enum, default_value = "http1")]
     upstream: Protocol,
@@ -58,6 +63,16 @@ pub(crate) async fn run(options: &ChaosOptions) -> anyhow::Result<()> {
         let overload = overload::measure(&options.gateway, options.upstream, windows).await?;
         text.push_str(&overload.text());
         failed.extend(overload.failure());
+    }
+    if wanted(triggers::NAME) {
+        progress::print(triggers::NAME);
+        let postgres = options
+            .postgres
+            .as_deref()
+            .context("the triggers need --postgres URL")?;
+        let triggers = triggers::measure(&options.gateway, postgres, options.short).await?;
+        text.push_str(&triggers.text());
+        failed.extend(triggers.failure());
     }
     writeln!(std::io::stdout(), "{text}")?;
     anyhow::ensure!(failed.is_empty(), "{}", failed.join("\n"));

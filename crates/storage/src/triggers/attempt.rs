@@ -97,6 +97,7 @@ impl NewAttempt {
             cause_start_hash: self.cause_start_hash,
             marker: self.marker.clone(),
             watermark: None,
+            is_sent: self.is_sent,
             sent_at,
             deadline,
             looks: 0,
@@ -150,6 +151,8 @@ pub struct Attempt {
     pub marker: Option<String>,
     /// The newest run of the account that was known before.
     pub watermark: Option<Watermark>,
+    /// Whether the POST may have been sent. Otherwise it never is, once another process has taken the attempt over.
+    pub is_sent: bool,
     /// When it was stored, by the database's clock.
     pub sent_at: DateTime<Utc>,
     /// Until then the run is looked for.

@@ -203,8 +203,8 @@ impl TriggerLedger for PgTriggerLedger {
                            OR lease_owner IN (SELECT id FROM instance WHERE ended_at IS NOT NULL))
                    ORDER BY next_look_at LIMIT $3 FOR UPDATE SKIP LOCKED)
                RETURNING id, fence, request_uuid, company_id, credential, host, account_id, job_id, kind, retried_run_id,
-                   cause_hash, cause_start_hash, marker, watermark_run_id, watermark_known_at, sent_at, deadline, looks,
-                   clock_timestamp() AS "now!""#,
+                   cause_hash, cause_start_hash, marker, watermark_run_id, watermark_known_at, is_sent, sent_at, deadline,
+                   looks, clock_timestamp() AS "now!""#,
             self.instance.map(|id| id.0),
             lease.as_secs_f64(),
             limit,
@@ -223,8 +223,8 @@ impl TriggerLedger for PgTriggerLedger {
                    AND (lease_until <= clock_timestamp()
                        OR lease_owner IN (SELECT id FROM instance WHERE ended_at IS NOT NULL))
                RETURNING id, fence, request_uuid, company_id, credential, host, account_id, job_id, kind, retried_run_id,
-                   cause_hash, cause_start_hash, marker, watermark_run_id, watermark_known_at, sent_at, deadline, looks,
-                   clock_timestamp() AS "now!""#,
+                   cause_hash, cause_start_hash, marker, watermark_run_id, watermark_known_at, is_sent, sent_at, deadline,
+                   looks, clock_timestamp() AS "now!""#,
             self.instance.map(|id| id.0),
             lease.as_secs_f64(),
             request,

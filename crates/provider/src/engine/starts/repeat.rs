@@ -50,6 +50,10 @@ impl Starter {
         let Some(attempt) = self.ledger.claim(request, self.settings.lease).await? else {
             return Err(ProviderError::IdempotencyInFlight(Some(request)));
         };
+        if !attempt.is_sent {
+            self.ledger.end(attempt.lease, &AttemptEnd::NotStarted, None).await?;
+            return Ok(None);
+        }
         let is_over = attempt.now >= attempt.deadline;
         let looked = Looks::new(call, self, std::slice::from_ref(&attempt)).look().await;
         let candidates = match looked.map(|mut all| all.pop()) {

@@ -8,7 +8,7 @@ use simulator::{Fault, acme};
 use super::{
     body, in_real_time, make_due, pass, path, received, replica, resolution, runs_with_cause, with_key, without_waiting,
 };
-use crate::support::{Setup, TestApp};
+use crate::support::Setup;
 
 #[tokio::test]
 async fn another_process_finds_the_run_and_answers_the_repeat() {
