@@ -2,6 +2,7 @@
 
 mod causes;
 mod kind;
+mod starts;
 
 use std::error::Error;
 use std::time::Duration;
@@ -17,6 +18,9 @@ use utoipa::openapi::{ArrayBuilder, ObjectBuilder, OneOfBuilder, RefOr, Schema, 
 use uuid::Uuid;
 
 pub(crate) use kind::{Kind, ProblemType};
+
+/// `Retry-After` of what passes by itself.
+const SOON: Option<Duration> = Some(Duration::from_secs(2));
 
 /// What went wrong, for programs (`type`) and people (`title`, `detail`).
 #[derive(Debug, Clone, Serialize, ToSchema)]

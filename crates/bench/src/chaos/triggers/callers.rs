@@ -11,7 +11,7 @@ use super::double::{lists, next_trigger, trigger_path};
 use crate::latencies::Latencies;
 
 /// How long a caller repeats its trigger before its run counts as lost. Longer than the horizon and a restart.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the callers saw, beside the simulator's own count.
 #[derive(Debug)]

@@ -13,6 +13,10 @@ use crate::json_client::send;
 use crate::latencies::Latencies;
 use crate::scratch;
 
+/// Requests of a kind that open connections first.
+const WARM_UP: u32 = 5;
+/// Requests of a kind whose transactions are counted.
+const COUNTED: u32 = 40;
 const JOB: &str = "70403103940001";
 
 /// One kind of request.
@@ -46,28 +50,42 @@ pub(crate) async fn measure(program: &Path, requests: u32) -> anyhow::Result<Vec
         ("a trigger of the REST surface", rest.clone(), false),
         ("the same with an Idempotency-Key", rest, true),
     ];
-    let idle = commits_per_second(&gateway).await?;
-    let mut costs = Vec::new();
-    for (name, path, has_key) in kinds {
-        // The first requests open connections.
-        for index in 0..5 {
-            let key = has_key.then(|| format!("warm-up {index}"));
-            ask(&gateway, "POST", &path, key.as_deref(), Some(&body)).await?;
-        }
-        let (before, began) = (commits(&gateway).await?, Instant::now());
-        let mut latencies = Latencies::new();
-        for index in 0..requests {
+    // In turns, so that a change of the machine's load meets all kinds.
+    let mut all = kinds.each_ref().map(|_| Latencies::new());
+    let mut direct = Latencies::new();
+    for index in 0..requests + WARM_UP {
+        for ((name, path, has_key), latencies) in kinds.iter().zip(&mut all) {
             let key = has_key.then(|| format!("{name} {index}"));
             let sent = Instant::now();
+            ask(&gateway, "POST", path, key.as_deref(), Some(&body)).await?;
+            if index >= WARM_UP {
+                latencies.record(sent.elapsed());
+            }
+        }
+        let sent = Instant::now();
+        let token = format!("Token {TOKEN}");
+        let path = trigger_path(JOB);
+        send(double.address, "POST", &path, &[("authorization", &token)], Some(&body)).await?;
+        direct.record(sent.elapsed());
+    }
+    let idle = commits_per_second(&gateway).await?;
+    let mut costs = vec![Cost {
+        name: "a trigger at the simulator itself",
+        latencies: direct,
+        commits: 0.0,
+    }];
+    for ((name, path, has_key), latencies) in kinds.into_iter().zip(all) {
+        let (before, began) = (commits(&gateway).await?, Instant::now());
+        for index in 0..COUNTED {
+            let key = has_key.then(|| format!("{name}, counted {index}"));
             ask(&gateway, "POST", &path, key.as_deref(), Some(&body)).await?;
-            latencies.record(sent.elapsed());
         }
         let after = commits(&gateway).await?;
         let made = after - before - idle * began.elapsed().as_secs_f64();
         costs.push(Cost {
             name,
             latencies,
-            commits: made / f64::from(requests),
+            commits: made / f64::from(COUNTED),
         });
     }
     gateway.process.stop().await?;

@@ -1,4 +1,4 @@
-//! Random numbers from a seed that is printed (SplitMix64).
+//! Random numbers from a seed that is printed (`SplitMix64`).
 
 use std::cell::Cell;
 

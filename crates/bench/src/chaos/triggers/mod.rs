@@ -48,13 +48,13 @@ pub(crate) async fn measure(program: &Path, postgres: &str, is_short: bool) -> a
         Extent {
             kills_of_a_state: 1,
             callers: Duration::from_secs(6),
-            requests: 40,
+            requests: 30,
         }
     } else {
         Extent {
             kills_of_a_state: 10,
             callers: Duration::from_mins(3),
-            requests: 500,
+            requests: 300,
         }
     };
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
@@ -63,13 +63,13 @@ pub(crate) async fn measure(program: &Path, postgres: &str, is_short: bool) -> a
     let measured = with_gateways(&cluster, &extent, seed).await;
     let log = cluster.log();
     cluster.stop().await?;
-    let (states, seen, kills) = measured.map_err(|error| error.context(log))?;
+    let (states, told, kills) = measured.map_err(|error| error.context(log))?;
     progress::print("  cost of an attempt");
     let costs = cost::measure(program, extent.requests).await?;
     Ok(Triggers {
         seed,
         kills,
-        seen,
+        seen: told,
         states,
         costs,
     })
@@ -89,14 +89,16 @@ async fn with_gateways(cluster: &Cluster, extent: &Extent, seed: u64) -> anyhow:
     let dice = Dice::new(seed);
     let until = Instant::now() + extent.callers;
     let callers = try_join_all(JOBS.map(async |job| {
-        let mut seen = Seen::new();
-        call(cluster, job, &dice, until, &mut seen).await?;
-        anyhow::Ok(seen)
+        let mut own = Seen::new();
+        call(cluster, job, &dice, until, &mut own).await?;
+        anyhow::Ok(own)
     }));
     let (all, kills) = futures::try_join!(callers, kill_sometimes(cluster, &dice, until))?;
-    let mut seen = Seen::new();
-    all.into_iter().for_each(|each| seen.add(each));
-    Ok((states, seen, kills))
+    let mut sum = Seen::new();
+    for each in all {
+        sum.add(each);
+    }
+    Ok((states, sum, kills))
 }
 
 /// Kills one gateway after the other and starts it again. Returns the number of kills.

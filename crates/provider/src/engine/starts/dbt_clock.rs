@@ -34,18 +34,17 @@ impl DbtClock {
         let Some(known) = known.max_by_key(|known| known.run) else {
             return Ok(Self::BehindAtMost(difference));
         };
-        let run = match listed(known.run) {
-            Some(run) => run,
-            None => {
-                let read = call.exchange(RequestType::GetRun, Why::LookUp, move |api, to| {
-                    api.get_run(to, known.run, &[])
-                });
-                match read.await {
-                    Ok(run) => run,
-                    // Deleted, or not for this credential.
-                    Err(ApiError::NotFound { .. }) => return Ok(Self::Unknown),
-                    Err(error) => return Err(error),
-                }
+        let run = if let Some(run) = listed(known.run) {
+            run
+        } else {
+            let read = call.exchange(RequestType::GetRun, Why::LookUp, move |api, to| {
+                api.get_run(to, known.run, &[])
+            });
+            match read.await {
+                Ok(run) => run,
+                // Deleted, or not for this credential.
+                Err(ApiError::NotFound { .. }) => return Ok(Self::Unknown),
+                Err(error) => return Err(error),
             }
         };
         Ok(created(&run).map_or(Self::Unknown, |created| {

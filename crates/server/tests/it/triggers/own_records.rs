@@ -44,19 +44,16 @@ async fn made(app: &TestApp, path: &str) -> usize {
 
 /// Checks a repeat against the first answer.
 fn assert_repeats(first: &Answer, repeat: &Answer, path: &str) {
-    match path {
-        "/credentials" => {
-            assert_eq!(repeat.expect(201), first.expect(201));
-            assert_eq!(repeat.header("location"), first.header("location"));
-            assert_eq!(repeat.header("idempotency-replayed"), Some("true"));
-        }
-        _ => {
-            let problem = repeat.problem(409, "idempotency-not-replayable");
-            let location = first.header("location").unwrap();
-            assert_eq!(problem["errors"]["location"], location);
-            assert!(problem["detail"].as_str().unwrap().contains(location));
-            assert!(!repeat.text.contains(first.json()["key"].as_str().unwrap()));
-        }
+    if path == "/credentials" {
+        assert_eq!(repeat.expect(201), first.expect(201));
+        assert_eq!(repeat.header("location"), first.header("location"));
+        assert_eq!(repeat.header("idempotency-replayed"), Some("true"));
+    } else {
+        let problem = repeat.problem(409, "idempotency-not-replayable");
+        let location = first.header("location").unwrap();
+        assert_eq!(problem["errors"]["location"], location);
+        assert!(problem["detail"].as_str().unwrap().contains(location));
+        assert!(!repeat.text.contains(first.json()["key"].as_str().unwrap()));
     }
 }
 
