@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use dbt_api::ApiError;
 use http::StatusCode;
 use model::{AccountId, Effect, JobId, RequestType, RunId, Served, Source};
 use serde::{Serialize, Serializer};
@@ -141,7 +142,6 @@ impl Exchanges {
         why: Why,
         now: DateTime<Utc>,
     ) -> ExchangeIndex {
-        self.served.add(Source::DBT);
         let mut record = self.record();
         record.attempts += 1;
         let is_change = operation.effect() == Effect::Change;
@@ -190,18 +190,19 @@ impl Exchanges {
         index: ExchangeIndex,
         duration: Duration,
         status: Option<StatusCode>,
-        error: Option<&'static str>,
+        error: Option<&ApiError>,
     ) {
         let mut record = self.record();
         if error.is_some_and(ApiError::was_held_back) {
             record.attempts -= 1;
             record.sent_changes -= u32::from(index.is_change);
         } else {
+            self.served.add(Source::DBT);
             record.last_status = status;
         }
         if let Some(exchange) = record.logged.get_mut(index.index) {
             exchange.status = status.map(|status| status.as_u16());
-            exchange.error = error;
+            exchange.error = error.map(ApiError::name);
             exchange.duration_ms = Some((duration.as_secs_f64() * 1e6).round() / 1e3);
         }
     }

@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use shares::Shares;
 
+use crate::ApiError;
 use crate::exchanges::Why;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -85,14 +86,14 @@ impl ProviderMetrics {
         why: Why,
         duration: Duration,
         status: Option<StatusCode>,
-        error: Option<&'static str>,
+        error: Option<&ApiError>,
     ) {
         let operation = operation.as_str();
         let exchange = Exchange {
             operation,
             why,
             status: status.map_or("none", class),
-            error: error.unwrap_or("none"),
+            error: error.map_or("none", ApiError::name),
         };
         count(&self.exchanges, &exchange);
         self.exchange_durations

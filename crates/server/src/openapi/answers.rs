@@ -126,6 +126,8 @@ fn kinds(path: &str, operation: &Map<String, Value>) -> Vec<Kind> {
                 Kind::DBT_REFUSED,
                 Kind::DBT_CONFLICT,
                 Kind::RATE_LIMIT,
+                Kind::BUDGET_EXHAUSTED,
+                Kind::CIRCUIT_OPEN,
                 Kind::CREDENTIALS,
                 Kind::CREDENTIAL_UNREADABLE,
                 Kind::BAD_GATEWAY,
@@ -172,7 +174,7 @@ fn of_operation(name: &str) -> &'static [Kind] {
         "query_metadata" | "query_semantic_layer" => &[Kind::GRAPHQL, Kind::TOO_MUCH],
         "create_credential" | "update_credential" => &[Kind::CONFLICT, Kind::NO_ENCRYPTION_KEY, Kind::NOT_FOUND],
         "delete_credential" => &[Kind::CONFLICT],
-        "create_api_key" => &[Kind::NOT_FOUND],
+        "create_api_key" => &[Kind::NOT_FOUND, Kind::IDEMPOTENCY_NOT_REPLAYABLE],
         _ => &[],
     }
 }

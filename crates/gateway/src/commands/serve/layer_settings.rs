@@ -7,8 +7,8 @@ use client::{AccessRules, ClientSettings};
 use dbt_api::{DnsSettings, HttpSettings};
 use model::InstanceId;
 use provider::{
-    BreakerSettings, BudgetSettings, CacheSettings, FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, ProviderSettings,
-    RelaySettings, RetrySettings, RowLimits, ShareSettings, StreamSettings, TriggerSettings,
+    BreakerSettings, BudgetSettings, CacheSettings, FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings,
+    ProviderSettings, RelaySettings, RetrySettings, RowLimits, ShareSettings, StreamSettings, TriggerSettings,
 };
 use server::{AddressLimitSettings, GraphqlLimits, LimitSettings, ServerSettings};
 use storage::{LogReadSettings, QueueSettings};

@@ -194,7 +194,16 @@ fn verdict(result: &Result<Arrived, ApiError>) -> Verdict {
 /// Records an exchange after which the request is sent again.
 fn end(recorded: Recorded, result: &Result<Arrived, ApiError>, is_passed_on: bool) {
     match result {
-        Ok(arrived) => recorded.end(Some(arrived.status()), (!is_passed_on).then_some("unexpected_status")),
-        Err(error) => recorded.end(error.status(), Some(error.name())),
+        Ok(arrived) if is_passed_on => recorded.end(Some(arrived.status()), None),
+        Ok(arrived) => {
+            let status = arrived.status();
+            let error = ApiError::UnexpectedStatus {
+                status,
+                message: String::new(),
+                retry_after: None,
+            };
+            recorded.end(Some(status), Some(&error));
+        }
+        Err(error) => recorded.end(error.status(), Some(error)),
     }
 }

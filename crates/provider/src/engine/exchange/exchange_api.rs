@@ -36,7 +36,7 @@ impl ExchangeApi {
                 self.attempts.request.exchanges.add_bytes(answer.bytes);
                 last.end(Some(answer.status), None);
             }
-            Err(error) => last.end(error.status(), Some(error.name())),
+            Err(error) => last.end(error.status(), Some(error)),
         }
     }
 

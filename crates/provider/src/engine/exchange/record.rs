@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use dbt_api::ApiError;
 use http::StatusCode;
 use tracing::{Span, field};
 
@@ -46,11 +47,11 @@ impl Recorded {
     }
 
     /// The answer was read, or did not come.
-    pub(super) fn end(mut self, status: Option<StatusCode>, error: Option<&'static str>) {
+    pub(super) fn end(mut self, status: Option<StatusCode>, error: Option<&ApiError>) {
         self.record(status, error);
     }
 
-    fn record(&mut self, status: Option<StatusCode>, error: Option<&'static str>) {
+    fn record(&mut self, status: Option<StatusCode>, error: Option<&ApiError>) {
         self.has_ended = true;
         let duration = self.start.elapsed();
         self.request.exchanges.end(self.index, duration, status, error);
@@ -64,7 +65,7 @@ impl Recorded {
             self.span.record("http.response.status_code", status.as_u16());
         }
         if let Some(error) = error {
-            self.span.record("error.type", error);
+            self.span.record("error.type", error.name());
         }
         // An answer that is passed on is no error with any status.
         let refused = status.is_some_and(|status| status.is_client_error() || status.is_server_error());
