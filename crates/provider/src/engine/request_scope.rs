@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use model::{Clock, Held, RequestStamp, error_chain};
+use model::{Clock, Held, RequestStamp, ServedFrom, Source, error_chain};
 use shares::{Owner, Share};
 use storage::{Closing, FixedColumns, LogRow, LogSlot, Outcome, Receipt, RowLimits};
 use tokio_util::sync::CancellationToken;
@@ -118,9 +118,14 @@ impl RequestScope {
         closing.status_code = record.last_status.map(|status| status.as_u16());
         closing.job_id = record.job_id;
         closing.run_id = record.run_id;
-        if let Some(source) = self.stamp.served.get().filter(|_| record.attempts == 0) {
+        // Without an attempt, an exchange that was begun was held back here.
+        let elsewhere = |source: &Source| record.attempts == 0 && source.from != ServedFrom::Dbt;
+        if let Some(source) = self.stamp.served.get().filter(elsewhere) {
             closing.served_from = Some(source.from);
             closing.source_request_uuid = source.request_uuid;
+        }
+        if record.attempts == 0 && closing.served_from.is_none() {
+            closing.status_code = None;
         }
         closing.bytes = (record.attempts > 0).then(|| i64::try_from(record.bytes).unwrap_or(i64::MAX));
         slot.close(if self.is_open {

@@ -67,8 +67,10 @@ async fn replicas_share_a_small_limit_and_a_trigger_is_started_beside_their_read
     ];
     let key = first.key(Role::Operator);
     let replicas = [&first, &others[0], &others[1]];
-    let reads = replicas.iter().flat_map(|app| {
-        (1..=4).map(move |page| async move { app.with_key(key).get(&format!("/projects?page={page}")).await })
+    // Distinct, so that none is answered by another's exchange.
+    let reads = replicas.iter().enumerate().flat_map(|(replica, app)| {
+        let path = move |number: usize| format!("/projects/{}", 1 + 4 * replica + number);
+        (0..4).map(move |number| async move { app.with_key(key).get(&path(number)).await })
     });
     let answers = futures::future::join_all(reads).await;
     let refused: Vec<_> = answers.iter().filter(|answer| answer.status == 429).collect();
