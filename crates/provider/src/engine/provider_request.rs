@@ -64,6 +64,9 @@ impl RowSubject {
     }
 }
 
+/// The time that a row has where dbt Cloud has used up the caller's time limit.
+const ROW_WAIT: Duration = Duration::from_secs(1);
+
 /// The slots in the log's queue that a request reserves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reservation {
@@ -91,12 +94,12 @@ pub(crate) struct RestOfRequest {
 }
 
 impl RestOfRequest {
-    /// That wait, or less where the caller stops waiting before.
+    /// That wait for the row, or less where the caller stops waiting before, but at least [`ROW_WAIT`].
     fn at_most(&self, wait: Duration) -> Duration {
         let left = self
             .deadline
             .map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        left.map_or(wait, |left| left.min(wait))
+        left.map_or(wait, |left| left.max(ROW_WAIT).min(wait))
     }
 }
 
@@ -214,7 +217,9 @@ impl DbtProvider {
     /// How the request pays for its exchanges, if there is a budget.
     fn budget_of<To>(&self, ctx: &ClientContext<To>, effect: Effect) -> Option<RequestBudget> {
         let budget = self.budget.clone()?;
-        let deadline = Instant::now() + self.api.limits().deadline;
+        let own = Instant::now() + self.api.limits().deadline;
+        let callers = ctx.stamp().deadline().map(Instant::from_std);
+        let deadline = callers.map_or(own, |deadline| deadline.min(own));
         Some(RequestBudget::new(budget, effect, ctx.stamp().surface, deadline))
     }
 

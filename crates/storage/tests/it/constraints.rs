@@ -50,7 +50,6 @@ async fn values_just_outside_the_range_are_refused_and_just_inside_accepted() {
         ("status_code", "99", "100"),
         ("status_code", "600", "599"),
         ("bytes", "-1", "0"),
-        ("served_from", "'memory'", "'dbt'"),
         ("error", "repeat('x', 8193)", "repeat('x', 8192)"),
         ("error", "repeat('é', 4097)", "repeat('é', 4096)"),
     ];
@@ -71,7 +70,7 @@ async fn contradictory_rows_are_refused() {
     const NOT_SENT: (&str, &str) = ("attempts", "0");
     const SOURCE: (&str, &str) = ("source_request_uuid", "gen_random_uuid()");
     let db = db().await;
-    let bad: [(&str, &[(&str, &str)]); 16] = [
+    let bad: [(&str, &[(&str, &str)]); 17] = [
         ("ended without an outcome", &[ENDED, TOOK]),
         ("an outcome without an end", &[("outcome", "'succeeded'")]),
         ("an unknown outcome", &[ENDED, TOOK, ("outcome", "'won'")]),
@@ -87,6 +86,7 @@ async fn contradictory_rows_are_refused() {
             "kept, and asked",
             &[("attempts", "1"), ("served_from", "'cache'"), SOURCE],
         ),
+        ("an unknown source", &[NOT_SENT, ("served_from", "'memory'"), SOURCE]),
         ("kept from nobody", &[NOT_SENT, ("served_from", "'cache'")]),
         (
             "dbt Cloud's answer to another",
