@@ -329,8 +329,7 @@ impl ApiError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::TooManyRequests { retry_after, .. } | Self::UnexpectedStatus { retry_after, .. } => *retry_after,
-            Self::CircuitOpen { retry_after } => Some(*retry_after),
-            Self::BudgetExhausted { retry_after, .. } => Some(*retry_after),
+            Self::CircuitOpen { retry_after } | Self::BudgetExhausted { retry_after, .. } => Some(*retry_after),
             _ => None,
         }
     }

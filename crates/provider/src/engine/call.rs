@@ -254,7 +254,7 @@ impl<To> Call<To> {
 
     /// How much of a typed read's answer is read before it is decoded: all. `None` if it is not repeatable.
     fn whole(&self, is_repeatable: bool) -> Option<usize> {
-        is_repeatable.then(|| self.limits.max_body_bytes)
+        is_repeatable.then_some(self.limits.max_body_bytes)
     }
 
     /// How long the caller of a read waits.

@@ -19,7 +19,7 @@ const MAX_RUNS: u64 = 100_000;
 struct Run {
     host: String,
     account: AccountId,
-    run: RunId,
+    id: RunId,
 }
 
 /// The runs that ended, with the time of their end, as far as reads have shown it.
@@ -50,7 +50,7 @@ impl EndedRuns {
         let run = Run {
             host: to.admin_url.authority().to_owned(),
             account: to.account_id,
-            run,
+            id: run,
         };
         let ended_at = if is_run {
             let ended_at = end_of(answer);

@@ -208,7 +208,7 @@ mod tests {
         breaker.admit().map(|permit| permit.record(verdict)).is_ok()
     }
 
-    async fn opened() -> Breaker {
+    fn opened() -> Breaker {
         let breaker = Breaker::new(SETTINGS);
         for _ in 0..4 {
             assert!(exchange(&breaker, Verdict::Fails));
@@ -248,7 +248,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn after_its_time_one_exchange_alone_is_sent_and_closes_it() {
-        let breaker = opened().await;
+        let breaker = opened();
         assert!(!exchange(&breaker, Verdict::Works));
         advance(SETTINGS.min_open).await;
         assert_eq!(breaker.seen().0, CircuitState::HalfOpen);
@@ -263,7 +263,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_stays_open_for_longer_after_each_probe_that_fails() {
-        let breaker = opened().await;
+        let breaker = opened();
         for seconds in [2, 4, 5, 5] {
             assert_eq!(breaker.seen(), (CircuitState::Open, Duration::from_secs(seconds)));
             advance(Duration::from_secs(seconds)).await;

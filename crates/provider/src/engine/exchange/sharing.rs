@@ -132,9 +132,8 @@ async fn fetch(
             of.reads.keep(&key, operation, &to, &path, &answer);
             Some(Ok(answer))
         }
-        Ok(Arrived::Open(_)) => None,
-        // The share is that of the first caller.
-        Err(ApiError::ShareExhausted { .. }) => None,
+        // A share is that of the first caller.
+        Ok(Arrived::Open(_)) | Err(ApiError::ShareExhausted { .. }) => None,
         Err(error) => Some(Err(error.clone())),
     };
     if let Some(landing) = landing {

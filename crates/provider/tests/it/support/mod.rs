@@ -155,7 +155,6 @@ impl TestProvider {
         Self::with_settings(settings(), 64, script)
     }
 
-    #[expect(clippy::large_types_passed_by_value, reason = "called once per test")]
     pub(crate) fn with_settings(
         settings: ProviderSettings,
         capacity: usize,
@@ -164,7 +163,6 @@ impl TestProvider {
         Self::with_shares(settings, capacity, ProviderShares::default(), script)
     }
 
-    #[expect(clippy::large_types_passed_by_value, reason = "called once per test")]
     pub(crate) fn with_shares(
         settings: ProviderSettings,
         capacity: usize,

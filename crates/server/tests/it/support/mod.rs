@@ -94,6 +94,23 @@ pub(crate) struct Setup {
     pub(crate) shutdown: Shutdown,
 }
 
+/// Reads of the same test in sequence see what has changed between them.
+fn nothing_kept() -> CacheSettings {
+    CacheSettings {
+        fresh: Vec::new(),
+        ended_fresh: Duration::ZERO,
+        ..CacheSettings::default()
+    }
+}
+
+/// Tests make dbt Cloud fail again and again.
+fn never_open() -> BreakerSettings {
+    BreakerSettings {
+        min_exchanges: 0,
+        ..BreakerSettings::default()
+    }
+}
+
 impl Default for Setup {
     /// Company 1 has Acme's account; no timeout expires.
     fn default() -> Self {
@@ -166,17 +183,8 @@ impl Default for Setup {
             },
             retry_budget_percent: 100,
             min_retries_per_sec: 1000,
-            // Reads of the same test in sequence see what has changed between them.
-            cache: CacheSettings {
-                fresh: Vec::new(),
-                ended_fresh: Duration::ZERO,
-                ..CacheSettings::default()
-            },
-            // Tests make dbt Cloud fail again and again.
-            breaker: BreakerSettings {
-                min_exchanges: 0,
-                ..BreakerSettings::default()
-            },
+            cache: nothing_kept(),
+            breaker: never_open(),
             trigger: TriggerSettings {
                 resolve: Duration::from_millis(400),
                 min_pause: Duration::from_millis(10),

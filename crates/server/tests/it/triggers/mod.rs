@@ -9,6 +9,7 @@ mod relayed;
 mod schedules;
 mod watermark;
 
+use futures::future::LocalBoxFuture;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -109,7 +110,7 @@ fn without_waiting() -> Setup {
 }
 
 /// Another gateway with the same dbt Cloud, keys and log.
-async fn replica(app: &TestApp, instance: i64, setup: Setup) -> TestApp {
+fn replica(app: &TestApp, instance: i64, setup: Setup) -> LocalBoxFuture<'static, TestApp> {
     let setup = Setup {
         dbt_url: Some(app.dbt.base_url().parse().unwrap()),
         database_url: Some(app.database.url()),
@@ -117,7 +118,8 @@ async fn replica(app: &TestApp, instance: i64, setup: Setup) -> TestApp {
         instance: model::InstanceId(instance),
         ..setup
     };
-    setup.start().await
+    // Boxed: the future of a gateway is large.
+    Box::pin(setup.start())
 }
 
 const LEASE: Duration = Duration::from_secs(5);
