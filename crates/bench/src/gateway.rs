@@ -47,7 +47,7 @@ impl Commands {
 }
 
 impl Gateway {
-    /// Starts the gateway with its defaults, the environment of its upstream and `settings` (environment variables), and
+    /// Starts the gateway with its defaults, but without the budget of the account, shared reads and circuits, with the environment of its upstream and `settings` (environment variables), and
     /// creates an API key.
     pub(crate) async fn start(
         program: &Path,
@@ -65,6 +65,10 @@ impl Gateway {
                 ("DBT_TOKEN", "dbtc_FAKE_bench".to_owned()),
                 ("DBT_ACCOUNT_ID", ACCOUNT.to_owned()),
                 ("DBT_GATEWAY__LIMITS__REQUESTS_PER_SECOND", "0".to_owned()),
+                ("DBT_GATEWAY__BUDGET__ADMIN_PER_MINUTE", "0".to_owned()),
+                ("DBT_GATEWAY__BUDGET__DISCOVERY_PER_MINUTE", "0".to_owned()),
+                ("DBT_GATEWAY__CACHE__ENABLED", "false".to_owned()),
+                ("DBT_GATEWAY__BREAKER__MIN_EXCHANGES", "0".to_owned()),
             ]
             .into_iter()
             .chain(upstream)
