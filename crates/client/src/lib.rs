@@ -37,6 +37,7 @@ use operations::operations;
 
 pub use access_url::AccessRules;
 pub use api_keys::{ApiKeyService, CreateApiKey};
+pub use budget::AccountBudget;
 pub use clients::{ClientParts, Clients};
 pub use credentials::{CreateCredential, CredentialInfo, CredentialService, UpdateCredential, Verification};
 pub use dbt_client::DbtClient;
@@ -45,7 +46,7 @@ pub use health::{Check, DiskCheck, HealthSignals, PartitionsAhead};
 pub use key_cache::{KeySource, KeySourceError};
 pub use provider::{
     AnswerBody, ApiError, BudgetReading, BudgetReport, BudgetShares, Exhausted, ForwardRequest, Listing, LogError,
-    PriorityClass, ProviderError, StreamAborted, StreamedAnswer, StreamedPage, TriggerUnresolved,
+    OpenCircuit, PriorityClass, ProviderError, StreamAborted, StreamedAnswer, StreamedPage, TriggerUnresolved,
 };
 pub use request_logs::{LogSummary, RequestLogService};
 pub use settings::ClientSettings;

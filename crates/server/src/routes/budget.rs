@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use client::{BudgetReport, PriorityClass};
+use client::{BudgetReport, OpenCircuit, PriorityClass};
 use model::NoFilter;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -23,13 +23,43 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 #[schema(example = json!({"account_id": 70_403_100_000_001_i64, "apis": [{
     "api": "dbt_cloud_administrative", "limit_per_minute": 4800, "free_now": {"changes": 194, "reads": 154},
     "sent_last_minute": 855, "last_minute": {"changes": 3, "reads": 812, "background": 40},
-    "keys": [{"api_key_id": 7, "sent": 815}], "other_companies": 0, "cooldown": null}]}))]
+    "keys": [{"api_key_id": 7, "sent": 815}], "other_companies": 0, "cooldown": null}], "circuits": []}))]
 struct Budget {
     /// The account.
     #[schema(minimum = 1, example = 70_403_100_000_001_i64)]
     account_id: i64,
     /// One for each API of dbt Cloud, which counts them apart.
     apis: Vec<ApiBudget>,
+    /// The company's credentials that send nothing for now, or one request alone, after many errors. As this process sees it.
+    circuits: Vec<Circuit>,
+}
+
+/// A credential that pauses.
+#[derive(Debug, Serialize, ToSchema)]
+struct Circuit {
+    /// The credential's name.
+    #[schema(example = "production")]
+    credential: String,
+    /// `dbt_cloud_administrative`, `dbt_cloud_metadata` (Discovery) or `dbt_cloud_semantic_layer`.
+    #[schema(example = "dbt_cloud_administrative")]
+    api: &'static str,
+    /// `open`: nothing is sent. `half_open`: one request is.
+    #[schema(example = "open")]
+    state: &'static str,
+    /// How long nothing is sent, in milliseconds.
+    #[schema(example = 1800)]
+    millis_left: u64,
+}
+
+impl From<OpenCircuit> for Circuit {
+    fn from(circuit: OpenCircuit) -> Self {
+        Self {
+            credential: circuit.credential,
+            api: circuit.api.as_str(),
+            state: circuit.state.as_str(),
+            millis_left: u64::try_from(circuit.left.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
 }
 
 /// The budget of one API.
@@ -107,10 +137,11 @@ struct Cooldown {
 /// How many requests to dbt Cloud the account has left, and who used them in the last minute. dbt Cloud is not contacted.
 #[utoipa::path(get, path = "/budget", tag = "budget", params(ScopedQuery), responses((status = 200, body = Budget)))]
 async fn get_budget(Dbt(client): Dbt, query: ScopedQuery<NoFilter>) -> Result<Json<Budget>, Problem> {
-    let (account, reports) = client.get_budget(query.scope).await?;
+    let budget = client.get_budget(query.scope).await?;
     Ok(Json(Budget {
-        account_id: account.0,
-        apis: reports.into_iter().map(ApiBudget::from).collect(),
+        account_id: budget.account_id.0,
+        apis: budget.apis.into_iter().map(ApiBudget::from).collect(),
+        circuits: budget.circuits.into_iter().map(Circuit::from).collect(),
     }))
 }
 

@@ -62,6 +62,14 @@ async fn after_many_errors_nothing_is_sent_and_the_refusal_says_for_how_long() {
         "dbt Cloud's envelope: {relayed:#?}"
     );
     assert_eq!(app.dbt.requests().len(), 0);
+    let budget = app.viewer().get("/budget").await.expect(200);
+    let circuit = &budget["circuits"][0];
+    assert_eq!(
+        (&circuit["state"], &circuit["api"]),
+        (&json!("open"), &json!("dbt_cloud_administrative")),
+        "{budget}"
+    );
+    assert!(circuit["millis_left"].as_u64().unwrap() > 0, "{budget}");
 }
 
 #[tokio::test]

@@ -154,7 +154,10 @@ async fn nothing_of_another_company_is_found_by_any_operation() {
             }
             // Lists and creations of the other company succeed, without records of the first.
             let own = match request_type {
-                _ if at_dbt && request_type.effect() == Effect::Read && !operation.path.contains('{') => {
+                _ if (at_dbt || request_type == RequestType::GetBudget)
+                    && request_type.effect() == Effect::Read
+                    && !operation.path.contains('{') =>
+                {
                     header.is_none() && address == operation.path
                 }
                 RequestType::CreateCredential
