@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use model::{ClientType, Upstream};
+use model::Upstream;
 
 /// Accounts that share a slot only lose fresh answers to each other's changes.
 const SLOTS: usize = 4096;
@@ -23,16 +23,16 @@ impl Generations {
         }
     }
 
-    pub(super) fn of(&self, to: &Upstream, api: ClientType) -> u64 {
-        self.slot(to, api).load(Ordering::Acquire)
+    pub(super) fn of(&self, to: &Upstream) -> u64 {
+        self.slot(to).load(Ordering::Acquire)
     }
 
-    pub(super) fn advance(&self, to: &Upstream, api: ClientType) {
-        self.slot(to, api).fetch_add(1, Ordering::AcqRel);
+    pub(super) fn advance(&self, to: &Upstream) {
+        self.slot(to).fetch_add(1, Ordering::AcqRel);
     }
 
-    fn slot(&self, to: &Upstream, _api: ClientType) -> &AtomicU64 {
-        // A job that is changed shows in the Discovery API too.
+    /// One for all APIs: what is changed by one shows in the others.
+    fn slot(&self, to: &Upstream) -> &AtomicU64 {
         let hash = self.hasher.hash_one((to.admin_url.authority(), to.account_id));
         let slot = usize::try_from(hash % SLOTS as u64).unwrap_or(0);
         &self.slots[slot]

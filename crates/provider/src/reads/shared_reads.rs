@@ -50,7 +50,7 @@ impl SharedReads {
 
     /// The read's key now: a read that begins after a change does not join one that began before it.
     pub(crate) fn key(&self, company: CompanyId, to: &Upstream, request: &ApiRequest) -> ReadKey {
-        let generation = self.generations.of(to, request.api());
+        let generation = self.generations.of(to);
         ReadKey::new(&CredentialKey::new(company, to), to, request, generation)
     }
 
@@ -102,7 +102,7 @@ impl SharedReads {
 
     /// Makes the kept answers of the account stale, and lets no later read join those in flight. Called before and after a
     /// change.
-    pub(crate) fn changed(&self, to: &Upstream, request: &ApiRequest) {
-        self.generations.advance(to, request.api());
+    pub(crate) fn changed(&self, to: &Upstream) {
+        self.generations.advance(to);
     }
 }

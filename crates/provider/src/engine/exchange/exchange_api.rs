@@ -57,9 +57,9 @@ impl WrappedApi for ExchangeApi {
     async fn send(&self, _to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
         let Attempts { request: of, to, asked } = &self.attempts;
         if asked.operation.effect() == Effect::Change && asked.repeatable.is_none() {
-            of.reads.changed(to, &request);
-            let answer = self.alone(request.clone()).await;
-            of.reads.changed(to, &request);
+            of.reads.changed(to);
+            let answer = self.alone(request).await;
+            of.reads.changed(to);
             return answer;
         }
         if of.shares_reads && asked.repeatable.is_some() {
