@@ -5,7 +5,7 @@
   // The request of the examples: it stands for the latest request of this page that has a row in the log. Reads of the
   // gateway's own records have none.
   const EXAMPLE_REQUEST = "019e2a3b-5c6d-7e8f-9a0b-1c2d3e4f5a6b";
-  const WITHOUT_ROW = /^\/(request-logs|api-keys|credentials|healthz|readyz|metrics|openapi\.json)?(\/|$)/;
+  const WITHOUT_ROW = /^\/(budget|request-logs|api-keys|credentials|healthz|readyz|metrics|openapi\.json)?(\/|$)/;
   let latest = null;
 
   // Storage may be forbidden; the key is then kept until the page is loaded again.
