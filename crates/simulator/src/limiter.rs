@@ -125,6 +125,14 @@ impl Window {
 mod tests {
     use super::*;
 
+    /// Whether a request is let through that many seconds after the start.
+    fn take(limiter: &mut Limiter, limit: &RateLimit, seconds: i64) -> bool {
+        let start = DateTime::from_timestamp(1_700_000_000, 0).expect("in range");
+        limiter
+            .take(Budget::Admin, limit, start + TimeDelta::seconds(seconds))
+            .is_ok()
+    }
+
     #[test]
     fn an_excess_closes_the_account_for_the_whole_cooldown() {
         let mut limiter = Limiter::default();
@@ -132,12 +140,7 @@ mod tests {
             admin_per_minute: Some(2),
             ..RateLimit::default()
         };
-        let start = DateTime::from_timestamp(1_700_000_000, 0).expect("in range");
-        let mut at = |seconds| {
-            limiter
-                .take(Budget::Admin, &limit, start + TimeDelta::seconds(seconds))
-                .is_ok()
-        };
+        let mut at = |seconds| take(&mut limiter, &limit, seconds);
         assert_eq!([at(0), at(1), at(2)], [true, true, false]);
         assert_eq!([at(62), at(301)], [false, false]);
         assert!(at(302));
@@ -150,12 +153,7 @@ mod tests {
             admin_per_minute: Some(3),
             ..RateLimit::default()
         };
-        let start = DateTime::from_timestamp(1_700_000_000, 0).expect("in range");
-        let mut at = |seconds| {
-            limiter
-                .take(Budget::Admin, &limit, start + TimeDelta::seconds(seconds))
-                .is_ok()
-        };
+        let mut at = |seconds| take(&mut limiter, &limit, seconds);
         assert_eq!([at(0), at(50), at(55), at(60)], [true; 4]);
         assert!(!at(61), "50, 55, 60, 61");
         let [admin, discovery] = limiter.counts();

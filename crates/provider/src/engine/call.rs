@@ -154,7 +154,6 @@ impl Call {
             operation,
             why,
             repeatable: repeatable_bytes,
-            shared_bytes: 0,
         };
         self.exchange_at(&self.to, asked, send).await
     }
@@ -202,7 +201,6 @@ impl Call<EachAccount> {
                     operation,
                     why: Why::Asked,
                     repeatable: self.whole(operation.may_be_sent_again()),
-                    shared_bytes: 0,
                 };
                 let answer = self.exchange_at(to, asked, send).await;
                 answer.map_err(|source| ProviderError::InAccount { account, source })

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use dbt_api::{ApiAnswer, ApiError, ApiRequest, beginning_of_error};
@@ -51,6 +52,9 @@ pub(super) struct Attempts {
     pub(super) request: Arc<RequestApi>,
     pub(super) to: Arc<Upstream>,
     pub(super) asked: Asked,
+    /// If it is more than what is read anyway: how long an answer is read in whole where its head says how long it is, since
+    /// others may want it too.
+    pub(super) shared_bytes: usize,
 }
 
 impl Attempts {
@@ -76,24 +80,26 @@ impl Attempts {
                 .instrument(span)
                 .await;
             permit.record(verdict(&result));
-            if !was_not_processed && matches!(result, Err(ApiError::NotProcessed(_))) {
+            let pause = if !was_not_processed && matches!(result, Err(ApiError::NotProcessed(_))) {
                 was_not_processed = true;
                 why = Why::NotProcessed;
+                Duration::ZERO
             } else if self.asked.repeatable.is_some()
                 && let Some(least) = retry_after(&result)
                 && least <= of.retry.max_pause
                 && let Some(pause) = pauses.get_or_insert_with(|| of.retry.pauses()).next()
                 && budget.take()
             {
-                end(recorded, &result, request.is_verbatim());
-                sleep(pause.max(least)).await;
-                (why, resends) = (Why::Retry, resends + 1);
-                continue;
+                why = Why::Retry;
+                pause.max(least)
             } else {
                 return (result, Some(recorded));
-            }
+            };
             end(recorded, &result, request.is_verbatim());
             resends += 1;
+            if !pause.is_zero() {
+                sleep(pause).await;
+            }
         }
     }
 
@@ -119,8 +125,8 @@ impl Attempts {
         let status = answer.status;
         recorded.answered(status);
         let max_bytes = match length(&answer) {
-            Some(length) if length > max_bytes.max(self.asked.shared_bytes) as u64 => 0,
-            Some(_) => max_bytes.max(self.asked.shared_bytes),
+            Some(length) if length > max_bytes.max(self.shared_bytes) as u64 => 0,
+            Some(_) => max_bytes.max(self.shared_bytes),
             None => max_bytes,
         };
         if answer.is_transient() && request.is_verbatim() {
@@ -171,15 +177,14 @@ fn length(answer: &ApiAnswer) -> Option<u64> {
 }
 
 /// The least pause before a read is sent again; `None` if it is not.
-fn retry_after(result: &Result<Arrived, ApiError>) -> Option<std::time::Duration> {
-    match result {
-        Ok(Arrived::Open(answer)) => answer.is_transient().then(|| answer.retry_after().unwrap_or_default()),
-        Ok(Arrived::Whole(status, headers, _)) => {
-            let answer = ApiAnswer::new(*status, headers.clone(), stream::empty());
-            answer.is_transient().then(|| answer.retry_after().unwrap_or_default())
-        }
-        Err(error) => error.is_transient().then(|| error.retry_after().unwrap_or_default()),
-    }
+fn retry_after(result: &Result<Arrived, ApiError>) -> Option<Duration> {
+    let of_answer = |answer: &ApiAnswer| (answer.is_transient(), answer.retry_after());
+    let (is_transient, least) = match result {
+        Ok(Arrived::Open(answer)) => of_answer(answer),
+        Ok(Arrived::Whole(status, headers, _)) => of_answer(&ApiAnswer::new(*status, headers.clone(), stream::empty())),
+        Err(error) => (error.is_transient(), error.retry_after()),
+    };
+    is_transient.then(|| least.unwrap_or_default())
 }
 
 fn verdict(result: &Result<Arrived, ApiError>) -> Verdict {

@@ -21,7 +21,12 @@ pub(crate) struct ExchangeApi {
 impl ExchangeApi {
     pub(in crate::engine) fn new(request: Arc<RequestApi>, to: Arc<Upstream>, asked: Asked) -> Self {
         Self {
-            attempts: Attempts { request, to, asked },
+            attempts: Attempts {
+                request,
+                to,
+                asked,
+                shared_bytes: 0,
+            },
             last: Mutex::new(None),
         }
     }
@@ -55,7 +60,9 @@ impl ExchangeApi {
 #[async_trait]
 impl WrappedApi for ExchangeApi {
     async fn send(&self, _to: &Upstream, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
-        let Attempts { request: of, to, asked } = &self.attempts;
+        let Attempts {
+            request: of, to, asked, ..
+        } = &self.attempts;
         if asked.operation.effect() == Effect::Change && asked.repeatable.is_none() {
             of.reads.changed(to);
             let answer = self.alone(request).await;

@@ -88,6 +88,4 @@ pub(in crate::engine) struct Asked {
     /// For a read: how much of its answer is read before any of it is passed on, so that one that breaks off there is read
     /// again. `None`: sent once.
     pub(in crate::engine) repeatable: Option<usize>,
-    /// If it is more: how long an answer is read in whole where its head says how long it is, since others may want it too.
-    pub(in crate::engine) shared_bytes: usize,
 }

@@ -99,7 +99,7 @@ async fn fetch(
         attempts.asked.operation,
         request.path().to_owned(),
     );
-    attempts.asked.shared_bytes = of.reads.max_body_bytes();
+    attempts.shared_bytes = of.reads.max_body_bytes();
     let sent = AssertUnwindSafe(attempts.send(request)).catch_unwind();
     let mut sent = Box::pin(sent);
     let sent = tokio::select! {
