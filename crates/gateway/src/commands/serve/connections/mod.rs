@@ -12,6 +12,7 @@ mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::convert::Infallible;
 use std::io;
@@ -43,6 +44,7 @@ use bodies::{AnswerBody, InRequest, PacedBody};
 use refusal::Refusals;
 use stream::PacedStream;
 use table::{Place, Table};
+use waiting::Queue;
 
 /// The pause after a failed accept, such as one without free file descriptors.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(20);
@@ -88,8 +90,8 @@ pub(crate) async fn serve(
     closing: Closing,
     counts: Arc<Counts>,
 ) {
-    let table = Arc::new(Table::new(limits.capacity.clone(), counts));
-    let refusals = Refusals::default();
+    let table = Arc::new(Table::new(limits.capacity.clone(), Arc::clone(&counts)));
+    let mut queue = Queue::new(Arc::clone(&table), Refusals::new(counts));
     let start = |stream: TcpStream, peer, place: Place| {
         // Pieces of a streamed answer must not wait for the acknowledgement of earlier ones.
         let _ = stream.set_nodelay(true);
@@ -102,13 +104,20 @@ pub(crate) async fn serve(
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
+            () = queue.next_look() => {
+                for (stream, peer, place) in queue.admit() {
+                    start(stream, peer, place);
+                }
+                continue;
+            }
             () = closing.when_idle.cancelled() => break,
         };
         match accepted {
-            Ok((stream, peer)) => match table.admit(peer) {
-                Ok(place) => start(stream, peer, place),
-                Err(full) => refusals.answer(stream, full),
-            },
+            Ok((stream, peer)) => {
+                if let Some((stream, peer, place)) = queue.arrive(stream, peer) {
+                    start(stream, peer, place);
+                }
+            }
             Err(error) if is_caused_by_peer(&error) => {}
             Err(error) => {
                 if failed.is_none_or(|failed| failed.elapsed() >= ACCEPT_LOG_PAUSE) {
@@ -124,7 +133,7 @@ pub(crate) async fn serve(
             }
         }
     }
-    for (stream, peer) in drain_backlog(listener) {
+    for (stream, peer) in queue.into_waiting().chain(drain_backlog(listener)) {
         start(stream, peer, table.admit_last());
     }
     closing.open.close();

@@ -1,6 +1,7 @@
 //! The answer to a connection for which there is no place. Its request is not read.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -8,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::counts::Counts;
 use super::table::Full;
 
 /// Refused connections that are answered at a time; further ones are closed without an answer.
@@ -16,19 +18,24 @@ const CONCURRENT: usize = 64;
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// Answers refused connections.
-#[derive(Debug, Clone)]
-pub(super) struct Refusals(Arc<Semaphore>);
-
-impl Default for Refusals {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(CONCURRENT)))
-    }
+#[derive(Debug)]
+pub(super) struct Refusals {
+    places: Arc<Semaphore>,
+    counts: Arc<Counts>,
 }
 
 impl Refusals {
+    pub(super) fn new(counts: Arc<Counts>) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(CONCURRENT)),
+            counts,
+        }
+    }
+
     /// Answers 503 and closes the connection. Does not wait.
     pub(super) fn answer(&self, stream: TcpStream, full: Full) {
-        if let Ok(permit) = Arc::clone(&self.0).try_acquire_owned() {
+        self.counts.refused.fetch_add(1, Ordering::Relaxed);
+        if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
             tokio::spawn(async move {
                 let _ = timeout(LIMIT, write(stream, full)).await;
                 drop(permit);
@@ -37,7 +44,8 @@ impl Refusals {
     }
 }
 
-async fn write(mut stream: TcpStream, Full(limit): Full) -> std::io::Result<()> {
+async fn write(mut stream: TcpStream, full: Full) -> std::io::Result<()> {
+    let limit = full.limit();
     let body = format!(
         "{{\"type\":\"/problems/busy\",\"title\":\"Gateway busy\",\"status\":503,\"detail\":\"{limit} is reached: there are \
          too many connections. dbt Cloud was not contacted.\"}}"

@@ -30,9 +30,24 @@ pub(crate) struct Capacity {
     pub(crate) trusted: Vec<IpNet>,
 }
 
-/// Why a connection is refused: the name of the limit.
+/// Which limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Full(pub(super) &'static str);
+pub(super) enum Full {
+    /// The one of the connection's address.
+    Address,
+    /// The one of the whole gateway.
+    Gateway,
+}
+
+impl Full {
+    /// The name of the setting.
+    pub(super) fn limit(self) -> &'static str {
+        match self {
+            Self::Address => "limits.max_connections_per_address",
+            Self::Gateway => "limits.max_connections",
+        }
+    }
+}
 
 #[derive(Debug)]
 struct Open {
@@ -74,20 +89,17 @@ impl Table {
     /// # Errors
     /// [`Full`]: a limit is reached, and no connection below it waits for its peer.
     pub(super) fn admit(self: &Arc<Self>, peer: SocketAddr) -> Result<Place, Full> {
-        // A dual-stack listener shows IPv4 peers in their IPv6 form.
-        let ip = peer.ip().to_canonical();
-        let is_proxy = self.capacity.trusted.iter().any(|network| network.contains(&ip));
-        let address = (!is_proxy).then(|| AddressGroup::of(ip));
+        let address = self.address_of(peer);
         let mut connections = self.connections();
         if let Some(address) = address
             && self.capacity.per_address > 0
             && connections.by_address.get(&address).copied().unwrap_or_default() >= self.capacity.per_address
             && !self.make_room(&mut connections, |open| open.address == Some(address))
         {
-            return Err(self.refused("limits.max_connections_per_address"));
+            return Err(Full::Address);
         }
         if connections.open.len() >= self.capacity.connections && !self.make_room(&mut connections, |_| true) {
-            return Err(self.refused("limits.max_connections"));
+            return Err(Full::Gateway);
         }
         Ok(self.add(&mut connections, address))
     }
@@ -102,9 +114,12 @@ impl Table {
         self.make_room(&mut self.connections(), |_| true)
     }
 
-    fn refused(&self, limit: &'static str) -> Full {
-        self.counts.refused.fetch_add(1, Ordering::Relaxed);
-        Full(limit)
+    /// Whose limit a connection counts for. `None`: a proxy.
+    pub(super) fn address_of(&self, peer: SocketAddr) -> Option<AddressGroup> {
+        // A dual-stack listener shows IPv4 peers in their IPv6 form.
+        let ip = peer.ip().to_canonical();
+        let is_proxy = self.capacity.trusted.iter().any(|network| network.contains(&ip));
+        (!is_proxy).then(|| AddressGroup::of(ip))
     }
 
     fn add(self: &Arc<Self>, connections: &mut Connections, address: Option<AddressGroup>) -> Place {
