@@ -4,8 +4,8 @@
 --     psql "$OWNER_URL" --file migrations/roles/runtime.sql
 --     psql "$OWNER_URL" --command "CREATE ROLE gateway LOGIN PASSWORD '…' IN ROLE dbt_gateway_runtime"
 --
--- The role owns nothing and makes no table, except that two functions with the rights of the owner create a day's partition
--- of the request log and drop one that has expired.
+-- The role owns nothing and makes no table, except that functions with the rights of the owner create a day's partition
+-- of the request log and of the events of runs, and drop those that have expired.
 
 BEGIN;
 -- No partition is created meanwhile: both change the catalogue of the log.
@@ -37,5 +37,9 @@ GRANT EXECUTE ON FUNCTION request_log_ensure_partition(date), request_log_drop_e
 GRANT SELECT, INSERT, UPDATE, DELETE ON trigger_attempt, idempotency_key, job_lock TO dbt_gateway_runtime;
 -- The budget of requests to dbt Cloud; rows of accounts that are not used any more are removed.
 GRANT SELECT, INSERT, UPDATE, DELETE ON rate_budget TO dbt_gateway_runtime;
+-- Watched runs, waits and events: written, and removed when they have expired; whole days of events by the function.
+GRANT SELECT, INSERT, UPDATE, DELETE ON run_stream, run_watch, run_wait TO dbt_gateway_runtime;
+GRANT SELECT, INSERT ON run_event TO dbt_gateway_runtime;
+GRANT EXECUTE ON FUNCTION run_event_ensure_partition(date), run_event_drop_expired(interval) TO dbt_gateway_runtime;
 
 COMMIT;

@@ -22,6 +22,8 @@ mod outcome;
 mod own_connection;
 mod pooler;
 mod request_log;
+mod run_events;
+mod run_watches;
 mod secrets;
 mod session;
 mod started_runs;
@@ -50,6 +52,13 @@ pub use request_log::{
     Closing, Dropped, FixedColumns, LogError, LogFilter, LogPage, LogPosition, LogQueue, LogReadSettings, LogRecord,
     LogRow, LogSlot, LogVisibility, OutcomeFilter, PageLimit, Partitions, Percentiles, PgRequestLog, QueueSettings,
     Receipt, RequestLog, RequestLogs, RowLimits, TypeSummary, WriteError,
+};
+pub use run_events::{
+    EventFilter, EventKind, EventPage, ListenedStream, NewRunEvent, RunEvent, RunEvents, StreamKey, StreamPosition,
+};
+pub use run_watches::{
+    CancelReason, Claim, Interest, NewWait, RunKey, RunToCancel, RunWatches, Seen, WatchGroup, WatchLease, WatchState,
+    WatchedRun,
 };
 pub use secrets::{CurrentKeys, DecryptError, KeyRing, KeyRingError};
 pub use started_runs::{PgStartedRuns, StartedRuns};

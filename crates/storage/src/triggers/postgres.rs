@@ -19,6 +19,8 @@ use crate::idempotency_keys::{NewIdempotencyKey, StoredAnswer};
 pub struct PgTriggerLedger {
     pub(super) pool: BoundedPool,
     instance: Option<InstanceId>,
+    /// For how long the runs of attempts are watched.
+    watched: Option<Duration>,
 }
 
 impl PgTriggerLedger {
@@ -27,6 +29,16 @@ impl PgTriggerLedger {
         Self {
             pool: database.pool().clone(),
             instance,
+            watched: None,
+        }
+    }
+
+    /// The same, where the run of each attempt is watched for at most that long.
+    #[must_use]
+    pub fn watching_runs(self, watched: Duration) -> Self {
+        Self {
+            watched: Some(watched),
+            ..self
         }
     }
 
@@ -167,6 +179,19 @@ impl TriggerLedger for PgTriggerLedger {
             .fetch_optional(&mut *transaction)
             .await?;
             let Some(ended) = ended else { return Ok(false) };
+            if let (Some(_), Some(watched)) = (end.run(), self.watched) {
+                sqlx::query!(
+                    "INSERT INTO run_watch (company_id, host, account_id, run_id, credential, job_id, watched_until)
+                     SELECT company_id, host, account_id, run_id, credential, job_id,
+                         clock_timestamp() + make_interval(secs => $2)
+                     FROM trigger_attempt WHERE request_uuid = $1
+                     ON CONFLICT (company_id, host, account_id, run_id) DO NOTHING",
+                    ended.request_uuid,
+                    watched.as_secs_f64(),
+                )
+                .execute(&mut *transaction)
+                .await?;
+            }
             let forgets = *end == AttemptEnd::Failed;
             if answer.is_some() || forgets {
                 crate::idempotency_keys::end(&mut transaction, ended.request_uuid, answer).await?;
