@@ -10,7 +10,9 @@ use storage::{Database, LogQueue};
 
 use crate::health::{HealthChecks, HealthParts};
 use crate::key_cache::{KeyCache, KeyCacheSettings};
+use crate::listening::Hub;
 use crate::shared::Shared;
+use crate::watching::Watcher;
 use crate::{
     Check, ClientError, ClientSettings, ClientShares, DbtClient, HealthSignals, KeySource, Records, Upstreams,
 };
@@ -81,6 +83,8 @@ impl Clients {
             signals,
             clock: Arc::clone(&clock),
         };
+        let (events, watches) = (records.run_events.clone(), records.run_watches.clone());
+        let hub = Hub::new(events, watches.clone(), records.api_keys.clone(), settings.event_poll);
         Self {
             shared: Arc::new(Shared {
                 keys,
@@ -89,6 +93,8 @@ impl Clients {
                 health: HealthChecks::new(health),
                 log,
                 records,
+                watcher: Watcher::new(watches, settings.watch),
+                hub: Arc::new(hub),
                 clock,
                 metrics,
                 settings,
@@ -130,6 +136,19 @@ impl Clients {
             self.shared.keys.put_back(used);
         }
         Ok(written?)
+    }
+
+    /// Waits for the next read of events, then sends the new ones to their followers.
+    ///
+    /// # Errors
+    /// [`ClientError::Records`]; the next call sends what this one did not.
+    pub async fn deliver_events(&self) -> Result<(), ClientError> {
+        Ok(self.shared.hub.deliver().await?)
+    }
+
+    /// Ends all waits and event streams: the process stops. Their callers connect again elsewhere.
+    pub fn end_lasting_requests(&self) {
+        self.shared.hub.close();
     }
 
     /// The readiness checks, at most half a second old.

@@ -82,6 +82,15 @@ pub enum ClientError {
     /// A share of the gateway's resources is used up.
     #[error(transparent)]
     ShareExhausted(#[from] Exhausted),
+    /// The key has as many event streams as it may have.
+    #[error("this key has {max} event streams, as many as it may have")]
+    TooManyStreams {
+        /// How many.
+        max: usize,
+    },
+    /// The events of runs, or the end of a run, cannot be followed any more.
+    #[error("the events of runs cannot be followed now")]
+    StreamEnded,
     /// The export was aborted because its reader was too slow.
     #[error("the export was aborted")]
     ExportCutOff,

@@ -10,7 +10,7 @@ use tracing::Span;
 
 use crate::shared::Shared;
 use crate::upstreams::Purpose;
-use crate::{ClientError, Clients, DbtClient};
+use crate::{ClientError, DbtClient};
 
 /// The company of the gateway's operator, created by the migrations.
 const OPERATOR_COMPANY: CompanyId = CompanyId(1);
@@ -135,8 +135,8 @@ impl DbtClient {
     }
 }
 
-impl Clients {
-    /// The context of background work, which has no caller to check.
+impl Shared {
+    /// The context of background work, and of work beside an admitted request, whose caller is not checked.
     pub(crate) fn internal_context(
         &self,
         stamp: RequestStamp,
@@ -146,7 +146,7 @@ impl Clients {
     ) -> (DbtProvider, ClientContext) {
         #[expect(clippy::disallowed_methods, reason = "this is the gate")]
         let ctx = ClientContext::admitted(stamp, request_type, caller, to);
-        (self.shared().provider.clone(), ctx)
+        (self.provider.clone(), ctx)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Jobs.
 
 use model::{
-    IdempotencyKey, IfRunning, Job, JobFields, JobFilter, JobId, JobRelated, PageQuery, Repeatable, StartOptions,
-    StartPreview, StartedRun, TriggerJob,
+    IdempotencyKey, IfRunning, Job, JobFields, JobFilter, JobId, JobRelated, PageQuery, Repeatable, StartPreview,
+    TriggerJob,
 };
 use provider::Listing;
 
@@ -17,10 +17,6 @@ crate::operations! {
     UpdateJob => update_job(job_id: JobId, changes: JobFields) -> Job;
     /// Deletes a job.
     DeleteJob => delete_job(job_id: JobId) -> ();
-    /// Starts a run of a job. Every accepted call starts one, unless it repeats an idempotency key.
-    TriggerJob => trigger_job(job_id: JobId, trigger: TriggerJob, options: StartOptions) -> StartedRun;
     /// What a trigger would do.
     PreviewTrigger => preview_trigger(job_id: JobId, trigger: TriggerJob, if_running: IfRunning) -> StartPreview;
-    /// Starts a run of a job from the point of failure of its latest one, else a new one.
-    RerunJob => rerun_job(job_id: JobId, options: StartOptions) -> StartedRun;
 }

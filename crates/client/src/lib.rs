@@ -6,6 +6,7 @@ mod access_url;
 mod accounts;
 mod api_keys;
 mod artifacts;
+mod background;
 mod budget;
 mod clients;
 mod connections;
@@ -19,10 +20,12 @@ mod graphql;
 mod health;
 mod jobs;
 mod key_cache;
+mod listening;
 mod look_ups;
 mod metrics;
 mod operations;
 mod own_changes;
+mod progress;
 mod projects;
 mod relay;
 mod request_logs;
@@ -30,8 +33,10 @@ mod runs;
 mod settings;
 mod shared;
 mod shares;
+mod starts;
 mod trigger_resolver;
 mod upstreams;
+mod watching;
 
 use operations::operations;
 
@@ -44,6 +49,7 @@ pub use dbt_client::DbtClient;
 pub use error::ClientError;
 pub use health::{Check, DiskCheck, HealthSignals, PartitionsAhead};
 pub use key_cache::{KeySource, KeySourceError};
+pub use listening::{EventListener, EventsPage, Followed, LiveEvent, NextEvents, OnEnd, WaitOptions, WaitedRun};
 pub use provider::{
     AnswerBody, ApiError, BudgetReading, BudgetReport, BudgetShares, Exhausted, ForwardRequest, Listing, LogError,
     OpenCircuit, PriorityClass, ProviderError, StreamAborted, StreamedAnswer, StreamedPage, TriggerUnresolved,
@@ -52,8 +58,10 @@ pub use request_logs::{LogSummary, RequestLogService};
 pub use settings::ClientSettings;
 pub use shared::Records;
 pub use shares::ClientShares;
+pub use starts::StartedAndWaited;
 pub use storage::{
-    ApiKeyInfo, Credential, LogFilter, LogPage, LogPosition, LogRecord, NewKey, OutcomeFilter, Percentiles,
-    RequestLogs, Resolution, TriggerLedger, TypeSummary,
+    ApiKeyInfo, Credential, EventFilter, EventKind, LogFilter, LogPage, LogPosition, LogRecord, NewKey, OutcomeFilter,
+    Percentiles, RequestLogs, Resolution, RunEvent, TriggerLedger, TypeSummary,
 };
 pub use upstreams::{CredentialSource, LoadResult, Upstreams};
+pub use watching::WatchSettings;

@@ -2,7 +2,6 @@
 
 use model::{
     IdempotencyKey, Page, PageQuery, Repeatable, RetryPreview, Run, RunFailure, RunFilter, RunId, RunRelated, RunStep,
-    StartOptions, StartedRun,
 };
 use provider::Listing;
 
@@ -19,6 +18,4 @@ crate::operations! {
     CancelRun => cancel_run(run_id: RunId, idempotency_key: Option<IdempotencyKey>) -> Repeatable<Run>;
     /// Whether a run can be retried, and what a retry would run.
     GetRetryPreview => get_retry_preview(run_id: RunId) -> RetryPreview;
-    /// Starts a run from the point of failure of this one.
-    RetryRun => retry_run(run_id: RunId, options: StartOptions) -> StartedRun;
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::AccessRules;
+use crate::{AccessRules, WatchSettings};
 
 /// The settings of the client layer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ClientSettings {
     /// Whether every change is refused.
     pub read_only: bool,
@@ -31,6 +31,18 @@ pub struct ClientSettings {
     pub connection_wait: Duration,
     /// The maximum number of concurrent exports of the request log, from 1.
     pub max_exports: usize,
+    /// How runs are watched.
+    pub watch: WatchSettings,
+    /// The maximum number of concurrent waits for runs, from 1.
+    pub max_waits: usize,
+    /// How long after its caller has disconnected a run is cancelled, where the caller wants that.
+    pub disconnect_grace: Duration,
+    /// The maximum number of concurrent event streams, from 1.
+    pub max_event_streams: usize,
+    /// The same of one key.
+    pub max_streams_per_key: usize,
+    /// The pause between two reads of new events.
+    pub event_poll: Duration,
     /// How long the reader of an export may take for 1 MiB before the export is aborted.
     pub export_stall: Duration,
 }

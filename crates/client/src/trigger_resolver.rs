@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{AccountId, Caller, CompanyId, RequestStamp, RequestType, Surface, Target};
+use model::{AccountId, CompanyId, RequestType};
 use storage::{Attempt, AttemptEnd};
 
-use crate::upstreams::Purpose;
 use crate::{ClientError, Clients};
 
 /// Attempts of one pass at most; those of an account share the list calls of a look.
@@ -56,41 +55,22 @@ impl Clients {
         (company, host, account, credential): Group,
         attempts: Vec<Attempt>,
     ) -> Result<(), ClientError> {
-        let shared = self.shared();
-        let stamp = RequestStamp::now(&*shared.clock, Surface::Internal, None);
-        let caller = Caller::internal(company);
-        let target = |credential| Target {
-            account: Some(account),
-            credential,
-        };
-        let named = shared
-            .upstreams
-            .resolve(&caller, &target(Some(credential)), Purpose::Manage)
-            .await;
-        let upstream = match named {
-            Err(ClientError::UnknownCredential(_)) => {
-                shared.upstreams.resolve(&caller, &target(None), Purpose::Manage).await
-            }
-            found => found,
-        };
-        match upstream {
-            Ok(upstream) if upstream.admin_url.host_str() == Some(host.as_str()) => {
-                let (provider, ctx) = self.internal_context(stamp, RequestType::ResolveTriggers, caller, upstream);
+        match self.background_upstream(company, &host, account, &credential).await? {
+            Some(upstream) => {
+                let (provider, ctx) = self.background_context(RequestType::ResolveTriggers, company, upstream);
                 let ended = provider.resolve_triggers(ctx, attempts).await?;
                 tracing::debug!(ended, "looked for the runs of lost triggers");
-                Ok(())
             }
-            Ok(_) | Err(ClientError::UnknownAccount(_)) => {
+            None => {
                 for attempt in attempts {
                     let end = AttemptEnd::Unresolved {
                         reason: "the company has no credential for the account any more".to_owned(),
                         candidates: Vec::new(),
                     };
-                    shared.records.triggers.end(attempt.lease, &end, None).await?;
+                    self.shared().records.triggers.end(attempt.lease, &end, None).await?;
                 }
-                Ok(())
             }
-            Err(error) => Err(error),
         }
+        Ok(())
     }
 }

@@ -25,6 +25,10 @@ impl dyn WrappedApi {
         }
         request = request.query_some("environment_id", filter.environment_id.as_ref());
         request = request.query_some("job_definition_id", filter.job_id.as_ref());
+        if !filter.run_id.is_empty() {
+            request = request.query("pk__in", &json!(filter.run_id));
+        }
+        request = request.query_some("id__gt", filter.after_id.as_ref());
         if !filter.status.is_empty() {
             request = request.query("status__in", &json!(filter.status));
         }

@@ -154,6 +154,20 @@ request_types! {
     ListRunSteps "list_run_steps" needs Viewer, Read, ADMINISTRATIVE;
     /// Read why a run failed.
     GetRunFailure "get_run_failure" needs Viewer, Read, ADMINISTRATIVE;
+    /// Wait until a run has ended.
+    WaitForRun "wait_for_run" needs Viewer, Read, ADMINISTRATIVE;
+    /// Read how far a run is.
+    GetRunProgress "get_run_progress" needs Viewer, Read, ADMINISTRATIVE;
+    /// Follow the events of a run.
+    ListRunEvents "list_run_events" needs Viewer, Read, ADMINISTRATIVE;
+    /// Follow the events of an account's runs.
+    ListEvents "list_events" needs Viewer, Read, ADMINISTRATIVE;
+    /// Read the state of watched runs; in the background only.
+    WatchRuns "watch_runs" needs Viewer, Read, ADMINISTRATIVE;
+    /// Look for new runs of an account whose events somebody follows; in the background only.
+    FindNewRuns "find_new_runs" needs Viewer, Read, ADMINISTRATIVE;
+    /// Cancel a run whose caller disconnected or whose time was up; in the background only.
+    CancelWaitedRun "cancel_waited_run" needs Operator, Change, ADMINISTRATIVE;
     /// Cancel a run.
     CancelRun "cancel_run" needs Operator, Change, ADMINISTRATIVE;
     /// Read which nodes a retry of a run would execute.

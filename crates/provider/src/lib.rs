@@ -19,10 +19,11 @@ pub use ::shares::Exhausted;
 pub use budget::{BudgetMetrics, BudgetReport, BudgetSettings, BudgetShares, Paid, RateBudget};
 pub use dbt_api::{ApiError, Shortage, WrappedApi};
 pub use dbt_provider::DbtProvider;
-pub use engine::{AnswerBody, Listing, StreamAborted, StreamedAnswer, StreamedPage, first_answer_to};
+pub use engine::{AnswerBody, LastingRequest, Listing, StreamAborted, StreamedAnswer, StreamedPage, first_answer_to};
 pub use error::{ProviderError, TriggerUnresolved};
 pub use metrics::{ProviderMetrics, observe_shares};
 pub use operations::relay::{ForwardRequest, lists_accounts};
+pub use operations::{Look, Looked, RunToLookAt};
 pub use settings::{
     BreakerSettings, CacheSettings, FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, ProviderSettings,
     RelaySettings, RetrySettings, StreamSettings, TriggerSettings,

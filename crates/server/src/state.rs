@@ -29,6 +29,8 @@ pub struct ServerSettings {
     pub graphql: GraphqlLimits,
     /// The proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host` are trusted.
     pub trusted_proxies: Vec<IpNet>,
+    /// The pause between two heartbeats of an event stream.
+    pub event_heartbeat: Duration,
     /// The origins whose pages may call the gateway; `*` for all.
     pub cors_origins: Vec<HeaderValue>,
 }

@@ -1,6 +1,6 @@
 //! The fixed words of the API as schemas. Each list comes from the code that reads or writes the words.
 
-use client::OutcomeFilter;
+use client::{EventKind, OutcomeFilter};
 use model::{RequestType, RunRelated, RunStatus};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 
@@ -49,6 +49,8 @@ words! {
     CheckName = [
         "database", "migrations", "encryption_keys", "request_log", "heartbeat", "partitions", "disk", "serving",
     ];
+    /// What an event of a run says.
+    EventName = EventKind::ALL.map(EventKind::as_str);
     /// How far the search for a run has come.
     ResolutionState = ["looking", "started", "not_started", "unresolved"];
 }

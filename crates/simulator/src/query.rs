@@ -27,6 +27,12 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
+    /// The query without that parameter.
+    pub(crate) fn without(&self, name: &str) -> Self {
+        let pairs = self.pairs.iter().filter(|(key, _)| key != name).cloned();
+        Self { pairs: pairs.collect() }
+    }
+
     pub(crate) fn int(&self, name: &str) -> Result<Option<i64>, Refusal> {
         match self.get(name).filter(|text| !text.is_empty()) {
             None => Ok(None),

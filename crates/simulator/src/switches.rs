@@ -12,6 +12,10 @@ pub struct Switches {
     pub limit_over_100: LimitOver100,
     /// The largest page of a list, whatever `limit` says; no such limit when null.
     pub page_max: Option<usize>,
+    /// Whether `pk__in` is ignored by the list of runs.
+    pub pk_in_ignored: bool,
+    /// Whether the list of runs leaves out the first one of `pk__in`.
+    pub pk_in_drops_first: bool,
     /// Whether `offset` is ignored.
     pub offset_ignored: bool,
     /// A path whose trailing slash differs from the specification's.
@@ -82,6 +86,8 @@ impl Default for Switches {
         Self {
             limit_over_100: LimitOver100::Clamp,
             page_max: None,
+            pk_in_ignored: false,
+            pk_in_drops_first: false,
             offset_ignored: false,
             wrong_slash: WrongSlash::Serve,
             cancel_finished_run: CancelFinishedRun::Unchanged,

@@ -103,7 +103,7 @@ async fn request(
         RequestType::TriggerJob => {
             let options = StartOptions::default();
             client
-                .trigger_job(account, JobId(1), trigger_input(), options)
+                .trigger_job(account, JobId(1), trigger_input(), options, None)
                 .await
                 .map(drop)
         }
@@ -143,11 +143,11 @@ async fn request(
         RequestType::CancelRun => client.cancel_run(account, RunId(1), None).await.map(drop),
         RequestType::GetRetryPreview => client.get_retry_preview(account, RunId(1)).await.map(drop),
         RequestType::RetryRun => client
-            .retry_run(account, RunId(1), StartOptions::default())
+            .retry_run(account, RunId(1), StartOptions::default(), None)
             .await
             .map(drop),
         RequestType::RerunJob => client
-            .rerun_job(account, JobId(1), StartOptions::default())
+            .rerun_job(account, JobId(1), StartOptions::default(), None)
             .await
             .map(drop),
         other => panic!("{other} is not among OPERATIONS"),

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeZone as _, Utc};
 use client::{
     AccessRules, ApiError, ClientError, ClientParts, ClientSettings, ClientShares, Clients, DbtClient, HealthSignals,
-    KeySource, KeySourceError, Records, Upstreams,
+    KeySource, KeySourceError, Records, Upstreams, WatchSettings,
 };
 use dbt_api::{ApiAnswer, ApiRequest, WrappedApi};
 use futures::stream;
@@ -27,7 +27,7 @@ use provider::{
 use serde_json::json;
 use storage::{
     ApiKeys, Credentials, Database, DatabaseSettings, KeyHash, KeyRecord, LogReadSettings, LogRow, MemoryTriggerLedger,
-    QueueSettings, RequestLog, RequestLogs, StorageError, WriteError,
+    QueueSettings, RequestLog, RequestLogs, RunEvents, RunWatches, StorageError, WriteError,
 };
 use tokio::sync::watch;
 
@@ -187,6 +187,20 @@ pub(crate) fn settings() -> ClientSettings {
         record_connections: 10,
         search_connections: 3,
         connection_wait: Duration::from_secs(5),
+        watch: WatchSettings {
+            min_pause: Duration::from_secs(1),
+            max_pause: Duration::from_secs(1),
+            waited_max_pause: Duration::from_secs(1),
+            looks_per_minute: 1,
+            watched: Duration::from_hours(1),
+            lease: Duration::from_mins(1),
+            log_max_bytes: 1 << 20,
+        },
+        max_waits: 10,
+        disconnect_grace: Duration::from_secs(1),
+        max_event_streams: 10,
+        max_streams_per_key: 10,
+        event_poll: Duration::from_secs(1),
         max_exports: 1,
         export_stall: Duration::from_secs(1),
     }
@@ -251,6 +265,8 @@ impl TestClients {
             credentials: Credentials::new(&unreachable_database(), None),
             api_keys: ApiKeys::new(&unreachable_database()),
             request_logs: RequestLogs::new(&unreachable_database(), &log_reading()),
+            run_watches: RunWatches::new(&unreachable_database(), None),
+            run_events: RunEvents::new(&unreachable_database()),
             triggers: Arc::new(MemoryTriggerLedger::default()),
         };
         let clients_clock: Arc<FixedClock> = Arc::clone(&clock);

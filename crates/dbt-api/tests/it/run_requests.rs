@@ -39,6 +39,8 @@ async fn list_runs_sends_lists_as_one_parameter_and_periods_with_both_ends() {
         project_id: vec![ProjectId(70_403_103_920_001), ProjectId(2)],
         environment_id: Some(EnvironmentId(3)),
         job_id: Some(JobId(4)),
+        run_id: vec![RunId(5), RunId(70_403_104_000_901)],
+        after_id: Some(RunId(6)),
         status: vec![RunStatus::Error, RunStatus::Cancelled],
         created: Period {
             after: moment("2026-01-15T09:00:00.5+02:00"),
@@ -60,6 +62,8 @@ async fn list_runs_sends_lists_as_one_parameter_and_periods_with_both_ends() {
         ("project_id__in", "[70403103920001,2]"),
         ("environment_id", "3"),
         ("job_definition_id", "4"),
+        ("pk__in", "[5,70403104000901]"),
+        ("id__gt", "6"),
         ("status__in", "[20,30]"),
         (
             "created_at__range",

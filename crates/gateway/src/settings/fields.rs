@@ -147,6 +147,31 @@ settings! {
         #[range(1, 3600)] cooldown_secs: u64,
         #[range(100, 600_000)] wait_ms: u64,
     }
+    /// Watched runs.
+    watch: Watch {
+        started_runs: bool,
+        #[range(200, 60_000)] min_pause_ms: u64,
+        #[range(1, 600)] max_pause_secs: u64,
+        #[range(1, 600)] waited_max_pause_secs: u64,
+        #[range(1, 100_000)] looks_per_minute: u32,
+        #[range(1, 720)] max_hours: u64,
+        #[range(5, 600)] lease_secs: u64,
+        #[range(1, 3650)] keep_days: u64,
+    }
+    /// Waits for runs.
+    wait: Wait {
+        #[range(1, 1_000_000)] max: usize,
+        #[range(0, 3600)] disconnect_grace_secs: u64,
+    }
+    /// Events of runs.
+    events: Events {
+        #[range(1, 720)] retention_hours: u64,
+        #[range(0, 100 * MIB)] log_max_bytes: u64,
+        #[range(1, 1_000_000)] max_streams: usize,
+        #[range(1, 1_000_000)] max_streams_per_key: usize,
+        #[range(1, 600)] heartbeat_secs: u64,
+        #[range(10, 60_000)] poll_ms: u64,
+    }
     /// Idempotency keys.
     idempotency: Idempotency {
         #[range(1, 720)] ttl_hours: u64,

@@ -16,7 +16,7 @@ use secrecy::ExposeSecret as _;
 use server::{AddressLimits, Limits, ServerState, Shutdown};
 use storage::{
     ApiKeys, Credentials, Database, DatabaseSettings, KeyHash, KeyRecord, LogQueue, LogRow, MemoryTriggerLedger,
-    PgStartedRuns, RequestLog, RequestLogs, WriteError,
+    PgStartedRuns, RequestLog, RequestLogs, RunEvents, RunWatches, WriteError,
 };
 use tokio::net::TcpListener;
 
@@ -109,6 +109,8 @@ fn state(settings: &Settings) -> ServerState {
                 credentials: Credentials::new(&database, None),
                 api_keys: ApiKeys::new(&database),
                 request_logs: RequestLogs::new(&database, &layer_settings::log_read(settings)),
+                run_watches: RunWatches::new(&database, None),
+                run_events: RunEvents::new(&database),
                 triggers: Arc::new(MemoryTriggerLedger::default()),
             },
             shares: ClientShares::new(&client_settings),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{EnvironmentId, JobId, ListFilter, ProjectId, Run, RunStatus};
+use crate::{EnvironmentId, JobId, ListFilter, ProjectId, Run, RunId, RunStatus};
 
 /// Which runs to list. An empty list of ids or statuses means: all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -17,6 +17,12 @@ pub struct RunFilter {
     /// Runs of that job: dbt Cloud's `job_definition_id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job_id: Option<JobId>,
+    /// These runs: dbt Cloud's `pk__in`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub run_id: Vec<RunId>,
+    /// Runs with a greater id: dbt Cloud's `id__gt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_id: Option<RunId>,
     /// Runs in any of these states.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub status: Vec<RunStatus>,

@@ -1,17 +1,21 @@
 //! Runs, with every field in the specification of `GET /api/v2/accounts/{id}/runs/{id}/`.
 
+mod events;
 mod failure;
 mod filter;
 mod flags;
 mod node_results;
+mod progress;
 mod retry;
 mod steps;
 
 use serde::{Deserialize, Serialize};
 
+pub use events::{LogPart, LogWithheld, RunEventData, StepState};
 pub use failure::{Excerpt, FailedNode, FailedNodes, FailedStep, NotAvailable, ReportPart, RunFailure, Verdict};
 pub use filter::{Period, RunFilter, RunOrder, RunRelated};
 pub use node_results::{FreshnessCriteria, FreshnessLimit, NodeResult, NodeResults, ResultsFile, ResultsMetadata};
+pub use progress::{CurrentStep, RunProgress, UsualDuration};
 pub use retry::{RetryPlan, RetryPreview};
 pub use steps::{NoSteps, RunStep, RunStepCommand, RunStepInvocation};
 

@@ -5,6 +5,7 @@ mod call;
 mod exchange;
 mod fresh_connection;
 mod gather;
+mod lasting;
 mod listing;
 mod new_runs;
 mod outcome;
@@ -21,6 +22,7 @@ mod whole_list;
 
 pub(crate) use beginning::{Beginning, read_beginning};
 pub(crate) use call::Call;
+pub use lasting::LastingRequest;
 pub use listing::{Listing, StreamedPage};
 pub(crate) use provider_request::{RowSubject, args};
 pub use pump::StreamAborted;

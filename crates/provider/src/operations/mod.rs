@@ -13,3 +13,5 @@ mod jobs;
 mod projects;
 pub(crate) mod relay;
 mod runs;
+
+pub use runs::{Look, Looked, RunToLookAt};

@@ -2,6 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use client::WaitOptions;
 use model::{AccountId, NoFilter, PageQuery, Target};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -9,6 +10,7 @@ use url::form_urlencoded;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
+use super::waiting::WaitParams;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 
@@ -99,6 +101,13 @@ pub(crate) struct ListQuery<F = NoFilter> {
     pub(crate) filter: F,
 }
 
+/// The scope, how the caller waits for the run that it starts, and the parameters of `F`.
+pub(crate) struct StartQuery<F = NoFilter> {
+    pub(crate) scope: Scope,
+    pub(crate) wait: Option<WaitOptions>,
+    pub(crate) filter: F,
+}
+
 /// Implements extraction of a query from its groups of parameters, and its documentation in the order given last.
 macro_rules! query {
     ($name:ident [$($part:ident: $group:ty),*] $make:expr, $($documented:ty)*) => {
@@ -133,6 +142,10 @@ query!(ListQuery [scope: Scope, page: PageParams] |scope, page: PageParams, filt
     let page = page.checked()?;
     Ok(ListQuery { scope, page, filter })
 }, Scope PageParams F);
+query!(StartQuery [scope: Scope, wait: WaitParams] |scope, wait: WaitParams, filter| {
+    let wait = wait.options()?;
+    Ok(StartQuery { scope, wait, filter })
+}, Scope F WaitParams);
 
 /// The query without parameters: a misspelt one is an error too.
 pub(crate) struct NoQuery;

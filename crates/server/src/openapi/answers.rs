@@ -169,6 +169,7 @@ fn kinds(path: &str, operation: &Map<String, Value>) -> Vec<Kind> {
 fn of_operation(name: &str) -> &'static [Kind] {
     match name {
         "trigger_job" => &[Kind::RUN_ACTIVE],
+        "list_run_events" | "list_events" => &[Kind::TOO_MANY_STREAMS],
         "retry_run" => &[Kind::CANNOT_RETRY],
         "cancel_run" => &[Kind::RUN_FINISHED],
         "query_metadata" | "query_semantic_layer" => &[Kind::GRAPHQL, Kind::TOO_MUCH],

@@ -7,7 +7,7 @@ use client::{ApiError, ClientError, Exhausted, LogError, ProviderError};
 use model::RunId;
 use serde_json::Value;
 
-use super::starts::{in_flight, not_replayable, run_active, trigger_unresolved};
+use super::starts::{in_flight, not_replayable, of_events, run_active, trigger_unresolved};
 use super::{Kind, Problem, SOON};
 
 impl From<ClientError> for Problem {
@@ -69,6 +69,7 @@ impl From<ClientError> for Problem {
             ),
             ClientError::Window => Self::new(Kind::INVALID_REQUEST, format!("In the query: {error}.")),
             ClientError::ShareExhausted(exhausted) => share_exhausted(&exhausted),
+            error @ (ClientError::TooManyStreams { .. } | ClientError::StreamEnded) => of_events(&error),
             ClientError::ExportCutOff => Self::internal(error.to_string()),
             ClientError::SearchTooBroad(_) => Self::new(
                 Kind::SEARCH_TOO_BROAD,

@@ -122,6 +122,8 @@ kinds! {
         "This key sends too many requests. dbt Cloud was not contacted.",
     TOO_MANY_FAILED_KEYS = TOO_MANY_REQUESTS "too-many-failed-keys" "Too many unknown keys"
         "Too many requests with unknown keys came from this address.",
+    TOO_MANY_STREAMS = TOO_MANY_REQUESTS "too-many-streams" "Too many event streams"
+        "This key has 100 event streams, as many as it may have: end one, or follow several runs with GET /events.",
     INTERNAL = INTERNAL_SERVER_ERROR "internal-error" "Internal error"
         "The gateway failed. The request's row in the log and its lines in the server's log say more.",
     CREDENTIALS = BAD_GATEWAY "dbt-credentials-refused" "dbt Cloud refused our credentials"

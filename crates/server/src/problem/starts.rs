@@ -1,10 +1,28 @@
-//! Problems of requests that start a run or carry an idempotency key.
+//! Problems of requests that start a run, carry an idempotency key, or follow a run.
 
-use client::{ApiError, TriggerUnresolved};
+use client::{ApiError, ClientError, TriggerUnresolved};
 use model::{ApiKeyId, JobId, RunId};
 use uuid::Uuid;
 
 use super::{Kind, Problem, SOON};
+
+/// Of waits and event streams.
+pub(super) fn of_events(error: &ClientError) -> Problem {
+    let problem = match error {
+        ClientError::TooManyStreams { max } => Problem::new(
+            Kind::TOO_MANY_STREAMS,
+            format!(
+                "This key has {max} event streams, as many as it may have (events.max_streams_per_key): end one, or follow \
+                 several runs with one `GET /events`."
+            ),
+        ),
+        _ => Problem::new(
+            Kind::BUSY,
+            "The events of runs cannot be followed at this moment. Ask again.",
+        ),
+    };
+    problem.retry_after(SOON)
+}
 
 pub(super) fn in_flight(request: Option<Uuid>) -> Problem {
     let request = request.map_or_else(|| "A request".to_owned(), |uuid| format!("Request {uuid}"));

@@ -8,6 +8,7 @@ mod connections;
 mod credentials;
 mod environment_variables;
 mod environments;
+mod events;
 mod graphql;
 pub(crate) mod health;
 mod jobs;
@@ -50,6 +51,7 @@ resources! {
     connections: "connections" "dbt Cloud connections to warehouses",
     jobs: "jobs" "Jobs: the definitions, and what starts a run of one",
     runs: "runs" "Runs: single executions of jobs",
+    events: "events" "What happens to runs, as it happens",
     artifacts: "artifacts" "Artifacts: the files that a run writes",
     graphql: "graphql" "dbt Cloud's GraphQL APIs: Discovery and the Semantic Layer",
     credentials: "credentials" "Named dbt tokens of the company, for its admins",

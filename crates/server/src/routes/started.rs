@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use client::StartedAndWaited;
 use model::{Repeatable, RunOrigin, StartedRun};
 
 use crate::extract::Scope;
@@ -10,18 +11,25 @@ use crate::json::Json;
 const RUN_ORIGIN: HeaderName = HeaderName::from_static("x-run-origin");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// 201 with the new run, 200 with one that was active; with its address, in the account and by the credential of the
+/// 201 with the new run, 200 with one that was active; for a caller that waits 201 with the ended run, 202 when its time is
+/// up; with its address, in the account and by the credential of the
 /// request, and where it comes from.
 #[derive(Debug)]
 pub(crate) struct Started {
-    started: StartedRun,
+    run: StartedRun,
+    /// Whether the run has ended, where the caller waits for that.
+    is_over: Option<bool>,
     location: String,
 }
 
 impl Started {
-    pub(crate) fn new(started: StartedRun, scope: &Scope) -> Self {
+    pub(crate) fn new(StartedAndWaited { started, is_over }: StartedAndWaited, scope: &Scope) -> Self {
         let location = scope.location(&format!("/runs/{}", started.run.id));
-        Self { started, location }
+        Self {
+            run: started,
+            is_over,
+            location,
+        }
     }
 }
 
@@ -31,11 +39,14 @@ impl IntoResponse for Started {
             run,
             origin,
             replayed_status,
-        } = self.started;
-        let status = match (replayed_status, origin) {
-            (Some(status), _) => StatusCode::from_u16(status).unwrap_or(StatusCode::CREATED),
-            (None, RunOrigin::Reused) => StatusCode::OK,
-            (None, _) => StatusCode::CREATED,
+        } = self.run;
+        let status = match (self.is_over, replayed_status, origin) {
+            (Some(true), ..) | (None, None, RunOrigin::Started | RunOrigin::Resolved | RunOrigin::Replayed) => {
+                StatusCode::CREATED
+            }
+            (Some(false), ..) => StatusCode::ACCEPTED,
+            (None, Some(status), _) => StatusCode::from_u16(status).unwrap_or(StatusCode::CREATED),
+            (None, None, RunOrigin::Reused) => StatusCode::OK,
         };
         let headers = [
             (header::LOCATION, self.location),

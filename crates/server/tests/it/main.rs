@@ -49,4 +49,5 @@ mod tenancy;
 mod trace_context;
 mod triggers;
 mod unstorable_text;
+mod waiting;
 mod whole_lists;

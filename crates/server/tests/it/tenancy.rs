@@ -76,7 +76,7 @@ async fn stored(app: &TestApp) -> Vec<Value> {
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "one walk over all operations")]
 async fn nothing_of_another_company_is_found_by_any_operation() {
-    let (app, names, other_admin) = two_companies().await;
+    let (app, names, other_admin) = Box::pin(two_companies()).await;
     let other_admin = app.with_key(&other_admin);
     app.clock.advance(chrono::TimeDelta::seconds(1));
     let before = stored(&app).await;
@@ -232,7 +232,7 @@ async fn is_own_log(app: &TestApp, request_type: RequestType, answer: &Answer) -
 
 #[tokio::test]
 async fn rows_belong_to_the_company_of_the_caller() {
-    let (app, names, other_admin) = two_companies().await;
+    let (app, names, other_admin) = Box::pin(two_companies()).await;
     let other_admin = app.with_key(&other_admin);
     let path = format!("/projects?account_id={}", names.account);
     other_admin.get(&path).await.problem(404, "not-found");
@@ -258,7 +258,7 @@ async fn rows_belong_to_the_company_of_the_caller() {
 
 #[tokio::test]
 async fn two_companies_can_have_the_same_account_with_separate_credentials() {
-    let (app, _, other_admin) = two_companies().await;
+    let (app, _, other_admin) = Box::pin(two_companies()).await;
     let other_admin = app.with_key(&other_admin);
     // The same name and account, with another token.
     let credential = json!({

@@ -57,9 +57,19 @@ const RELATED: [&str; 10] = [
 fn list_runs(world: &mut World, call: &Call) -> Answer {
     let account = world.account(call)?;
     let related = call.query.related(&RELATED, &call.switches)?;
-    let visible = account.runs.values().filter(|run| !run.is_hidden(call.now));
+    let asked = call.query.list("pk__in").unwrap_or_default();
+    let dropped = asked.first().filter(|_| call.switches.pk_in_drops_first);
+    let visible = account
+        .runs
+        .values()
+        .filter(|run| !run.is_hidden(call.now) && dropped.is_none_or(|id| *id != run.id.to_string()));
     let rows: Vec<RunAt<'_>> = visible.map(|run| RunAt { run, now: call.now }).collect();
-    let page = select(rows.iter(), account.id, &call.query, &LISTING, &call.switches)?;
+    let query = if call.switches.pk_in_ignored {
+        &call.query.without("pk__in")
+    } else {
+        &call.query
+    };
+    let page = select(rows.iter(), account.id, query, &LISTING, &call.switches)?;
     let context = RunContext::new(account, call, &related);
     Ok(Reply::List(page.page(|row| render_run(row.run, &context))))
 }

@@ -1,5 +1,7 @@
 //! Looks up the key of a caller, and records when keys were last used.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use model::{AccountId, ApiKeyId, Caller, CompanyId};
 
@@ -28,6 +30,23 @@ impl KeyRecord {
 }
 
 impl ApiKeys {
+    /// Those of these keys that are valid now: neither revoked nor expired, and not of a suspended company.
+    ///
+    /// # Errors
+    /// [`StorageError::Query`].
+    pub async fn valid(&self, ids: &[ApiKeyId]) -> Result<HashSet<ApiKeyId>, StorageError> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        let valid = sqlx::query_scalar!(
+            "SELECT key.id FROM api_key key JOIN company ON company.id = company_id
+             WHERE key.id = ANY ($1) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
+                 AND company.suspended_at IS NULL",
+            &ids
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(valid.into_iter().map(ApiKeyId).collect())
+    }
+
     /// The key with that hash, also if it is no longer valid.
     ///
     /// # Errors

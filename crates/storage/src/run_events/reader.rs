@@ -79,6 +79,18 @@ impl RunEvents {
     /// # Errors
     /// [`StorageError::TimedOut`], [`StorageError::Query`].
     pub async fn position(&self, stream: &StreamKey) -> Result<StreamPosition, StorageError> {
+        let known = sqlx::query_as!(
+            StreamPosition,
+            "SELECT id, last_seq FROM run_stream WHERE company_id = $1 AND host = $2 AND account_id = $3",
+            stream.company_id.0,
+            stream.host,
+            stream.account_id.0,
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        if let Some(known) = known {
+            return Ok(known);
+        }
         let position = sqlx::query_as!(
             StreamPosition,
             "INSERT INTO run_stream (company_id, host, account_id) VALUES ($1, $2, $3)

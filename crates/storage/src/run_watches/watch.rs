@@ -77,8 +77,7 @@ impl RunWatches {
         Ok(())
     }
 
-    /// The usual seconds of the job's runs that succeeded: median, smallest and largest of the last 20 that were watched,
-    /// and how many those are.
+    /// The seconds from start to end of the job's last runs that succeeded while they were watched: at most 20.
     ///
     /// # Errors
     /// [`StorageError::TimedOut`], [`StorageError::Query`].
@@ -110,8 +109,10 @@ pub struct RunKey {
 /// The right to change a watch: lost once another process has taken it over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WatchLease {
-    pub(super) id: i64,
-    pub(super) fence: i64,
+    /// The watch.
+    pub id: i64,
+    /// Grows with each owner.
+    pub fence: i64,
 }
 
 /// A watch as those who wait see it.

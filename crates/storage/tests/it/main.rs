@@ -22,6 +22,7 @@ mod pooler;
 mod reading;
 mod rejected_rows;
 mod retention;
+mod run_watches;
 mod runtime_role;
 mod sanitising;
 mod shutdown;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use client::{AccessRules, ClientSettings};
+use client::{AccessRules, ClientSettings, WatchSettings};
 use dbt_api::{DnsSettings, HttpSettings};
 use model::InstanceId;
 use provider::{
@@ -210,9 +210,34 @@ pub(crate) fn client(settings: &Settings) -> ClientSettings {
         record_connections: settings.database.max_connections,
         search_connections: settings.request_log.read_connections,
         connection_wait: secs(settings.database.acquire_timeout_secs),
+        watch: watch(settings),
+        max_waits: settings.wait.max,
+        disconnect_grace: secs(settings.wait.disconnect_grace_secs),
+        max_event_streams: settings.events.max_streams,
+        max_streams_per_key: settings.events.max_streams_per_key,
+        event_poll: millis(settings.events.poll_ms),
         max_exports: settings.request_log.max_exports,
         export_stall: secs(settings.request_log.export_stall_secs),
     }
+}
+
+fn watch(settings: &Settings) -> WatchSettings {
+    let watch = &settings.watch;
+    let min_pause = millis(watch.min_pause_ms);
+    WatchSettings {
+        min_pause,
+        max_pause: secs(watch.max_pause_secs).max(min_pause),
+        waited_max_pause: secs(watch.waited_max_pause_secs).max(min_pause),
+        looks_per_minute: watch.looks_per_minute,
+        watched: watched(settings),
+        lease: secs(watch.lease_secs),
+        log_max_bytes: i64::try_from(settings.events.log_max_bytes).unwrap_or(i64::MAX),
+    }
+}
+
+/// How long a run is watched at most.
+pub(crate) fn watched(settings: &Settings) -> Duration {
+    Duration::from_hours(settings.watch.max_hours)
 }
 
 pub(crate) fn server(settings: &Settings) -> anyhow::Result<ServerSettings> {
@@ -227,6 +252,7 @@ pub(crate) fn server(settings: &Settings) -> anyhow::Result<ServerSettings> {
             max_depth: settings.graphql.max_depth,
             max_tokens: settings.graphql.max_tokens,
         },
+        event_heartbeat: secs(settings.events.heartbeat_secs),
         trusted_proxies: proxies.map(|network| network.0).collect(),
         cors_origins: settings.cors.origins.0.clone(),
     })

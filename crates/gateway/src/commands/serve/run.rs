@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use client::{ClientParts, ClientShares, Clients, HealthSignals, PartitionsAhead, Records};
-use model::{Clock, SystemClock};
+use model::{Clock, InstanceId, SystemClock};
 use prometheus_client::registry::Registry;
 use provider::{DbtProvider, ProviderShares, RateBudget};
-use server::{AddressLimits, Limits, ServerState, Shutdown};
+use server::{AddressLimits, Limits, ServerMetrics, ServerState, Shutdown};
 use shares::Shares;
-use storage::{ApiKeys, Database, LogQueue, PgRateLedger, PgRequestLog, PgStartedRuns, PgTriggerLedger, RequestLogs};
+use storage::{
+    ApiKeys, Database, LogQueue, PgRateLedger, PgRequestLog, PgStartedRuns, PgTriggerLedger, RequestLogs, RunEvents,
+    RunWatches,
+};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -70,17 +73,19 @@ async fn serve(
     let (log, writer) = start_log(settings, &database, &metrics);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let shares = ProviderShares::new(layer_settings::shares(settings));
-    let triggers = PgTriggerLedger::new(&database, Some(heartbeat.id()));
-    let provider = DbtProvider::new(
-        startup::wrapped_api(settings)?,
-        log.clone(),
-        shares.clone(),
-        Arc::new(PgStartedRuns::new(&database)),
-        Arc::new(triggers.clone()),
-        Arc::clone(&clock),
-        layer_settings::provider(settings, heartbeat.id()),
-        Arc::clone(&metrics.provider),
-    );
+    let triggers = trigger_ledger(settings, &database, heartbeat.id());
+    let run_watches = RunWatches::new(&database, Some(heartbeat.id()));
+    let run_events = RunEvents::new(&database);
+    run_events.make_partitions().await?;
+    let provider = provider(
+        settings,
+        &log,
+        &shares,
+        &database,
+        &triggers,
+        (&clock, &metrics),
+        heartbeat.id(),
+    )?;
     let (provider, budget) = start_budget(settings, provider, &database, &metrics);
     let credentials = key_ring::credentials(settings, postgres, &database).await?;
     let reloaded = Reloaded::publish(settings, &client_settings, &credentials, &database, heartbeat.id()).await?;
@@ -105,6 +110,8 @@ async fn serve(
                 credentials,
                 api_keys,
                 request_logs: request_logs.clone(),
+                run_watches: run_watches.clone(),
+                run_events: run_events.clone(),
                 triggers: Arc::new(triggers.clone()),
             },
             shares: client_shares,
@@ -117,17 +124,15 @@ async fn serve(
     let health = start_health(settings, &clients, &shutdown, registry).await?;
     let kept = &settings.request_log;
     let background = BackgroundTasks::start(&database, &clients, &limits, Arc::clone(&clock), partitions, kept);
-    let workers = workers::start(&clients, triggers, budget, settings, worker_metrics);
-    let router = server::router(ServerState {
-        clients: clients.clone(),
-        clock,
-        limits,
-        addresses: Arc::new(AddressLimits::new(layer_settings::addresses(settings))),
-        metrics: server_metrics,
-        spans: spans::are_exported(settings).then(|| Arc::new(TraceLinker) as _),
-        settings: Arc::new(layer_settings::server(settings)?),
-        shutdown: shutdown.clone(),
-    });
+    let tables = workers::Tables {
+        triggers,
+        budget,
+        run_watches,
+        run_events,
+    };
+    let workers = workers::start(&clients, tables, settings, &worker_metrics);
+    let state = server_state(settings, &clients, clock, limits, server_metrics, &shutdown)?;
+    let router = server::router(state);
 
     let signals = Signals::listen()?;
     let pause = Duration::from_secs(settings.secrets.reload_secs);
@@ -142,7 +147,7 @@ async fn serve(
         drain: Duration::from_secs(settings.server.drain_secs),
         timeout: Duration::from_secs(settings.server.shutdown_secs),
     };
-    let (deadline, mut leftovers) = sequence.run_on_signal(signals, serving, &provider).await;
+    let (deadline, mut leftovers) = sequence.run_on_signal(signals, serving, &provider, &clients).await;
 
     background.abort();
     workers.stop();
@@ -157,6 +162,58 @@ async fn serve(
     deadline.limit("database", ending).await;
     drop(health);
     Ok((deadline, leftovers))
+}
+
+/// The attempts to start runs, which are watched from then on if the settings say so.
+fn trigger_ledger(settings: &Settings, database: &Database, instance: InstanceId) -> PgTriggerLedger {
+    let triggers = PgTriggerLedger::new(database, Some(instance));
+    if settings.watch.started_runs {
+        triggers.watching_runs(layer_settings::watched(settings))
+    } else {
+        triggers
+    }
+}
+
+fn server_state(
+    settings: &Settings,
+    clients: &Clients,
+    clock: Arc<dyn Clock>,
+    limits: Arc<Limits>,
+    metrics: Arc<ServerMetrics>,
+    shutdown: &Shutdown,
+) -> anyhow::Result<ServerState> {
+    Ok(ServerState {
+        clients: clients.clone(),
+        clock,
+        limits,
+        addresses: Arc::new(AddressLimits::new(layer_settings::addresses(settings))),
+        metrics,
+        spans: spans::are_exported(settings).then(|| Arc::new(TraceLinker) as _),
+        settings: Arc::new(layer_settings::server(settings)?),
+        shutdown: shutdown.clone(),
+    })
+}
+
+/// The provider without its budget.
+fn provider(
+    settings: &Settings,
+    log: &LogQueue,
+    shares: &ProviderShares,
+    database: &Database,
+    triggers: &PgTriggerLedger,
+    (clock, metrics): (&Arc<dyn Clock>, &Metrics),
+    instance: InstanceId,
+) -> anyhow::Result<DbtProvider> {
+    Ok(DbtProvider::new(
+        startup::wrapped_api(settings)?,
+        log.clone(),
+        shares.clone(),
+        Arc::new(PgStartedRuns::new(database)),
+        Arc::new(triggers.clone()),
+        Arc::clone(clock),
+        layer_settings::provider(settings, instance),
+        Arc::clone(&metrics.provider),
+    ))
 }
 
 /// The provider with its budget, unless no API is limited.

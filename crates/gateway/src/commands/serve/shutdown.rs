@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
+use client::Clients;
 use provider::{DbtProvider, LogQueue};
 use server::Shutdown;
 use tokio::task::JoinHandle;
@@ -38,6 +39,7 @@ impl ShutdownSequence {
         signals: Signals,
         serving: impl Future<Output = ()>,
         provider: &DbtProvider,
+        clients: &Clients,
     ) -> (Deadline, Leftovers) {
         let mut serving = pin!(serving);
         let stopped_at = tokio::select! {
@@ -52,6 +54,8 @@ impl ShutdownSequence {
                 () = sleep(self.drain) => {}
                 _ = signals.wait_for(2) => {}
             }
+            // Their callers connect again, to another replica.
+            clients.end_lasting_requests();
             self.closing.when_idle.cancel();
             std::future::pending::<()>().await;
         };

@@ -1,12 +1,13 @@
 //! The supervisor of background work: starts each worker, runs it again after a failure or a panic, and stops all.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use client::Clients;
 use metric_families::Gauges;
-use storage::{PgRateLedger, PgTriggerLedger};
+use storage::{PgRateLedger, PgTriggerLedger, RunEvents, RunWatches};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -14,6 +15,14 @@ use crate::settings::Settings;
 
 /// How often attempts that are due are looked for.
 const RESOLVE_EVERY: Duration = Duration::from_secs(1);
+/// How often watched runs that are due are looked for.
+const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// How often accounts are looked for whose new runs are due.
+const FIND_EVERY: Duration = Duration::from_secs(1);
+/// How often runs are looked for that are to be cancelled.
+const CANCEL_EVERY: Duration = Duration::from_millis(500);
+/// Each pass waits for new events by itself.
+const DELIVER_PAUSE: Duration = Duration::from_millis(1);
 /// How often expired records are removed.
 const TIDY_EVERY: Duration = Duration::from_mins(1);
 /// The longest pause after failures.
@@ -54,37 +63,59 @@ impl Workers {
     }
 }
 
+/// The tables that workers keep in order.
+pub(crate) struct Tables {
+    pub(crate) triggers: PgTriggerLedger,
+    pub(crate) budget: PgRateLedger,
+    pub(crate) run_watches: RunWatches,
+    pub(crate) run_events: RunEvents,
+}
+
 /// Starts all workers.
-pub(crate) fn start(
-    clients: &Clients,
-    triggers: PgTriggerLedger,
-    budget: PgRateLedger,
-    settings: &Settings,
-    metrics: Arc<WorkerMetrics>,
-) -> Workers {
+pub(crate) fn start(clients: &Clients, tables: Tables, settings: &Settings, metrics: &Arc<WorkerMetrics>) -> Workers {
     let lease = Duration::from_secs(settings.trigger.lease_secs);
-    let keep = Duration::from_hours(24 * settings.trigger.keep_days);
-    let clients = clients.clone();
-    let resolve = move || {
+    let on = |work: fn(Clients, Duration) -> ClientWork| {
         let clients = clients.clone();
-        async move { Ok(clients.resolve_triggers(lease).await.map(drop)?) }
+        move || work(clients.clone(), lease)
     };
-    let tidy = move || {
-        let (triggers, budget) = (triggers.clone(), budget.clone());
-        async move {
-            triggers.remove_expired(keep).await?;
-            Ok(budget.remove_unused().await.map(drop)?)
-        }
-    };
+    let metrics = || Arc::clone(metrics);
+    let resolve = on(|clients, lease| Box::pin(async move { Ok(clients.resolve_triggers(lease).await.map(drop)?) }));
+    let watch = on(|clients, _| Box::pin(async move { Ok(clients.watch_runs().await.map(drop)?) }));
+    let find = on(|clients, _| Box::pin(async move { Ok(clients.find_new_runs().await.map(drop)?) }));
+    let cancel = on(|clients, _| Box::pin(async move { Ok(clients.cancel_waited_runs().await.map(drop)?) }));
+    let deliver = on(|clients, _| Box::pin(async move { Ok(clients.deliver_events().await?) }));
+    let tidy = tidy(tables, settings);
     Workers(vec![
-        tokio::spawn(supervise(
-            "resolve_triggers",
-            RESOLVE_EVERY,
-            resolve,
-            Arc::clone(&metrics),
-        )),
-        tokio::spawn(supervise("remove_expired", TIDY_EVERY, tidy, metrics)),
+        tokio::spawn(supervise("resolve_triggers", RESOLVE_EVERY, resolve, metrics())),
+        tokio::spawn(supervise("watch_runs", WATCH_EVERY, watch, metrics())),
+        tokio::spawn(supervise("find_new_runs", FIND_EVERY, find, metrics())),
+        tokio::spawn(supervise("cancel_waited_runs", CANCEL_EVERY, cancel, metrics())),
+        tokio::spawn(supervise("deliver_events", DELIVER_PAUSE, deliver, metrics())),
+        tokio::spawn(supervise("remove_expired", TIDY_EVERY, tidy, metrics())),
     ])
+}
+
+type ClientWork = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
+
+/// Removes what has expired, and makes the partitions of the next days.
+fn tidy(tables: Tables, settings: &Settings) -> impl Fn() -> ClientWork + Send + 'static {
+    let days = |count: u64| Duration::from_hours(24 * count);
+    let (attempts, watches) = (days(settings.trigger.keep_days), days(settings.watch.keep_days));
+    let events = Duration::from_hours(settings.events.retention_hours);
+    let tables = Arc::new(tables);
+    move || {
+        let tables = Arc::clone(&tables);
+        Box::pin(async move {
+            tables.run_events.make_partitions().await?;
+            tables.triggers.remove_expired(attempts).await?;
+            tables.budget.remove_unused().await?;
+            tables.run_watches.remove_expired(watches).await?;
+            while let Some(partition) = tables.run_events.drop_expired(events).await? {
+                tracing::info!(partition, "dropped an expired partition of the events of runs");
+            }
+            Ok(())
+        })
+    }
 }
 
 /// Runs `work` again and again with that pause; after failures with a growing one.

@@ -3,8 +3,12 @@
 mod cancel;
 mod dbt_command;
 mod failure;
+mod progress;
 mod retry;
 mod step;
+mod watch;
+
+pub use watch::{Look, Looked, RunToLookAt};
 
 use dbt_api::WrappedApi;
 use model::{ClientContext, Page, PageQuery, RequestType, Run, RunFilter, RunId, RunRelated, RunStep};

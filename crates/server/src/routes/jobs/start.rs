@@ -5,7 +5,7 @@ use model::{IfRunning, JobId, Run, StartOptions, StartPreview, TriggerJob};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::extract::{Dbt, Id, Idempotency, JsonBody, ScopedQuery};
+use crate::extract::{Dbt, Id, Idempotency, JsonBody, StartQuery};
 use crate::json::Json;
 use crate::problem::{Kind, Problem};
 use crate::routes::Started;
@@ -33,17 +33,18 @@ pub(super) struct StartParams {
 /// happened; if it does not find it in time: 504 `trigger-unresolved`, and it goes on looking. With an `Idempotency-Key` the
 /// request can be repeated safely: a repeat gets the first answer. See docs/triggers.md.
 #[utoipa::path(post, path = "/jobs/{job_id}/runs", tag = "jobs",
-    params(Id<JobId>, ScopedQuery<StartParams>, Idempotency),
+    params(Id<JobId>, StartQuery<StartParams>, Idempotency),
     request_body = TriggerJob,
     responses(
         (status = 200, body = StartedOrPreview, description = "With `if_running=reuse`: the active run. With `dry_run`: what would happen."),
+        (status = 202, body = Run, description = "With `wait`: the time is up, and the run goes on."),
         (status = 201, body = Run, headers(
             ("location" = String, description = "The address of the run."),
             ("x-run-origin" = String, description = "`started`, `resolved`, `reused` or `replayed`. A replayed answer has `idempotency-replayed: true` too.")))))]
 pub(super) async fn trigger_job(
     Dbt(client): Dbt,
     Id(job): Id<JobId>,
-    query: ScopedQuery<StartParams>,
+    query: StartQuery<StartParams>,
     Idempotency(idempotency_key): Idempotency,
     JsonBody(trigger): JsonBody<TriggerJob>,
 ) -> Result<Response, Problem> {
@@ -60,7 +61,9 @@ pub(super) async fn trigger_job(
         idempotency_key,
         if_running,
     };
-    let started = client.trigger_job(query.scope.clone(), job, trigger, options).await?;
+    let started = client
+        .trigger_job(query.scope.clone(), job, trigger, options, query.wait)
+        .await?;
     Ok(Started::new(started, &query.scope).into_response())
 }
 
@@ -83,18 +86,20 @@ enum StartedOrPreview {
 /// `retrying_run_id` names the failed run. **Otherwise dbt Cloud starts a plain new run of the whole job**, and
 /// `retrying_run_id` is null; to start nothing in that case, use `POST /runs/{run_id}/retry`. Sent at most once; a lost
 /// answer is resolved as for a trigger.
-#[utoipa::path(post, path = "/jobs/{job_id}/rerun", tag = "jobs", params(Id<JobId>, ScopedQuery, Idempotency),
-    responses((status = 201, body = Run, headers(("location" = String, description = "The address of the new run.")))))]
+#[utoipa::path(post, path = "/jobs/{job_id}/rerun", tag = "jobs", params(Id<JobId>, StartQuery, Idempotency),
+    responses(
+        (status = 202, body = Run, description = "With `wait`: the time is up, and the run goes on."),
+        (status = 201, body = Run, headers(("location" = String, description = "The address of the new run.")))))]
 pub(super) async fn rerun_job(
     Dbt(client): Dbt,
     Id(job): Id<JobId>,
-    query: ScopedQuery,
+    query: StartQuery,
     Idempotency(idempotency_key): Idempotency,
 ) -> Result<Started, Problem> {
     let options = StartOptions {
         idempotency_key,
         ..StartOptions::default()
     };
-    let started = client.rerun_job(query.scope.clone(), job, options).await?;
+    let started = client.rerun_job(query.scope.clone(), job, options, query.wait).await?;
     Ok(Started::new(started, &query.scope))
 }

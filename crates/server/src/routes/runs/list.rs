@@ -61,6 +61,8 @@ impl ListRuns {
             project_id: self.project_id,
             environment_id: self.environment_id,
             job_id: self.job_id,
+            run_id: Vec::new(),
+            after_id: None,
             status: self.status,
             created: period("created", self.created_after, self.created_before)?,
             finished: period("finished", self.finished_after, self.finished_before)?,

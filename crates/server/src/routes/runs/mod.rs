@@ -2,6 +2,7 @@
 
 mod list;
 mod retry;
+mod wait;
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -27,6 +28,8 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(get_run))
         .routes(routes!(list_run_steps))
         .routes(routes!(get_run_failure))
+        .routes(routes!(wait::wait_for_run))
+        .routes(routes!(wait::get_run_progress))
         .routes(routes!(cancel_run))
         .routes(routes!(retry::get_retry_preview, retry::retry_run))
 }

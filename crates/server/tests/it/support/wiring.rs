@@ -16,7 +16,7 @@ use server::{AddressLimits, Limits, ServerMetrics, ServerState};
 use simulator::Running;
 use storage::{
     ApiKeys, Credentials, CurrentKeys, Database, DatabaseSettings, LogQueue, PgRateLedger, PgRequestLog, PgStartedRuns,
-    PgTriggerLedger, QueueSettings, RequestLogs, StorageMetrics, TriggerLedger,
+    PgTriggerLedger, QueueSettings, RequestLogs, RunEvents, RunWatches, StorageMetrics, TriggerLedger,
 };
 use testkit::TestDatabase;
 
@@ -82,7 +82,8 @@ pub(crate) fn state(
         Arc::clone(&storage_metrics),
     );
     let shares = ProviderShares::new(setup.shares);
-    let triggers: Arc<dyn TriggerLedger> = Arc::new(PgTriggerLedger::new(&database, Some(setup.instance)));
+    let triggers = PgTriggerLedger::new(&database, Some(setup.instance)).watching_runs(setup.watch.watched);
+    let triggers: Arc<dyn TriggerLedger> = Arc::new(triggers);
     let provider = DbtProvider::new(
         Arc::new(DbtWrappedApi::new(&setup.http).unwrap()),
         log.clone(),
@@ -124,6 +125,8 @@ pub(crate) fn state(
                 credentials,
                 api_keys,
                 request_logs,
+                run_watches: RunWatches::new(&database, Some(setup.instance)),
+                run_events: RunEvents::new(&database),
                 triggers,
             },
             shares: client_shares,
@@ -184,6 +187,12 @@ fn client_settings(setup: &Setup) -> ClientSettings {
         record_connections: 10,
         search_connections: 3,
         connection_wait: Duration::from_secs(5),
+        watch: setup.watch,
+        max_waits: setup.max_waits,
+        disconnect_grace: setup.disconnect_grace,
+        max_event_streams: 100,
+        max_streams_per_key: setup.max_streams_per_key,
+        event_poll: Duration::from_millis(20),
         max_exports: setup.max_exports,
         export_stall: setup.export_stall,
     }

@@ -195,15 +195,6 @@ fn with_capacity(connections: usize, per_address: usize, trusted: &[&str]) -> Co
     }
 }
 
-/// Reads an answer: its status and its body.
-async fn read_answer(stream: &mut TcpStream) -> Result<(String, String), Box<dyn Error>> {
-    let head = read_until(stream, "\r\n\r\n").await?;
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let mut body = vec![0; length.ok_or("no length")?.parse()?];
-    timeout(TEST_TIMEOUT, stream.read_exact(&mut body)).await??;
-    Ok((head, String::from_utf8(body)?))
-}
-
 #[tokio::test]
 async fn at_the_limit_the_longest_idle_connection_makes_room() -> Result<(), Box<dyn Error>> {
     for (limits, pause) in [(with_capacity(2, 0, &[]), 0), (with_capacity(100, 2, &[]), 1100)] {
