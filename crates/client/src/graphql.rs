@@ -17,7 +17,7 @@ impl DbtClient {
         query: GraphqlQuery,
         gather: Option<String>,
     ) -> Result<Value, ClientError> {
-        let request_type = match query.effect {
+        let request_type = match query.effect.effect() {
             Effect::Read => RequestType::QueryMetadata,
             Effect::Change => RequestType::MutateMetadata,
         };
@@ -34,7 +34,7 @@ impl DbtClient {
         target: impl Into<Target>,
         query: GraphqlQuery,
     ) -> Result<Value, ClientError> {
-        let request_type = match query.effect {
+        let request_type = match query.effect.effect() {
             Effect::Read => RequestType::QuerySemanticLayer,
             Effect::Change => RequestType::MutateSemanticLayer,
         };

@@ -11,7 +11,7 @@ mod router;
 mod table;
 
 pub use api::DbtApi;
-pub use graphql::{GraphqlEffect, GraphqlLimits, GraphqlRequest, RefusedGraphql};
+pub use graphql::{GraphqlLimits, GraphqlRequest, RefusedGraphql};
 pub use path::{RefusedPath, RelayPath};
 pub use request::{RelayRequest, RelayTarget};
 pub use router::request_type_of;

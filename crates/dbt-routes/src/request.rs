@@ -2,10 +2,9 @@
 
 use http::Method;
 
-use model::{AccountId, Effect, Forwarded, JobId, RelayedOperation, RequestType, RunId};
+use model::{AccountId, Effect, Forwarded, GraphqlEffect, JobId, RelayedOperation, RequestType, RunId};
 
 use crate::api::DbtApi;
-use crate::graphql::GraphqlEffect;
 use crate::path::{RefusedPath, RelayPath};
 use crate::router::{find, parse_id};
 
@@ -115,8 +114,8 @@ impl RelayRequest {
     /// The same request to a GraphQL API, whose documents do this.
     #[must_use]
     pub fn with_graphql_effect(mut self, effect: GraphqlEffect) -> Self {
-        self.request_type = effect.request_type(self.api);
-        self.may_be_repeated &= effect == GraphqlEffect::Reads;
+        self.request_type = graphql_request_type(effect.effect(), self.api);
+        self.may_be_repeated = effect.may_be_repeated() && (reads(&self.method) || self.method == Method::POST);
         self
     }
 
@@ -154,7 +153,7 @@ impl RelayRequest {
         self.template
     }
 
-    /// Whether it may be sent again after a transient failure: a GET or HEAD request that reads, and creates no query.
+    /// Whether it may be sent again after a transient failure: a GET or HEAD request that reads, or a query of GraphQL.
     pub fn may_be_repeated(&self) -> bool {
         self.may_be_repeated
     }
@@ -169,6 +168,16 @@ impl RelayRequest {
     /// The ids in the path.
     pub fn target(&self) -> &RelayTarget {
         &self.target
+    }
+}
+
+/// The operation of a GraphQL API that has this effect.
+fn graphql_request_type(effect: Effect, api: DbtApi) -> RequestType {
+    match (api, effect) {
+        (DbtApi::SemanticLayer, Effect::Read) => RequestType::QuerySemanticLayer,
+        (DbtApi::SemanticLayer, Effect::Change) => RequestType::MutateSemanticLayer,
+        (_, Effect::Read) => RequestType::QueryMetadata,
+        (_, Effect::Change) => RequestType::MutateMetadata,
     }
 }
 
@@ -373,10 +382,10 @@ mod tests {
             ("/api/graphql", GraphqlEffect::CreatesQuery, "query_semantic_layer"),
             ("/api/graphql", GraphqlEffect::Changes, "mutate_semantic_layer"),
         ] {
-            for method in ["GET", "POST"] {
+            for method in ["GET", "POST", "PUT"] {
                 let judged = request(method, path).with_graphql_effect(effect);
                 assert_eq!(judged.request_type().as_str(), name);
-                let is_repeated = method == "GET" && effect == GraphqlEffect::Reads;
+                let is_repeated = method != "PUT" && effect == GraphqlEffect::Reads;
                 assert_eq!(judged.may_be_repeated(), is_repeated, "{method} {effect:?}");
             }
         }

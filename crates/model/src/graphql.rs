@@ -16,9 +16,35 @@ pub struct GraphqlQuery {
     /// The operation to run, if the document has several.
     #[serde(rename = "operationName", skip_serializing_if = "Option::is_none")]
     pub operation_name: Option<String>,
-    /// Whether the operation changes something.
+    /// What the operation does.
     #[serde(skip)]
-    pub effect: Effect,
+    pub effect: GraphqlEffect,
+}
+
+/// What an operation of GraphQL does, the strongest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GraphqlEffect {
+    /// A query.
+    Reads,
+    /// A mutation that only creates a query of the Semantic Layer: a read, but never sent twice.
+    CreatesQuery,
+    /// Any other mutation.
+    Changes,
+}
+
+impl GraphqlEffect {
+    /// Whether it changes something.
+    pub fn effect(self) -> Effect {
+        match self {
+            Self::Reads | Self::CreatesQuery => Effect::Read,
+            Self::Changes => Effect::Change,
+        }
+    }
+
+    /// Whether it may be sent again after a transient failure.
+    pub fn may_be_repeated(self) -> bool {
+        self == Self::Reads
+    }
 }
 
 /// A query of the Semantic Layer, answered by a table. Either metrics or a saved query is given.

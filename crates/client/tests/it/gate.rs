@@ -6,8 +6,9 @@ use client::{ClientError, ClientSettings, DbtClient, ForwardRequest, LogError, P
 use dbt_routes::RelayRequest;
 use http::{HeaderMap, Method};
 use model::{
-    AccountId, ArtifactPath, Effect, EnvironmentFilter, EnvironmentId, Forwarded, GraphqlQuery, IfRunning, JobFields,
-    JobFilter, JobId, PageQuery, ProjectFilter, ProjectId, RequestType, Role, RunFilter, RunId, StartOptions,
+    AccountId, ArtifactPath, Effect, EnvironmentFilter, EnvironmentId, Forwarded, GraphqlEffect, GraphqlQuery,
+    IfRunning, JobFields, JobFilter, JobId, PageQuery, ProjectFilter, ProjectId, RequestType, Role, RunFilter, RunId,
+    StartOptions,
 };
 use provider::Outcome;
 
@@ -159,14 +160,14 @@ fn query() -> GraphqlQuery {
         query: "{ a }".to_owned(),
         variables: serde_json::Map::new(),
         operation_name: None,
-        effect: Effect::Read,
+        effect: GraphqlEffect::Reads,
     }
 }
 
 fn mutation() -> GraphqlQuery {
     GraphqlQuery {
         query: "mutation { a }".to_owned(),
-        effect: Effect::Change,
+        effect: GraphqlEffect::Changes,
         ..query()
     }
 }

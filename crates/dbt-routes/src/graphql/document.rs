@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use apollo_parser::Parser;
 use apollo_parser::cst::{Definition, Document, OperationDefinition, Selection, SelectionSet};
+use model::GraphqlEffect;
 
-use super::{GraphqlEffect, GraphqlLimits, RefusedGraphql};
+use super::{GraphqlLimits, RefusedGraphql};
 use crate::api::DbtApi;
 
 /// The mutations of the Semantic Layer that create a query, whose result is read later. They change nothing else.

@@ -7,10 +7,6 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-use model::{Effect, RequestType};
-
-use crate::api::DbtApi;
-
 pub use request::GraphqlRequest;
 
 /// The limits of a document.
@@ -20,37 +16,6 @@ pub struct GraphqlLimits {
     pub max_depth: usize,
     /// Maximum number of tokens, from 1.
     pub max_tokens: usize,
-}
-
-/// What an operation does, the strongest last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum GraphqlEffect {
-    /// A query.
-    Reads,
-    /// A mutation that only creates a query of the Semantic Layer: a read, but never sent twice.
-    CreatesQuery,
-    /// Any other mutation.
-    Changes,
-}
-
-impl GraphqlEffect {
-    /// Whether it changes something.
-    pub fn effect(self) -> Effect {
-        match self {
-            Self::Reads | Self::CreatesQuery => Effect::Read,
-            Self::Changes => Effect::Change,
-        }
-    }
-
-    /// The operation at that API.
-    pub(crate) fn request_type(self, api: DbtApi) -> RequestType {
-        match (api, self.effect()) {
-            (DbtApi::SemanticLayer, Effect::Read) => RequestType::QuerySemanticLayer,
-            (DbtApi::SemanticLayer, Effect::Change) => RequestType::MutateSemanticLayer,
-            (_, Effect::Read) => RequestType::QueryMetadata,
-            (_, Effect::Change) => RequestType::MutateMetadata,
-        }
-    }
 }
 
 /// Why a request cannot be judged. The text continues "In the request: ".

@@ -1,9 +1,10 @@
 //! The documents of a relayed request: in its query and in its body, in every form that a GraphQL server may accept.
 
+use model::GraphqlEffect;
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use super::{GraphqlEffect, GraphqlLimits, RefusedGraphql};
+use super::{GraphqlLimits, RefusedGraphql};
 use crate::api::DbtApi;
 
 /// A request to a GraphQL API, as it arrived.

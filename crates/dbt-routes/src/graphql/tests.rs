@@ -1,7 +1,10 @@
 //! Documents and requests, and what they do.
 
-use super::GraphqlEffect::{Changes, CreatesQuery, Reads};
+use model::GraphqlEffect;
+use model::GraphqlEffect::{Changes, CreatesQuery, Reads};
+
 use super::*;
+use crate::api::DbtApi;
 
 const LIMITS: GraphqlLimits = GraphqlLimits {
     max_depth: 10,

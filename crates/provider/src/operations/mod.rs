@@ -8,7 +8,6 @@ mod credentials;
 mod environment_variables;
 mod environments;
 mod graphql;
-mod graphql_reads;
 mod jobs;
 mod projects;
 pub(crate) mod relay;

@@ -6,11 +6,10 @@ use serde_json::Value;
 use crate::ProviderError;
 use crate::engine::Call;
 use crate::exchanges::Why;
-use crate::operations::graphql_reads::holds_queries_alone;
 
 impl Call {
     pub(super) async fn ask_metadata(&self, query: &GraphqlQuery, why: Why) -> Result<Value, ProviderError> {
-        let repeatable = holds_queries_alone(&query.query);
+        let repeatable = query.effect.may_be_repeated();
         let answer = self.exchange_document(self.operation(), why, repeatable, move |api, to| {
             api.query_metadata(to, query)
         });
@@ -18,7 +17,7 @@ impl Call {
     }
 
     pub(super) async fn ask_semantic_layer(&self, query: &GraphqlQuery, why: Why) -> Result<Value, ProviderError> {
-        let repeatable = holds_queries_alone(&query.query);
+        let repeatable = query.effect.may_be_repeated();
         let answer = self.exchange_document(self.operation(), why, repeatable, move |api, to| {
             api.query_semantic_layer(to, query)
         });

@@ -3,7 +3,7 @@
 
 use dbt_api::ApiError;
 use http::StatusCode;
-use model::{Effect, GraphqlQuery, GroupBy, OrderBy, SemanticQuery};
+use model::{GraphqlEffect, GraphqlQuery, GroupBy, OrderBy, SemanticQuery};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -73,7 +73,7 @@ async fn saved_query(call: &Call, query: &SemanticQuery, name: &str) -> Result<O
         query: SAVED_QUERIES.to_owned(),
         variables: [("environmentId".to_owned(), environment)].into_iter().collect(),
         operation_name: None,
-        effect: Effect::Read,
+        effect: GraphqlEffect::Reads,
     };
     let answer = call.ask_semantic_layer(&list, Why::LookUp).await?;
     let listed: SavedQueriesWire = serde_json::from_value(answer).map_err(|error| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use dbt_api::ApiError;
 use http::StatusCode;
-use model::{Column, Effect, GraphqlQuery, SemanticQuery, Table};
+use model::{Column, GraphqlEffect, GraphqlQuery, SemanticQuery, Table};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
@@ -139,19 +139,20 @@ fn create_query(query: &SemanticQuery, order_by: &[Value]) -> GraphqlQuery {
         "limit": query.limit,
         "savedQuery": query.saved_query,
     });
-    graphql_query(CREATE, variables)
+    graphql_query(CREATE, GraphqlEffect::CreatesQuery, variables)
 }
 
 fn read_query(query: &SemanticQuery, id: &Value, page: u64) -> GraphqlQuery {
     let environment = query.environment_id.0.to_string();
     graphql_query(
         READ,
+        GraphqlEffect::Reads,
         json!({"environmentId": environment, "queryId": id, "pageNum": page}),
     )
 }
 
 /// The query without variables that are null or empty.
-fn graphql_query(text: &str, variables: Value) -> GraphqlQuery {
+fn graphql_query(text: &str, effect: GraphqlEffect, variables: Value) -> GraphqlQuery {
     let variables = match variables {
         Value::Object(variables) => variables,
         _ => Map::new(),
@@ -161,7 +162,7 @@ fn graphql_query(text: &str, variables: Value) -> GraphqlQuery {
         query: text.to_owned(),
         variables: variables.into_iter().filter(|(_, value)| is_set(value)).collect(),
         operation_name: None,
-        effect: Effect::Read,
+        effect,
     }
 }
 

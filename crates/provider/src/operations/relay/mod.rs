@@ -8,19 +8,18 @@ mod start;
 mod static_subdomain;
 mod token_mask;
 
-use model::{ClientContext, Effect};
+use model::ClientContext;
 
 pub use accounts::lists_accounts;
 pub use forward_request::ForwardRequest;
 
 use self::send::{api_request, send};
 use crate::engine::RowSubject;
-use crate::operations::graphql_reads;
 use crate::{DbtProvider, ProviderError, StreamedAnswer};
 
 impl DbtProvider {
     /// Forwards a caller's request unchanged, and returns the answer with any status. Only GET and HEAD requests of
-    /// operations that read, and GraphQL documents of queries alone, are retried after a transient failure. One that starts
+    /// operations that read, and queries of GraphQL, are retried after a transient failure. One that starts
     /// a run is sent once, and a lost answer is resolved by looking for the run. A redirect that differs only by the
     /// trailing slash is followed once, with the same method and body.
     ///
@@ -60,7 +59,6 @@ impl DbtProvider {
                 };
                 let may_repeat = request.request.may_be_repeated();
                 let request = api_request(request, hides_subdomain);
-                let may_repeat = may_repeat || (effect == Effect::Read && graphql_reads::is_query(&request));
                 let repeatable_bytes = may_repeat.then_some(collected_bytes);
                 let answer = send(&call, request_type, repeatable_bytes, request).await?;
                 let answer = token_mask::mask_token(answer, call.token());

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use dbt_routes::{DbtApi, GraphqlLimits};
 use garde::Validate;
-use model::{Effect, EnvironmentId, GraphqlQuery, GroupBy, OrderBy, SemanticQuery, Table};
+use model::{EnvironmentId, GraphqlEffect, GraphqlQuery, GroupBy, OrderBy, SemanticQuery, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -173,7 +173,7 @@ async fn query_metadata(
 ) -> Result<Json<GraphqlAnswer>, Problem> {
     let limits = state.settings.graphql;
     let effect = effect_of(&limits, DbtApi::Metadata, &body.query, body.operation_name.as_deref())?;
-    if effect == Effect::Change && body.gather.is_some() {
+    if effect == GraphqlEffect::Changes && body.gather.is_some() {
         // Each page would send the document again.
         let detail = "In the body: `gather` is for queries, and `query` is a mutation. dbt Cloud was not contacted.";
         return Err(Problem::new(Kind::INVALID_REQUEST, detail));
@@ -225,11 +225,14 @@ async fn query_semantic_layer(
 }
 
 /// What the document's operation does; a document that cannot be judged is refused.
-fn effect_of(limits: &GraphqlLimits, api: DbtApi, document: &str, name: Option<&str>) -> Result<Effect, Problem> {
-    let judged = limits
-        .judge(api, document, name)
-        .map_err(|refused| refused_document(&refused))?;
-    Ok(judged.effect())
+fn effect_of(
+    limits: &GraphqlLimits,
+    api: DbtApi,
+    document: &str,
+    name: Option<&str>,
+) -> Result<GraphqlEffect, Problem> {
+    let judged = limits.judge(api, document, name);
+    judged.map_err(|refused| refused_document(&refused))
 }
 
 enum Question {
@@ -252,7 +255,7 @@ impl QuerySemanticLayer {
                 variables: self.variables,
                 operation_name: self.operation_name,
                 // Judged by the caller.
-                effect: Effect::Change,
+                effect: GraphqlEffect::Changes,
             })),
             (None, None) => invalid("give `query`, or `environment_id` with `metrics` or `saved_query`"),
             (None, Some(_)) if has_variables => invalid("`variables` and `operation_name` go with `query`"),

@@ -105,7 +105,9 @@ async fn reads_are_retried_after_a_transient_failure_and_posts_are_not() {
                     &json!({"query": "mutation { createQuery { queryId } }"}),
                 )
                 .await,
-            admin.post("/api/graphql", &json!([{"query": "{__typename}"}])).await,
+            admin
+                .post("/api/graphql", &json!([{"query": "{a}"}, {"query": "mutation { x }"}]))
+                .await,
             admin.post("/api/v2/unknown/", &json!({})).await,
             admin.delete(&v2("/jobs/1/")).await,
             admin.get(&v3("/webhooks/subscription/wsu_1/test")).await,
