@@ -62,7 +62,7 @@ fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     match cli.command {
         Command::Structure(options) => print(&structure_report(&cli.root, &options)?),
-        Command::Openapi => print(&format!("{}\n", serde_json::to_string_pretty(&server::document())?)),
+        Command::Openapi => print(&format!("{}\n", server::document_text())),
         Command::Roles => print(&server::roles_table()),
         Command::Limits => print(&devtools::limits::table(&cli.root)?),
         Command::PostgresTimings { directory } => postgres_timings::run(directory.as_deref()),

@@ -12,21 +12,26 @@ pub struct ArtifactPath(String);
 /// The text is not a path of an artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "an artifact's path has 1 to {} bytes, no empty segment, no `.` or `..` and no control character or backslash",
-    ArtifactPath::MAX_BYTES
+    "an artifact's path has 1 to {} characters, no empty segment, no `.` or `..` and no control character or backslash",
+    ArtifactPath::MAX_CHARS
 )]
 pub struct InvalidArtifactPath;
 
 impl ArtifactPath {
-    /// The longest path, in bytes.
-    pub const MAX_BYTES: usize = 1024;
+    /// The longest path, in characters.
+    pub const MAX_CHARS: usize = 1024;
+    /// The rule as a regular expression, but for the length.
+    pub const PATTERN: &str = concat!(
+        r"^(\.{0,2}[^./\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]*|\.{3}[^/\\\x00-\x1f\x7f-\x9f]*)",
+        r"(/(\.{0,2}[^./\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]*|\.{3}[^/\\\x00-\x1f\x7f-\x9f]*))*$",
+    );
 
     /// # Errors
     /// [`InvalidArtifactPath`], for instance if normalising the path would change it.
     pub fn new(path: &str) -> Result<Self, InvalidArtifactPath> {
         let odd = |character: char| character.is_control() || character == '\\';
         let is_plain = !path.contains(odd) && path.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
-        if is_plain && path.len() <= Self::MAX_BYTES {
+        if is_plain && path.chars().count() <= Self::MAX_CHARS {
             Ok(Self(path.to_owned()))
         } else {
             Err(InvalidArtifactPath)
@@ -54,7 +59,7 @@ impl Serialize for ArtifactPath {
 /// Selects the step of a run whose artifacts to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArtifactStep {
-    /// The step with that number, from 1.
+    /// The step with that number, from 1 to [`ArtifactStep::MAX`].
     Index(u32),
     /// The last step whose command executes nodes (runs, tests, seeds or snapshots).
     Results,
@@ -62,8 +67,13 @@ pub enum ArtifactStep {
 
 /// The text does not select a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a step is a number from 1, or `results`")]
+#[error("a step is a number from 1 to {}, or `results`", ArtifactStep::MAX)]
 pub struct InvalidArtifactStep;
+
+impl ArtifactStep {
+    /// The largest number of a step. Runs have some dozens.
+    pub const MAX: u32 = 9999;
+}
 
 const RESULTS: &str = "results";
 
@@ -71,8 +81,10 @@ impl FromStr for ArtifactStep {
     type Err = InvalidArtifactStep;
 
     fn from_str(text: &str) -> Result<Self, InvalidArtifactStep> {
+        // Without a sign, without zeros in front.
+        let is_plain = text.starts_with(|first| ('1'..='9').contains(&first));
         match text.parse() {
-            Ok(index) if index > 0 => Ok(Self::Index(index)),
+            Ok(index) if is_plain && index <= Self::MAX => Ok(Self::Index(index)),
             Err(_) if text == RESULTS => Ok(Self::Results),
             _ => Err(InvalidArtifactStep),
         }
@@ -94,18 +106,29 @@ mod tests {
 
     #[test]
     fn a_step_is_a_number_from_one_or_results() {
-        for (text, spelling) in [("1", "1"), ("4294967295", "4294967295"), ("results", "\"results\"")] {
+        for (text, spelling) in [("1", "1"), ("9999", "9999"), ("results", "\"results\"")] {
             let step: ArtifactStep = text.parse().unwrap();
             assert_eq!(serde_json::to_string(&step).unwrap(), spelling);
         }
-        for bad in ["", "0", "-1", "4294967296", "last", "Results", " 1"] {
+        for bad in [
+            "",
+            "0",
+            "-1",
+            "+1",
+            "01",
+            "10000",
+            "4294967297",
+            "last",
+            "Results",
+            " 1",
+        ] {
             assert_eq!(bad.parse::<ArtifactStep>(), Err(InvalidArtifactStep), "{bad:?}");
         }
     }
 
     #[test]
     fn paths_that_normalising_would_change_are_refused() {
-        let long = "a".repeat(1025);
+        let long = "ö".repeat(1025);
         for bad in ["", "/", "a//b", "/a", "a/", ".", "a/../b", "a/.", "a\\b", "a\nb", &long] {
             assert_eq!(ArtifactPath::new(bad), Err(InvalidArtifactPath), "{bad:?}");
         }
@@ -114,7 +137,7 @@ mod tests {
             "compiled/shop/ö rders?.sql",
             "...",
             "a/..b/%2e%2e",
-            &long[1..],
+            &long["ö".len()..],
         ] {
             assert_eq!(ArtifactPath::new(good).unwrap().as_str(), good);
         }

@@ -7,6 +7,8 @@ use axum::http::{HeaderMap, HeaderName};
 pub(crate) const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 /// How long the caller waits, in seconds.
 pub(crate) const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("request-timeout");
+/// The longest time in that header.
+pub(crate) const MAX_TIMEOUT_SECONDS: u64 = 600;
 /// The header that carries the request's UUID.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

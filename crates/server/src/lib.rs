@@ -33,7 +33,7 @@ pub use addresses::{AddressGroup, AddressLimitSettings, AddressLimits};
 pub use dbt_routes::GraphqlLimits;
 pub use limits::{LimitSettings, Limits};
 pub use metrics::ServerMetrics;
-pub use openapi::document;
+pub use openapi::{document, document_text};
 pub use problem::Problem;
 pub use roles::roles_table;
 pub use routes::health::health_router;

@@ -1,7 +1,7 @@
 //! The fixed words of the API as schemas. Each list comes from the code that reads or writes the words.
 
 use client::{EventKind, OutcomeFilter};
-use model::{RequestType, RunRelated, RunStatus};
+use model::{RequestType, RunRelated, RunStatus, ServedFrom};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 
 /// Declares a schema of fixed words.
@@ -45,6 +45,12 @@ words! {
     CredentialSource = ["settings", "stored"];
     /// Whether requests can be served.
     WellOrNot = ["ok", "unavailable"];
+    /// Where an answer is from.
+    ServedFromName = ServedFrom::ALL.map(ServedFrom::as_str);
+    /// The state of a circuit that is not closed.
+    CircuitState = ["open", "half_open"];
+    /// The state of a pause.
+    CooldownState = ["cooling_down", "probing"];
     /// A check of the gateway's health.
     CheckName = [
         "database", "migrations", "encryption_keys", "request_log", "heartbeat", "partitions", "disk", "serving",

@@ -3,6 +3,8 @@
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema, Type};
 
 /// The longest `cause` that dbt Cloud's own clients send, in characters; the specification names no limit.
 pub const CAUSE_MAX_CHARS: usize = 255;
@@ -77,7 +79,19 @@ pub struct TriggerJob {
     pub timeout_seconds_override: Option<i64>,
     /// The commands to run instead of the job's.
     #[garde(inner(length(min = 1), inner(length(chars, min = 1))))]
-    #[schema(min_items = 1)]
+    #[schema(schema_with = commands)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps_override: Option<Vec<String>>,
+}
+
+/// At least one command, none of them empty; or null.
+fn commands() -> RefOr<Schema> {
+    let command = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+    let list = ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .items(command)
+        .min_items(Some(1));
+    list.description(Some("The commands to run instead of the job's."))
+        .build()
+        .into()
 }

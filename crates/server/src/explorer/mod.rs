@@ -7,7 +7,6 @@ use axum::extract::Path;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Router, routing::get};
-use serde_json::Value;
 use utoipa_swagger_ui::Config;
 
 use crate::problem::unknown_route;
@@ -18,11 +17,9 @@ const SCRIPT: &str = include_str!("explorer.js");
 const STYLE: &str = include_str!("explorer.css");
 
 /// `/docs/…` and `/openapi.json`.
-pub(crate) fn routes(document: impl FnOnce() -> Value + Send + 'static) -> Router<Shared> {
-    // Written once, when it is first asked for: that takes no key. It always serialises.
-    let json = Arc::new(LazyLock::new(move || {
-        Bytes::from(serde_json::to_vec(&document()).unwrap_or_default())
-    }));
+pub(crate) fn routes(document: impl FnOnce() -> Vec<u8> + Send + 'static) -> Router<Shared> {
+    // Written once, when it is first asked for: that takes no key.
+    let json = Arc::new(LazyLock::new(move || Bytes::from(document())));
     let media_type = HeaderValue::from_static("application/json");
     let document = get(async move || ([(header::CONTENT_TYPE, media_type)], Bytes::clone(&json)));
     Router::new()

@@ -10,7 +10,7 @@ use model::{ArtifactPath, PathId, excerpt};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::{RefOr, Required, Schema};
+use utoipa::openapi::{ObjectBuilder, RefOr, Required, Schema, Type};
 use utoipa::{IntoParams, PartialSchema as _};
 use uuid::Uuid;
 
@@ -85,7 +85,12 @@ pub(crate) struct IdAndArtifact<T>(pub(crate) T, pub(crate) ArtifactPath);
 impl<T: PathId> IntoParams for IdAndArtifact<T> {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let description = "The artifact's path below `target/`, slashes included.";
-        let path = path_parameter("path", description, String::schema()).example(Some("run_results.json".into()));
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(1))
+            .max_length(Some(ArtifactPath::MAX_CHARS))
+            .pattern(Some(ArtifactPath::PATTERN));
+        let path = path_parameter("path", description, Schema::from(schema.build()).into());
         vec![path_id::<T>(), path.build()]
     }
 }

@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 
-use crate::headers::REQUEST_TIMEOUT;
+use crate::headers::{MAX_TIMEOUT_SECONDS, REQUEST_TIMEOUT};
 use crate::problem::{Kind, Problem};
-
-const MAX_SECONDS: u64 = 600;
 
 /// How long the caller waits, if it says so.
 ///
@@ -19,11 +17,11 @@ pub(crate) fn request_timeout(headers: &HeaderMap) -> Result<Option<Duration>, P
         return Ok(None);
     };
     let seconds = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    match seconds.filter(|seconds| (1..=MAX_SECONDS).contains(seconds)) {
+    match seconds.filter(|seconds| (1..=MAX_TIMEOUT_SECONDS).contains(seconds)) {
         Some(seconds) if values.next().is_none() => Ok(Some(Duration::from_secs(seconds))),
         _ => Err(Problem::new(
             Kind::INVALID_REQUEST,
-            format!("The header Request-Timeout must be one whole number of seconds, from 1 to {MAX_SECONDS}."),
+            format!("The header Request-Timeout must be one whole number of seconds, from 1 to {MAX_TIMEOUT_SECONDS}."),
         )),
     }
 }

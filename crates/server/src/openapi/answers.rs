@@ -7,85 +7,92 @@ use axum::http::StatusCode;
 use model::{Effect, RequestType, Role};
 use serde_json::{Map, Value, json};
 
+use super::headers::{self, EXAMPLE_UUID};
 use super::walk::{name_of, operations, parameters, resolved};
 use crate::problem::Kind;
 
 const PROBLEM_JSON: &str = "application/problem+json";
-/// The UUID of the examples.
-pub(super) const EXAMPLE_UUID: &str = "019e2a3b-5c6d-7e8f-9a0b-1c2d3e4f5a6b";
 
-/// A problem response, by its status and its kinds.
+/// The paths of the kinds of a problem response.
 type Kinds = BTreeSet<&'static str>;
+
+/// What makes problem responses of one status the same.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Shape {
+    kinds: Kinds,
+    /// Whether dbt Cloud may have been asked.
+    asks_dbt: bool,
+}
 
 /// Adds descriptions, headers and problems.
 pub(super) fn complete(document: &mut Value) {
     let snapshot = document.clone();
-    let mut used: BTreeMap<(u16, Kinds), usize> = BTreeMap::new();
+    let mut used: BTreeMap<(u16, Shape), usize> = BTreeMap::new();
     for (path, _, operation) in operations(document) {
-        for key in by_status(kinds(path, operation)) {
+        for key in by_status(path, operation) {
             *used.entry(key).or_default() += 1;
         }
     }
     let shared = most_used(&used);
     for (path, _, operation) in operations(document) {
-        let problems = by_status(kinds(path, operation));
+        let problems = by_status(path, operation);
+        let before = operation.clone();
         let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
             continue;
         };
         for (status, response) in responses.iter_mut() {
-            describe(&snapshot, status, response);
+            describe(&snapshot, &before, status, response);
         }
-        for (status, kinds) in problems {
-            let is_shared = shared.get(&status) == Some(&kinds);
+        for (status, shape) in problems {
+            let is_shared = shared.get(&status) == Some(&shape);
             let answer = if is_shared {
                 json!({"$ref": format!("#/components/responses/Problem{status}")})
             } else {
-                problem(status, &kinds)
+                problem(&shape)
             };
             match responses.get_mut(&status.to_string()) {
                 // The handler's own body, as that of `/readyz`; a problem is possible too.
                 Some(own) => {
-                    let content = problem(status, &kinds)["content"][PROBLEM_JSON].clone();
+                    let content = problem(&shape)["content"][PROBLEM_JSON].clone();
                     own["content"][PROBLEM_JSON] = content;
                 }
                 None => drop(responses.insert(status.to_string(), answer)),
             }
         }
     }
-    for (status, kinds) in &shared {
-        document["components"]["responses"][format!("Problem{status}")] = problem(*status, kinds);
+    for (status, shape) in &shared {
+        document["components"]["responses"][format!("Problem{status}")] = problem(shape);
     }
-    document["components"]["headers"]["RequestId"] = json!({
-        "description": "The request's UUID, as in its row, its log lines and its problem.",
-        "schema": {"type": "string", "format": "uuid"}, "example": EXAMPLE_UUID,
-    });
-    let named: BTreeSet<_> = used.keys().flat_map(|(_, kinds)| kinds).copied().collect();
+    let named: BTreeSet<_> = used.keys().flat_map(|(_, shape)| &shape.kinds).copied().collect();
     for kind in Kind::ALL.iter().filter(|kind| named.contains(kind.path())) {
         document["components"]["examples"][slug(kind.path())] =
             json!({"summary": kind.title(), "value": example(*kind)});
     }
 }
 
-/// For each status the set of kinds that most operations have.
-fn most_used(used: &BTreeMap<(u16, Kinds), usize>) -> BTreeMap<u16, Kinds> {
-    let mut best: BTreeMap<u16, (usize, &Kinds)> = BTreeMap::new();
-    for ((status, kinds), count) in used {
-        let entry = best.entry(*status).or_insert((*count, kinds));
+/// For each status the shape that most operations have.
+fn most_used(used: &BTreeMap<(u16, Shape), usize>) -> BTreeMap<u16, Shape> {
+    let mut best: BTreeMap<u16, (usize, &Shape)> = BTreeMap::new();
+    for ((status, shape), count) in used {
+        let entry = best.entry(*status).or_insert((*count, shape));
         if *count > entry.0 {
-            *entry = (*count, kinds);
+            *entry = (*count, shape);
         }
     }
     best.into_iter()
-        .map(|(status, (_, kinds))| (status, kinds.clone()))
+        .map(|(status, (_, shape))| (status, shape.clone()))
         .collect()
 }
 
-fn by_status(kinds: Vec<Kind>) -> BTreeMap<u16, Kinds> {
+fn by_status(path: &str, operation: &Map<String, Value>) -> BTreeMap<u16, Shape> {
     let mut all: BTreeMap<u16, Kinds> = BTreeMap::new();
-    for kind in kinds {
+    for kind in kinds(path, operation) {
         all.entry(kind.status().as_u16()).or_default().insert(kind.path());
     }
-    all
+    let asks_dbt = headers::asks_dbt(operation);
+    all.into_iter()
+        .map(|(status, kinds)| (status, Shape { kinds, asks_dbt }))
+        .collect()
 }
 
 /// The problems with which an operation can answer.
@@ -181,10 +188,10 @@ fn of_operation(name: &str) -> &'static [Kind] {
 }
 
 /// Describes an answer by what it holds, where the handler does not.
-fn describe(document: &Value, status: &str, response: &mut Value) {
-    response["headers"]["x-request-id"] = json!({"$ref": "#/components/headers/RequestId"});
+fn describe(document: &Value, operation: &Map<String, Value>, status: &str, response: &mut Value) {
+    headers::of_answer(operation, status, response);
     if let Some(contents) = response.get_mut("content").and_then(Value::as_object_mut) {
-        media_types(contents);
+        media_types(contents, status == "200");
     }
     if response["description"].as_str().is_some_and(|text| !text.is_empty()) {
         return;
@@ -199,11 +206,18 @@ fn describe(document: &Value, status: &str, response: &mut Value) {
     };
 }
 
-/// A file has the media type that dbt Cloud sends; generators know the general one as bytes. A body of lines is text, each
-/// line of which has the schema that the handler gives.
-fn media_types(contents: &mut Map<String, Value>) {
-    if let Some(file) = contents.get("application/octet-stream").cloned() {
-        contents.insert("*/*".to_owned(), file);
+/// A file has the media type that dbt Cloud sends; to generators it is bytes. A body of lines is text, each line of which has
+/// the schema that the handler gives.
+fn media_types(contents: &mut Map<String, Value>, is_whole: bool) {
+    if contents.contains_key("application/octet-stream") {
+        contents.insert("*/*".to_owned(), json!({}));
+        if is_whole {
+            let artifact = json!({
+                "schema": {"description": "A JSON artifact, as dbt writes it."},
+                "example": {"metadata": {"dbt_version": "1.10.0"}, "results": [], "elapsed_time": 12.5},
+            });
+            contents.insert("application/json".to_owned(), artifact);
+        }
     }
     if let Some(lines) = contents.get_mut("application/x-ndjson") {
         lines["x-item-schema"] = lines["schema"].take();
@@ -213,8 +227,11 @@ fn media_types(contents: &mut Map<String, Value>) {
 }
 
 /// The response for these problems of a status.
-fn problem(status: u16, paths: &Kinds) -> Value {
-    let kinds: Vec<_> = Kind::ALL.iter().filter(|kind| paths.contains(kind.path())).collect();
+fn problem(shape: &Shape) -> Value {
+    let kinds: Vec<_> = Kind::ALL
+        .iter()
+        .filter(|kind| shape.kinds.contains(kind.path()))
+        .collect();
     let named = |kind: &&Kind| format!("{}: `{}`", kind.title(), kind.path());
     let description = kinds.iter().map(named).collect::<Vec<_>>().join("; ");
     let reference = |kind: &&Kind| {
@@ -225,13 +242,7 @@ fn problem(status: u16, paths: &Kinds) -> Value {
         )
     };
     let examples: Map<String, Value> = kinds.iter().map(reference).collect();
-    let mut headers = json!({"x-request-id": {"$ref": "#/components/headers/RequestId"}});
-    if [429, 502, 503].contains(&status) {
-        headers["retry-after"] = json!({
-            "description": "The number of seconds to wait, from 1, if known.",
-            "schema": {"type": "integer", "minimum": 1}, "example": 2,
-        });
-    }
+    let headers = headers::of_problem(&kinds, shape.asks_dbt);
     let content = json!({"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples});
     json!({"description": description, "headers": headers, "content": {PROBLEM_JSON: content}})
 }

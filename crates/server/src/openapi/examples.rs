@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::answers::EXAMPLE_UUID;
+use super::headers::EXAMPLE_UUID;
 use super::schemas::is_nullable;
 use super::walk::{name_of, operations, resolved};
 
@@ -81,6 +81,9 @@ fn fits(document: &Value, schema: &Value, example: &Value) -> bool {
 fn of_contents(document: &Value, holder: &mut Value) {
     let contents = holder.get_mut("content").and_then(Value::as_object_mut);
     for (_, content) in contents.into_iter().flatten() {
+        if content.get("schema").is_none() {
+            continue;
+        }
         if content["example"].is_null() && content["examples"].is_null() {
             let line = content.get("x-item-schema").and_then(|of| example_of(document, of));
             let lines = line.map(|line| format!("{line}\n").into());
@@ -163,6 +166,7 @@ fn in_demo(operation: &str, parameter: &str) -> Option<Value> {
         (_, "page_size") => json!(100),
         (_, "created_after" | "finished_after") => json!("2026-03-19T00:00:00Z"),
         (_, "created_before" | "finished_before") => json!("2026-03-20T00:00:00Z"),
+        (_, "request-timeout") => json!(60),
         (_, "idempotency-key") => json!("orders-2026-03-19"),
         _ => return None,
     })

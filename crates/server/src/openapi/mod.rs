@@ -4,7 +4,9 @@
 mod access;
 mod answers;
 mod examples;
+mod headers;
 mod links;
+mod ordered;
 mod schemas;
 mod walk;
 
@@ -14,6 +16,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
+use self::ordered::Ordered;
 use crate::problem::ProblemType;
 use crate::routes;
 use crate::state::Shared;
@@ -55,8 +58,15 @@ impl Modify for GatewayKey {
     }
 }
 
-/// All routes, and the document, which takes a moment to complete.
-pub(crate) fn routes() -> (Router<Shared>, impl FnOnce() -> Value + Send + 'static) {
+/// All routes, and the text of the document, which takes a moment to complete.
+pub(crate) fn routes() -> (Router<Shared>, impl FnOnce() -> Vec<u8> + Send + 'static) {
+    let (routes, document) = parts();
+    // The document always serialises.
+    let text = move || serde_json::to_vec(&Ordered(&document())).unwrap_or_default();
+    (routes, text)
+}
+
+fn parts() -> (Router<Shared>, impl FnOnce() -> Value + Send + 'static) {
     let documented = OpenApiRouter::with_openapi(Document::openapi()).merge(routes::all());
     let (routes, mut document) = documented.split_for_parts();
     document.tags = Some(routes::tags());
@@ -72,6 +82,7 @@ pub(crate) fn routes() -> (Router<Shared>, impl FnOnce() -> Value + Send + 'stat
 fn completed(document: utoipa::openapi::OpenApi) -> Value {
     // The document always serialises.
     let mut document = serde_json::to_value(document).unwrap_or_default();
+    headers::complete(&mut document);
     schemas::complete(&mut document);
     answers::complete(&mut document);
     access::complete(&mut document);
@@ -82,5 +93,11 @@ fn completed(document: utoipa::openapi::OpenApi) -> Value {
 
 /// The document that `/openapi.json` serves.
 pub fn document() -> Value {
-    routes().1()
+    parts().1()
+}
+
+/// The document as a text of several lines.
+pub fn document_text() -> String {
+    // The document always serialises.
+    serde_json::to_string_pretty(&Ordered(&document())).unwrap_or_default()
 }

@@ -34,6 +34,11 @@ macro_rules! kinds {
                 self.status
             }
 
+            /// Whether such a problem may have `Retry-After`.
+            pub(crate) fn may_wait(self) -> bool {
+                [429, 502, 503, 504].contains(&self.status.as_u16()) || MAY_WAIT.contains(&self.path)
+            }
+
             pub(crate) fn path(self) -> &'static str {
                 self.path
             }
@@ -48,6 +53,9 @@ macro_rules! kinds {
         }
     };
 }
+
+/// Those that pass by themselves, besides those whose status says so.
+const MAY_WAIT: [&str; 2] = [Kind::RUN_NOT_VISIBLE_YET.path, Kind::IDEMPOTENCY_IN_FLIGHT.path];
 
 kinds! {
     INVALID_REQUEST = BAD_REQUEST "invalid-request" "Invalid request"

@@ -41,7 +41,7 @@ struct StepQuery {
     /// `snapshot`, `retry`), which the gateway looks up. Without it dbt Cloud takes the last step, often
     /// `dbt docs generate`, whose `run_results.json` does not cover the build.
     #[serde(default, deserialize_with = "step")]
-    #[param(value_type = Option<String>, pattern = "^([1-9][0-9]*|results)$", example = "results")]
+    #[param(value_type = Option<String>, pattern = "^([1-9][0-9]{0,3}|results)$", example = "results")]
     step: Option<ArtifactStep>,
 }
 
@@ -55,7 +55,7 @@ fn step<'de, D: Deserializer<'de>>(parameter: D) -> Result<Option<ArtifactStep>,
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "for the document alone")]
 enum FileResponses {
-    /// The file.
+    /// The file: bytes to a generator, with dbt Cloud's media type when it is sent.
     #[response(status = 200, content_type = "application/octet-stream")]
     Whole(#[to_schema] ArtifactFile),
     /// The part that `Range` names.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use client::{BudgetReport, OpenCircuit, PriorityClass};
-use model::NoFilter;
+use model::{ClientType, NoFilter};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -13,6 +13,7 @@ use crate::extract::{Dbt, ScopedQuery};
 use crate::json::Json;
 use crate::problem::Problem;
 use crate::state::Shared;
+use crate::words::{CircuitState, CooldownState};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(get_budget))
@@ -41,10 +42,10 @@ struct Circuit {
     #[schema(example = "production")]
     credential: String,
     /// `dbt_cloud_administrative`, `dbt_cloud_metadata` (Discovery) or `dbt_cloud_semantic_layer`.
-    #[schema(example = "dbt_cloud_administrative")]
+    #[schema(value_type = ClientType, example = "dbt_cloud_administrative")]
     api: &'static str,
     /// `open`: nothing is sent. `half_open`: one request is.
-    #[schema(example = "open")]
+    #[schema(value_type = CircuitState, example = "open")]
     state: &'static str,
     /// How long nothing is sent, in milliseconds.
     #[schema(example = 1800)]
@@ -66,7 +67,7 @@ impl From<OpenCircuit> for Circuit {
 #[derive(Debug, Serialize, ToSchema)]
 struct ApiBudget {
     /// `dbt_cloud_administrative`, `dbt_cloud_metadata` (Discovery) or `dbt_cloud_semantic_layer`.
-    #[schema(example = "dbt_cloud_administrative")]
+    #[schema(value_type = ClientType, example = "dbt_cloud_administrative")]
     api: &'static str,
     /// Requests that all replicas and companies together send in any 60 seconds; null if there is no limit.
     #[schema(example = 4800)]
@@ -125,7 +126,7 @@ struct KeyUse {
 #[derive(Debug, Serialize, ToSchema)]
 struct Cooldown {
     /// `cooling_down`: nothing is sent. `probing`: the pause is over, and one request at a time is sent until dbt Cloud answers.
-    #[schema(example = "cooling_down")]
+    #[schema(value_type = CooldownState, example = "cooling_down")]
     state: &'static str,
     /// The rest of the pause, in seconds.
     #[schema(example = 214)]

@@ -197,7 +197,7 @@ async fn step_results_without_a_build_step_is_not_found() {
     let refused = app.viewer().get(&of_run("run_results.json?step=Results")).await;
     assert_eq!(
         refused.problem(400, "invalid-request")["detail"],
-        "In the query: step: `Results`: a step is a number from 1, or `results`."
+        "In the query: step: `Results`: a step is a number from 1 to 9999, or `results`."
     );
 }
 

@@ -10,6 +10,8 @@ use garde::Validate;
 use model::{AccountId, ApiKeyId, Role};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema, Type};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -47,12 +49,27 @@ struct CreateApiKeyBody {
     default_account_id: Option<i64>,
     /// The names of the credentials it may use. Absent: those that the creating key may use, and for a key with `accounts`
     /// the default of each account alone.
-    #[garde(length(max = 100), inner(inner(length(min = 1, max = 100))))]
-    #[schema(max_items = 100)]
+    #[garde(length(max = 100), inner(inner(length(chars, min = 1, max = 100))))]
+    #[schema(schema_with = credential_names)]
     credentials: Option<Vec<String>>,
     /// The time from which it is refused. Absent: never.
     #[garde(skip)]
     expires_at: Option<DateTime<Utc>>,
+}
+
+/// Names of credentials, or null.
+fn credential_names() -> RefOr<Schema> {
+    let name = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(100));
+    let list = ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .items(name)
+        .max_items(Some(100));
+    let description = "The names of the credentials it may use. Absent: those that the creating key may use, and for a key \
+                       with `accounts` the default of each account alone.";
+    list.description(Some(description)).build().into()
 }
 
 /// All keys of the company.

@@ -1,19 +1,21 @@
 //! dbt Cloud's GraphQL APIs: Discovery and the Semantic Layer.
 
 mod csv;
+mod semantic;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use dbt_routes::{DbtApi, GraphqlLimits};
 use garde::Validate;
-use model::{EnvironmentId, GraphqlEffect, GraphqlQuery, GroupBy, OrderBy, SemanticQuery, Table};
+use model::{GraphqlEffect, GraphqlQuery, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::semantic::QuerySemanticLayer;
 use crate::extract::{Dbt, JsonBody, ScopedQuery};
 use crate::json::Json;
 use crate::problem::{Kind, Problem, refused_document};
@@ -26,7 +28,6 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 }
 
 const CSV: &str = "text/csv";
-const MAX_NAMES: usize = 100;
 
 /// A query of the Discovery API.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -80,64 +81,6 @@ struct GraphqlAnswer {
     /// As the query selects it.
     #[schema(value_type = Object)]
     data: Value,
-}
-
-/// A query of the Semantic Layer API: a GraphQL `query`, or the contents of a table.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({
-    "environment_id": 70_403_103_930_001_i64, "metrics": ["revenue"],
-    "group_by": [{"name": "metric_time", "grain": "DAY"}], "order_by": [{"name": "metric_time"}], "limit": 100
-}))]
-struct QuerySemanticLayer {
-    /// A GraphQL document, sent as it is; the answer is its `data`.
-    #[serde(default)]
-    #[garde(inner(length(min = 1)))]
-    #[schema(min_length = 1, format = "graphql")]
-    query: Option<String>,
-    /// Values for the document's variables, by name.
-    #[serde(default)]
-    #[garde(skip)]
-    variables: Map<String, Value>,
-    /// Which of the document's operations, where it has several.
-    #[serde(default)]
-    #[garde(skip)]
-    operation_name: Option<String>,
-    /// The environment of the metrics, instead of a document.
-    #[serde(default)]
-    #[garde(inner(range(min = 1)))]
-    #[schema(minimum = 1)]
-    environment_id: Option<i64>,
-    /// Names of metrics, at most 100.
-    #[serde(default)]
-    #[garde(length(max = MAX_NAMES))]
-    #[schema(max_items = 100)]
-    metrics: Vec<String>,
-    /// Dimensions and entities, at most 100.
-    #[serde(default)]
-    #[garde(length(max = MAX_NAMES))]
-    #[schema(max_items = 100)]
-    group_by: Vec<GroupBy>,
-    /// Conditions, at most 100, all of which must hold: `{{ Dimension('order__status') }} = 'completed'`.
-    #[serde(default, rename = "where")]
-    #[garde(length(max = MAX_NAMES))]
-    #[schema(max_items = 100)]
-    conditions: Vec<String>,
-    /// The order.
-    #[serde(default)]
-    #[garde(length(max = MAX_NAMES))]
-    #[schema(max_items = 100)]
-    order_by: Vec<OrderBy>,
-    /// The maximum number of rows.
-    #[serde(default)]
-    #[garde(inner(range(min = 1)))]
-    #[schema(minimum = 1)]
-    limit: Option<u32>,
-    /// The name of a saved query, instead of metrics.
-    #[serde(default)]
-    #[garde(inner(length(min = 1)))]
-    #[schema(min_length = 1)]
-    saved_query: Option<String>,
 }
 
 /// The answer of the Semantic Layer: the `data` of a document, or a table.
@@ -206,22 +149,22 @@ async fn query_semantic_layer(
     ScopedQuery { scope, .. }: ScopedQuery,
     JsonBody(body): JsonBody<QuerySemanticLayer>,
 ) -> Result<Response, Problem> {
-    match body.split()? {
-        Question::Document(mut query) => {
-            let name = query.operation_name.as_deref();
-            query.effect = effect_of(&state.settings.graphql, DbtApi::SemanticLayer, &query.query, name)?;
-            let data = client.query_semantic_layer(scope, query).await?;
-            Ok(Json(SemanticLayerAnswer::Data(GraphqlAnswer { data })).into_response())
+    let table = match body {
+        QuerySemanticLayer::Document(document) => {
+            let name = document.operation_name.as_deref();
+            let effect = effect_of(&state.settings.graphql, DbtApi::SemanticLayer, &document.query, name)?;
+            let data = client.query_semantic_layer(scope, document.with(effect)).await?;
+            return Ok(Json(SemanticLayerAnswer::Data(GraphqlAnswer { data })).into_response());
         }
-        Question::Table(query) => {
-            let table = client.query_semantic_layer_table(scope, query).await?;
-            if wants_csv(&headers) {
-                let csv = csv::csv(&table).map_err(|error| Problem::internal(error.to_string()))?;
-                return Ok(([(header::CONTENT_TYPE, CSV)], csv).into_response());
-            }
-            Ok(Json(SemanticLayerAnswer::Table(table)).into_response())
-        }
+        QuerySemanticLayer::Metrics(query) => query.into(),
+        QuerySemanticLayer::SavedQuery(query) => query.into(),
+    };
+    let table = client.query_semantic_layer_table(scope, table).await?;
+    if wants_csv(&headers) {
+        let csv = csv::csv(&table).map_err(|error| Problem::internal(error.to_string()))?;
+        return Ok(([(header::CONTENT_TYPE, CSV)], csv).into_response());
     }
+    Ok(Json(SemanticLayerAnswer::Table(table)).into_response())
 }
 
 /// What the document's operation does; a document that cannot be judged is refused.
@@ -233,56 +176,6 @@ fn effect_of(
 ) -> Result<GraphqlEffect, Problem> {
     let judged = limits.judge(api, document, name);
     judged.map_err(|refused| refused_document(&refused))
-}
-
-enum Question {
-    Document(GraphqlQuery),
-    Table(SemanticQuery),
-}
-
-impl QuerySemanticLayer {
-    fn split(self) -> Result<Question, Problem> {
-        let invalid = |why: &str| Err(Problem::new(Kind::INVALID_REQUEST, format!("In the body: {why}.")));
-        let (asks_table, has_variables) = (
-            self.asks_table(),
-            !self.variables.is_empty() || self.operation_name.is_some(),
-        );
-        match (self.query, self.environment_id) {
-            (Some(_), Some(_)) => invalid("give `query` or `environment_id`, not both"),
-            (Some(_), None) if asks_table => invalid("beside `query` there are only `variables` and `operation_name`"),
-            (Some(query), None) => Ok(Question::Document(GraphqlQuery {
-                query,
-                variables: self.variables,
-                operation_name: self.operation_name,
-                // Judged by the caller.
-                effect: GraphqlEffect::Changes,
-            })),
-            (None, None) => invalid("give `query`, or `environment_id` with `metrics` or `saved_query`"),
-            (None, Some(_)) if has_variables => invalid("`variables` and `operation_name` go with `query`"),
-            (None, Some(_)) if self.metrics.is_empty() == self.saved_query.is_none() => {
-                invalid("beside `environment_id` give `metrics` or `saved_query`, not both")
-            }
-            (None, Some(environment)) => Ok(Question::Table(SemanticQuery {
-                environment_id: EnvironmentId(environment),
-                metrics: self.metrics,
-                group_by: self.group_by,
-                conditions: self.conditions,
-                order_by: self.order_by,
-                limit: self.limit,
-                saved_query: self.saved_query,
-            })),
-        }
-    }
-
-    fn asks_table(&self) -> bool {
-        let lists = [
-            self.metrics.is_empty(),
-            self.group_by.is_empty(),
-            self.conditions.is_empty(),
-            self.order_by.is_empty(),
-        ];
-        lists.contains(&false) || self.limit.is_some() || self.saved_query.is_some()
-    }
 }
 
 fn wants_csv(headers: &HeaderMap) -> bool {

@@ -188,7 +188,7 @@ macro_rules! job_bodies {
         optional! {
             /// The changes to a job, as a JSON merge patch: a field that is left out stays as it is, also within `execution`,
             /// `settings`, `triggers` and `schedule`, where `null` removes one. Lists are replaced.
-            #[schema(example = json!({
+            #[schema(min_properties = 1, example = json!({
                 "description": "Moved to three o'clock", "dbt_version": null, "settings": {"threads": 8},
                 "schedule": {"time": {"type": "at_exact_hours", "hours": [3]}}
             }))]

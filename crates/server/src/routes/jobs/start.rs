@@ -38,9 +38,7 @@ pub(super) struct StartParams {
     responses(
         (status = 200, body = StartedOrPreview, description = "With `if_running=reuse`: the active run. With `dry_run`: what would happen."),
         (status = 202, body = Run, description = "With `wait`: the time is up, and the run goes on."),
-        (status = 201, body = Run, headers(
-            ("location" = String, description = "The address of the run."),
-            ("x-run-origin" = String, description = "`started`, `resolved`, `reused` or `replayed`. A replayed answer has `idempotency-replayed: true` too.")))))]
+        (status = 201, body = Run, headers(("location" = String, description = "The address of the run.")))))]
 pub(super) async fn trigger_job(
     Dbt(client): Dbt,
     Id(job): Id<JobId>,

@@ -32,7 +32,7 @@ pub(crate) struct RequestLogSummary {
 /// The requests of one type.
 #[derive(Debug, Serialize, ToSchema)]
 struct RequestTypeSummary {
-    /// The operation, by its name in this document.
+    /// The operation, as `request_type` of a request on record.
     request_type: String,
     count: u64,
     /// The number of requests by outcome; `open`: not finished.

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::words::{OutcomeName, ResolutionState};
+use crate::words::{OutcomeName, ResolutionState, ServedFromName};
 
 /// A request on record.
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,6 +68,7 @@ pub(crate) struct RequestLog {
     bytes: Option<i64>,
     /// `dbt`; `coalesced`: another request asked for the same at the same time; `cache`: a fresh kept answer; `stale`: an
     /// older one, since dbt Cloud did not answer. Null where nothing was needed of dbt Cloud.
+    #[schema(value_type = Option<ServedFromName>)]
     served_from: Option<String>,
     /// The request that asked dbt Cloud, if it is another one.
     source_request_uuid: Option<Uuid>,
