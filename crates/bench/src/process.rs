@@ -132,13 +132,24 @@ fn processes() -> anyhow::Result<impl Iterator<Item = i32>> {
     Ok(names.filter_map(|name| name.to_str()?.parse().ok()))
 }
 
-/// Peak resident memory (`VmHWM`), in MiB.
+/// Peak resident memory, in MiB.
 pub(crate) fn peak_rss_mib(pid: i32) -> anyhow::Result<f64> {
+    memory_mib(pid, "VmHWM")
+}
+
+/// Resident memory now, in MiB.
+pub(crate) fn rss_mib(pid: i32) -> anyhow::Result<f64> {
+    memory_mib(pid, "VmRSS")
+}
+
+fn memory_mib(pid: i32, name: &str) -> anyhow::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: u32 = peak
-        .and_then(|peak| peak.trim().strip_suffix(" kB")?.parse().ok())
-        .context("no VmHWM in /proc/PID/status")?;
+    let named = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let kib: u32 = named
+        .and_then(|size| size.trim().strip_suffix(" kB")?.parse().ok())
+        .with_context(|| format!("no {name} in /proc/PID/status"))?;
     Ok(f64::from(kib) / 1024.0)
 }
 

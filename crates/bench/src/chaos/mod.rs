@@ -1,10 +1,14 @@
 //! `bench chaos`: hostile and slow callers beside honest ones. Measures what the honest callers get before, during and after
-//! each attack. Then triggers whose answers are lost, at gateways that are killed.
+//! each attack. Then triggers whose answers are lost, at gateways that are killed, and what many callers, several replicas and
+//! an outage make of the requests to one account.
 //!
 //! Fails only where an honest request fails or a row is missing; speed is printed as ratios, since machines are noisy.
 
+mod account;
 mod attack;
 mod attacks;
+mod cluster;
+mod double;
 mod overload;
 mod report;
 mod stage;
@@ -35,12 +39,18 @@ pub(crate) struct ChaosOptions {
     /// Only the attacks whose name contains this text
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// URL of a Postgres for the triggers, on which a database is created
+    /// URL of a Postgres for the scenarios with several gateways, on which databases are created
     #[arg(long, value_name = "URL")]
     postgres: Option<String>,
     /// What the gateway speaks with the upstream
     #[arg(long, value_enum, default_value = "http1")]
     upstream: Protocol,
+}
+
+impl ChaosOptions {
+    fn postgres(&self) -> anyhow::Result<&str> {
+        self.postgres.as_deref().context("this needs --postgres URL")
+    }
 }
 
 /// Runs every attack and prints the table.
@@ -57,7 +67,11 @@ pub(crate) async fn run(options: &ChaosOptions) -> anyhow::Result<()> {
         stage.stop().await?;
     }
     let mut failed: Vec<String> = rows.iter().filter_map(Row::failure).collect();
-    let mut text = report::table(&rows);
+    let mut text = if rows.is_empty() {
+        String::new()
+    } else {
+        report::table(&rows)
+    };
     if wanted(overload::NAME) {
         progress::print(overload::NAME);
         let overload = overload::measure(&options.gateway, options.upstream, windows).await?;
@@ -66,13 +80,21 @@ pub(crate) async fn run(options: &ChaosOptions) -> anyhow::Result<()> {
     }
     if wanted(triggers::NAME) {
         progress::print(triggers::NAME);
-        let postgres = options
-            .postgres
-            .as_deref()
-            .context("the triggers need --postgres URL")?;
-        let triggers = triggers::measure(&options.gateway, postgres, options.short).await?;
+        let triggers = triggers::measure(&options.gateway, options.postgres()?, options.short).await?;
         text.push_str(&triggers.text());
         failed.extend(triggers.failure());
+    }
+    for scenario in account::SCENARIOS.iter().filter(|scenario| wanted(scenario.name)) {
+        progress::print(scenario.name);
+        let program = options.gateway.canonicalize()?;
+        let shown = (scenario.measure)(&program, options.postgres()?, options.short).await?;
+        text.push_str(&shown.text);
+        failed.extend(
+            shown
+                .problems
+                .iter()
+                .map(|problem| format!("{}: {problem}", scenario.name)),
+        );
     }
     writeln!(std::io::stdout(), "{text}")?;
     anyhow::ensure!(failed.is_empty(), "{}", failed.join("\n"));

@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::cluster::{Cluster, GATEWAYS, run_of, told};
+use super::GATEWAYS;
 use super::dice::Dice;
-use super::double::{lists, next_trigger, trigger_path};
+use crate::chaos::cluster::{Cluster, run_of, told};
+use crate::chaos::double::{lists, next_trigger, trigger_path};
 use crate::latencies::Latencies;
 
 /// How long a caller repeats its trigger before its run counts as lost. Longer than the horizon and a restart.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::double::{ACCOUNT, Double, TOKEN, trigger_path};
+use crate::chaos::double::{ACCOUNT, Double, TOKEN, trigger_path};
 use crate::gateway::Gateway;
 use crate::json_client::send;
 use crate::latencies::Latencies;

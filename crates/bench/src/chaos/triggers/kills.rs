@@ -6,8 +6,9 @@ use futures::future::{Either, select};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::cluster::{Cluster, GATEWAYS, run_of, told};
-use super::double::{lists, next_trigger, trigger_path};
+use super::GATEWAYS;
+use crate::chaos::cluster::{Cluster, run_of, told};
+use crate::chaos::double::{lists, next_trigger, trigger_path};
 use crate::latencies::Latencies;
 
 /// A hang guard for a resolution: longer than lease and horizon.

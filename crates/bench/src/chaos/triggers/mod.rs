@@ -2,10 +2,8 @@
 //! of runs is the truth.
 
 mod callers;
-mod cluster;
 mod cost;
 mod dice;
-mod double;
 mod kills;
 mod report;
 
@@ -16,13 +14,27 @@ use futures::future::try_join_all;
 use tokio::time::{Instant, sleep};
 
 use self::callers::{Seen, call};
-use self::cluster::{Cluster, GATEWAYS};
 use self::dice::Dice;
 use self::kills::{Killed, State};
 pub(crate) use self::report::Triggers;
+use super::cluster::{Cluster, Plan};
 use crate::progress;
 
 pub(crate) const NAME: &str = "triggers whose answers are lost";
+/// The shortest lease, heartbeat and horizon that the settings allow, so that the scenarios take seconds.
+const SETTINGS: [(&str, &str); 9] = [
+    ("DBT_GATEWAY__TRIGGER__RESOLVE_SECS", "2"),
+    ("DBT_GATEWAY__TRIGGER__HORIZON_SECS", "10"),
+    ("DBT_GATEWAY__TRIGGER__MIN_PAUSE_MS", "50"),
+    ("DBT_GATEWAY__TRIGGER__MAX_PAUSE_MS", "500"),
+    ("DBT_GATEWAY__TRIGGER__LEASE_SECS", "3"),
+    ("DBT_GATEWAY__INSTANCE__HEARTBEAT_SECS", "1"),
+    ("DBT_GATEWAY__INSTANCE__DEAD_AFTER_SECS", "3"),
+    // Most answers are lost on purpose, and more runs are started than an account may ask for.
+    ("DBT_GATEWAY__BREAKER__MIN_EXCHANGES", "0"),
+    ("DBT_GATEWAY__BUDGET__ADMIN_PER_MINUTE", "0"),
+];
+const GATEWAYS: usize = 2;
 /// Jobs of the simulator's seed, one for each caller, and one for the kills.
 const JOBS: [&str; 6] = [
     "70403103940001",
@@ -59,7 +71,12 @@ pub(crate) async fn measure(program: &Path, postgres: &str, is_short: bool) -> a
     };
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
     let seed = u64::try_from(seed)?;
-    let cluster = Cluster::start(program, postgres).await?;
+    let plan = Plan {
+        database: "chaos_of_triggers",
+        gateways: GATEWAYS,
+        settings: SETTINGS.map(|(name, value)| (name, value.to_owned())).to_vec(),
+    };
+    let cluster = Cluster::start(program, postgres, plan).await?;
     let measured = with_gateways(&cluster, &extent, seed).await;
     let log = cluster.log();
     cluster.stop().await?;

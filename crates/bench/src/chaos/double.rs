@@ -54,7 +54,7 @@ impl Double {
         })
     }
 
-    /// Switches a fault on for requests of that job, and returns its id. `on` has the fields of the simulator's faults.
+    /// Switches a fault on, and returns its id. `on` has the fields of the simulator's faults.
     pub(crate) async fn fault(&self, on: Value) -> anyhow::Result<u64> {
         let answer = send(self.control, "POST", "/faults", &[], Some(&on)).await?;
         answer.body["id"]
@@ -81,6 +81,42 @@ impl Double {
         let last = answer.body.as_array().and_then(|all| all.last()?["sequence"].as_u64());
         self.last.set(last.unwrap_or(self.last.get()));
         Ok(self.last.get())
+    }
+
+    /// Sets the limits of every account, and forgets what was counted.
+    pub(crate) async fn limit(&self, admin_per_minute: u32) -> anyhow::Result<()> {
+        let limits = json!({"admin_per_minute": admin_per_minute, "discovery_per_minute": 500, "cooldown_secs": 300});
+        for (method, path, body) in [
+            ("PUT", "/rate-limit", Some(&limits)),
+            ("POST", "/rate-limit/reset", None),
+        ] {
+            let answer = send(self.control, method, path, &[], body).await?;
+            anyhow::ensure!(answer.status.is_success(), "{method} {path}: {}", answer.status);
+        }
+        Ok(())
+    }
+
+    /// Since the limits were set: the most requests to the Administrative API in any 60 seconds, and those refused.
+    pub(crate) async fn counted(&self) -> anyhow::Result<Counted> {
+        let answer = send(self.control, "GET", "/rate-limit", &[], None).await?;
+        let accounts = answer.body.as_array().context("no counts")?;
+        let is_ours = |account: &&Value| account["account_id"].to_string() == ACCOUNT;
+        let ours = accounts.iter().find(is_ours).context("no count of the account")?;
+        let count = |name| ours["administrative"][name].as_u64().context("no number");
+        Ok(Counted {
+            most_in_a_minute: count("most_in_a_minute")?,
+            refused: count("refused")?,
+        })
+    }
+
+    /// Starts a run, past the gateways.
+    pub(crate) async fn start_run(&self, job: &str) -> anyhow::Result<i64> {
+        let token = format!("Token {TOKEN}");
+        let headers = [("authorization", token.as_str())];
+        let cause = json!({"cause": "a run that goes on"});
+        let answer = send(self.address, "POST", &trigger_path(job), &headers, Some(&cause)).await?;
+        let id = answer.body["data"]["id"].as_i64();
+        id.with_context(|| format!("no run: {}", answer.status))
     }
 
     /// Waits for a request since `after` whose target has that text.
@@ -120,6 +156,14 @@ impl Double {
         }
         Ok(found)
     }
+}
+
+/// What the simulator counted of the account.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counted {
+    pub(crate) most_in_a_minute: u64,
+    /// Answered with 429.
+    pub(crate) refused: u64,
 }
 
 /// The path of the triggers of a job.

@@ -1,4 +1,4 @@
-//! Two gateway processes at one Postgres, which can be killed and started again.
+//! Gateway processes at one Postgres and one simulator of dbt Cloud, which can be killed and started again.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -18,52 +18,54 @@ use crate::process::{ChildProcess, output};
 use crate::programs;
 use crate::scratch::{self, free_address};
 
-/// The shortest lease, heartbeat and horizon that the settings allow, so that the scenarios take seconds.
-pub(crate) const SETTINGS: [(&str, &str); 11] = [
-    ("DBT_GATEWAY__TRIGGER__RESOLVE_SECS", "2"),
-    ("DBT_GATEWAY__TRIGGER__HORIZON_SECS", "10"),
-    ("DBT_GATEWAY__TRIGGER__MIN_PAUSE_MS", "50"),
-    ("DBT_GATEWAY__TRIGGER__MAX_PAUSE_MS", "500"),
-    ("DBT_GATEWAY__TRIGGER__LEASE_SECS", "3"),
-    ("DBT_GATEWAY__INSTANCE__HEARTBEAT_SECS", "1"),
-    ("DBT_GATEWAY__INSTANCE__DEAD_AFTER_SECS", "3"),
+/// What a cluster is made of.
+pub(crate) struct Plan {
+    /// The name of its database, which is created anew.
+    pub(crate) database: &'static str,
+    /// The number of gateways.
+    pub(crate) gateways: usize,
+    /// Environment variables of each gateway, besides those that every cluster has.
+    pub(crate) settings: Vec<(&'static str, String)>,
+}
+
+/// What every gateway has.
+const SETTINGS: [(&str, &str); 2] = [
     ("DBT_GATEWAY__LIMITS__REQUESTS_PER_SECOND", "0"),
-    // Most answers are lost on purpose, and more runs are started than an account may ask for.
-    ("DBT_GATEWAY__BREAKER__MIN_EXCHANGES", "0"),
-    ("DBT_GATEWAY__BUDGET__ADMIN_PER_MINUTE", "0"),
     ("DBT_GATEWAY__LOG__FILTER", "warn"),
 ];
-pub(crate) const GATEWAYS: usize = 2;
-const DATABASE: &str = "chaos_of_triggers";
 
 /// The gateways, their simulator and their database.
 pub(crate) struct Cluster {
+    plan: Plan,
     program: PathBuf,
     pub(crate) double: Double,
     database_url: String,
-    addresses: [SocketAddr; GATEWAYS],
-    processes: RefCell<[Option<ChildProcess>; GATEWAYS]>,
-    authorization: String,
+    pub(crate) addresses: Vec<SocketAddr>,
+    processes: RefCell<Vec<Option<ChildProcess>>>,
+    /// `Bearer …` of a key of an operator.
+    pub(crate) authorization: String,
     folder: TempDir,
 }
 
 impl Cluster {
     /// Starts all. `postgres` is the URL of a server on which the database is created.
-    pub(crate) async fn start(program: &Path, postgres: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn start(program: &Path, postgres: &str, plan: Plan) -> anyhow::Result<Self> {
         let program = program.canonicalize()?;
         let double = Double::start(&program).await?;
-        psql(postgres, &format!("DROP DATABASE IF EXISTS {DATABASE}")).await?;
-        psql(postgres, &format!("CREATE DATABASE {DATABASE}")).await?;
+        let (database, gateways) = (plan.database, plan.gateways);
+        psql(postgres, &format!("DROP DATABASE IF EXISTS {database}")).await?;
+        psql(postgres, &format!("CREATE DATABASE {database}")).await?;
         let mut cluster = Self {
             program,
             double,
-            database_url: with_database(postgres)?,
-            addresses: [free_address()?, free_address()?],
-            processes: RefCell::default(),
+            database_url: with_database(postgres, database)?,
+            addresses: (0..gateways).map(|_| free_address()).collect::<Result<_, _>>()?,
+            processes: RefCell::new((0..gateways).map(|_| None).collect()),
+            plan,
             authorization: String::new(),
             folder: scratch::directory()?,
         };
-        for index in 0..GATEWAYS {
+        for index in 0..gateways {
             cluster.start_gateway(index).await?;
         }
         let args = [
@@ -93,6 +95,7 @@ impl Cluster {
             .env("DBT_TOKEN", TOKEN)
             .env("DBT_ACCOUNT_ID", ACCOUNT)
             .envs(SETTINGS)
+            .envs(self.plan.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
     }
@@ -107,6 +110,13 @@ impl Cluster {
 
     pub(crate) fn is_running(&self, index: usize) -> bool {
         self.processes.borrow()[index].is_some()
+    }
+
+    /// The process id of that gateway, if it runs.
+    pub(crate) fn pid(&self, index: usize) -> anyhow::Result<i32> {
+        let processes = self.processes.borrow();
+        let process = processes[index].as_ref().context("the gateway is not running")?;
+        Ok(process.pid)
     }
 
     /// `kill -9`.
@@ -141,7 +151,7 @@ impl Cluster {
 
     /// The end of the gateways' own output.
     pub(crate) fn log(&self) -> String {
-        let logs = (0..GATEWAYS).map(|index| {
+        let logs = (0..self.plan.gateways).map(|index| {
             let log = std::fs::read_to_string(self.folder.path().join(format!("log{index}"))).unwrap_or_default();
             log.lines().rev().take(5).collect::<Vec<_>>().join("\n")
         });
@@ -178,8 +188,8 @@ async fn psql(url: &str, query: &str) -> anyhow::Result<String> {
 }
 
 /// The URL with the database of this scenario.
-fn with_database(url: &str) -> anyhow::Result<String> {
+fn with_database(url: &str, database: &str) -> anyhow::Result<String> {
     let (address, options) = url.split_once('?').unwrap_or((url, ""));
     let (server, _) = address.rsplit_once('/').context("a URL of Postgres names a database")?;
-    Ok(format!("{server}/{DATABASE}?{options}"))
+    Ok(format!("{server}/{database}?{options}"))
 }
