@@ -96,8 +96,7 @@ impl SharedReads {
             let named = self.settings.fresh.iter().find(|(name, _)| name == operation.as_str());
             named.map_or(Duration::ZERO, |(_, fresh)| *fresh)
         };
-        self.kept
-            .keep(key, Arc::clone(answer), fresh, ended, self.settings.stale);
+        self.kept.keep(key, answer, fresh, ended, self.settings.stale);
     }
 
     /// Makes the kept answers of the account stale, and lets no later read join those in flight. Called before and after a
