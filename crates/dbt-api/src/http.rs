@@ -48,10 +48,11 @@ impl Connections {
         make: impl Fn() -> reqwest::ClientBuilder + Clone + Send + Sync + 'static,
     ) -> Result<Self, BuildError> {
         let (places, idle) = (settings.max_streams_per_connection, settings.pool_max_idle_per_host);
+        let age = settings.connection_max_age;
         let verbatim = make.clone();
         Ok(Self {
-            decoding: Shards::new(places, idle, move |keep| build(make(), keep))?,
-            verbatim: Shards::new(places, idle, move |keep| build(verbatim().no_gzip(), keep))?,
+            decoding: Shards::new(places, idle, age, move |keep| build(make(), keep))?,
+            verbatim: Shards::new(places, idle, age, move |keep| build(verbatim().no_gzip(), keep))?,
         })
     }
 

@@ -18,6 +18,9 @@ pub struct HttpSettings {
     /// How long an idle connection is kept. Set it below the 60 seconds after which common load balancers close idle
     /// connections: a change sent on a closing connection may fail with an unknown outcome, and is then not sent again.
     pub pool_idle_timeout: Duration,
+    /// How long a connection is used for new exchanges. A name that moves to other addresses is noticed after this time and
+    /// [`DnsSettings::max_cache_age`], though the connection is never idle.
+    pub connection_max_age: Duration,
     /// How many idle connections are kept per host.
     pub pool_max_idle_per_host: usize,
     /// The number of concurrent exchanges on one HTTP/2 connection, from 1; more open a further connection. Below the
@@ -53,8 +56,8 @@ pub struct DnsSettings {
 }
 
 impl Default for HttpSettings {
-    /// 5 s to connect, 120 s without a byte, 150 s and 64 MiB in total, 256 idle connections per host for 45 s, 64 streams
-    /// of 512 KiB a connection, probes after 15 s with 20 s for their answer, no private addresses for stored credentials.
+    /// 5 s to connect, 120 s without a byte, 150 s and 64 MiB in total, 256 idle connections per host for 45 s, connections
+    /// of 30 s, 64 streams of 512 KiB a connection, probes after 15 s with 20 s for their answer, no private addresses for stored credentials.
     fn default() -> Self {
         let CollectLimits {
             deadline,
@@ -66,6 +69,7 @@ impl Default for HttpSettings {
             deadline,
             max_body_bytes,
             pool_idle_timeout: Duration::from_secs(45),
+            connection_max_age: Duration::from_secs(30),
             pool_max_idle_per_host: 256,
             max_streams_per_connection: 64,
             stream_window_bytes: 512 << 10,
@@ -80,12 +84,12 @@ impl Default for HttpSettings {
 }
 
 impl Default for DnsSettings {
-    /// 4 s, 64 names, 5 minutes.
+    /// 4 s, 64 names, 30 s.
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(4),
             max_concurrent: 64,
-            max_cache_age: Duration::from_mins(5),
+            max_cache_age: Duration::from_secs(30),
         }
     }
 }

@@ -4,12 +4,17 @@
 //! `reqwest` opens one HTTP/2 connection for each client and host. A *shard* is a client. Each exchange takes the first
 //! shard with a place left for its host, so that few connections are open when little is under way; the shards are made
 //! when they are needed. With HTTP/1.1 a shard has a connection for each exchange.
+//!
+//! `reqwest` keeps a connection that is never idle for ever, so that a name that moved to other addresses would go unnoticed.
+//! A client is therefore replaced once it has an age: its exchanges under way end on its connections, which then close.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use reqwest::Client;
+use tokio::time::Instant;
 use url::{Position, Url};
 
 use crate::BuildError;
@@ -35,10 +40,18 @@ pub(crate) struct Shards {
     places: usize,
     /// The number of idle connections to keep per host, over all shards.
     max_idle: usize,
-    clients: Mutex<Vec<Client>>,
+    /// The age at which a client is replaced.
+    max_age: Duration,
+    clients: Mutex<Vec<Made>>,
     /// Keeps no connection.
     fresh: OnceLock<Client>,
     hosts: Mutex<HashMap<Box<str>, Arc<Host>>>,
+}
+
+/// A client, and when it was made.
+struct Made {
+    client: Client,
+    at: Instant,
 }
 
 /// The number of exchanges under way with one host on each shard.
@@ -65,12 +78,14 @@ impl Shards {
     pub(crate) fn new(
         places: usize,
         max_idle: usize,
+        max_age: Duration,
         make: impl Fn(Keep) -> Result<Client, BuildError> + Send + Sync + 'static,
     ) -> Result<Self, BuildError> {
         let shards = Self {
             make: Box::new(make),
             places: places.max(1),
             max_idle,
+            max_age,
             clients: Mutex::default(),
             fresh: OnceLock::new(),
             hosts: Mutex::default(),
@@ -99,10 +114,21 @@ impl Shards {
     fn client(&self, shard: usize) -> Result<Client, BuildError> {
         let mut clients = lock(&self.clients);
         while clients.len() <= shard {
-            let client = (self.make)(self.keep(clients.len()))?;
+            let client = self.made(clients.len())?;
             clients.push(client);
         }
-        Ok(clients[shard].clone())
+        let known = &mut clients[shard];
+        if known.at.elapsed() >= self.max_age {
+            *known = self.made(shard)?;
+        }
+        Ok(known.client.clone())
+    }
+
+    fn made(&self, shard: usize) -> Result<Made, BuildError> {
+        Ok(Made {
+            client: (self.make)(self.keep(shard))?,
+            at: Instant::now(),
+        })
     }
 
     /// The first shards keep as many idle connections as they may have exchanges; a later one, beyond `max_idle`, at least
@@ -152,7 +178,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
+
     use super::*;
+
+    const MAX_AGE: Duration = Duration::from_secs(30);
 
     fn shards(places: usize, max_idle: usize) -> (Shards, Arc<Mutex<Vec<Keep>>>) {
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -165,7 +195,7 @@ mod tests {
                 .build()
                 .map_err(|error| BuildError::Client(error.into()))
         };
-        (Shards::new(places, max_idle, client).unwrap(), made)
+        (Shards::new(places, max_idle, MAX_AGE, client).unwrap(), made)
     }
 
     fn take(shards: &Shards, url: &str) -> Place {
@@ -208,6 +238,23 @@ mod tests {
         none.fresh().unwrap();
         none.fresh().unwrap();
         assert_eq!(*lock(&made), [Keep::Nothing, Keep::Nothing]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_is_replaced_at_its_age_and_others_stay() {
+        let (shards, made) = shards(1, 256);
+        let held = take(&shards, "https://a.test/");
+        advance(MAX_AGE / 2).await;
+        drop(take(&shards, "https://a.test/"));
+        assert_eq!(lock(&made).len(), 2, "the second shard is younger");
+        advance(MAX_AGE / 2).await;
+        drop(take(&shards, "https://a.test/"));
+        assert_eq!(lock(&made).len(), 2, "the second shard is used, and young");
+        drop(held);
+        drop(take(&shards, "https://a.test/"));
+        assert_eq!(lock(&made).len(), 3, "the first shard was old");
+        drop(take(&shards, "https://a.test/"));
+        assert_eq!(lock(&made).len(), 3);
     }
 
     #[test]

@@ -8,12 +8,13 @@ use std::io;
 use std::net::IpAddr;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use address_rules::is_public_address;
 use model::AccountId;
 use reqwest::dns::Resolve as _;
 use tokio::net::TcpListener;
-use wiremock::matchers::any;
+use wiremock::matchers::{any, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
@@ -186,6 +187,50 @@ async fn a_name_that_becomes_private_between_two_requests_is_refused_on_the_seco
     let error = ask(&api, &to).await.unwrap_err();
     assert!(matches!(error, ApiError::ForbiddenAddress), "{error:?}");
     assert_eq!((requests(&public).await, requests(&private).await), (1, 0));
+}
+
+/// The address of every name, which the test changes.
+struct MovingLookup(Arc<Mutex<&'static str>>);
+
+#[async_trait]
+impl Lookup for MovingLookup {
+    async fn addresses(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        let address = *self.0.lock().unwrap();
+        Ok(vec![address.parse().unwrap()])
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_moves_is_noticed_though_its_connection_is_busy_and_exchanges_under_way_end_where_they_are() {
+    let (old, new, port) = public_and_private().await;
+    let slow = ResponseTemplate::new(200).set_delay(Duration::from_millis(500));
+    Mock::given(path("/api/slow/"))
+        .respond_with(slow)
+        .with_priority(1)
+        .mount(&old)
+        .await;
+    let address = Arc::new(Mutex::new(PUBLIC));
+    let guard = Guard::new(Arc::new(MovingLookup(Arc::clone(&address))), |_| true);
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let settings = HttpSettings {
+        connection_max_age: Duration::from_millis(100),
+        ..HttpSettings::default()
+    };
+    let (api, to) = (api_with(&guard, &settings), stored("dbt.test", port));
+    assert_eq!(ask(&api, &to).await.unwrap(), 200);
+    let under_way = api.send(&to, ApiRequest::get("/slow/".to_owned()));
+    let moved = async {
+        while requests(&old).await < 2 {
+            tokio::task::yield_now().await;
+        }
+        *address.lock().unwrap() = PRIVATE;
+        while requests(&new).await == 0 {
+            assert_eq!(ask(&api, &to).await.unwrap(), 200);
+        }
+    };
+    let both = futures::future::join(under_way, moved);
+    let (under_way, ()) = tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
+    assert_eq!(under_way.unwrap().status, 200);
 }
 
 #[tokio::test]

@@ -69,6 +69,7 @@ settings! {
         #[range(1, 3600)] deadline_secs: u64,
         #[range(64 * KIB, 1024 * MIB)] max_body_bytes: usize,
         #[range(1, 600)] pool_idle_timeout_secs: u64,
+        #[range(1, 86_400)] connection_max_age_secs: u64,
         #[range(0, 1024)] pool_max_idle_per_host: usize,
         #[range(1, 100_000)] max_exchanges: usize,
         #[range(0, 60_000)] share_wait_ms: u64,

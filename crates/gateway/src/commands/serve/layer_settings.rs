@@ -53,6 +53,7 @@ pub(crate) fn http(settings: &Settings) -> anyhow::Result<HttpSettings> {
         deadline: secs(upstream.deadline_secs),
         max_body_bytes: upstream.max_body_bytes,
         pool_idle_timeout: secs(upstream.pool_idle_timeout_secs),
+        connection_max_age: secs(upstream.connection_max_age_secs),
         pool_max_idle_per_host: upstream.pool_max_idle_per_host,
         max_streams_per_connection: upstream.max_streams_per_connection,
         stream_window_bytes: upstream.stream_window_bytes,
