@@ -5,7 +5,7 @@
 
 use http::StatusCode;
 use model::{Listed, Slice, Upstream};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -163,15 +163,18 @@ impl dyn WrappedApi {
         })
     }
 
-    /// One exchange of which only success matters: the body of a 2xx is read only for an envelope that says that the request
+    /// One exchange of which only success matters. The body of a 2xx is empty, or JSON that does not say that the request
     /// failed.
     ///
     /// # Errors
-    /// As [`Self::fetch`](#method.fetch), except [`ApiError::Decode`].
+    /// As [`Self::fetch`](#method.fetch); [`ApiError::Decode`] for another body: the page of a proxy.
     pub async fn fetch_nothing(&self, to: &Upstream, request: ApiRequest) -> Result<ApiResponse<()>, ApiError> {
         let answer = successful(collect::exchange(self, to, request).await?)?;
         if let Some(failure) = failure_of(&answer.body) {
             return Err(failed(&answer, to, failure));
+        }
+        if !answer.body.is_empty() {
+            decode::<IgnoredAny>(&answer).await?;
         }
         Ok(ApiResponse {
             status: answer.status,

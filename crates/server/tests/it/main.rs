@@ -18,6 +18,7 @@ mod dbt_refusals;
 mod environment_variables;
 mod environments;
 mod explorer;
+mod faults;
 mod gathered_lists;
 mod graphql;
 mod graphql_effects;

@@ -193,8 +193,8 @@ async fn dbts_errors_about_a_job_are_listed_by_field() {
 }
 
 #[tokio::test]
-async fn a_job_is_deleted_whatever_body_dbt_answers_with() {
-    for body in [None, Some(FaultBody::Empty), Some(FaultBody::Html)] {
+async fn a_job_is_deleted_with_and_without_a_body_and_a_page_of_a_proxy_is_no_answer() {
+    for body in [None, Some(FaultBody::Empty), Some(FaultBody::Envelope)] {
         let app = TestApp::start().await;
         let path = format!("/api/v2/accounts/{}/jobs/", acme::ACCOUNT_ID);
         let is_simulated = body.is_none();
@@ -215,6 +215,11 @@ async fn a_job_is_deleted_whatever_body_dbt_answers_with() {
             again.problem(404, "not-found");
         }
     }
+    let app = TestApp::start().await;
+    app.dbt.add_fault(Fault::everywhere().answer(200, FaultBody::Html));
+    let answer = app.caller(Role::Admin).delete(&nightly()).await;
+    answer.problem(502, "dbt-unavailable");
+    assert_eq!(app.row_of(&answer).await["outcome"], "decode");
 }
 
 #[tokio::test]
