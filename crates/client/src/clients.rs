@@ -80,6 +80,7 @@ impl Clients {
             database,
             credentials: records.credentials.clone(),
             log: log.clone(),
+            provider: provider.clone(),
             signals,
             clock: Arc::clone(&clock),
         };

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::metrics::whole;
 use crate::reads::SharedReads;
 use crate::upstream_health::UpstreamHealth;
-use crate::{OpenCircuit, ProviderError, ProviderMetrics, ProviderSettings, ProviderShares, RateBudget};
+use crate::{NotClosed, OpenCircuit, ProviderError, ProviderMetrics, ProviderSettings, ProviderShares, RateBudget};
 
 /// Runs each request to dbt Cloud in a request scope, which writes its row. Cheap to clone.
 #[derive(Clone)]
@@ -122,13 +122,19 @@ impl DbtProvider {
         self.health.open_circuits(company, account)
     }
 
+    /// The circuits of all companies that are not closed, by API.
+    pub fn not_closed(&self) -> Vec<NotClosed> {
+        self.health.not_closed()
+    }
+
     /// Adds gauges of kept answers and of circuits, read whenever the registry is collected.
     pub fn observe(&self, registry: &mut Registry) {
         let (reads, health) = (Arc::clone(&self.reads), Arc::clone(&self.health));
         registry.collected(move |gauges| {
             gauges.gauge("kept_answer_bytes", "Memory of kept answers", whole(reads.kept_bytes()))?;
             let help = "Circuits of credentials that send nothing or probe";
-            gauges.gauge("circuits_not_closed", help, whole(health.count_open() as u64))
+            let open: usize = health.not_closed().iter().map(|of_api| of_api.circuits).sum();
+            gauges.gauge("circuits_not_closed", help, whole(open as u64))
         });
     }
 

@@ -33,4 +33,4 @@ pub use storage::{
     Attempt, BudgetReading, LogError, LogQueue, Outcome, PriorityClass, RowLimits, StartedRuns, StorageError,
     TriggerLedger,
 };
-pub use upstream_health::{CircuitState, OpenCircuit};
+pub use upstream_health::{CircuitState, NotClosed, OpenCircuit};

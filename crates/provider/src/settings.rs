@@ -99,7 +99,7 @@ impl Default for BreakerSettings {
             failure_percent: 50,
             window: Duration::from_secs(10),
             min_open: Duration::from_secs(2),
-            max_open: Duration::from_secs(30),
+            max_open: Duration::from_secs(10),
         }
     }
 }

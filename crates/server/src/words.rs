@@ -53,7 +53,8 @@ words! {
     CooldownState = ["cooling_down", "probing"];
     /// A check of the gateway's health.
     CheckName = [
-        "database", "migrations", "encryption_keys", "request_log", "heartbeat", "partitions", "disk", "serving",
+        "database", "migrations", "encryption_keys", "request_log", "heartbeat", "partitions", "disk", "dbt_circuits",
+        "serving",
     ];
     /// What an event of a run says.
     EventName = EventKind::ALL.map(EventKind::as_str);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::Clock;
+use provider::{DbtProvider, NotClosed};
 use storage::{Credentials, Database, LogQueue, Schema, StorageError};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -38,6 +39,8 @@ pub(crate) struct HealthParts {
     pub(crate) credentials: Credentials,
     /// Has room, and its rows are written.
     pub(crate) log: LogQueue,
+    /// Which circuits are not closed.
+    pub(crate) provider: DbtProvider,
     /// What the tasks of the process report.
     pub(crate) signals: HealthSignals,
     /// The time.
@@ -97,12 +100,19 @@ impl HealthParts {
         if self.signals.disk.is_some() {
             checks.push(("disk", disk));
         }
+        // An outage of dbt Cloud is no reason to take the process out of service.
+        checks.push(("dbt_circuits", None));
         // Credentials without their key fail alone: the process serves all others.
-        let note = missing.and_then(|ids| missing_keys(&ids));
+        let keys = missing.and_then(|ids| missing_keys(&ids));
+        let circuits = open_circuits(&self.provider.not_closed());
         let check = |(name, problem)| Check {
             name,
             problem,
-            note: note.clone().filter(|_| name == "encryption_keys"),
+            note: match name {
+                "encryption_keys" => keys.clone(),
+                "dbt_circuits" => circuits.clone(),
+                _ => None,
+            },
         };
         checks.into_iter().map(check).collect()
     }
@@ -160,9 +170,44 @@ fn missing_keys(ids: &[String]) -> Option<String> {
     })
 }
 
+/// Names no credential: an admin of one company reads it too.
+fn open_circuits(not_closed: &[NotClosed]) -> Option<String> {
+    let of_apis: Vec<String> = not_closed
+        .iter()
+        .map(|of_api| {
+            let (api, circuits, left) = (of_api.api.as_str(), of_api.circuits, of_api.longest.as_secs_f64());
+            format!("{circuits} at {api}, the longest for {left:.1} s more")
+        })
+        .collect();
+    (!of_apis.is_empty()).then(|| {
+        let of_apis = of_apis.join("; ");
+        format!(
+            "dbt Cloud failed too often: the requests of some credentials are refused with dbt-circuit-open ({of_apis}); \
+             GET /budget has those of a company"
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use model::ClientType;
+
     use super::*;
+
+    #[test]
+    fn circuits_that_are_not_closed_are_told_by_api() {
+        assert_eq!(open_circuits(&[]), None);
+        let text = open_circuits(&[NotClosed {
+            api: ClientType::DbtCloudMetadata,
+            circuits: 2,
+            longest: Duration::from_millis(1500),
+        }]);
+        let text = text.unwrap_or_default();
+        assert!(
+            text.contains("(2 at dbt_cloud_metadata, the longest for 1.5 s more)"),
+            "{text}"
+        );
+    }
 
     #[test]
     fn a_heartbeat_is_late_after_its_limit() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dbt_api::ApiRequest;
 use http::StatusCode;
-use model::{Clock, CompanyId, RequestType, Upstream};
+use model::{Clock, RequestType, Upstream};
 use uuid::Uuid;
 
 use super::answer::WholeAnswer;
@@ -49,9 +49,8 @@ impl SharedReads {
     }
 
     /// The read's key now: a read that begins after a change does not join one that began before it.
-    pub(crate) fn key(&self, company: CompanyId, to: &Upstream, request: &ApiRequest) -> ReadKey {
-        let generation = self.generations.of(to);
-        ReadKey::new(&CredentialKey::new(company, to), to, request, generation)
+    pub(crate) fn key(&self, credential: &CredentialKey, to: &Upstream, request: &ApiRequest) -> ReadKey {
+        ReadKey::new(credential, to, request, self.generations.of(to))
     }
 
     /// A kept answer that is fresh.

@@ -53,6 +53,17 @@ pub struct OpenCircuit {
     pub left: Duration,
 }
 
+/// The circuits of all companies at one API that are not closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotClosed {
+    /// The API.
+    pub api: ClientType,
+    /// How many.
+    pub circuits: usize,
+    /// The longest time that one of them sends nothing.
+    pub longest: Duration,
+}
+
 /// The circuits and the budgets of retries of this process.
 pub(crate) struct UpstreamHealth {
     settings: BreakerSettings,
@@ -77,9 +88,19 @@ impl UpstreamHealth {
         }
     }
 
+    /// Whether there are circuits.
+    pub(crate) fn has_circuits(&self) -> bool {
+        self.settings.min_exchanges > 0
+    }
+
     /// The circuit of a credential at an API.
-    pub(crate) fn circuit(&self, company: CompanyId, to: &Upstream, api: ClientType) -> Arc<Circuit> {
-        let credential = CredentialKey::new(company, to);
+    pub(crate) fn circuit(
+        &self,
+        credential: CredentialKey,
+        company: CompanyId,
+        to: &Upstream,
+        api: ClientType,
+    ) -> Arc<Circuit> {
         let new = || {
             Arc::new(Circuit {
                 company,
@@ -108,10 +129,22 @@ impl UpstreamHealth {
             .collect()
     }
 
-    /// The number of circuits that are not closed.
-    pub(crate) fn count_open(&self) -> usize {
-        let is_open = |circuit: &Circuit| circuit.breaker.seen().0 != CircuitState::Closed;
-        self.circuits.iter().filter(|(_, circuit)| is_open(circuit)).count()
+    /// The circuits of all companies that are not closed, by API.
+    pub(crate) fn not_closed(&self) -> Vec<NotClosed> {
+        let all = ClientType::ALL.into_iter().map(|api| {
+            let of_api = self.circuits.iter().filter(|(key, _)| key.api == api);
+            let seen = of_api.map(|(_, circuit)| circuit.breaker.seen());
+            let left: Vec<Duration> = seen
+                .filter(|(state, _)| *state != CircuitState::Closed)
+                .map(|(_, left)| left)
+                .collect();
+            NotClosed {
+                api,
+                circuits: left.len(),
+                longest: left.into_iter().max().unwrap_or_default(),
+            }
+        });
+        all.filter(|of_api| of_api.circuits > 0).collect()
     }
 
     /// The budget of retries of a host: each request adds to it, each retry takes from it.

@@ -65,7 +65,8 @@ struct Health {
 struct HealthCheck {
     /// `database`; `migrations`: its tables are as new as this version; `encryption_keys`: the message names those that
     /// stored tokens need and this process lacks, whose credentials fail alone; `request_log`: its rows are written and its queue has room; `heartbeat`: this process's is not late;
-    /// `partitions`: tomorrow's of the request log exists; `disk`: that of the private Postgres has room; `serving`: the
+    /// `partitions`: tomorrow's of the request log exists; `disk`: that of the private Postgres has room; `dbt_circuits`: always ok,
+    /// the message says how many credentials are refused since dbt Cloud failed too often; `serving`: the
     /// process is not about to end.
     #[schema(value_type = CheckName)]
     name: &'static str,

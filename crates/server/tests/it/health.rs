@@ -73,7 +73,14 @@ async fn problems(app: &TestApp, status: u16) -> Vec<(String, String)> {
     let names: Vec<_> = checks.iter().map(|check| check["name"].as_str().unwrap()).collect();
     assert_eq!(
         names,
-        ["database", "migrations", "encryption_keys", "request_log", "serving"]
+        [
+            "database",
+            "migrations",
+            "encryption_keys",
+            "request_log",
+            "dbt_circuits",
+            "serving"
+        ]
     );
     let failed = checks.iter().filter(|check| check["ok"] == false);
     let text = |check: &Value, key: &str| check[key].as_str().unwrap().to_owned();

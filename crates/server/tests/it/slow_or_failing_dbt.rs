@@ -70,6 +70,12 @@ async fn after_many_errors_nothing_is_sent_and_the_refusal_says_for_how_long() {
         "{budget}"
     );
     assert!(circuit["millis_left"].as_u64().unwrap() > 0, "{budget}");
+    let ready = app.caller(Role::Admin).get("/readyz").await.expect(200);
+    let checks = ready["checks"].as_array().unwrap();
+    let circuits = checks.iter().find(|check| check["name"] == "dbt_circuits").unwrap();
+    assert_eq!(circuits["ok"], true, "an outage of dbt Cloud takes no replica out");
+    let message = circuits["message"].as_str().unwrap();
+    assert!(message.contains("1 at dbt_cloud_administrative"), "{message}");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Sends a request, and sends it again where that is allowed.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use super::record::Recorded;
 use super::request_api::{Asked, RequestApi};
 use crate::engine::beginning::{Beginning, read_beginning};
 use crate::exchanges::Why;
+use crate::reads::CredentialKey;
 use crate::upstream_health::Verdict;
 
 /// An answer of dbt Cloud.
@@ -55,21 +56,42 @@ pub(super) struct Attempts {
     /// If it is more than what is read anyway: how long an answer is read in whole where its head says how long it is, since
     /// others may want it too.
     pub(super) shared_bytes: usize,
+    /// The hash of the credential, made when it is first needed.
+    credential: OnceLock<CredentialKey>,
 }
 
 impl Attempts {
+    pub(super) fn new(request: Arc<RequestApi>, to: Arc<Upstream>, asked: Asked) -> Self {
+        Self {
+            request,
+            to,
+            asked,
+            shared_bytes: 0,
+            credential: OnceLock::new(),
+        }
+    }
+
+    /// The credential, for shared reads and its circuit.
+    pub(super) fn credential(&self) -> CredentialKey {
+        let new = || CredentialKey::new(self.request.company, &self.to);
+        *self.credential.get_or_init(new)
+    }
+
     /// Sends a change once, and once more if the protocol guarantees that it was not processed; a read again after a
     /// transient failure, as long as few of the host's requests are retries. Each time is an exchange of its own in the row;
     /// the last one's record is returned while its answer is not read.
     pub(super) async fn send(self, request: ApiRequest) -> (Result<Arrived, ApiError>, Option<Recorded>) {
         let of = &self.request;
         let deadline = Instant::now() + of.api.limits().deadline;
-        let circuit = of.health.circuit(of.company, &self.to, request.api());
+        let circuit = of.health.has_circuits().then(|| {
+            of.health
+                .circuit(self.credential(), of.company, &self.to, request.api())
+        });
         let budget = of.health.retries(&self.to, request.api());
         budget.add();
         let (mut why, mut resends, mut pauses, mut was_not_processed) = (self.asked.why, 0, None, false);
         loop {
-            let permit = match circuit.breaker.admit() {
+            let permit = match circuit.as_ref().map(|circuit| circuit.breaker.admit()).transpose() {
                 Ok(permit) => permit,
                 Err(retry_after) => return (Err(ApiError::CircuitOpen { retry_after }), None),
             };
@@ -79,7 +101,9 @@ impl Attempts {
                 .exchange(&request, why, deadline, &mut recorded)
                 .instrument(span)
                 .await;
-            permit.record(verdict(&result));
+            if let Some(permit) = permit {
+                permit.record(verdict(&result));
+            }
             let pause = if !was_not_processed && matches!(result, Err(ApiError::NotProcessed(_))) {
                 was_not_processed = true;
                 why = Why::NotProcessed;

@@ -21,12 +21,7 @@ pub(crate) struct ExchangeApi {
 impl ExchangeApi {
     pub(in crate::engine) fn new(request: Arc<RequestApi>, to: Arc<Upstream>, asked: Asked) -> Self {
         Self {
-            attempts: Attempts {
-                request,
-                to,
-                asked,
-                shared_bytes: 0,
-            },
+            attempts: Attempts::new(request, to, asked),
             last: Mutex::new(None),
         }
     }

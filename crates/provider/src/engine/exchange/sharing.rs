@@ -24,7 +24,7 @@ impl ExchangeApi {
     /// Answers a read from the kept answers or from an identical read in flight, else asks dbt Cloud.
     pub(super) async fn shared(&self, request: ApiRequest) -> Result<ApiAnswer, ApiError> {
         let Attempts { request: of, to, .. } = &self.attempts;
-        let key = of.reads.key(of.company, to, &request);
+        let key = of.reads.key(&self.attempts.credential(), to, &request);
         if !of.wants_new
             && let Some(kept) = of.reads.fresh(&key)
         {
