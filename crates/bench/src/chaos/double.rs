@@ -100,7 +100,7 @@ impl Double {
     pub(crate) async fn counted(&self) -> anyhow::Result<Counted> {
         let answer = send(self.control, "GET", "/rate-limit", &[], None).await?;
         let accounts = answer.body.as_array().context("no counts")?;
-        let is_ours = |account: &&Value| account["account_id"].to_string() == ACCOUNT;
+        let is_ours = |account: &&Value| account["account_id"].as_i64() == ACCOUNT.parse().ok();
         let ours = accounts.iter().find(is_ours).context("no count of the account")?;
         let count = |name| ours["administrative"][name].as_u64().context("no number");
         Ok(Counted {

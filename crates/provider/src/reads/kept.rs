@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    const KEPT: Duration = Duration::from_secs(60);
+    const KEPT: Duration = Duration::from_mins(1);
 
     fn key(number: u8) -> ReadKey {
         ReadKey {

@@ -78,7 +78,7 @@ async fn connection(mut client: TcpStream, to: SocketAddr, wire: Wire) -> io::Re
                     _ if bytes == 0 => return Ok(()),
                     Wire::Resets => return client.set_zero_linger(),
                     Wire::Closes => return Ok(()),
-                    Wire::IsSilent => continue,
+                    Wire::IsSilent => {}
                     _ => server.write_all(&request[..bytes]).await?,
                 }
             }
