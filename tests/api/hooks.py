@@ -74,6 +74,8 @@ def change_body(name, body):
         body.update({field: id for field, id in ids.items() if body.get(field)})
         if body.get("deferring_job_definition_id"):
             body["deferring_job_definition_id"] = None
+        # Not for CI and merge jobs, which the triggers or the type make one.
+        body.pop("force_node_selection", None)
     if name == "query_metadata" or (name == "query_semantic_layer" and "query" in body):
         # A part of the document, and values for its variables.
         for field in ("operation_name", "gather"):

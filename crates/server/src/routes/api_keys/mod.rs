@@ -34,7 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 struct CreateApiKeyBody {
     /// A name for people.
     #[garde(length(chars, min = 1, max = 200))]
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\x00]+$")]
     name: String,
     /// Not higher than that of the key that creates it.
     #[garde(skip)]

@@ -35,9 +35,9 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     "is_default": false
 }))]
 struct CreateCredentialBody {
-    /// Its name within the company: letters, digits, `.`, `_` and `-`.
+    /// Its name within the company: letters, digits, `.`, `_` and `-`, the first a letter or digit.
     #[garde(length(chars, min = 1, max = 100))]
-    #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9._-]+$")]
+    #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     name: String,
     /// The account that the token is for.
     #[garde(range(min = 1))]
@@ -72,7 +72,7 @@ struct CreateCredentialBody {
 struct UpdateCredentialBody {
     /// A new name.
     #[garde(inner(length(chars, min = 1, max = 100)))]
-    #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9._-]+$")]
+    #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     name: Option<String>,
     /// Another account.
     #[garde(inner(range(min = 1)))]

@@ -20,8 +20,8 @@ const MAX_NAMES: usize = 100;
 }))]
 pub(super) enum QuerySemanticLayer {
     Document(SemanticDocument),
-    Metrics(MetricsQuery),
-    SavedQuery(SavedQuery),
+    Metrics(MetricsTable),
+    SavedQuery(SavedQueryTable),
 }
 
 impl<'de> Deserialize<'de> for QuerySemanticLayer {
@@ -145,7 +145,7 @@ table_query! {
     #[schema(example = json!({
         "environment_id": 70_403_103_930_001_i64, "metrics": ["revenue"], "group_by": [{"name": "metric_time", "grain": "DAY"}]
     }))]
-    MetricsQuery {
+    MetricsTable {
         /// Names of metrics, 1 to 100.
         #[garde(length(min = 1, max = MAX_NAMES))]
         #[schema(schema_with = names)]
@@ -157,7 +157,7 @@ table_query! {
 table_query! {
     /// A saved query of an environment, answered by a table.
     #[schema(example = json!({"environment_id": 70_403_103_930_001_i64, "saved_query": "daily_revenue"}))]
-    SavedQuery {
+    SavedQueryTable {
         /// Its name.
         #[garde(length(min = 1))]
         #[schema(min_length = 1)]
