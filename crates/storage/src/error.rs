@@ -192,6 +192,11 @@ impl StorageError {
         // 55P03: lock_not_available.
         matches!(self, Self::Query(error) if sqlstate(error).is_some_and(|code| code == "55P03"))
     }
+
+    /// Whether a row has no partition, or breaks another rule of its table.
+    pub(crate) fn is_check_violation(&self) -> bool {
+        matches!(self, Self::Query(error) if sqlstate(error).is_some_and(|code| code == "23514"))
+    }
 }
 
 impl From<sqlx::Error> for StorageError {

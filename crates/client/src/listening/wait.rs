@@ -287,7 +287,8 @@ pub(super) fn over(state: &WatchState) -> Option<WaitedRun> {
 
 /// A run that was started and could not be read since.
 fn unseen(run_id: RunId) -> WaitedRun {
-    let run = serde_json::from_value(json!({ "id": run_id })).expect("a run has no other field that it needs");
+    let run = json!({ "id": run_id }).to_string();
+    let run = serde_json::from_str(&run).expect("a run has no other field that it needs");
     WaitedRun::new(run)
 }
 

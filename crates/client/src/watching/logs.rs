@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     fn steps(of: &Value) -> Vec<RunStep> {
-        serde_json::from_value(of.clone()).unwrap()
+        serde_json::from_str(&of.to_string()).unwrap()
     }
 
     /// What a listener reads, in short.

@@ -115,7 +115,8 @@ pub(super) mod tests {
     }
 
     fn pause_at(secs: i64, change: impl FnOnce(&mut WatchedRun), open: i64) -> u64 {
-        let run = serde_json::from_value(json!({ "id": 1, "status": 3, "started_at": START })).unwrap();
+        let run = json!({ "id": 1, "status": 3, "started_at": START });
+        let run = serde_json::from_str(&run.to_string()).unwrap();
         let mut watched = watched_run(1, START + TimeDelta::seconds(secs));
         change(&mut watched);
         SETTINGS.pause(&run, &watched, open).as_secs()

@@ -184,7 +184,7 @@ impl Clients {
         if !unseen.is_empty() {
             watcher.watches.postpone(&unseen).await?;
         }
-        if !seen.is_empty() && watcher.watches.record(&claim.group.stream, seen).await? {
+        if !seen.is_empty() && watcher.watches.record(&claim.group.stream, &seen).await? {
             self.shared().hub.wake();
         }
         Ok(())

@@ -6,5 +6,6 @@ mod reader;
 mod writer;
 
 pub use event::{EventFilter, EventKind, NewRunEvent, RunEvent, StreamKey};
+pub(crate) use partitions::make_ahead;
 pub use reader::{EventPage, ListenedStream, RunEvents, StreamPosition};
 pub(crate) use writer::append;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::reader::RunEvents;
+use crate::bounded_pool::BoundedPool;
 use crate::error::StorageError;
 
 impl RunEvents {
@@ -11,13 +12,7 @@ impl RunEvents {
     /// # Errors
     /// [`StorageError::TimedOut`], [`StorageError::Query`].
     pub async fn make_partitions(&self) -> Result<(), StorageError> {
-        sqlx::query!(
-            "SELECT run_event_ensure_partition((clock_timestamp() AT TIME ZONE 'UTC')::date + ahead)
-             FROM generate_series(0, 2) ahead"
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(())
+        Ok(make_ahead(&self.pool).await?)
     }
 
     /// Drops a partition whose events are all older than `kept`, at least an hour. Returns its name, if there was one.
@@ -33,4 +28,15 @@ impl RunEvents {
         .await?;
         Ok(dropped)
     }
+}
+
+/// Creates the missing partitions of today and the two days after it.
+pub(crate) async fn make_ahead(pool: &BoundedPool) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "SELECT run_event_ensure_partition((clock_timestamp() AT TIME ZONE 'UTC')::date + ahead)
+             FROM generate_series(0, 2) ahead"
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(())
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::watch::{RunWatches, WatchLease};
 use crate::bounded_pool::BoundedTransaction;
 use crate::error::StorageError;
-use crate::run_events::{NewRunEvent, StreamKey, append};
+use crate::run_events::{NewRunEvent, StreamKey, append, make_ahead};
 
 /// What a look has seen of one run.
 #[derive(Debug, Clone)]
@@ -45,11 +45,22 @@ impl RunWatches {
     ///
     /// # Errors
     /// [`StorageError::TimedOut`], [`StorageError::Query`].
-    pub async fn record(&self, stream: &StreamKey, seen: Vec<Seen>) -> Result<bool, StorageError> {
+    pub async fn record(&self, stream: &StreamKey, seen: &[Seen]) -> Result<bool, StorageError> {
+        match self.record_once(stream, seen).await {
+            // The day has no partition yet.
+            Err(error) if error.is_check_violation() => {
+                make_ahead(&self.pool).await?;
+                self.record_once(stream, seen).await
+            }
+            recorded => recorded,
+        }
+    }
+
+    async fn record_once(&self, stream: &StreamKey, seen: &[Seen]) -> Result<bool, StorageError> {
         let work = async |mut transaction: BoundedTransaction| {
-            let held = update(&mut transaction, &seen).await?;
-            let is_held = |seen: &Seen| held.binary_search(&seen.lease.id).is_ok();
-            let events: Vec<NewRunEvent> = seen.into_iter().filter(is_held).flat_map(|seen| seen.events).collect();
+            let held = update(&mut transaction, seen).await?;
+            let held = seen.iter().filter(|seen| held.binary_search(&seen.lease.id).is_ok());
+            let events: Vec<NewRunEvent> = held.flat_map(|seen| seen.events.iter().cloned()).collect();
             append(&mut transaction, stream, &events).await?;
             transaction.commit().await?;
             Ok(!events.is_empty())

@@ -108,7 +108,7 @@ async fn a_watch_belongs_to_one_process_until_its_lease_lapses_and_what_the_firs
     assert!(other.due_groups(10, &[group()]).await.unwrap().is_empty(), "it is busy");
     let second = claim(&other).await;
     assert!(
-        !one.record(&stream(), vec![seen(&first.runs[0], "late", true)])
+        !one.record(&stream(), &[seen(&first.runs[0], "late", true)])
             .await
             .unwrap()
     );
@@ -117,7 +117,7 @@ async fn a_watch_belongs_to_one_process_until_its_lease_lapses_and_what_the_firs
         .unwrap();
     assert!(
         other
-            .record(&stream(), vec![seen(&second.runs[0], "in time", true)])
+            .record(&stream(), &[seen(&second.runs[0], "in time", true)])
             .await
             .unwrap()
     );
@@ -149,7 +149,7 @@ async fn events_of_concurrent_writers_have_numbers_in_the_order_of_their_commits
     };
     let writers = futures::future::join_all(claimed.runs.iter().map(|watched| {
         let all = &all;
-        async move { all.record(&stream(), vec![seen(watched, "x", false)]).await.unwrap() }
+        async move { all.record(&stream(), &[seen(watched, "x", false)]).await.unwrap() }
     }));
     let (read, written) = tokio::join!(reader, writers);
     assert!(written.iter().all(|written| *written));
@@ -247,7 +247,7 @@ async fn play(db: &Db, steps: &[Step]) {
                         }
                     }
                 }
-                processes[process].record(&stream(), all).await.unwrap();
+                processes[process].record(&stream(), &all).await.unwrap();
             }
             Step::Postpone(process) => {
                 let all: Vec<_> = taken[process]

@@ -69,9 +69,10 @@ async fn a_text_is_taken_where_its_pattern_allows_it_and_nowhere_else() {
                     continue;
                 }
                 let address = operation.address(&names);
-                let address = match parameter["in"] == "path" {
-                    true => address.replace("run_results.json", &encoded(&text)),
-                    false => with_parameter(&address, &format!("{name}={}", encoded(&text))),
+                let address = if parameter["in"] == "path" {
+                    address.replace("run_results.json", &encoded(&text))
+                } else {
+                    with_parameter(&address, &format!("{name}={}", encoded(&text)))
                 };
                 let answer = app.caller(Role::Admin).get(&address).await;
                 let is_refused = answer.status == 400;
