@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use hyper::header::AUTHORIZATION;
 use tokio::time::Instant;
 
-use super::Shown;
 use super::callers::{Pace, Seen, read};
+use super::shown::Shown;
 use crate::chaos::cluster::{Cluster, Plan};
 use crate::chaos::double::ACCOUNT;
 use crate::http::Endpoint;

@@ -6,26 +6,20 @@ mod callers;
 mod outage;
 mod polling;
 mod replicas;
+mod shown;
 
 use std::path::Path;
 
 use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 
+use self::shown::Shown;
+
 /// One scenario.
 pub(super) struct Scenario {
     pub(super) name: &'static str,
     /// Measures with that gateway binary and Postgres, in the short form or the long one.
     pub(super) measure: for<'a> fn(&'a Path, &'a str, bool) -> LocalBoxFuture<'a, anyhow::Result<Shown>>,
-}
-
-/// What a scenario has shown.
-#[derive(Debug, Default)]
-pub(super) struct Shown {
-    /// The figures, as Markdown.
-    pub(super) text: String,
-    /// What must not happen, however slow the machine is.
-    pub(super) problems: Vec<String>,
 }
 
 /// Every scenario, in the order of the report.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::Shown;
 use super::callers::{Pace, Seen, read};
+use super::shown::Shown;
 use crate::chaos::cluster::{Cluster, Plan};
 use crate::chaos::double::ACCOUNT;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Shown;
 use super::callers::{Pace, Seen, read};
+use super::shown::Shown;
 use crate::chaos::cluster::{Cluster, Plan};
 use crate::chaos::double::ACCOUNT;
 use crate::process::CpuSource;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::Shown;
 use super::callers::{Pace, Seen, read};
+use super::shown::Shown;
 use crate::chaos::cluster::{Cluster, Plan, run_of, told};
 use crate::chaos::double::ACCOUNT;
 use crate::latencies::Latencies;

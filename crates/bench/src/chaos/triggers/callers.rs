@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::GATEWAYS;
 use super::dice::Dice;
+use super::gateways::GATEWAYS;
 use crate::chaos::cluster::{Cluster, run_of, told};
 use crate::chaos::double::{lists, next_trigger, trigger_path};
 use crate::latencies::Latencies;

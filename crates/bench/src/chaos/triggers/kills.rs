@@ -6,7 +6,7 @@ use futures::future::{Either, select};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::GATEWAYS;
+use super::gateways::GATEWAYS;
 use crate::chaos::cluster::{Cluster, run_of, told};
 use crate::chaos::double::{lists, next_trigger, trigger_path};
 use crate::latencies::Latencies;

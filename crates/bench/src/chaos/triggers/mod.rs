@@ -4,6 +4,7 @@
 mod callers;
 mod cost;
 mod dice;
+mod gateways;
 mod kills;
 mod report;
 
@@ -15,26 +16,13 @@ use tokio::time::{Instant, sleep};
 
 use self::callers::{Seen, call};
 use self::dice::Dice;
+use self::gateways::GATEWAYS;
 use self::kills::{Killed, State};
 pub(crate) use self::report::Triggers;
-use super::cluster::{Cluster, Plan};
+use super::cluster::Cluster;
 use crate::progress;
 
 pub(crate) const NAME: &str = "triggers whose answers are lost";
-/// The shortest lease, heartbeat and horizon that the settings allow, so that the scenarios take seconds.
-const SETTINGS: [(&str, &str); 9] = [
-    ("DBT_GATEWAY__TRIGGER__RESOLVE_SECS", "2"),
-    ("DBT_GATEWAY__TRIGGER__HORIZON_SECS", "10"),
-    ("DBT_GATEWAY__TRIGGER__MIN_PAUSE_MS", "50"),
-    ("DBT_GATEWAY__TRIGGER__MAX_PAUSE_MS", "500"),
-    ("DBT_GATEWAY__TRIGGER__LEASE_SECS", "3"),
-    ("DBT_GATEWAY__INSTANCE__HEARTBEAT_SECS", "1"),
-    ("DBT_GATEWAY__INSTANCE__DEAD_AFTER_SECS", "3"),
-    // Most answers are lost on purpose, and more runs are started than an account may ask for.
-    ("DBT_GATEWAY__BREAKER__MIN_EXCHANGES", "0"),
-    ("DBT_GATEWAY__BUDGET__ADMIN_PER_MINUTE", "0"),
-];
-const GATEWAYS: usize = 2;
 /// Jobs of the simulator's seed, one for each caller, and one for the kills.
 const JOBS: [&str; 6] = [
     "70403103940001",
@@ -71,12 +59,7 @@ pub(crate) async fn measure(program: &Path, postgres: &str, is_short: bool) -> a
     };
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
     let seed = u64::try_from(seed)?;
-    let plan = Plan {
-        database: "chaos_of_triggers",
-        gateways: GATEWAYS,
-        settings: SETTINGS.map(|(name, value)| (name, value.to_owned())).to_vec(),
-    };
-    let cluster = Cluster::start(program, postgres, plan).await?;
+    let cluster = Cluster::start(program, postgres, gateways::plan()).await?;
     let measured = with_gateways(&cluster, &extent, seed).await;
     let log = cluster.log();
     cluster.stop().await?;
