@@ -118,6 +118,7 @@ impl Hub {
             .or_insert_with(|| Stream::new(position));
         stream.followers += 1;
         Ok(Following {
+            newest: position.last_seq,
             known: stream.last_seq,
             stream: position.id,
             hub: Arc::clone(self),
@@ -248,7 +249,9 @@ impl Hub {
 
 /// A follower of an account.
 pub(super) struct Following {
-    /// Events up to this number are read from the database.
+    /// The newest event when the follower came.
+    pub(super) newest: i64,
+    /// Events up to this number are read from the database, and later ones are sent.
     pub(super) known: i64,
     /// The stream's id.
     pub(super) stream: i64,

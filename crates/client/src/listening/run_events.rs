@@ -126,13 +126,14 @@ impl DbtClient {
         let reads = is_watched_by(&shared, &run, &upstream).await?.is_none();
         let args = json!({ "run_id": run_id, "after": after });
         let (_, lasting) = provider.begin_lasting(ctx, Some(run_id), args, place, reads).await?;
-        let following = shared.hub.follow(&run.stream).await?;
         let interest = Interest {
             detailed: FOLLOWED,
             ..Interest::default()
         };
         let state = shared.hub.watches.watch(&run, &upstream.name, interest).await?;
         let wanted = shared.hub.want_details(state.id);
+        // After the state: where that has ended, all its events are up to the newest one.
+        let following = shared.hub.follow(&run.stream).await?;
         Ok(Beginning {
             hub: Arc::clone(&shared.hub),
             is_over: over(&state).is_some(),
@@ -176,7 +177,7 @@ impl DbtClient {
         Ok(Beginning {
             hub: Arc::clone(&shared.hub),
             is_over: false,
-            after: after.unwrap_or(following.known),
+            after: after.unwrap_or(following.newest),
             may_miss: after.is_some(),
             filter: EventFilter { credentials, ..filter },
             following,
@@ -210,7 +211,7 @@ struct Beginning {
 
 impl Beginning {
     async fn page(self) -> Result<EventsPage, ClientError> {
-        let until = self.following.known.max(self.after);
+        let until = self.following.newest.max(self.after);
         let page = self
             .hub
             .events
@@ -228,7 +229,11 @@ impl Beginning {
     async fn follow(mut self) -> Result<Followed, ClientError> {
         let receiver = self.following.subscribe().ok_or(ClientError::StreamEnded)?;
         let mut listener = EventListener {
-            until: self.following.known,
+            until: if self.is_over {
+                self.following.newest
+            } else {
+                self.following.known
+            },
             sent: self.after,
             is_over: self.is_over,
             may_miss: self.may_miss,

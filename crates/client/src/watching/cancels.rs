@@ -6,7 +6,7 @@ use model::RequestType;
 use provider::ProviderError;
 use storage::{CancelReason, RunToCancel};
 
-use super::watcher::Busy;
+use super::state::Busy;
 use crate::{ClientError, Clients};
 
 /// Runs of one pass at most.

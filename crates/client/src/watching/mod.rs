@@ -5,7 +5,8 @@ mod changes;
 mod logs;
 mod new_runs;
 mod schedule;
+mod state;
 mod watcher;
 
 pub use schedule::WatchSettings;
-pub(crate) use watcher::Watcher;
+pub(crate) use state::Watcher;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::RequestType;
 use storage::{ListenedStream, RunKey};
 
-use super::watcher::Busy;
+use super::state::Busy;
 use crate::{ClientError, Clients};
 
 /// Accounts of one pass at most.

@@ -1,65 +1,20 @@
 //! Looks at the watched runs that are due, those of an account together.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use model::RequestType;
 use provider::{Look, RunToLookAt};
-use storage::{Claim, RunWatches, Seen, StreamKey, WatchGroup, WatchLease};
-use tokio_util::task::TaskTracker;
-use uuid::Uuid;
+use storage::{Claim, Seen, WatchGroup, WatchLease};
 
 use super::changes;
-use super::schedule::WatchSettings;
+use super::state::Busy;
 use crate::{ClientError, Clients};
 
 /// Groups that one process looks at concurrently: a slow account holds up no other.
 const CONCURRENT: usize = 64;
 /// Runs that are due within this time are looked at with those that are due.
 const SOON: Duration = Duration::from_secs(10);
-
-/// The watching of this process.
-pub(crate) struct Watcher {
-    pub(super) watches: RunWatches,
-    pub(super) settings: WatchSettings,
-    /// What is looked at, or cancelled, now.
-    busy: Mutex<BTreeSet<Busy>>,
-    tasks: TaskTracker,
-}
-
-/// Work in progress, of which there is one of each.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Busy {
-    Watches(WatchGroup),
-    NewRuns(StreamKey),
-    Cancel(Uuid),
-}
-
-impl Busy {
-    fn what(&self) -> &'static str {
-        match self {
-            Self::Watches(_) => "reading watched runs",
-            Self::NewRuns(_) => "looking for new runs",
-            Self::Cancel(_) => "cancelling a run that is no longer waited for",
-        }
-    }
-}
-
-impl Watcher {
-    pub(crate) fn new(watches: RunWatches, settings: WatchSettings) -> Self {
-        Self {
-            watches,
-            settings,
-            busy: Mutex::default(),
-            tasks: TaskTracker::new(),
-        }
-    }
-
-    fn busy(&self) -> MutexGuard<'_, BTreeSet<Busy>> {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Removes the mark when it is dropped.
 struct BusyMark(Clients, Busy);

@@ -1,5 +1,6 @@
 //! Records what a look has seen, with its events, in one transaction.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use model::{EnvironmentId, JobId, ProjectId};
@@ -59,7 +60,7 @@ impl RunWatches {
     async fn record_once(&self, stream: &StreamKey, seen: &[Seen]) -> Result<bool, StorageError> {
         let work = async |mut transaction: BoundedTransaction| {
             let held = update(&mut transaction, seen).await?;
-            let held = seen.iter().filter(|seen| held.binary_search(&seen.lease.id).is_ok());
+            let held = seen.iter().filter(|seen| held.contains(&seen.lease));
             let events: Vec<NewRunEvent> = held.flat_map(|seen| seen.events.iter().cloned()).collect();
             append(&mut transaction, stream, &events).await?;
             transaction.commit().await?;
@@ -95,8 +96,8 @@ fn leases(of: impl Iterator<Item = WatchLease>) -> (Vec<i64>, Vec<i64>) {
     of.map(|lease| (lease.id, lease.fence)).unzip()
 }
 
-/// Returns the ids of the watches that were changed, in their order.
-async fn update(transaction: &mut BoundedTransaction, seen: &[Seen]) -> Result<Vec<i64>, sqlx::Error> {
+/// Returns the leases that still held.
+async fn update(transaction: &mut BoundedTransaction, seen: &[Seen]) -> Result<HashSet<WatchLease>, sqlx::Error> {
     let (ids, fences) = leases(seen.iter().map(|seen| seen.lease));
     let ints = |of: fn(&Seen) -> Option<i64>| seen.iter().map(of).collect::<Vec<_>>();
     let statuses: Vec<_> = seen.iter().map(|seen| seen.status).collect();
@@ -106,7 +107,7 @@ async fn update(transaction: &mut BoundedTransaction, seen: &[Seen]) -> Result<V
     let over: Vec<_> = seen.iter().map(|seen| seen.is_over).collect();
     let secs: Vec<_> = seen.iter().map(|seen| seen.run_secs).collect();
     let pauses: Vec<_> = seen.iter().map(|seen| seen.next_look.as_secs_f64()).collect();
-    let rows = sqlx::query_scalar!(
+    let rows = sqlx::query!(
         "UPDATE run_watch w SET status = given.status, run = given.run, steps = coalesce(given.steps, w.steps),
              log_bytes = given.log_bytes, job_id = coalesce(given.job_id, w.job_id),
              project_id = coalesce(given.project_id, w.project_id),
@@ -124,7 +125,7 @@ async fn update(transaction: &mut BoundedTransaction, seen: &[Seen]) -> Result<V
              $8::bigint[], $9::bigint[], $10::float8[], $11::boolean[], $12::float8[])
              AS given (id, fence, status, run, steps, log_bytes, job_id, project_id, environment_id, run_secs, is_over, pause)
          WHERE w.id = given.id AND w.fence = given.fence AND w.ended_at IS NULL
-         RETURNING w.id",
+         RETURNING w.id, w.fence",
         &ids,
         &fences,
         &statuses as &[Option<i32>],
@@ -140,7 +141,9 @@ async fn update(transaction: &mut BoundedTransaction, seen: &[Seen]) -> Result<V
     )
     .fetch_all(&mut **transaction)
     .await?;
-    let mut held = rows;
-    held.sort_unstable();
-    Ok(held)
+    let held = rows.into_iter().map(|row| WatchLease {
+        id: row.id,
+        fence: row.fence,
+    });
+    Ok(held.collect())
 }

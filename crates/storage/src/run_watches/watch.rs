@@ -107,7 +107,7 @@ pub struct RunKey {
 }
 
 /// The right to change a watch: lost once another process has taken it over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WatchLease {
     /// The watch.
     pub id: i64,

@@ -57,7 +57,7 @@ async fn a_wait_ends_with_the_run_and_holds_nothing_that_others_need() {
 /// A share that somebody holds, but connections to dbt Cloud, which the watch uses now and then.
 fn is_in_use(line: &str) -> bool {
     let (name, value) = line.rsplit_once(' ').unwrap_or_default();
-    name.starts_with("dbt_gateway_share_used")
+    name.starts_with("dbt_gateway_shared_resource_used")
         && value != "0"
         && ["requests", "waits", "records"].iter().any(|each| name.contains(each))
 }
