@@ -1,6 +1,6 @@
 """What JSON Schema cannot say about the API, for Schemathesis: two formats, and rules between fields.
 
-Only input that is meant to be valid is changed, but for `Request-Timeout`. Which answers are right is not touched.
+Only input that is meant to be valid is changed, but for what would last: `Request-Timeout`, waits and streams. Which answers are right is not touched.
 """
 
 import os
@@ -42,6 +42,11 @@ def in_order(query, first, last):
 
 
 def change_query(name, query):
+    if str(query.get("wait", False)).lower() != "true":
+        # How to wait needs `wait`.
+        if name != "wait_for_run":
+            query.pop("timeout_seconds", None)
+        query.pop("on_timeout", None), query.pop("on_disconnect", None)
     in_order(query, "created_after", "created_before")
     in_order(query, "finished_after", "finished_before")
     if name == "summarize_request_logs" and "from" in query:
@@ -96,9 +101,15 @@ def before_call(context, case, kwargs):
     # A short time is over before the answer, as it should be.
     if str(headers.get("request-timeout", "")).isdecimal() and 1 <= int(headers["request-timeout"]) < 60:
         headers["request-timeout"] = "60"
+    name, query = case.operation.definition.raw.get("operationId"), case.query or {}
+    if name in ("list_events", "list_run_events") and "format" not in query:
+        # A stream of events does not end.
+        case.query = query = {**query, "format": "json"}
+    if str(query.get("timeout_seconds", "50")).isdecimal() and (name == "wait_for_run" or "wait" in query):
+        # Nobody waits for long here.
+        case.query = query = {**query, "timeout_seconds": min(int(query.get("timeout_seconds", 50)), 1)}
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
-    name, query = case.operation.definition.raw.get("operationId"), case.query or {}
     if "idempotency-key" in headers:
         # A key is for one request; with `dry_run` there is none.
         del headers["idempotency-key"]

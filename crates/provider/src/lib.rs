@@ -23,7 +23,7 @@ pub use engine::{AnswerBody, LastingRequest, Listing, StreamAborted, StreamedAns
 pub use error::{ProviderError, TriggerUnresolved};
 pub use metrics::{ProviderMetrics, observe_shares};
 pub use operations::relay::{ForwardRequest, lists_accounts};
-pub use operations::{Look, Looked, RunToLookAt};
+pub use operations::{Look, Looked, ReadFirst, RunToLookAt};
 pub use settings::{
     BreakerSettings, CacheSettings, FailureSettings, GatherSettings, GraphqlSettings, NewRunSettings, ProviderSettings,
     RelaySettings, RetrySettings, StreamSettings, TriggerSettings,

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use model::{ClientContext, RequestType, RunId, Target};
-use provider::LastingRequest;
+use provider::{LastingRequest, ReadFirst};
 use serde_json::json;
 use storage::{EventFilter, EventKind, Interest, RunEvent, RunKey, StorageError};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::hub::{Following, Hub, KeyUse, Wanted};
 use super::live_event::LiveEvent;
-use super::wait::{is_watched_by, over, stream_of};
+use super::wait::{over, read_first, stream_of};
 use crate::shared::Shared;
 use crate::{ClientError, DbtClient};
 
@@ -123,7 +123,7 @@ impl DbtClient {
             stream: stream_of(ctx.caller().company_id, &upstream),
             run_id,
         };
-        let reads = is_watched_by(&shared, &run, &upstream).await?.is_none();
+        let reads = read_first(&shared, &run, &upstream).await?;
         let args = json!({ "run_id": run_id, "after": after });
         let (_, lasting) = provider.begin_lasting(ctx, Some(run_id), args, place, reads).await?;
         let interest = Interest {
@@ -168,7 +168,7 @@ impl DbtClient {
             "project_id": filter.project_id, "job_id": filter.job_id, "environment_id": filter.environment_id,
             "after": after,
         });
-        let (_, lasting) = provider.begin_lasting(ctx, None, args, place, false).await?;
+        let (_, lasting) = provider.begin_lasting(ctx, None, args, place, ReadFirst::No).await?;
         let following = shared.hub.follow(&stream).await?;
         let wanted = shared
             .hub

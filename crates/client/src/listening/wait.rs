@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::{
     Caller, ClientContext, RequestStamp, RequestType, Run, RunFailure, RunId, RunStatus, Surface, Target, Upstream,
 };
+use provider::ReadFirst;
 use serde_json::json;
 use storage::{Interest, NewWait, RunKey, StorageError, StreamKey, WatchState};
 use tokio::time::{Instant, sleep_until};
@@ -85,7 +86,7 @@ impl DbtClient {
         let upstream = Arc::clone(ctx.to());
         let wait = RunWait::new(Arc::clone(&shared), &ctx, options);
         let args = json!({ "run_id": run_id, "timeout_seconds": options.timeout.as_secs() });
-        let reads = !wait.may_see(run_id).await?;
+        let reads = read_first(&shared, &wait.key(run_id), &upstream).await?;
         let (read, lasting) = provider.begin_lasting(ctx, Some(run_id), args, place, reads).await?;
         let read = read.map(WaitedRun::new);
         let mut waited = match read {
@@ -125,13 +126,6 @@ impl RunWait {
             is_recorded: false,
             is_ended: false,
         }
-    }
-
-    /// Whether the caller's credential may see the run, without asking dbt Cloud: it is watched by that credential.
-    async fn may_see(&self, run_id: RunId) -> Result<bool, ClientError> {
-        Ok(is_watched_by(&self.shared, &self.key(run_id), &self.upstream)
-            .await?
-            .is_some())
     }
 
     /// Ends a wait whose run was not started.
@@ -270,14 +264,15 @@ pub(crate) fn stream_of(company_id: model::CompanyId, upstream: &Upstream) -> St
     }
 }
 
-/// The watch of a run, if it was made by that credential. What another one sees, this one may not be allowed to see.
-pub(super) async fn is_watched_by(
-    shared: &Shared,
-    run: &RunKey,
-    upstream: &Upstream,
-) -> Result<Option<WatchState>, ClientError> {
+/// Whether a run is read before somebody waits for it or listens to it. Not if that credential has seen it; what another one
+/// sees, this one may not be allowed to see.
+pub(super) async fn read_first(shared: &Shared, run: &RunKey, upstream: &Upstream) -> Result<ReadFirst, ClientError> {
     let watch = shared.hub.watches.find(run).await?;
-    Ok(watch.filter(|watch| watch.credential == upstream.name))
+    Ok(match watch.filter(|watch| watch.credential == upstream.name) {
+        None => ReadFirst::Yes,
+        Some(WatchState { run: None, .. }) => ReadFirst::IfPossible,
+        Some(_) => ReadFirst::No,
+    })
 }
 
 /// The run of a watch, if it has ended.

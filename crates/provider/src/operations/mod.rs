@@ -13,4 +13,4 @@ mod projects;
 pub(crate) mod relay;
 mod runs;
 
-pub use runs::{Look, Looked, RunToLookAt};
+pub use runs::{Look, Looked, ReadFirst, RunToLookAt};

@@ -8,6 +8,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::problem::{Kind, Problem};
 
+/// How long a caller waits that does not say: less than proxies do.
+const DEFAULT_SECONDS: u64 = 50;
+
 /// What becomes of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -52,7 +55,11 @@ impl WaitParams {
     /// How the caller waits, if it does.
     pub(crate) fn options(&self) -> Result<Option<WaitOptions>, Problem> {
         if !self.wait {
-            let is_alone = self.timeout_seconds.is_none() && self.on_timeout.is_none() && self.on_disconnect.is_none();
+            // Explorers send defaults too.
+            let is_default = |word: Option<OnEndWord>| word.is_none_or(|word| word == OnEndWord::Leave);
+            let is_alone = self.timeout_seconds.is_none_or(|seconds| seconds == DEFAULT_SECONDS)
+                && is_default(self.on_timeout)
+                && is_default(self.on_disconnect);
             return if is_alone {
                 Ok(None)
             } else {
@@ -70,7 +77,7 @@ impl WaitParams {
 
 /// How long a caller waits.
 pub(crate) fn timeout(seconds: Option<u64>) -> Result<Duration, Problem> {
-    let seconds = seconds.unwrap_or(50);
+    let seconds = seconds.unwrap_or(DEFAULT_SECONDS);
     if !(1..=3600).contains(&seconds) {
         let detail = "In the query: `timeout_seconds` goes from 1 to 3600.";
         return Err(Problem::new(Kind::INVALID_REQUEST, detail));

@@ -8,7 +8,7 @@ mod retry;
 mod step;
 mod watch;
 
-pub use watch::{Look, Looked, RunToLookAt};
+pub use watch::{Look, Looked, ReadFirst, RunToLookAt};
 
 use dbt_api::WrappedApi;
 use model::{ClientContext, Page, PageQuery, RequestType, Run, RunFilter, RunId, RunRelated, RunStep};

@@ -23,6 +23,17 @@ pub struct RunToLookAt {
     pub is_detailed: bool,
 }
 
+/// Whether a request that lasts reads its run first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadFirst {
+    /// It does not: the run is known.
+    No,
+    /// It does, and fails where the run cannot be read.
+    Yes,
+    /// It does, and goes on where the run cannot be read: it was started, and not seen yet.
+    IfPossible,
+}
+
 /// What a look has found.
 #[derive(Debug)]
 pub struct Looked {
@@ -90,7 +101,7 @@ impl DbtProvider {
         .await
     }
 
-    /// Begins a request that lasts as long as somebody waits for, or listens to, a run. With `reads` the run is read first.
+    /// Begins a request that lasts as long as somebody waits for, or listens to, a run.
     ///
     /// # Errors
     /// [`ProviderError`]; as for [`Self::get_run`].
@@ -100,17 +111,21 @@ impl DbtProvider {
         run_id: Option<RunId>,
         args: serde_json::Value,
         place: Share,
-        reads: bool,
+        reads: ReadFirst,
     ) -> Result<(Option<Run>, LastingRequest), ProviderError> {
         let mut subject = RowSubject::new(args);
         subject.run_id = run_id;
-        let read = run_id.filter(|_| reads);
+        let read = run_id.filter(|_| reads != ReadFirst::No);
         self.lasting_request(ctx, subject, place, move |call| async move {
             let Some(id) = read else { return Ok(None) };
             let run = call.exchange_for_run(id, RequestType::GetRun, Why::Asked, move |api, to| {
                 api.get_run(to, id, &[])
             });
-            Ok(Some(run.await?))
+            match run.await {
+                Ok(run) => Ok(Some(run)),
+                Err(_) if reads == ReadFirst::IfPossible => Ok(None),
+                Err(error) => Err(error),
+            }
         })
         .await
     }

@@ -26,7 +26,6 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 #[serde(rename_all = "snake_case")]
 pub(super) enum EventForm {
     Json,
-    Sse,
 }
 
 /// The form that the header `Accept` asks for.
@@ -37,7 +36,7 @@ pub(super) struct Wanted {
 impl Wanted {
     /// Whether the answer is a page.
     pub(super) fn is_page(&self, form: Option<EventForm>) -> bool {
-        form.map_or(self.accepts_json_alone, |form| form == EventForm::Json)
+        form == Some(EventForm::Json) || self.accepts_json_alone
     }
 }
 
@@ -88,7 +87,7 @@ impl IntoParams for After {
             .schema(Some(
                 ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).build(),
             ));
-        vec![parameter.build()]
+        vec![parameter.example(Some(0.into())).build()]
     }
 }
 
@@ -111,12 +110,16 @@ fn not_an_id() -> Problem {
 
 /// A page of events.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"next": 17, "gap": null, "is_finished": false, "results": [{
+    "id": 17, "event": "run.status", "at": "2026-03-19T02:00:12.559970Z",
+    "data": {"run_id": 70_403_104_000_901_i64, "status": "running", "previous": "queued"}
+}]}))]
 pub(super) struct EventPage {
     /// The `after` of the next page. There may be more events at once, or later.
-    #[schema(minimum = 0, example = 17)]
+    #[schema(minimum = 0)]
     next: i64,
     /// Events before this one are missing: they are kept for `events.retention_hours`.
-    #[schema(minimum = 1, example = json!(null))]
+    #[schema(minimum = 1)]
     gap: Option<i64>,
     /// Whether no further event comes: the run has ended.
     is_finished: bool,
@@ -126,9 +129,13 @@ pub(super) struct EventPage {
 
 /// An event of a run.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "id": 17, "event": "run.status", "at": "2026-03-19T02:00:12.559970Z",
+    "data": {"run_id": 70_403_104_000_901_i64, "status": "running", "previous": "queued"}
+}))]
 struct EventOfRun {
     /// Its number among the events of the account.
-    #[schema(minimum = 1, example = 17)]
+    #[schema(minimum = 1)]
     id: i64,
     /// What it says.
     #[schema(value_type = EventName)]

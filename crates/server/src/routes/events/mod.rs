@@ -32,7 +32,7 @@ struct RunEvents {
     #[param(inline, example = "json")]
     format: Option<EventForm>,
     /// Only events after this one, by its `id`. The header `Last-Event-ID` comes first.
-    #[param(minimum = 0)]
+    #[param(minimum = 0, example = 0)]
     after: Option<i64>,
 }
 
@@ -54,7 +54,7 @@ struct Events {
     #[param(inline, example = "json")]
     format: Option<EventForm>,
     /// Only events after this one, by its `id`. The header `Last-Event-ID` comes first.
-    #[param(minimum = 0)]
+    #[param(minimum = 0, example = 0)]
     after: Option<i64>,
 }
 

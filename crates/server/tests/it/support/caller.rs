@@ -1,6 +1,6 @@
 //! A caller of the gateway, with or without a key.
 
-use reqwest::header::AUTHORIZATION;
+use reqwest::header::{ACCEPT, AUTHORIZATION};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
@@ -26,6 +26,12 @@ impl<'a> Caller<'a> {
             path.to_owned()
         };
         let request = self.app.http.request(method, address);
+        // Events come as a page, unless a test asks for the stream too: that does not end.
+        let request = if path.contains("/events") {
+            request.header(ACCEPT, "application/json")
+        } else {
+            request
+        };
         match &self.authorization {
             Some(authorization) => request.header(AUTHORIZATION, authorization),
             None => request,

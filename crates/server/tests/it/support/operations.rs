@@ -251,10 +251,7 @@ impl Operation {
 
     /// Sends the request to that address.
     pub(crate) async fn ask(&self, caller: &Caller<'_>, address: &str, names: &Names) -> Answer {
-        // Events come as a page.
-        let request = caller
-            .request(self.method.clone(), address)
-            .header("accept", "application/json");
+        let request = caller.request(self.method.clone(), address);
         caller
             .send(match self.body(names) {
                 Some(body) => request.json(&body),
