@@ -56,6 +56,12 @@ words! {
         "database", "migrations", "encryption_keys", "request_log", "heartbeat", "partitions", "disk", "dbt_circuits",
         "serving",
     ];
+    /// The form of an answer with events.
+    EventFormWord = ["json"];
+    /// What becomes of a run whose caller no longer waits.
+    OnEndWords = ["leave", "cancel"];
+    /// What a wait can add to the run.
+    WaitAddition = ["failure"];
     /// What an event of a run says.
     EventName = EventKind::ALL.map(EventKind::as_str);
     /// How far the search for a run has come.

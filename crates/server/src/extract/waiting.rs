@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use client::{OnEnd, WaitOptions};
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use crate::problem::{Kind, Problem};
+use crate::words::OnEndWords;
 
 /// How long a caller waits that does not say: less than proxies do.
 const DEFAULT_SECONDS: u64 = 50;
 
 /// What becomes of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum OnEndWord {
     Leave,
@@ -41,11 +42,11 @@ pub(crate) struct WaitParams {
     #[param(minimum = 1, maximum = 3600, default = 50)]
     timeout_seconds: Option<u64>,
     /// With `wait`: what becomes of a run that has not ended when the time is up.
-    #[param(inline, default = "leave")]
+    #[param(value_type = Option<OnEndWords>, default = "leave", example = "leave")]
     on_timeout: Option<OnEndWord>,
     /// With `wait`: what becomes of the run if the caller disconnects: `cancel` comes after `wait.disconnect_grace_secs`,
     /// unless another caller waits for the run by then, or the request is repeated with its `Idempotency-Key`.
-    #[param(inline, default = "leave")]
+    #[param(value_type = Option<OnEndWords>, default = "leave", example = "leave")]
     on_disconnect: Option<OnEndWord>,
 }
 

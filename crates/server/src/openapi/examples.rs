@@ -104,6 +104,12 @@ fn example_of(document: &Value, schema: &Value) -> Option<Value> {
         let example = |(name, field): (&String, &Value)| Some((name.clone(), example_of(document, field)?));
         return Some(fields.iter().filter_map(example).collect::<Map<_, _>>().into());
     }
+    if let Some(parts) = schema["allOf"].as_array() {
+        let parts = parts
+            .iter()
+            .filter_map(|part| example_of(document, part)?.as_object().cloned());
+        return Some(parts.flatten().collect::<Map<_, _>>().into());
+    }
     Some(json!([example_of(document, schema.get("items")?)?]))
 }
 

@@ -20,7 +20,9 @@ use self::ordered::Ordered;
 use crate::problem::ProblemType;
 use crate::routes;
 use crate::state::Shared;
-use crate::words::{OutcomeName, RelatedToRun, RelatedToRuns, RequestTypeName, RunStatusWord};
+use crate::words::{
+    EventFormWord, OnEndWords, OutcomeName, RelatedToRun, RelatedToRuns, RequestTypeName, RunStatusWord, WaitAddition,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -36,7 +38,8 @@ use crate::words::{OutcomeName, RelatedToRun, RelatedToRuns, RequestTypeName, Ru
     // Those that only parameters use: the router collects the others.
     components(schemas(
         model::DeploymentType, model::EnvironmentType, model::IfRunning, model::JobRelated, model::RunOrder, model::StateFilter,
-        model::Surface, crate::Problem, ProblemType, OutcomeName, RelatedToRun, RelatedToRuns, RequestTypeName, RunStatusWord
+        model::Surface, crate::Problem, ProblemType, OutcomeName, RelatedToRun, RelatedToRuns, RequestTypeName, RunStatusWord,
+        EventFormWord, OnEndWords, WaitAddition
     )),
 )]
 struct Document;

@@ -14,6 +14,7 @@ use self::answer::{After, EventForm, EventPage, Wanted};
 use crate::extract::{Dbt, Id, ScopedQuery};
 use crate::problem::Problem;
 use crate::state::Shared;
+use crate::words::EventFormWord;
 use axum::extract::State;
 use axum::response::Response;
 
@@ -29,7 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 #[into_params(parameter_in = Query)]
 struct RunEvents {
     /// `json`: a page of events instead of a stream.
-    #[param(inline, example = "json")]
+    #[param(value_type = Option<EventFormWord>, example = "json")]
     format: Option<EventForm>,
     /// Only events after this one, by its `id`. The header `Last-Event-ID` comes first.
     #[param(minimum = 0, example = 0)]
@@ -51,7 +52,7 @@ struct Events {
     #[param(value_type = Option<i64>)]
     environment_id: Option<EnvironmentId>,
     /// `json`: a page of events instead of a stream.
-    #[param(inline, example = "json")]
+    #[param(value_type = Option<EventFormWord>, example = "json")]
     format: Option<EventForm>,
     /// Only events after this one, by its `id`. The header `Last-Event-ID` comes first.
     #[param(minimum = 0, example = 0)]
@@ -67,7 +68,7 @@ struct Events {
 #[utoipa::path(get, path = "/runs/{run_id}/events", tag = "runs",
     params(Id<RunId>, ScopedQuery<RunEvents>, After),
     responses(
-        (status = 200, content((EventPage = "application/json"), (String = "text/event-stream"))),
+        (status = 200, content((EventPage = "application/json"), (String = "text/event-stream", example = json!("id: 17\nevent: run.status\ndata: {\"run_id\":70403104000901,\"status\":\"running\",\"previous\":\"queued\"}\n\n")))),
         (status = 204, description = "The run has ended, and there are no events after this one.")))]
 async fn list_run_events(
     State(state): State<Shared>,
@@ -93,7 +94,7 @@ async fn list_run_events(
 /// started, that somebody waits for or follows, and, while somebody follows this, those that are started elsewhere. Without
 /// `Last-Event-ID` and `after`: from now on. A browser opens six streams to one server at most: one of these serves a page.
 #[utoipa::path(get, path = "/events", tag = "events", params(ScopedQuery<Events>, After),
-    responses((status = 200, content((EventPage = "application/json"), (String = "text/event-stream")))))]
+    responses((status = 200, content((EventPage = "application/json"), (String = "text/event-stream", example = json!("id: 17\nevent: run.status\ndata: {\"run_id\":70403104000901,\"status\":\"running\",\"previous\":\"queued\"}\n\n"))))))]
 async fn list_events(
     State(state): State<Shared>,
     Dbt(client): Dbt,

@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::extract::{Dbt, Id, ScopedQuery, timeout};
 use crate::json::Json;
 use crate::problem::Problem;
+use crate::words::WaitAddition;
 
 /// How long to wait, and what to add.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -20,12 +21,12 @@ pub(super) struct WaitForRun {
     #[param(minimum = 1, maximum = 3600, default = 50, example = 1)]
     timeout_seconds: Option<u64>,
     /// `failure`: if the run has failed, the answer says why, in the field of that name.
-    #[param(inline)]
+    #[param(value_type = Option<WaitAddition>, example = "failure")]
     include: Option<Included>,
 }
 
 /// What a wait can add to the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Included {
     Failure,
@@ -36,7 +37,9 @@ pub(super) enum Included {
 pub(super) struct RunWithFailure {
     #[serde(flatten)]
     run: Run,
-    /// With `include=failure`, if the run has failed: as in `GET /runs/{run_id}/failure`; null if that could not be read.
+    /// With `include=failure`, if the run has failed and that could be read: as in `GET /runs/{run_id}/failure`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     failure: Option<RunFailure>,
 }
 

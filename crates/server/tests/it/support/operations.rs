@@ -214,6 +214,9 @@ impl Operation {
             filled = filled.replace(&format!("{{{parameter}}}"), &id.to_string());
         }
         assert!(!filled.contains('{'), "{}: no value for {filled}", self.id);
+        if self.id == "wait_for_run" {
+            filled = with_parameter(&filled, "timeout_seconds=1");
+        }
         let parameters = self.spec["parameters"].as_array().into_iter().flatten();
         for parameter in parameters.filter(|each| each["in"] == "query" && each["required"] == true) {
             let name = parameter["name"].as_str().unwrap();
@@ -282,6 +285,12 @@ pub(crate) fn example_of(document: &Value, schema: &Value) -> Value {
     }
     if schema["format"] == "binary" {
         return json!("the file");
+    }
+    if let Some(parts) = schema["allOf"].as_array() {
+        let parts = parts
+            .iter()
+            .filter_map(|part| example_of(document, part).as_object().cloned());
+        return parts.flatten().collect();
     }
     if let Some(fields) = schema["properties"].as_object() {
         let example = |(name, field): (&String, &Value)| (name.clone(), example_of(document, field));

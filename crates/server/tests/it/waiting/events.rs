@@ -62,6 +62,7 @@ async fn a_listener_gets_the_whole_story_of_a_run_with_its_steps_and_logs() {
     let request = app
         .viewer()
         .request(reqwest::Method::GET, &format!("{}?after={last}", stream_of(run)));
+    let request = request.header("accept", "text/event-stream");
     assert_eq!(request.send().await.unwrap().status(), 204);
 }
 
