@@ -8,10 +8,10 @@ CREATE TABLE run_stream (
     account_id     bigint NOT NULL,
     -- The newest event. Its row lock orders those that write events: numbers are committed in their order.
     last_seq       bigint NOT NULL DEFAULT 0,
-    -- Somebody listens to all runs of the account until then: new runs are looked for, by this credential.
+    -- A caller listens to all runs of the account until then: new runs are looked for, by this credential.
     listened_until timestamptz NOT NULL DEFAULT '-infinity',
     credential     text,
-    -- The newest run that was seen while somebody listened.
+    -- The newest run that was seen while a caller listened.
     newest_run_id  bigint,
     -- Not before: one process looks, and another if that one dies.
     next_look_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -47,9 +47,9 @@ CREATE TABLE run_watch (
     next_look_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     -- The watch ends then, whatever the run does.
     watched_until  timestamptz NOT NULL,
-    -- Somebody waits until then.
+    -- A caller waits until then.
     waited_until   timestamptz NOT NULL DEFAULT '-infinity',
-    -- Somebody listens until then: steps and logs are read too.
+    -- A caller listens until then: steps and logs are read too.
     detailed_until timestamptz NOT NULL DEFAULT '-infinity',
     ended_at       timestamptz,
     lease_owner    bigint,
@@ -78,8 +78,7 @@ CREATE TABLE run_wait (
     cancel_at     timestamptz,
     -- Whether another wait for the run keeps it from being cancelled: so if the caller disconnected.
     unless_waited boolean NOT NULL DEFAULT false,
-    lease_until   timestamptz NOT NULL DEFAULT '-infinity',
-    fence         bigint NOT NULL DEFAULT 1
+    lease_until   timestamptz NOT NULL DEFAULT '-infinity'
 );
 CREATE INDEX run_wait_run ON run_wait (company_id, host, account_id, run_id);
 CREATE INDEX run_wait_cancels ON run_wait (coalesce(cancel_at, deadline)) WHERE cancel_at IS NOT NULL OR cancels_late;

@@ -86,15 +86,14 @@ impl DbtClient {
     {
         let (shared, owner) = (Arc::clone(&self.shared), self.owner());
         let (provider, ctx) = self.admit(request_type, target).await?;
+        let stream = stream_of(ctx.caller().company_id, ctx.to());
         let Some(options) = wait else {
-            let stream = stream_of(ctx.caller().company_id, ctx.to());
             let started = start(provider, ctx).await?;
             keep(&shared, stream, &started).await;
             return Ok(StartedAndWaited { started, is_over: None });
         };
         // Before the start: a run that was started is always answered.
         let _place = shared.shares.waits.try_take(&owner, 1)?;
-        let stream = stream_of(ctx.caller().company_id, ctx.to());
         let wait = RunWait::new(Arc::clone(&shared), &ctx, options);
         let mut started = match start(provider, ctx).await {
             Ok(started) => started,

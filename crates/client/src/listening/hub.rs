@@ -1,4 +1,4 @@
-//! The hub: reads new events for all followers of this process, and keeps the database told of what they follow.
+//! The hub: reads new events for all followers of this process, and records in the database what they follow.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -108,7 +108,7 @@ impl Hub {
         }
     }
 
-    /// Follows an account: every event after [`Following::known`] is sent from now on.
+    /// Follows an account.
     pub(super) async fn follow(self: &Arc<Self>, key: &StreamKey) -> Result<Following, StorageError> {
         let position = self.events.position(key).await?;
         let mut state = self.state();
@@ -119,7 +119,6 @@ impl Hub {
         stream.followers += 1;
         Ok(Following {
             newest: position.last_seq,
-            known: stream.last_seq,
             stream: position.id,
             hub: Arc::clone(self),
         })
@@ -251,23 +250,20 @@ impl Hub {
 pub(super) struct Following {
     /// The newest event when the follower came.
     pub(super) newest: i64,
-    /// Events up to this number are read from the database, and later ones are sent.
-    pub(super) known: i64,
     /// The stream's id.
     pub(super) stream: i64,
     hub: Arc<Hub>,
 }
 
 impl Following {
-    /// The events after [`Self::known`], if it is called before anything else is waited for.
-    pub(super) fn subscribe(&mut self) -> Option<broadcast::Receiver<Arc<LiveEvent>>> {
+    /// The events that are sent from now on, and the number of the one before the first of them.
+    pub(super) fn subscribe(&self) -> Option<(i64, broadcast::Receiver<Arc<LiveEvent>>)> {
         let state = self.hub.state();
         let stream = state.streams.get(&self.stream)?;
-        self.known = stream.last_seq;
-        Some(stream.subscribe())
+        Some((stream.last_seq, stream.subscribe()))
     }
 
-    /// Is told once the run has ended.
+    /// Resolves once the run has ended.
     pub(super) fn wait(&self, run: RunId) -> Option<RunWaiter> {
         let mut state = self.hub.state();
         let end = state.streams.get_mut(&self.stream)?.wait(run);
@@ -301,7 +297,7 @@ pub(super) struct RunWaiter {
 }
 
 impl RunWaiter {
-    /// The run as JSON once it has ended; `None` if that cannot be told any more.
+    /// The run as JSON once it has ended; `None` where that is not known any more.
     pub(super) async fn ended(&mut self) -> RunEnd {
         let end = self.end.as_mut()?;
         end.wait_for(Option::is_some).await.ok()?.clone()

@@ -1,4 +1,4 @@
-//! Live events of runs: one reader for each process, and a channel for each account that somebody follows.
+//! Live events of runs: one reader for each process, and a channel for each account that a caller follows.
 
 mod hub;
 mod live_event;

@@ -16,7 +16,7 @@ use crate::{ClientError, DbtClient};
 
 /// Events that are read with one statement, and sent at once.
 const PAGE: i64 = 500;
-/// For how long a run is watched that somebody follows, before it is renewed.
+/// For how long a run is watched that a caller follows, before it is renewed.
 const FOLLOWED: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// The result of following.
@@ -54,7 +54,7 @@ pub struct EventsPage {
 }
 
 impl DbtClient {
-    /// Follows the events of a run, after that number, or from its first one. While somebody does, its steps and logs are
+    /// Follows the events of a run, after that number, or from its first one. While a caller does, its steps and logs are
     /// read too.
     ///
     /// # Errors
@@ -81,7 +81,7 @@ impl DbtClient {
         self.begin_run(target, run_id, after).await?.page().await
     }
 
-    /// Follows the events of an account's runs after that number, or from now on. While somebody does, runs are found that
+    /// Follows the events of an account's runs after that number, or from now on. While a caller does, runs are found that
     /// were started elsewhere.
     ///
     /// # Errors
@@ -226,14 +226,10 @@ impl Beginning {
         })
     }
 
-    async fn follow(mut self) -> Result<Followed, ClientError> {
-        let receiver = self.following.subscribe().ok_or(ClientError::StreamEnded)?;
+    async fn follow(self) -> Result<Followed, ClientError> {
+        let (before, receiver) = self.following.subscribe().ok_or(ClientError::StreamEnded)?;
         let mut listener = EventListener {
-            until: if self.is_over {
-                self.following.newest
-            } else {
-                self.following.known
-            },
+            until: if self.is_over { self.following.newest } else { before },
             sent: self.after,
             is_over: self.is_over,
             may_miss: self.may_miss,

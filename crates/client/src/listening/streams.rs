@@ -1,4 +1,4 @@
-//! The accounts that somebody in this process follows.
+//! The accounts that a caller in this process follows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::live_event::LiveEvent;
 /// Events that a slow listener may be behind before it is cut off.
 const CAPACITY: usize = 1024;
 
-/// The end of a run that somebody waits for: the run as JSON.
+/// The end of a run that a caller waits for: the run as JSON.
 pub(super) type RunEnd = Option<Arc<str>>;
 
 /// A followed account.
@@ -40,7 +40,7 @@ impl Stream {
         self.live.subscribe()
     }
 
-    /// Is told once the run has ended.
+    /// Resolves once the run has ended.
     pub(super) fn wait(&mut self, run: RunId) -> watch::Receiver<RunEnd> {
         self.waits
             .entry(run)
@@ -48,7 +48,7 @@ impl Stream {
             .subscribe()
     }
 
-    /// Forgets the wait for a run that nobody waits for any more.
+    /// Forgets the wait for a run that no caller waits for any more.
     pub(super) fn forget(&mut self, run: RunId) {
         if self.waits.get(&run).is_some_and(|sender| sender.receiver_count() == 0) {
             self.waits.remove(&run);

@@ -264,7 +264,7 @@ pub(crate) fn stream_of(company_id: model::CompanyId, upstream: &Upstream) -> St
     }
 }
 
-/// Whether a run is read before somebody waits for it or listens to it. Not if that credential has seen it; what another one
+/// Whether a run is read before a caller waits for it or listens to it. Not if that credential has seen it; what another one
 /// sees, this one may not be allowed to see.
 pub(super) async fn read_first(shared: &Shared, run: &RunKey, upstream: &Upstream) -> Result<ReadFirst, ClientError> {
     let watch = shared.hub.watches.find(run).await?;

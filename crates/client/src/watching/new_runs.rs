@@ -1,4 +1,4 @@
-//! Looks for new runs of accounts whose events somebody follows.
+//! Looks for new runs of accounts whose events a caller follows.
 
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ pub struct WatchSettings {
     pub min_pause: Duration,
     /// The longest.
     pub max_pause: Duration,
-    /// The longest while somebody waits.
+    /// The longest while a caller waits.
     pub waited_max_pause: Duration,
     /// Looks at the runs of one account in a minute, each at up to 100 runs.
     pub looks_per_minute: u32,

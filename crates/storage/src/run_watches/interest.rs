@@ -10,9 +10,9 @@ use crate::error::StorageError;
 pub struct Interest {
     /// It is watched at least that long.
     pub watched: Duration,
-    /// Somebody waits for its end that long.
+    /// A caller waits for its end that long.
     pub waited: Duration,
-    /// Somebody listens to its steps and logs that long.
+    /// A caller listens to its steps and logs that long.
     pub detailed: Duration,
 }
 
@@ -41,8 +41,7 @@ impl RunWatches {
                            THEN w.next_look_at
                        ELSE clock_timestamp() END,
                    ended_at = CASE WHEN w.status IN (10, 20, 30) THEN w.ended_at END
-               RETURNING id, credential, run, ended_at IS NOT NULL AS "is_over!",
-                   seen_at > clock_timestamp() - interval '2 seconds' AS is_fresh"#,
+               RETURNING id, credential, run, ended_at IS NOT NULL AS "is_over!""#,
             run.stream.company_id.0,
             run.stream.host,
             run.stream.account_id.0,

@@ -154,7 +154,7 @@ impl RunWatches {
                                ELSE interval '0' END
                        AND w.lease_until <= clock_timestamp()
                    ORDER BY coalesce(w.cancel_at, w.deadline) LIMIT $1 FOR UPDATE SKIP LOCKED)
-               UPDATE run_wait w SET fence = fence + 1, lease_until = clock_timestamp() + make_interval(secs => $2)
+               UPDATE run_wait w SET lease_until = clock_timestamp() + make_interval(secs => $2)
                FROM due WHERE w.request_uuid = due.request_uuid
                RETURNING w.request_uuid, w.company_id, w.host, w.account_id, due.run_id, w.credential, w.unless_waited,
                    w.unless_waited AND EXISTS (

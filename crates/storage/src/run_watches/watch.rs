@@ -32,8 +32,7 @@ impl RunWatches {
     pub async fn states(&self, ids: &[i64]) -> Result<Vec<WatchState>, StorageError> {
         let rows = sqlx::query_as!(
             WatchState,
-            r#"SELECT id, credential, run, ended_at IS NOT NULL AS "is_over!",
-                   seen_at > clock_timestamp() - interval '2 seconds' AS is_fresh
+            r#"SELECT id, credential, run, ended_at IS NOT NULL AS "is_over!"
                FROM run_watch WHERE id = ANY ($1)"#,
             ids
         )
@@ -49,8 +48,7 @@ impl RunWatches {
     pub async fn find(&self, run: &RunKey) -> Result<Option<WatchState>, StorageError> {
         let row = sqlx::query_as!(
             WatchState,
-            r#"SELECT id, credential, run, ended_at IS NOT NULL AS "is_over!",
-                   seen_at > clock_timestamp() - interval '2 seconds' AS is_fresh
+            r#"SELECT id, credential, run, ended_at IS NOT NULL AS "is_over!"
                FROM run_watch WHERE company_id = $1 AND host = $2 AND account_id = $3 AND run_id = $4"#,
             run.stream.company_id.0,
             run.stream.host,
@@ -62,14 +60,15 @@ impl RunWatches {
         Ok(row)
     }
 
-    /// Makes these watches due now.
+    /// Makes these watches due now, except those whose runs were seen less than two seconds ago.
     ///
     /// # Errors
     /// [`StorageError::TimedOut`], [`StorageError::Query`].
     pub async fn look_now(&self, ids: &[i64]) -> Result<(), StorageError> {
         sqlx::query!(
             "UPDATE run_watch SET next_look_at = clock_timestamp()
-             WHERE id = ANY ($1) AND ended_at IS NULL AND next_look_at > clock_timestamp()",
+             WHERE id = ANY ($1) AND ended_at IS NULL AND next_look_at > clock_timestamp()
+                 AND (seen_at IS NULL OR seen_at <= clock_timestamp() - interval '2 seconds')",
             ids
         )
         .execute(&self.pool)
@@ -126,8 +125,6 @@ pub struct WatchState {
     pub run: Option<String>,
     /// Whether the watch has ended.
     pub is_over: bool,
-    /// Whether the run was seen less than two seconds ago.
-    pub is_fresh: Option<bool>,
 }
 
 /// A watch that is due.
@@ -143,7 +140,7 @@ pub struct WatchedRun {
     pub is_known: bool,
     /// Whether steps and logs are read too.
     pub is_detailed: bool,
-    /// Whether somebody waits.
+    /// Whether a caller waits.
     pub is_waited: bool,
     /// What the events say about its steps and logs.
     pub steps: Option<Value>,

@@ -74,16 +74,20 @@ pub(crate) struct Tables {
 /// Starts all workers.
 pub(crate) fn start(clients: &Clients, tables: Tables, settings: &Settings, metrics: &Arc<WorkerMetrics>) -> Workers {
     let lease = Duration::from_secs(settings.trigger.lease_secs);
-    let on = |work: fn(Clients, Duration) -> ClientWork| {
+    let on = |work: fn(Clients) -> ClientWork| {
         let clients = clients.clone();
-        move || work(clients.clone(), lease)
+        move || work(clients.clone())
     };
     let metrics = || Arc::clone(metrics);
-    let resolve = on(|clients, lease| Box::pin(async move { Ok(clients.resolve_triggers(lease).await.map(drop)?) }));
-    let watch = on(|clients, _| Box::pin(async move { Ok(clients.watch_runs().await.map(drop)?) }));
-    let find = on(|clients, _| Box::pin(async move { Ok(clients.find_new_runs().await.map(drop)?) }));
-    let cancel = on(|clients, _| Box::pin(async move { Ok(clients.cancel_waited_runs().await.map(drop)?) }));
-    let deliver = on(|clients, _| Box::pin(async move { Ok(clients.deliver_events().await?) }));
+    let resolving = clients.clone();
+    let resolve = move || {
+        let clients = resolving.clone();
+        async move { Ok(clients.resolve_triggers(lease).await.map(drop)?) }
+    };
+    let watch = on(|clients| Box::pin(async move { Ok(clients.watch_runs().await.map(drop)?) }));
+    let find = on(|clients| Box::pin(async move { Ok(clients.find_new_runs().await.map(drop)?) }));
+    let cancel = on(|clients| Box::pin(async move { Ok(clients.cancel_waited_runs().await.map(drop)?) }));
+    let deliver = on(|clients| Box::pin(async move { Ok(clients.deliver_events().await?) }));
     let tidy = tidy(tables, settings);
     Workers(vec![
         tokio::spawn(supervise("resolve_triggers", RESOLVE_EVERY, resolve, metrics())),

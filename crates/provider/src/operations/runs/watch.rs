@@ -101,7 +101,7 @@ impl DbtProvider {
         .await
     }
 
-    /// Begins a request that lasts as long as somebody waits for, or listens to, a run.
+    /// Begins a request that lasts as long as a caller waits for, or listens to, a run.
     ///
     /// # Errors
     /// [`ProviderError`]; as for [`Self::get_run`].

@@ -63,7 +63,7 @@ struct Events {
 ///
 /// A stream of server-sent events, from the first one on, or after `Last-Event-ID`: `run.created`, `run.status`, `run.step`,
 /// `run.log`, `run.ended`, and `gap` where something is missing. It goes on on any replica, without a gap or a repeat, as
-/// long as events are kept (`events.retention_hours`). While somebody follows, the run's steps and logs are read too, as far
+/// long as events are kept (`events.retention_hours`). While a caller follows, the run's steps and logs are read too, as far
 /// as dbt Cloud shows them. The stream ends after `run.ended`; 204: there is nothing more to come. See docs/waiting.md.
 #[utoipa::path(get, path = "/runs/{run_id}/events", tag = "runs",
     params(Id<RunId>, ScopedQuery<RunEvents>, After),
@@ -91,7 +91,7 @@ async fn list_run_events(
 /// Follow the events of an account's runs
 ///
 /// As the events of a run, for all runs of one account that the gateway watches, without their steps and logs: runs that it
-/// started, that somebody waits for or follows, and, while somebody follows this, those that are started elsewhere. Without
+/// started, that a caller waits for or follows, and, while a caller follows this, those that are started elsewhere. Without
 /// `Last-Event-ID` and `after`: from now on. A browser opens six streams to one server at most: one of these serves a page.
 #[utoipa::path(get, path = "/events", tag = "events", params(ScopedQuery<Events>, After),
     responses((status = 200, content((EventPage = "application/json"), (String = "text/event-stream", example = json!("id: 17\nevent: run.status\ndata: {\"run_id\":70403104000901,\"status\":\"running\",\"previous\":\"queued\"}\n\n"))))))]

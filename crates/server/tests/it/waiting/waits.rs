@@ -59,7 +59,7 @@ async fn a_wait_ends_with_the_run_and_holds_nothing_that_others_need() {
     assert_eq!((&row["outcome"], &row["attempts"]), (&json!("succeeded"), &json!(0)));
 }
 
-/// A share that somebody holds, but connections to dbt Cloud, which the watch uses now and then.
+/// A share that a caller holds, but connections to dbt Cloud, which the watch uses now and then.
 fn is_in_use(line: &str) -> bool {
     let (name, value) = line.rsplit_once(' ').unwrap_or_default();
     name.starts_with("dbt_gateway_shared_resource_used")
