@@ -12,7 +12,7 @@ use model::RunEventData;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::{ObjectBuilder, Required, Type};
+use utoipa::openapi::{KnownFormat, ObjectBuilder, Required, SchemaFormat, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::json::Json;
@@ -85,7 +85,11 @@ impl IntoParams for After {
                 "The `id` of the last event that arrived: only later ones are sent.",
             ))
             .schema(Some(
-                ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).build(),
+                ObjectBuilder::new()
+                    .schema_type(Type::Integer)
+                    .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+                    .minimum(Some(0))
+                    .build(),
             ));
         vec![parameter.example(Some(0.into())).build()]
     }
